@@ -1,0 +1,489 @@
+//! Grey pictures and the way from a region of one to the input of a network.
+//!
+//! Trainer and runtime both call [`sample`] and [`Normalisation::apply`], so a network meets on the
+//! device exactly the pixels that it would have met in training.
+
+use core::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Side of the square input of the networks in pixels, fixed by contract 1.
+pub const SIDE: usize = 96;
+
+/// Values of one network input, `SIDE * SIDE`, row by row.
+pub const INPUT_LEN: usize = SIDE * SIDE;
+
+/// A grey picture that lies elsewhere: 8 bits a pixel, row by row, `stride` bytes from row to row.
+#[derive(Debug, Clone, Copy)]
+pub struct GrayView<'a> {
+    data: &'a [u8],
+    width: usize,
+    height: usize,
+    stride: usize,
+}
+
+/// The size of a picture does not fit its data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SizeError;
+
+impl fmt::Display for SizeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("picture is empty, or its data is shorter than its rows")
+    }
+}
+
+impl core::error::Error for SizeError {}
+
+impl<'a> GrayView<'a> {
+    /// A picture of `width` x `height` pixels without padding.
+    pub fn new(data: &'a [u8], width: usize, height: usize) -> Result<Self, SizeError> {
+        Self::with_stride(data, width, height, width)
+    }
+
+    /// A picture whose rows start `stride` bytes apart; the last row needs no padding.
+    pub fn with_stride(data: &'a [u8], width: usize, height: usize, stride: usize) -> Result<Self, SizeError> {
+        if width == 0 || height == 0 || stride < width {
+            return Err(SizeError);
+        }
+        let needed = (height - 1)
+            .checked_mul(stride)
+            .and_then(|rows| rows.checked_add(width));
+        if needed.is_none_or(|needed| data.len() < needed) {
+            return Err(SizeError);
+        }
+        Ok(Self {
+            data,
+            width,
+            height,
+            stride,
+        })
+    }
+
+    /// Width in pixels, at least 1.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Height in pixels, at least 1.
+    pub fn height(&self) -> usize {
+        self.height
+    }
+
+    /// The pixels of row `y`; rows beyond the last give the last.
+    pub fn row(&self, y: usize) -> &'a [u8] {
+        let start = y.min(self.height - 1) * self.stride;
+        &self.data[start..start + self.width]
+    }
+
+    /// The whole picture as a rectangle.
+    pub fn bounds(&self) -> Rect {
+        Rect {
+            x: 0.0,
+            y: 0.0,
+            w: self.width as f32,
+            h: self.height as f32,
+        }
+    }
+}
+
+/// A rectangle in pixels; `x`, `y` is its top left corner. It may reach beyond the picture.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rect {
+    /// Left edge.
+    pub x: f32,
+    /// Upper edge.
+    pub y: f32,
+    /// Width, above 0.
+    pub w: f32,
+    /// Height, above 0.
+    pub h: f32,
+}
+
+impl Rect {
+    /// A point of the unit square of this rectangle's crop, `side` pixels wide and high, in pixels of
+    /// the picture.
+    pub fn to_picture(&self, point: [f32; 2], side: f32) -> [f32; 2] {
+        [self.x + point[0] * self.w / side, self.y + point[1] * self.h / side]
+    }
+
+    /// Share of the union of both rectangles that they have in common, 0 to 1.
+    pub fn overlap(&self, other: &Self) -> f32 {
+        let w = (self.x + self.w).min(other.x + other.w) - self.x.max(other.x);
+        let h = (self.y + self.h).min(other.y + other.h) - self.y.max(other.y);
+        if w <= 0.0 || h <= 0.0 {
+            return 0.0;
+        }
+        let common = w * h;
+        common / (self.w * self.h + other.w * other.h - common)
+    }
+
+    /// Whether every edge is a finite number and both sides are above 0.
+    pub fn is_valid(&self) -> bool {
+        [self.x, self.y, self.w, self.h].iter().all(|v| v.is_finite()) && self.w > 0.0 && self.h > 0.0
+    }
+}
+
+/// How the crop of a network lies relative to the square box of the face detector.
+///
+/// Networks see faces the way their training set frames them, and the detector frames them in its own
+/// way; the trainer measures the relation over the training faces and stores it here.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CropRule {
+    /// Side of the crop as a multiple of the box's side, above 0.
+    pub scale: f32,
+    /// How far the crop's centre lies to the right of the box's centre, in box sides.
+    pub dx: f32,
+    /// How far the crop's centre lies below the box's centre, in box sides.
+    pub dy: f32,
+}
+
+impl CropRule {
+    /// The detector's box itself.
+    pub const IDENTITY: Self = Self {
+        scale: 1.0,
+        dx: 0.0,
+        dy: 0.0,
+    };
+
+    /// The square crop for a detector's box. A box that is not square counts by its mean side.
+    pub fn apply(&self, face: &Rect) -> Rect {
+        let side = f32::midpoint(face.w, face.h);
+        let half = side * self.scale / 2.0;
+        let cx = face.x + face.w / 2.0 + self.dx * side;
+        let cy = face.y + face.h / 2.0 + self.dy * side;
+        Rect {
+            x: cx - half,
+            y: cy - half,
+            w: 2.0 * half,
+            h: 2.0 * half,
+        }
+    }
+
+    /// Whether all three numbers are finite, the scale in 0.1..=10 and the shifts in -1..=1.
+    pub fn is_valid(&self) -> bool {
+        (0.1..=10.0).contains(&self.scale) && self.dx.abs() <= 1.0 && self.dy.abs() <= 1.0
+    }
+}
+
+/// What is done to the values of a crop before the network sees them.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Normalisation {
+    /// Nothing: the network takes values in 0..=1.
+    Unit,
+    /// `(x - mean) / (deviation + epsilon)` over the crop's own values: brightness and contrast of the
+    /// picture no longer matter.
+    Standardise {
+        /// Added to the standard deviation; keeps a flat crop finite. Above 0.
+        epsilon: f32,
+    },
+}
+
+impl Normalisation {
+    /// Normalises one crop in place.
+    pub fn apply(&self, values: &mut [f32]) {
+        let Self::Standardise { epsilon } = *self else { return };
+        if values.is_empty() {
+            return;
+        }
+        let count = values.len() as f32;
+        let mean = values.iter().sum::<f32>() / count;
+        let variance = values.iter().map(|v| (v - mean) * (v - mean)).sum::<f32>() / count;
+        let factor = 1.0 / (libm::sqrtf(variance) + epsilon);
+        for value in values {
+            *value = (*value - mean) * factor;
+        }
+    }
+
+    /// Whether its numbers make sense.
+    pub fn is_valid(&self) -> bool {
+        match *self {
+            Self::Unit => true,
+            Self::Standardise { epsilon } => epsilon.is_finite() && epsilon > 0.0,
+        }
+    }
+}
+
+/// Samples `rect` of the picture into a square of `side` x `side` values in 0..=1, row by row.
+///
+/// Bilinear with half-pixel centres; when the region is larger than the output the triangle widens
+/// with the scale, so that nothing is skipped. Beyond the picture its nearest pixel counts.
+///
+/// # Panics
+/// If `out` does not hold exactly `side * side` values.
+pub fn sample(picture: GrayView<'_>, rect: &Rect, side: usize, out: &mut [f32]) {
+    assert_eq!(out.len(), side * side, "output of sample");
+    let (step_x, step_y) = (rect.w / side as f32, rect.h / side as f32);
+    for (row, line) in out.chunks_exact_mut(side).enumerate() {
+        let vertical = Taps::at(rect.y + (row as f32 + 0.5) * step_y, step_y, picture.height);
+        for (column, value) in line.iter_mut().enumerate() {
+            let horizontal = Taps::at(rect.x + (column as f32 + 0.5) * step_x, step_x, picture.width);
+            *value = weigh(picture, &horizontal, &vertical) / 255.0;
+        }
+    }
+}
+
+/// The weighted mean of the pixels that two sets of taps reach, 0 to 255.
+fn weigh(picture: GrayView<'_>, horizontal: &Taps, vertical: &Taps) -> f32 {
+    let (mut sum, mut weights) = (0.0, 0.0);
+    for j in vertical.first..=vertical.last {
+        let weight_y = vertical.weight(j);
+        let row = picture.row(vertical.clamp(j));
+        for i in horizontal.first..=horizontal.last {
+            let weight = weight_y * horizontal.weight(i);
+            sum += weight * f32::from(row[horizontal.clamp(i)]);
+            weights += weight;
+        }
+    }
+    // The centre lies within half a pixel of a tap, and the triangle is at least one pixel wide on
+    // each side: the weights cannot add up to nothing.
+    sum / weights
+}
+
+/// The source pixels along one axis that count for one output pixel.
+struct Taps {
+    first: i32,
+    last: i32,
+    centre: f32,
+    support: f32,
+    /// Index of the last pixel of the axis.
+    end: i32,
+}
+
+impl Taps {
+    /// Taps around `centre` where output pixels lie `step` apart, on an axis `len` pixels long.
+    fn at(centre: f32, step: f32, len: usize) -> Self {
+        let support = step.max(1.0);
+        // Far outside the picture every tap is the edge pixel: nearer is the same and cannot overflow.
+        let centre = centre.clamp(-support, len as f32 + support);
+        Self {
+            first: libm::floorf(centre - support + 0.5) as i32,
+            last: libm::ceilf(centre + support - 0.5) as i32 - 1,
+            centre,
+            support,
+            end: len as i32 - 1,
+        }
+    }
+
+    fn weight(&self, at: i32) -> f32 {
+        (1.0 - libm::fabsf(at as f32 + 0.5 - self.centre) / self.support).max(0.0)
+    }
+
+    fn clamp(&self, at: i32) -> usize {
+        at.clamp(0, self.end) as usize
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use std::vec;
+    use std::vec::Vec;
+
+    use super::*;
+
+    fn sampled(data: &[u8], width: usize, height: usize, rect: Rect, side: usize) -> Vec<f32> {
+        let mut out = vec![0.0; side * side];
+        sample(GrayView::new(data, width, height).unwrap(), &rect, side, &mut out);
+        out.iter().map(|v| v * 255.0).collect()
+    }
+
+    fn close(got: &[f32], expected: &[f32]) {
+        assert_eq!(got.len(), expected.len());
+        for (g, e) in got.iter().zip(expected) {
+            assert!((g - e).abs() < 1e-3, "{got:?} instead of {expected:?}");
+        }
+    }
+
+    #[test]
+    fn same_size_copies_the_pixels() {
+        let data: Vec<u8> = (0..16).map(|v| v * 16).collect();
+        let expected: Vec<f32> = data.iter().map(|v| f32::from(*v)).collect();
+        close(
+            &sampled(
+                &data,
+                4,
+                4,
+                Rect {
+                    x: 0.0,
+                    y: 0.0,
+                    w: 4.0,
+                    h: 4.0,
+                },
+                4,
+            ),
+            &expected,
+        );
+    }
+
+    #[test]
+    fn doubling_uses_half_pixel_centres() {
+        // Columns 0 and 100 twice as wide: centres at 0.25, 0.75, 1.25, 1.75 of the source.
+        let got = sampled(
+            &[0, 100, 0, 100],
+            2,
+            2,
+            Rect {
+                x: 0.0,
+                y: 0.0,
+                w: 2.0,
+                h: 2.0,
+            },
+            4,
+        );
+        close(&got[..4], &[0.0, 25.0, 75.0, 100.0]);
+        close(&got[12..], &[0.0, 25.0, 75.0, 100.0]);
+    }
+
+    #[test]
+    fn shrinking_weighs_every_pixel() {
+        // Four columns to two, triangle of half-width 2 around 1 and 3: weights 1.5 1.5 .5 (and .5 of
+        // the replicated edge) over 4.
+        let data: Vec<u8> = [0u8, 40, 80, 120].repeat(4);
+        let got = sampled(
+            &data,
+            4,
+            4,
+            Rect {
+                x: 0.0,
+                y: 0.0,
+                w: 4.0,
+                h: 4.0,
+            },
+            2,
+        );
+        close(
+            &got[..2],
+            &[
+                (0.5 * 0.0 + 1.5 * 0.0 + 1.5 * 40.0 + 0.5 * 80.0) / 4.0,
+                (0.5 * 40.0 + 1.5 * 80.0 + 1.5 * 120.0 + 0.5 * 120.0) / 4.0,
+            ],
+        );
+    }
+
+    #[test]
+    fn outside_the_picture_the_edge_goes_on() {
+        let data = [10, 20, 30, 40];
+        close(
+            &sampled(
+                &data,
+                2,
+                2,
+                Rect {
+                    x: -9.0,
+                    y: -9.0,
+                    w: 2.0,
+                    h: 2.0,
+                },
+                2,
+            ),
+            &[10.0; 4],
+        );
+        close(
+            &sampled(
+                &data,
+                2,
+                2,
+                Rect {
+                    x: 1e9,
+                    y: 1e9,
+                    w: 2.0,
+                    h: 2.0,
+                },
+                2,
+            ),
+            &[40.0; 4],
+        );
+    }
+
+    #[test]
+    fn stride_skips_the_padding() {
+        let data = [1, 2, 99, 3, 4];
+        let view = GrayView::with_stride(&data, 2, 2, 3).unwrap();
+        assert_eq!(view.row(1), &[3, 4]);
+        assert_eq!(view.row(7), &[3, 4]);
+    }
+
+    #[test]
+    fn refuses_sizes_that_do_not_fit() {
+        for (len, w, h, stride) in [
+            (4, 0, 2, 2),
+            (4, 2, 0, 2),
+            (3, 2, 2, 2),
+            (9, 4, 2, 3),
+            (4, 2, usize::MAX, 2),
+        ] {
+            assert!(
+                GrayView::with_stride(&vec![0; len], w, h, stride).is_err(),
+                "{len} {w} {h} {stride}"
+            );
+        }
+    }
+
+    #[test]
+    fn standardised_values_have_mean_0_and_deviation_1() {
+        let mut values = [0.1, 0.5, 0.9, 0.5];
+        Normalisation::Standardise { epsilon: 1e-6 }.apply(&mut values);
+        let mean: f32 = values.iter().sum::<f32>() / 4.0;
+        let variance: f32 = values.iter().map(|v| v * v).sum::<f32>() / 4.0;
+        assert!(mean.abs() < 1e-6 && (variance - 1.0).abs() < 1e-4, "{values:?}");
+        let mut flat = [0.3; 4];
+        Normalisation::Standardise { epsilon: 0.05 }.apply(&mut flat);
+        assert!(flat.iter().all(|v| v.abs() < 1e-6));
+        let mut same = [0.1, 0.2];
+        Normalisation::Unit.apply(&mut same);
+        assert_eq!(same, [0.1, 0.2]);
+    }
+
+    #[test]
+    fn crop_rule_scales_and_shifts_about_the_centre() {
+        let rule = CropRule {
+            scale: 1.5,
+            dx: 0.0,
+            dy: 0.1,
+        };
+        let crop = rule.apply(&Rect {
+            x: 10.0,
+            y: 20.0,
+            w: 40.0,
+            h: 40.0,
+        });
+        assert_eq!(
+            crop,
+            Rect {
+                x: 0.0,
+                y: 14.0,
+                w: 60.0,
+                h: 60.0
+            }
+        );
+        assert_eq!(crop.to_picture([48.0, 96.0], 96.0), [30.0, 74.0]);
+    }
+
+    #[test]
+    fn overlap_of_known_rectangles() {
+        let a = Rect {
+            x: 0.0,
+            y: 0.0,
+            w: 2.0,
+            h: 2.0,
+        };
+        assert!((a.overlap(&a) - 1.0).abs() < 1e-6);
+        let half = Rect {
+            x: 1.0,
+            y: 0.0,
+            w: 2.0,
+            h: 2.0,
+        };
+        assert!((a.overlap(&half) - 1.0 / 3.0).abs() < 1e-6);
+        let apart = Rect {
+            x: 5.0,
+            y: 0.0,
+            w: 2.0,
+            h: 2.0,
+        };
+        assert!(a.overlap(&apart).abs() < 1e-6);
+    }
+}

@@ -1,0 +1,201 @@
+//! What the runtime tells the world.
+//!
+//! [`FaceLine`] is one line of `classify`: a face in one picture, nothing decided over time.
+//! [`State`] is what `run` holds true right now, after smoothing and dwell; it goes out when it changes.
+
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+
+use crate::Text;
+use crate::emotion::{ClassSet, Label, Scores};
+use crate::image::Rect;
+use crate::keypoints::Keypoints;
+
+/// One face in one picture, or the news that there is none.
+///
+/// In JSON: `{"input", "frame", "face": {"x", "y", "w", "h"}, "emotion", "confidence",
+/// "scores": {…}, "keypoints": [[x, y] × 15]}` with coordinates in pixels of the input; without a face
+/// `{"input", "frame", "face": null}`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FaceLine<'a> {
+    /// Name of the picture or stream as it was given.
+    pub input: &'a str,
+    /// Number of the picture in a stream, from 0; 0 for a single picture.
+    pub frame: u64,
+    /// The face, if there is one.
+    pub face: Option<Face<'a>>,
+}
+
+/// What is known of one face.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Face<'a> {
+    /// Where it is, in pixels of the input.
+    pub bounds: Rect,
+    /// The classes, for the names of the scores.
+    pub classes: &'a ClassSet,
+    /// A probability for each class.
+    pub scores: Scores,
+    /// In pixels of the input.
+    pub keypoints: Keypoints,
+}
+
+impl Face<'_> {
+    /// Label and probability of the most probable class.
+    ///
+    /// `None` if there are no scores, or more than classes.
+    pub fn top(&self) -> Option<(&str, f32)> {
+        let (class, score) = self.scores.top()?;
+        Some((self.classes.label(class)?, score))
+    }
+}
+
+impl Serialize for FaceLine<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut line = serializer.serialize_map(None)?;
+        line.serialize_entry("input", self.input)?;
+        line.serialize_entry("frame", &self.frame)?;
+        let Some(face) = &self.face else {
+            line.serialize_entry("face", &None::<Rect>)?;
+            return line.end();
+        };
+        line.serialize_entry("face", &face.bounds)?;
+        let top = face.top();
+        line.serialize_entry("emotion", &top.map(|(label, _)| label))?;
+        line.serialize_entry("confidence", &top.map(|(_, score)| score))?;
+        line.serialize_entry("scores", &ByLabel(face))?;
+        line.serialize_entry("keypoints", &face.keypoints.0)?;
+        line.end()
+    }
+}
+
+/// The scores of a face as a map from label to probability.
+struct ByLabel<'a>(&'a Face<'a>);
+
+impl Serialize for ByLabel<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.classes.iter().zip(self.0.scores.as_slice()))
+    }
+}
+
+/// What is held true now.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Verdict {
+    /// A face shows this emotion.
+    Emotion(Label),
+    /// A face is there, but no emotion is certain enough.
+    Uncertain,
+    /// Nobody is there.
+    NoFace,
+    /// Nothing recent is known: no frame has been judged for too long.
+    Unknown,
+}
+
+impl Verdict {
+    /// The word on the wire: the label, `uncertain`, `no_face` or `unknown`.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Emotion(label) => label,
+            Self::Uncertain => "uncertain",
+            Self::NoFace => "no_face",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+impl Serialize for Verdict {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+/// What the device says: the verdict and what it rests on.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct State {
+    /// Identifies the start of the program, so that `sequence` may begin anew.
+    pub boot: Text<32>,
+    /// Number of this state since the start, from 0, without gaps.
+    pub sequence: u64,
+    /// Milliseconds since the start of the source at which the state became true.
+    pub time_ms: u64,
+    /// What is held true.
+    pub emotion: Verdict,
+    /// Smoothed probability of the emotion, 0 to 1; 0 where there is none.
+    pub confidence: f32,
+    /// Whether a face is there.
+    pub face: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use std::string::ToString;
+
+    use super::*;
+    use crate::keypoints::COUNT;
+
+    #[test]
+    fn face_line_has_the_documented_fields() {
+        let classes = ClassSet::new(&["Sad", "Happy"]).unwrap();
+        let line = FaceLine {
+            input: "a.png",
+            frame: 3,
+            face: Some(Face {
+                bounds: Rect {
+                    x: 1.0,
+                    y: 2.0,
+                    w: 3.0,
+                    h: 4.0,
+                },
+                classes: &classes,
+                scores: Scores::from_logits(&[0.0, 0.0], 1.0).unwrap(),
+                keypoints: Keypoints([[5.0, 6.5]; COUNT]),
+            }),
+        };
+        let json: serde_json::Value = serde_json::to_value(&line).unwrap();
+        assert_eq!(json["input"], "a.png");
+        assert_eq!(json["frame"], 3);
+        assert_eq!(
+            json["face"],
+            serde_json::json!({"x": 1.0, "y": 2.0, "w": 3.0, "h": 4.0})
+        );
+        assert_eq!(json["emotion"], "Sad");
+        assert_eq!(json["confidence"], 0.5);
+        assert_eq!(json["scores"], serde_json::json!({"Sad": 0.5, "Happy": 0.5}));
+        assert_eq!(json["keypoints"].as_array().map(std::vec::Vec::len), Some(COUNT));
+        assert_eq!(json["keypoints"][14], serde_json::json!([5.0, 6.5]));
+    }
+
+    #[test]
+    fn line_without_a_face_says_so_and_no_more() {
+        let line = FaceLine {
+            input: "-",
+            frame: 0,
+            face: None,
+        };
+        assert_eq!(
+            serde_json::to_string(&line).unwrap(),
+            r#"{"input":"-","frame":0,"face":null}"#
+        );
+    }
+
+    #[test]
+    fn state_names_the_verdict() {
+        let state = State {
+            boot: Text::try_from("b1").unwrap(),
+            sequence: 7,
+            time_ms: 1500,
+            emotion: Verdict::NoFace,
+            confidence: 0.0,
+            face: false,
+        };
+        let json = serde_json::to_string(&state).unwrap();
+        assert_eq!(
+            json,
+            r#"{"boot":"b1","sequence":7,"time_ms":1500,"emotion":"no_face","confidence":0.0,"face":false}"#
+        );
+        assert_eq!(
+            Verdict::Emotion(Label::try_from("Happy").unwrap()).as_str().to_string(),
+            "Happy"
+        );
+    }
+}
