@@ -1,0 +1,3 @@
+//! Training on the host: from CSV files of faces to measured networks.
+
+pub mod data;
