@@ -4,7 +4,11 @@
 //! file it came from. A *group* holds the faces that must stay on one side of a split: one person's,
 //! or exact copies.
 
+pub mod emotion;
 mod error;
+pub mod keypoints;
+mod pixels;
+mod table;
 
 use std::collections::HashMap;
 
