@@ -8,7 +8,9 @@ pub mod emotion;
 mod error;
 pub mod keypoints;
 mod pixels;
+pub mod split;
 mod table;
+pub mod votes;
 
 use std::collections::HashMap;
 
