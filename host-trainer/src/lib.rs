@@ -1,3 +1,4 @@
 //! Training on the host: from CSV files of faces to measured networks.
 
+pub mod augment;
 pub mod data;
