@@ -2,3 +2,6 @@
 
 pub mod augment;
 pub mod data;
+pub mod early_stop;
+pub mod evaluate;
+pub mod plateau;
