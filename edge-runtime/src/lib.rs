@@ -1,0 +1,6 @@
+//! Finds faces in pictures and streams, tells their keypoints and emotion, and signals what holds.
+
+pub mod bundle;
+pub mod predict;
+#[cfg(test)]
+mod testing;
