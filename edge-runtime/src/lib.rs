@@ -1,6 +1,8 @@
 //! Finds faces in pictures and streams, tells their keypoints and emotion, and signals what holds.
 
 pub mod bundle;
+pub mod face;
+pub mod picture;
 pub mod predict;
 #[cfg(test)]
 mod testing;
