@@ -4,5 +4,6 @@ pub mod bundle;
 pub mod face;
 pub mod picture;
 pub mod predict;
+pub mod source;
 #[cfg(test)]
 mod testing;
