@@ -1,9 +1,11 @@
 //! Finds faces in pictures and streams, tells their keypoints and emotion, and signals what holds.
 
 pub mod bundle;
+pub mod decide;
 pub mod face;
 pub mod picture;
 pub mod predict;
+pub mod sink;
 pub mod source;
 #[cfg(test)]
 mod testing;
