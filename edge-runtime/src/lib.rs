@@ -7,6 +7,7 @@ pub mod decide;
 pub mod face;
 pub mod locate;
 pub mod picture;
+pub mod pipeline;
 pub mod predict;
 pub mod sink;
 pub mod source;
