@@ -21,7 +21,7 @@ struct Output {
 
 /// All sinks.
 pub(super) struct Outputs {
-    outputs: Vec<Output>,
+    all: Vec<Output>,
     newest: Option<State>,
     errors: u64,
 }
@@ -34,7 +34,7 @@ impl Outputs {
             behind: false,
         };
         Self {
-            outputs: sinks.into_iter().map(output).collect(),
+            all: sinks.into_iter().map(output).collect(),
             newest: None,
             errors: 0,
         }
@@ -47,7 +47,7 @@ impl Outputs {
 
     /// Gives a judged frame to every sink.
     pub(super) fn frame(&mut self, line: &FaceLine<'_>, report: &mut Report<'_>) -> Result<(), Leave> {
-        for output in &mut self.outputs {
+        for output in &mut self.all {
             if let Err(error) = output.sink.frame(line) {
                 self.errors += 1;
                 output.failed(error, report)?;
@@ -59,7 +59,7 @@ impl Outputs {
     /// Gives a new state to every sink.
     pub(super) fn show(&mut self, state: State, report: &mut Report<'_>) -> Result<(), Leave> {
         self.newest = Some(state);
-        for output in &mut self.outputs {
+        for output in &mut self.all {
             output.behind = true;
         }
         self.catch_up(report)
@@ -68,7 +68,7 @@ impl Outputs {
     /// Gives the newest state to the sinks that lack it.
     pub(super) fn catch_up(&mut self, report: &mut Report<'_>) -> Result<(), Leave> {
         let Some(state) = &self.newest else { return Ok(()) };
-        for output in self.outputs.iter_mut().filter(|output| output.behind) {
+        for output in self.all.iter_mut().filter(|output| output.behind) {
             match output.sink.show(state) {
                 Ok(()) => (output.behind, output.failures) = (false, 0),
                 Err(error) => {
@@ -82,7 +82,7 @@ impl Outputs {
 
     /// Leaves every sink in its safe state.
     pub(super) fn close(&mut self, report: &mut Report<'_>) {
-        for output in &mut self.outputs {
+        for output in &mut self.all {
             match output.sink.close() {
                 Ok(()) | Err(SinkError::Closed) => {}
                 Err(source) => {

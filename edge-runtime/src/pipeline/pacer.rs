@@ -51,7 +51,7 @@ impl Pacer {
         let due = *self.origin.get_or_insert(now.saturating_sub(time)) + time;
         let silence = self.last.map_or(Duration::MAX, |(at, _)| now.saturating_sub(at));
         if now < due {
-            Turn::After(due - now)
+            Turn::After(due.saturating_sub(now))
         } else if now > due + MAX_LATE && silence < MAX_SILENCE {
             Turn::Over
         } else {

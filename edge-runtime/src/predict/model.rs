@@ -35,7 +35,7 @@ impl Model {
                 .map_err(|error| PredictError::NotOnnx(error.to_string()))?;
             structure::check(&proto, outputs).map_err(PredictError::Structure)?;
             let mut model = build(&proto, outputs)?;
-            model.run(&[0.0; INPUT_LEN])?;
+            model.run(&vec![0.0; INPUT_LEN])?;
             Ok(model)
         })
     }
@@ -163,18 +163,18 @@ mod tests {
     fn gives_outputs_in_the_order_asked_for() {
         let bytes = network::encode(&network::pair("keypoints", 30, "emotion", 5));
         let mut model = Model::load(&bytes, &[("emotion", 5), ("keypoints", 30)]).unwrap();
-        model.run(&[0.5; INPUT_LEN]).unwrap();
+        model.run(&vec![0.5; INPUT_LEN]).unwrap();
         assert_eq!((model.output(0).len(), model.output(1).len()), (5, 30));
     }
 
     #[test]
     fn same_input_gives_the_same_output_after_another() {
         let mut model = Model::load(&onnx("emotion", 5), &[("emotion", 5)]).unwrap();
-        model.run(&[0.25; INPUT_LEN]).unwrap();
+        model.run(&vec![0.25; INPUT_LEN]).unwrap();
         let first = model.output(0).to_vec();
-        model.run(&[0.75; INPUT_LEN]).unwrap();
+        model.run(&vec![0.75; INPUT_LEN]).unwrap();
         assert_ne!(model.output(0), first);
-        model.run(&[0.25; INPUT_LEN]).unwrap();
+        model.run(&vec![0.25; INPUT_LEN]).unwrap();
         assert_eq!(model.output(0), first);
     }
 
@@ -196,7 +196,7 @@ mod tests {
         let mut model = Model::load(&onnx("emotion", 5), &[("emotion", 5)]).unwrap();
         assert!(matches!(model.run(&[0.0; 7]), Err(PredictError::Input(7))));
         assert!(matches!(
-            model.run(&[f32::NAN; INPUT_LEN]),
+            model.run(&vec![f32::NAN; INPUT_LEN]),
             Err(PredictError::NotFinite(_))
         ));
     }

@@ -77,7 +77,7 @@ impl Files {
     }
 
     /// The next frame of the open stream; closes it at its end.
-    fn from_stream(&mut self, mut stream: Stream) -> Result<Option<Frame>, SourceError> {
+    fn continue_stream(&mut self, mut stream: Stream) -> Result<Option<Frame>, SourceError> {
         let number = stream.y4m.position();
         let result = stream.y4m.next_picture();
         let time_ms = self.time_ms + stream.y4m.time_ms(number);
@@ -172,7 +172,7 @@ impl FrameSource for Files {
     fn next_frame(&mut self) -> Result<Option<Frame>, SourceError> {
         loop {
             let frame = if let Some(stream) = self.stream.take() {
-                self.from_stream(stream)?
+                self.continue_stream(stream)?
             } else if let Some(input) = self.waiting.pop_front() {
                 self.open(&input)?
             } else if self.start_again() {
