@@ -1,6 +1,7 @@
 //! `edge-runtime classify`: one JSON line a face.
 
 use std::collections::HashSet;
+use std::fmt::Display;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -148,7 +149,7 @@ impl Tally {
     }
 
     fn fail(&mut self, failure: &Failure) {
-        eprintln!("error: {:#}", failure.error);
+        eprintln!("error: {}", failure.error);
         self.errors += 1;
         self.code.get_or_insert(failure.code);
     }
@@ -165,19 +166,15 @@ struct Classifier<W> {
 impl<W: io::Write> Classifier<W> {
     /// Writes the lines of one frame; gives the number of its faces.
     fn classify(&mut self, frame: &Frame) -> Result<usize, Failure> {
-        let bad = |error: anyhow::Error| {
-            Failure::new(
-                code::DATA,
-                error.context(format!("{} frame {}", frame.input, frame.number)),
-            )
+        let bad = |error: &dyn Display| {
+            let message = format!("{} frame {}: {error}", frame.input, frame.number);
+            Failure::new(code::DATA, anyhow::Error::msg(message))
         };
-        let picture = frame.picture.gray().map_err(|error| bad(error.into()))?;
+        let picture = frame.picture.gray().map_err(|error| bad(&error))?;
         let located = self.locator.all(picture, &self.predictor);
         let mut faces = Vec::with_capacity(located.len());
         for located in &located {
-            faces.push(
-                predict(&mut self.predictor, picture, located, &self.classes).map_err(|error| bad(error.into()))?,
-            );
+            faces.push(predict(&mut self.predictor, picture, located, &self.classes).map_err(|error| bad(&error))?);
         }
         for face in lines(&faces) {
             self.lines.write(&FaceLine {

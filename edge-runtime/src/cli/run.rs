@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::Context;
 use edge_runtime::config::{Config, GpioBackend, GpioConfig, Pace, SourceConfig, Stdout};
 use edge_runtime::decide::Decider;
 use edge_runtime::locate::Locator;
@@ -42,9 +41,7 @@ pub(crate) struct Args {
 
 pub(crate) fn main(args: &Args, verbosity: Verbosity) -> Result<ExitCode, Failure> {
     let config = Config::load(&args.config)?;
-    let signals = Signals::catch()
-        .context("catch signals")
-        .map_err(|error| Failure::new(code::INTERNAL, error))?;
+    let signals = Signals::catch()?;
     let mut pipeline = Pipeline::new(stages(&config)?);
     // A source without a single frame is an error of the source, not a run without faces.
     let mut first = None;
@@ -163,7 +160,8 @@ struct Signals {
 }
 
 impl Signals {
-    fn catch() -> io::Result<Self> {
+    fn catch() -> Result<Self, Failure> {
+        let failed = |error: io::Error| Failure::new(code::INTERNAL, anyhow::anyhow!("catch signals: {error}"));
         let signals = Self {
             stop: Arc::default(),
             number: Arc::default(),
@@ -174,9 +172,10 @@ impl Signals {
                 signal,
                 i32::from(code::SIGNAL) + signal,
                 Arc::clone(&signals.stop),
-            )?;
-            signal_hook::flag::register_usize(signal, Arc::clone(&signals.number), signal as usize)?;
-            signal_hook::flag::register(signal, Arc::clone(&signals.stop))?;
+            )
+            .map_err(failed)?;
+            signal_hook::flag::register_usize(signal, Arc::clone(&signals.number), signal as usize).map_err(failed)?;
+            signal_hook::flag::register(signal, Arc::clone(&signals.stop)).map_err(failed)?;
         }
         Ok(signals)
     }
