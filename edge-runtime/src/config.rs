@@ -4,19 +4,19 @@
 //! only the bundle knows (its classes) is checked when the program starts.
 
 mod place;
+mod ranges;
 
 use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use serde::de::Error as _;
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use shared_model::emotion::Label;
 
 use crate::bundle;
-use crate::decide::{DecideConfig, MAX_STALE_MS};
-use crate::face::{DetectorConfig, MIN_FACE_PX};
+use crate::decide::DecideConfig;
+use crate::face::DetectorConfig;
 use crate::locate::Faces;
 use crate::sink::gpio::Polarity;
 use crate::source::Input;
@@ -34,7 +34,7 @@ const MAX_BYTES: u64 = 256 * 1024;
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// Must be [`SCHEMA`].
-    #[serde(deserialize_with = "schema")]
+    #[serde(deserialize_with = "ranges::schema")]
     pub schema: u32,
     /// Directory of the bundle.
     #[serde(default = "default_bundle")]
@@ -83,7 +83,7 @@ struct RawSource {
     realtime: bool,
     #[serde(default, rename = "loop")]
     repeat: bool,
-    #[serde(default = "default_fps", deserialize_with = "fps")]
+    #[serde(default = "default_fps", deserialize_with = "ranges::fps")]
     fps: f32,
 }
 
@@ -94,7 +94,7 @@ pub struct FaceConfig {
     /// How the face is found.
     pub mode: FaceMode,
     /// Side of the smallest face that is searched, in pixels.
-    #[serde(deserialize_with = "min_face")]
+    #[serde(deserialize_with = "ranges::min_face")]
     pub min_face_px: f32,
 }
 
@@ -138,15 +138,15 @@ pub struct DecideSection(pub DecideConfig);
 #[derive(Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct RawDecide {
-    #[serde(deserialize_with = "minute")]
+    #[serde(deserialize_with = "ranges::minute")]
     smoothing_ms: u64,
-    #[serde(deserialize_with = "probability")]
+    #[serde(deserialize_with = "ranges::probability")]
     enter: f32,
-    #[serde(deserialize_with = "probability")]
+    #[serde(deserialize_with = "ranges::probability")]
     leave: f32,
-    #[serde(deserialize_with = "minute")]
+    #[serde(deserialize_with = "ranges::minute")]
     dwell_ms: u64,
-    #[serde(deserialize_with = "stale")]
+    #[serde(deserialize_with = "ranges::stale")]
     stale_ms: u64,
 }
 
@@ -226,7 +226,7 @@ pub struct LineConfig {
     /// Label of a class of the bundle, letter case aside.
     pub emotion: Label,
     /// Whether the line is low while the emotion holds.
-    #[serde(default, rename = "active_low", deserialize_with = "polarity")]
+    #[serde(default, rename = "active_low", deserialize_with = "ranges::polarity")]
     pub polarity: Polarity,
 }
 
@@ -369,73 +369,6 @@ fn default_bundle() -> PathBuf {
 
 fn default_fps() -> f32 {
     10.0
-}
-
-/// A value that a rule holds for.
-fn held<'de, D, T>(deserializer: D, rule: impl Fn(&T) -> bool, expected: &str) -> Result<T, D::Error>
-where
-    D: Deserializer<'de>,
-    T: Deserialize<'de>,
-{
-    let value = T::deserialize(deserializer)?;
-    if rule(&value) {
-        Ok(value)
-    } else {
-        Err(D::Error::custom(format!("must be {expected}")))
-    }
-}
-
-fn schema<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
-    held(
-        deserializer,
-        |value| *value == SCHEMA,
-        &format!("{SCHEMA}, the form that this program reads"),
-    )
-}
-
-fn fps<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f32, D::Error> {
-    held(
-        deserializer,
-        |value| (0.1..=1000.0).contains(value),
-        "a number from 0.1 to 1000",
-    )
-}
-
-fn min_face<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f32, D::Error> {
-    held(
-        deserializer,
-        |value| (MIN_FACE_PX..=10_000.0).contains(value),
-        "a number of pixels from 20 to 10000",
-    )
-}
-
-fn probability<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f32, D::Error> {
-    held(
-        deserializer,
-        |value| (0.0..=1.0).contains(value),
-        "a number from 0 to 1",
-    )
-}
-
-fn minute<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
-    held(
-        deserializer,
-        |value| *value <= 60_000,
-        "a number of milliseconds up to 60000",
-    )
-}
-
-fn stale<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
-    held(
-        deserializer,
-        |value| (1..=MAX_STALE_MS).contains(value),
-        "a number of milliseconds from 1 to 1000",
-    )
-}
-
-fn polarity<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Polarity, D::Error> {
-    let low = bool::deserialize(deserializer)?;
-    Ok(if low { Polarity::ActiveLow } else { Polarity::ActiveHigh })
 }
 
 #[cfg(test)]
