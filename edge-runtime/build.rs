@@ -1,0 +1,52 @@
+//! Takes the face detector's model out of the package of the `rustface` crate.
+//!
+//! The model belongs to that package and is not copied into this repository: cargo says where the
+//! package lies, and the file goes to `OUT_DIR`, from where `face.rs` includes it.
+
+use std::env;
+use std::error::Error;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+const PACKAGE: &str = "rustface";
+const MODEL: &str = "model/seeta_fd_frontal_v1.0.bin";
+
+fn main() -> ExitCode {
+    println!("cargo:rerun-if-changed=build.rs");
+    match copy_model() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("cannot take {MODEL} out of the package of `{PACKAGE}`: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn copy_model() -> Result<(), Box<dyn Error>> {
+    let model = package_dir()?.join(MODEL);
+    println!("cargo:rerun-if-changed={}", model.display());
+    let to = Path::new(&env::var("OUT_DIR")?).join("face_detector.bin");
+    fs::copy(&model, &to).map_err(|error| format!("{}: {error}", model.display()))?;
+    Ok(())
+}
+
+/// Where cargo keeps the package of the detector.
+fn package_dir() -> Result<PathBuf, Box<dyn Error>> {
+    let output = Command::new(env::var("CARGO")?)
+        .args(["metadata", "--offline", "--format-version", "1", "--filter-platform"])
+        .arg(env::var("TARGET")?)
+        .current_dir(env::var("CARGO_MANIFEST_DIR")?)
+        .output()?;
+    if !output.status.success() {
+        return Err(format!("`cargo metadata` failed: {}", String::from_utf8_lossy(&output.stderr)).into());
+    }
+    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout)?;
+    let manifest = metadata["packages"]
+        .as_array()
+        .and_then(|packages| packages.iter().find(|package| package["name"] == PACKAGE))
+        .and_then(|package| package["manifest_path"].as_str())
+        .ok_or("`cargo metadata` does not name the package")?;
+    let dir = Path::new(manifest).parent().ok_or("the package has no directory")?;
+    Ok(dir.to_path_buf())
+}

@@ -1,0 +1,116 @@
+//! Errors that end the program, with their exit codes (sysexits).
+
+use std::io;
+
+use edge_runtime::bundle::BundleError;
+use edge_runtime::config::ConfigError;
+use edge_runtime::face::FaceError;
+use edge_runtime::predict::PredictError;
+use edge_runtime::sink::SinkError;
+use edge_runtime::source::SourceError;
+use edge_runtime::source::y4m::Y4mError;
+
+/// Exit codes of the program, from `sysexits.h`.
+pub(crate) mod code {
+    pub(crate) const USAGE: u8 = 64;
+    pub(crate) const DATA: u8 = 65;
+    pub(crate) const NO_INPUT: u8 = 66;
+    pub(crate) const UNAVAILABLE: u8 = 69;
+    pub(crate) const INTERNAL: u8 = 70;
+    pub(crate) const IO: u8 = 74;
+    pub(crate) const PERMISSION: u8 = 77;
+    pub(crate) const CONFIG: u8 = 78;
+    /// A signal ended the program: this plus its number.
+    pub(crate) const SIGNAL: u8 = 128;
+}
+
+/// An error and the exit code that it stands for.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) code: u8,
+    pub(crate) error: anyhow::Error,
+}
+
+impl Failure {
+    pub(crate) fn new(code: u8, error: impl Into<anyhow::Error>) -> Self {
+        Self {
+            code,
+            error: error.into(),
+        }
+    }
+}
+
+pub(crate) fn io_code(error: &io::Error) -> u8 {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => code::PERMISSION,
+        io::ErrorKind::NotFound => code::NO_INPUT,
+        _ => code::IO,
+    }
+}
+
+fn bundle_code(error: &BundleError) -> u8 {
+    match error {
+        BundleError::Missing { .. } => code::NO_INPUT,
+        BundleError::Io { source, .. } => io_code(source),
+        _ => code::DATA,
+    }
+}
+
+pub(crate) fn source_code(error: &SourceError) -> u8 {
+    match error {
+        SourceError::Missing { .. } | SourceError::Empty { .. } => code::NO_INPUT,
+        SourceError::Io { source, .. }
+        | SourceError::Stream {
+            source: Y4mError::Io(source),
+            ..
+        } => io_code(source),
+        SourceError::TooLarge { .. } | SourceError::Picture { .. } | SourceError::Stream { .. } => code::DATA,
+    }
+}
+
+impl From<BundleError> for Failure {
+    fn from(error: BundleError) -> Self {
+        Self::new(bundle_code(&error), error)
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        let code = match &error {
+            ConfigError::Io { source, .. } if source.kind() != io::ErrorKind::InvalidData => io_code(source),
+            _ => code::CONFIG,
+        };
+        Self::new(code, error)
+    }
+}
+
+impl From<PredictError> for Failure {
+    fn from(error: PredictError) -> Self {
+        let code = match &error {
+            PredictError::Bundle(error) => bundle_code(error),
+            _ => code::DATA,
+        };
+        Self::new(code, error)
+    }
+}
+
+impl From<FaceError> for Failure {
+    fn from(error: FaceError) -> Self {
+        let code = match error {
+            FaceError::Config { .. } => code::USAGE,
+            FaceError::Model(_) => code::INTERNAL,
+        };
+        Self::new(code, error)
+    }
+}
+
+impl From<SinkError> for Failure {
+    fn from(error: SinkError) -> Self {
+        let code = match &error {
+            SinkError::Closed => code::IO,
+            SinkError::Io(error) => io_code(error),
+            SinkError::Gpio(_) => code::UNAVAILABLE,
+        };
+        Self::new(code, error)
+    }
+}

@@ -1,0 +1,93 @@
+//! Command line of the program. Data goes to standard output, everything else to standard error.
+
+mod check_config;
+mod classify;
+mod failure;
+mod run;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use edge_runtime::bundle::{Bundle, DEFAULT_DIR};
+
+use failure::{Failure, code};
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 done, 64 usage, 65 bad picture, stream or bundle, 66 input not there, 69 device unavailable,
+70 internal, 74 read or write error, 77 no permission, 78 bad configuration, 128+N ended by signal N.";
+
+/// Tells faces, their keypoints and their emotion, in pictures and streams, on this machine alone.
+#[derive(Debug, Parser)]
+#[command(version, after_help = EXIT_CODES, propagate_version = true)]
+struct Args {
+    #[command(subcommand)]
+    command: Command,
+    /// Says nothing on standard error but errors
+    #[arg(long, short, global = true)]
+    quiet: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Classify(classify::Args),
+    Run(run::Args),
+    CheckConfig(check_config::Args),
+}
+
+/// Whether standard error is told more than errors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verbosity {
+    Errors,
+    All,
+}
+
+impl Verbosity {
+    fn say(self, message: &str) {
+        if self == Self::All {
+            eprintln!("{message}");
+        }
+    }
+}
+
+/// Runs the program and gives its exit code.
+pub(crate) fn main() -> ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => {
+            // Nothing can be done for a message that cannot be written.
+            let _ = error.print();
+            return if error.use_stderr() {
+                ExitCode::from(code::USAGE)
+            } else {
+                ExitCode::SUCCESS
+            };
+        }
+    };
+    let verbosity = if args.quiet { Verbosity::Errors } else { Verbosity::All };
+    let result = match args.command {
+        Command::Classify(args) => classify::main(&args, verbosity),
+        Command::Run(args) => run::main(&args, verbosity),
+        Command::CheckConfig(args) => check_config::main(&args, verbosity),
+    };
+    match result {
+        Ok(code) => code,
+        Err(failure) => {
+            eprintln!("error: {}", failure.error);
+            ExitCode::from(failure.code)
+        }
+    }
+}
+
+/// Opens the bundle that was named, or the one that the packages install.
+fn open_bundle(named: Option<&Path>) -> Result<Bundle, Failure> {
+    let dir = match named {
+        Some(dir) => dir.to_path_buf(),
+        None if Path::new(DEFAULT_DIR).is_dir() => PathBuf::from(DEFAULT_DIR),
+        None => {
+            let message = format!("there is no bundle in {DEFAULT_DIR}: name one with --bundle DIR");
+            return Err(Failure::new(code::USAGE, anyhow::Error::msg(message)));
+        }
+    };
+    Ok(Bundle::open(&dir)?)
+}

@@ -1,0 +1,375 @@
+//! The configuration file of `edge-runtime run`, in TOML.
+//!
+//! Unknown keys are refused; an error names file, line, column and key, and the nearest known key. What
+//! only the bundle knows (its classes) is checked when the program starts.
+
+mod place;
+mod ranges;
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use shared_model::emotion::Label;
+
+use crate::bundle;
+use crate::decide::DecideConfig;
+use crate::face::DetectorConfig;
+use crate::locate::Faces;
+use crate::sink::gpio::Polarity;
+use crate::source::Input;
+
+pub use place::Place;
+
+/// Form of the file that this program reads.
+pub const SCHEMA: u32 = 1;
+
+/// Most bytes that the file may have.
+const MAX_BYTES: u64 = 256 * 1024;
+
+/// Everything that `run` needs to know.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Must be [`SCHEMA`].
+    #[serde(deserialize_with = "ranges::schema")]
+    pub schema: u32,
+    /// Directory of the bundle.
+    #[serde(default = "default_bundle")]
+    pub bundle: PathBuf,
+    /// Where frames come from.
+    pub source: SourceConfig,
+    /// Where the face is.
+    #[serde(default)]
+    pub face: FaceConfig,
+    /// How verdicts are formed.
+    #[serde(default)]
+    pub decide: DecideSection,
+    /// Where verdicts go.
+    #[serde(default)]
+    pub sink: SinkConfig,
+}
+
+/// `[source]`
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(try_from = "RawSource")]
+pub struct SourceConfig {
+    /// A picture, directory or stream; `-` is a stream on standard input.
+    pub input: Input,
+    /// At what pace frames are taken.
+    pub pace: Pace,
+    /// What comes after the last frame.
+    pub repeat: crate::source::Repeat,
+    /// Frames a second at which picture files follow each other.
+    pub fps: f32,
+}
+
+/// At what pace frames are taken from a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pace {
+    /// As fast as they can be judged; none is left out.
+    Fast,
+    /// At their own times, as from a camera; those that come too late are left out.
+    Realtime,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawSource {
+    uri: String,
+    #[serde(default)]
+    realtime: bool,
+    #[serde(default, rename = "loop")]
+    repeat: bool,
+    #[serde(default = "default_fps", deserialize_with = "ranges::fps")]
+    fps: f32,
+}
+
+/// `[face]`
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct FaceConfig {
+    /// How the face is found.
+    pub mode: FaceMode,
+    /// Side of the smallest face that is searched, in pixels.
+    #[serde(deserialize_with = "ranges::min_face")]
+    pub min_face_px: f32,
+}
+
+/// How the face of a frame is found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FaceMode {
+    /// By the face detector; the largest face counts.
+    Detect,
+    /// Each frame is one face, cut as the networks want it.
+    Whole,
+}
+
+impl Default for FaceConfig {
+    fn default() -> Self {
+        Self {
+            mode: FaceMode::Detect,
+            min_face_px: 80.0,
+        }
+    }
+}
+
+impl FaceConfig {
+    /// Where faces come from.
+    pub fn faces(&self) -> Faces {
+        match self.mode {
+            FaceMode::Whole => Faces::Whole,
+            FaceMode::Detect => Faces::Detect(DetectorConfig {
+                min_face_px: self.min_face_px,
+                ..DetectorConfig::default()
+            }),
+        }
+    }
+}
+
+/// `[decide]`
+#[derive(Debug, Clone, Copy, PartialEq, Default, Deserialize)]
+#[serde(try_from = "RawDecide")]
+pub struct DecideSection(pub DecideConfig);
+
+#[derive(Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct RawDecide {
+    #[serde(deserialize_with = "ranges::minute")]
+    smoothing_ms: u64,
+    #[serde(deserialize_with = "ranges::probability")]
+    enter: f32,
+    #[serde(deserialize_with = "ranges::probability")]
+    leave: f32,
+    #[serde(deserialize_with = "ranges::minute")]
+    dwell_ms: u64,
+    #[serde(deserialize_with = "ranges::stale")]
+    stale_ms: u64,
+}
+
+impl Default for RawDecide {
+    fn default() -> Self {
+        let DecideConfig {
+            smoothing_ms,
+            enter,
+            leave,
+            dwell_ms,
+            stale_ms,
+        } = DecideConfig::default();
+        Self {
+            smoothing_ms,
+            enter,
+            leave,
+            dwell_ms,
+            stale_ms,
+        }
+    }
+}
+
+/// `[sink]`
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SinkConfig {
+    /// What standard output gets.
+    pub stdout: Stdout,
+    /// GPIO lines, if any.
+    pub gpio: Option<GpioConfig>,
+}
+
+/// What standard output gets, in JSON lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stdout {
+    /// Every new verdict.
+    #[default]
+    States,
+    /// Every new verdict, and every judged frame.
+    Faces,
+    /// Nothing.
+    Off,
+}
+
+/// `[sink.gpio]`
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(try_from = "RawGpio")]
+pub struct GpioConfig {
+    /// What drives the lines.
+    pub backend: GpioBackend,
+    /// One line an emotion; no line and no emotion stands twice.
+    pub lines: Vec<LineConfig>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawGpio {
+    backend: GpioBackend,
+    lines: Vec<LineConfig>,
+}
+
+/// What drives the lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GpioBackend {
+    /// Nothing: the levels are written to standard error, to try a wiring plan.
+    Log,
+}
+
+/// `[[sink.gpio.lines]]`
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LineConfig {
+    /// Number of the line on its chip.
+    pub pin: u32,
+    /// Label of a class of the bundle, letter case aside.
+    pub emotion: Label,
+    /// Whether the line is low while the emotion holds.
+    #[serde(default, rename = "active_low", deserialize_with = "ranges::polarity")]
+    pub polarity: Polarity,
+}
+
+/// Why a configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("read configuration {path}: {source}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The file is larger than any configuration should be.
+    #[error("read configuration {path}: more than {MAX_BYTES} bytes")]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Something in the file is wrong.
+    #[error("{path}:{place}")]
+    Invalid {
+        /// The file.
+        path: PathBuf,
+        /// Where, and what.
+        place: Place,
+    },
+}
+
+impl Config {
+    /// Reads and checks a file. Relative paths in it start from its own directory.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let io_error = |source| ConfigError::Io {
+            path: path.to_path_buf(),
+            source,
+        };
+        let mut text = String::new();
+        let mut file = File::open(path).map_err(io_error)?.take(MAX_BYTES + 1);
+        file.read_to_string(&mut text).map_err(io_error)?;
+        if text.len() as u64 > MAX_BYTES {
+            return Err(ConfigError::TooLarge {
+                path: path.to_path_buf(),
+            });
+        }
+        let parsed = Self::parse(&text).map_err(|place| ConfigError::Invalid {
+            path: path.to_path_buf(),
+            place,
+        })?;
+        Ok(parsed.beside(path.parent().unwrap_or(Path::new(""))))
+    }
+
+    /// Checks a text.
+    pub fn parse(text: &str) -> Result<Self, Place> {
+        toml::from_str(text).map_err(|error| Place::of(text, &error))
+    }
+
+    fn beside(mut self, dir: &Path) -> Self {
+        self.bundle = dir.join(&self.bundle);
+        if let Input::Path(path) = &mut self.source.input {
+            *path = dir.join(&*path);
+        }
+        self
+    }
+}
+
+impl TryFrom<RawSource> for SourceConfig {
+    type Error = &'static str;
+
+    fn try_from(raw: RawSource) -> Result<Self, Self::Error> {
+        let input = Input::parse(&raw.uri);
+        if raw.uri.is_empty() {
+            return Err("`uri` must name a file, a directory or -");
+        }
+        if input == Input::Stdin && (raw.realtime || raw.repeat) {
+            return Err("`realtime` and `loop` are for files: standard input comes once, at its own pace");
+        }
+        Ok(Self {
+            input,
+            pace: if raw.realtime { Pace::Realtime } else { Pace::Fast },
+            repeat: if raw.repeat {
+                crate::source::Repeat::Forever
+            } else {
+                crate::source::Repeat::Once
+            },
+            fps: raw.fps,
+        })
+    }
+}
+
+impl TryFrom<RawDecide> for DecideSection {
+    type Error = crate::decide::DecideError;
+
+    fn try_from(raw: RawDecide) -> Result<Self, Self::Error> {
+        let RawDecide {
+            smoothing_ms,
+            enter,
+            leave,
+            dwell_ms,
+            stale_ms,
+        } = raw;
+        let config = DecideConfig {
+            smoothing_ms,
+            enter,
+            leave,
+            dwell_ms,
+            stale_ms,
+        };
+        config.check()?;
+        Ok(Self(config))
+    }
+}
+
+impl TryFrom<RawGpio> for GpioConfig {
+    type Error = String;
+
+    fn try_from(raw: RawGpio) -> Result<Self, Self::Error> {
+        let (mut pins, mut emotions) = (HashSet::new(), HashSet::new());
+        for line in &raw.lines {
+            if !pins.insert(line.pin) {
+                return Err(format!("pin {} stands twice", line.pin));
+            }
+            if !emotions.insert(line.emotion.to_ascii_lowercase()) {
+                return Err(format!("emotion {:?} has two lines", line.emotion.as_str()));
+            }
+        }
+        if raw.lines.is_empty() {
+            return Err("`lines` needs at least one line".to_owned());
+        }
+        Ok(Self {
+            backend: raw.backend,
+            lines: raw.lines,
+        })
+    }
+}
+
+fn default_bundle() -> PathBuf {
+    PathBuf::from(bundle::DEFAULT_DIR)
+}
+
+fn default_fps() -> f32 {
+    10.0
+}
+
+#[cfg(test)]
+mod tests;

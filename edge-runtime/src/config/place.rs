@@ -1,0 +1,75 @@
+//! Where in a configuration file something is wrong, in the words of people who edit it.
+
+use std::fmt;
+
+/// Most typing errors that still make a key the nearest.
+const MAX_DISTANCE: usize = 3;
+
+/// Line, column and key of an error, and what is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// Line, from 1.
+    pub line: usize,
+    /// Column in characters, from 1.
+    pub column: usize,
+    /// The key in that line, or the name of the section; empty if there is none.
+    pub key: String,
+    /// What is wrong.
+    pub message: String,
+    /// The known key that was most likely meant.
+    pub nearest: Option<String>,
+}
+
+impl Place {
+    pub(super) fn of(text: &str, error: &toml::de::Error) -> Self {
+        let at = error.span().map_or(0, |span| span.start).min(text.len());
+        let before = text.get(..at).unwrap_or(text);
+        let start = before.rfind('\n').map_or(0, |end| end + 1);
+        let row = text.get(start..).unwrap_or("").lines().next().unwrap_or("");
+        let message = error.message().lines().collect::<Vec<_>>().join(", ");
+        let nearest = nearest(&message);
+        Self {
+            line: before.matches('\n').count() + 1,
+            column: before.get(start..).map_or(0, |part| part.chars().count()) + 1,
+            key: key_of(row).to_owned(),
+            message,
+            nearest,
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}: ", self.line, self.column)?;
+        if !self.key.is_empty() {
+            write!(f, "`{}`: ", self.key)?;
+        }
+        f.write_str(&self.message)?;
+        match &self.nearest {
+            Some(nearest) => write!(f, "; did you mean `{nearest}`?"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The key of a line, or the section that it opens.
+fn key_of(row: &str) -> &str {
+    let row = row.split('#').next().unwrap_or("").trim();
+    if row.starts_with('[') {
+        return row.trim_matches(['[', ']']);
+    }
+    row.split_once('=').map_or("", |(key, _)| key.trim())
+}
+
+/// The known name nearest to the unknown one, from serde's words: unknown field (or variant) `x`,
+/// expected one of `a`, `b`.
+fn nearest(message: &str) -> Option<String> {
+    if !message.starts_with("unknown ") {
+        return None;
+    }
+    let mut names = message.split('`').skip(1).step_by(2);
+    let unknown = names.next()?;
+    let distance = |name: &&str| strsim::osa_distance(unknown, name);
+    let best = names.min_by_key(distance)?;
+    (distance(&best) <= MAX_DISTANCE).then(|| best.to_owned())
+}

@@ -1,0 +1,77 @@
+//! Ranges of the values in a configuration file, checked where each is read, so that an error knows its
+//! line.
+
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
+
+use super::SCHEMA;
+use crate::decide::MAX_STALE_MS;
+use crate::face::MIN_FACE_PX;
+use crate::sink::gpio::Polarity;
+
+/// A value that a rule holds for.
+fn held<'de, D, T>(deserializer: D, rule: impl Fn(&T) -> bool, expected: &str) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    let value = T::deserialize(deserializer)?;
+    if rule(&value) {
+        Ok(value)
+    } else {
+        Err(D::Error::custom(format!("must be {expected}")))
+    }
+}
+
+pub(super) fn schema<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    held(
+        deserializer,
+        |value| *value == SCHEMA,
+        &format!("{SCHEMA}, the form that this program reads"),
+    )
+}
+
+pub(super) fn fps<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f32, D::Error> {
+    held(
+        deserializer,
+        |value| (0.1..=1000.0).contains(value),
+        "a number from 0.1 to 1000",
+    )
+}
+
+pub(super) fn min_face<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f32, D::Error> {
+    held(
+        deserializer,
+        |value| (MIN_FACE_PX..=10_000.0).contains(value),
+        "a number of pixels from 20 to 10000",
+    )
+}
+
+pub(super) fn probability<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f32, D::Error> {
+    held(
+        deserializer,
+        |value| (0.0..=1.0).contains(value),
+        "a number from 0 to 1",
+    )
+}
+
+pub(super) fn minute<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    held(
+        deserializer,
+        |value| *value <= 60_000,
+        "a number of milliseconds up to 60000",
+    )
+}
+
+pub(super) fn stale<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    held(
+        deserializer,
+        |value| (1..=MAX_STALE_MS).contains(value),
+        "a number of milliseconds from 1 to 1000",
+    )
+}
+
+pub(super) fn polarity<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Polarity, D::Error> {
+    let low = bool::deserialize(deserializer)?;
+    Ok(if low { Polarity::ActiveLow } else { Polarity::ActiveHigh })
+}

@@ -1,0 +1,127 @@
+use super::*;
+use crate::source::Repeat;
+
+const LEAST: &str = "schema = 1\n[source]\nuri = \"clip.y4m\"\n";
+
+fn error(text: &str) -> String {
+    Config::parse(text).unwrap_err().to_string()
+}
+
+#[test]
+fn fills_in_the_defaults() {
+    let config = Config::parse(LEAST).unwrap();
+    assert_eq!(config.bundle, Path::new(bundle::DEFAULT_DIR));
+    assert_eq!(config.source.input, Input::Path("clip.y4m".into()));
+    assert_eq!((config.source.pace, config.source.repeat), (Pace::Fast, Repeat::Once));
+    assert_eq!(config.decide.0, DecideConfig::default());
+    assert_eq!(config.face, FaceConfig::default());
+    assert_eq!(config.sink, SinkConfig::default());
+}
+
+#[test]
+fn the_example_of_the_package_is_valid() {
+    let config = Config::parse(include_str!("../../config.example.toml")).unwrap();
+    assert_eq!(
+        config.decide.0,
+        DecideConfig::default(),
+        "the example shows the defaults"
+    );
+    assert_eq!(config.face, FaceConfig::default());
+    let gpio = config.sink.gpio.unwrap();
+    assert_eq!(gpio.lines[1].polarity, Polarity::ActiveLow);
+}
+
+#[test]
+fn names_line_column_key_and_the_nearest_known_key() {
+    for (text, expected) in [
+        ("schema = 1\nbundel = \"x\"\n", "2:1: `bundel`: unknown field `bundel`"),
+        ("schema = 1\nbundel = \"x\"\n", "did you mean `bundle`?"),
+        (
+            "schema = 1\n[source]\nuri = \"-\"\n[face]\n  min_face = 20\n",
+            "5:3: `min_face`",
+        ),
+        (
+            "schema = 1\n[source]\nuri = \"-\"\n[face]\n  min_face = 20\n",
+            "did you mean `min_face_px`?",
+        ),
+        (
+            "schema = 1\n[source]\nuri = \"-\"\n[face]\nmode = \"detekt\"\n",
+            "did you mean `detect`?",
+        ),
+        ("schema = 1\n[source]\nuri = 7\n", "3:7: `uri`"),
+        ("schema = 1\n[source]\n", "missing field `uri`"),
+        ("[source]\nuri = \"-\"\n", "missing field `schema`"),
+        ("schema = 1\n[source\n", "2:8"),
+        ("", "schema"),
+    ] {
+        let error = error(text);
+        assert!(error.contains(expected), "{error} instead of {expected}");
+    }
+    assert!(!error("schema = 1\nnothing_like_it = 1\n").contains("did you mean"));
+}
+
+#[test]
+fn refuses_values_out_of_range_where_they_stand() {
+    for (section, expected) in [
+        (
+            "[face]\nmin_face_px = 19\n",
+            "5:15: `min_face_px`: must be a number of pixels from 20",
+        ),
+        ("[decide]\nenter = 1.5\n", "5:9: `enter`: must be a number from 0 to 1"),
+        ("[decide]\nenter = nan\n", "`enter`"),
+        ("[decide]\nstale_ms = 2000\n", "`stale_ms`"),
+        ("[decide]\ndwell_ms = -1\n", "`dwell_ms`"),
+        ("[decide]\nenter = 0.3\n", "leave must be at most as high as enter"),
+        ("[sink]\nstdout = true\n", "`stdout`"),
+        ("[sink.gpio]\nbackend = \"log\"\nlines = []\n", "at least one"),
+    ] {
+        let error = error(&format!("{LEAST}{section}"));
+        assert!(error.contains(expected), "{error} instead of {expected}");
+    }
+    assert!(error(&LEAST.replace('1', "2")).contains("1:10: `schema`: must be 1"));
+}
+
+#[test]
+fn refuses_what_contradicts_itself() {
+    for (text, expected) in [
+        ("schema = 1\n[source]\nuri = \"-\"\nloop = true\n", "standard input"),
+        ("schema = 1\n[source]\nuri = \"-\"\nrealtime = true\n", "standard input"),
+        ("schema = 1\n[source]\nuri = \"\"\n", "`uri` must"),
+        (
+            "schema = 1\nsource.uri = \"-\"\n[sink.gpio]\nbackend = \"log\"\n[[sink.gpio.lines]]\npin = 1\nemotion = \"Sad\"\n\
+             [[sink.gpio.lines]]\npin = 1\nemotion = \"Happy\"\n",
+            "pin 1 stands twice",
+        ),
+        (
+            "schema = 1\nsource.uri = \"-\"\n[sink.gpio]\nbackend = \"log\"\n[[sink.gpio.lines]]\npin = 1\nemotion = \"Sad\"\n\
+             [[sink.gpio.lines]]\npin = 2\nemotion = \"sad\"\n",
+            "two lines",
+        ),
+    ] {
+        let error = error(text);
+        assert!(error.contains(expected), "{error} instead of {expected}");
+    }
+}
+
+#[test]
+fn relative_paths_start_from_the_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("config.toml");
+    std::fs::write(&path, format!("bundle = \"models\"\n{LEAST}")).unwrap();
+    let config = Config::load(&path).unwrap();
+    assert_eq!(config.bundle, dir.path().join("models"));
+    assert_eq!(config.source.input, Input::Path(dir.path().join("clip.y4m")));
+    std::fs::write(&path, format!("bundle = \"/models\"\n{LEAST}")).unwrap();
+    assert_eq!(Config::load(&path).unwrap().bundle, Path::new("/models"));
+}
+
+#[test]
+fn files_that_cannot_be_read_are_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("none.toml");
+    assert!(Config::load(&path).unwrap_err().to_string().contains("none.toml"));
+    std::fs::write(&path, [0xff, 0xfe]).unwrap();
+    assert!(matches!(Config::load(&path), Err(ConfigError::Io { .. })));
+    std::fs::write(&path, " ".repeat(300_000)).unwrap();
+    assert!(matches!(Config::load(&path), Err(ConfigError::TooLarge { .. })));
+}

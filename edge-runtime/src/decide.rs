@@ -1,0 +1,267 @@
+//! From scores that flicker to a verdict that holds.
+//!
+//! Scores are smoothed over time; an emotion begins above one threshold and ends below a lower one, and
+//! whatever is new must last a while (its *dwell*) before it is held true. What has not been judged for
+//! too long is unknown. Nothing here reads a clock: the same observations at the same times give the
+//! same verdicts.
+
+use shared_model::emotion::{ClassSet, Label, MAX_CLASSES, Scores};
+use shared_model::message::Verdict;
+
+/// Longest time after which a verdict must not be held any more, in milliseconds.
+pub const MAX_STALE_MS: u64 = 1000;
+
+/// How verdicts are formed. Times are in milliseconds, thresholds are smoothed probabilities.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct DecideConfig {
+    /// Time constant of the smoothing: after this time a new value has 63 % of the weight. 0 turns the
+    /// smoothing off.
+    pub smoothing_ms: u64,
+    /// An emotion begins at this probability or above; the bundle's own limit holds if it is higher.
+    pub enter: f32,
+    /// An emotion that is held ends below this probability; at most `enter`. The bundle's own limit
+    /// holds if it is higher.
+    pub leave: f32,
+    /// How long a new verdict must last before it replaces the old one.
+    pub dwell_ms: u64,
+    /// Age of the last judged frame above which nothing is known; 1 to [`MAX_STALE_MS`].
+    pub stale_ms: u64,
+}
+
+impl Default for DecideConfig {
+    fn default() -> Self {
+        Self {
+            smoothing_ms: 300,
+            enter: 0.5,
+            leave: 0.4,
+            dwell_ms: 300,
+            stale_ms: MAX_STALE_MS,
+        }
+    }
+}
+
+/// Why verdicts cannot be formed.
+#[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
+#[error("set up decision: {setting} must be {expected}")]
+pub struct DecideError {
+    /// Which setting.
+    pub setting: &'static str,
+    /// Its range.
+    pub expected: &'static str,
+}
+
+impl DecideConfig {
+    /// Checks every range.
+    pub fn check(&self) -> Result<(), DecideError> {
+        let rules = [
+            ((0.0..=1.0).contains(&self.enter), "enter", "in 0..=1"),
+            ((0.0..=1.0).contains(&self.leave), "leave", "in 0..=1"),
+            (self.leave <= self.enter, "leave", "at most as high as enter"),
+            ((1..=MAX_STALE_MS).contains(&self.stale_ms), "stale_ms", "in 1..=1000"),
+        ];
+        match rules.iter().find(|(holds, ..)| !holds) {
+            Some(&(_, setting, expected)) => Err(DecideError { setting, expected }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What was seen in one frame.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Observation {
+    /// A face with these scores.
+    Face(Scores),
+    /// No face.
+    NoFace,
+}
+
+/// A new verdict.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Change {
+    /// When it became true.
+    pub time_ms: u64,
+    /// What is held true from then on.
+    pub verdict: Verdict,
+    /// Smoothed probability of the emotion; 0 where there is none.
+    pub confidence: f32,
+}
+
+impl Change {
+    /// Whether a face is there.
+    pub fn face(&self) -> bool {
+        matches!(self.verdict, Verdict::Emotion(_) | Verdict::Uncertain)
+    }
+}
+
+/// A verdict by the number of its class.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Held {
+    Emotion(usize),
+    Uncertain,
+    NoFace,
+    Unknown,
+}
+
+/// Holds the verdict and everything it rests on.
+#[derive(Debug, Clone)]
+pub struct Decider {
+    config: DecideConfig,
+    classes: ClassSet,
+    held: Held,
+    /// What would replace the verdict, and since when it has been seen.
+    candidate: Option<(Held, u64)>,
+    /// Smoothed probabilities of the face that is there.
+    smoothed: Option<heapless::Vec<f32, MAX_CLASSES>>,
+    /// Time of the last observation.
+    judged_ms: Option<u64>,
+}
+
+impl Decider {
+    /// Starts with [`Verdict::Unknown`]; `abstain_below` is the bundle's limit below which no emotion is
+    /// told.
+    pub fn new(config: DecideConfig, classes: ClassSet, abstain_below: f32) -> Result<Self, DecideError> {
+        config.check()?;
+        Ok(Self {
+            config: DecideConfig {
+                enter: config.enter.max(abstain_below),
+                leave: config.leave.max(abstain_below),
+                ..config
+            },
+            classes,
+            held: Held::Unknown,
+            candidate: None,
+            smoothed: None,
+            judged_ms: None,
+        })
+    }
+
+    /// Takes in what a frame showed at `now_ms`; a time before the last one counts as the last one.
+    ///
+    /// Gives the verdict if it changed. After a gap longer than the limit the change is to `Unknown`,
+    /// and the observation is the first of a new count.
+    pub fn observe(&mut self, now_ms: u64, observation: &Observation) -> Option<Change> {
+        let now_ms = now_ms.max(self.judged_ms.unwrap_or(0));
+        let stale = self.tick(now_ms);
+        let target = match observation {
+            Observation::NoFace => Held::NoFace,
+            Observation::Face(scores) => {
+                self.smooth(now_ms, scores);
+                self.judge()
+            }
+        };
+        self.judged_ms = Some(now_ms);
+        let change = self.consider(now_ms, target);
+        stale.or(change)
+    }
+
+    /// Lets time pass without an observation; gives the change to `Unknown` when it comes.
+    pub fn tick(&mut self, now_ms: u64) -> Option<Change> {
+        let judged_ms = self.judged_ms?;
+        if now_ms.saturating_sub(judged_ms) <= self.config.stale_ms {
+            return None;
+        }
+        self.smoothed = None;
+        self.candidate = None;
+        if self.held == Held::Unknown {
+            return None;
+        }
+        Some(self.hold(now_ms, Held::Unknown))
+    }
+
+    /// What is held true.
+    pub fn verdict(&self) -> Verdict {
+        match self.held {
+            Held::Emotion(class) => self.label(class).map_or(Verdict::Unknown, Verdict::Emotion),
+            Held::Uncertain => Verdict::Uncertain,
+            Held::NoFace => Verdict::NoFace,
+            Held::Unknown => Verdict::Unknown,
+        }
+    }
+
+    fn label(&self, class: usize) -> Option<Label> {
+        Label::try_from(self.classes.label(class)?).ok()
+    }
+
+    /// Exponential moving average with the weight `1 - exp(-dt / time constant)` for the new value.
+    fn smooth(&mut self, now_ms: u64, scores: &Scores) {
+        let values = scores.as_slice();
+        let elapsed = now_ms.saturating_sub(self.judged_ms.unwrap_or(now_ms));
+        match &mut self.smoothed {
+            Some(smoothed) if smoothed.len() == values.len() && self.config.smoothing_ms > 0 => {
+                let weight = 1.0 - (-(elapsed as f32) / self.config.smoothing_ms as f32).exp();
+                for (smoothed, value) in smoothed.iter_mut().zip(values) {
+                    *smoothed += weight * (value - *smoothed);
+                }
+            }
+            smoothed => *smoothed = Some(values.iter().copied().collect()),
+        }
+    }
+
+    /// What the smoothed scores say, given what is held.
+    fn judge(&self) -> Held {
+        let Some((top, score)) = self.top() else {
+            return Held::Uncertain;
+        };
+        let entering = score >= self.config.enter;
+        if let Held::Emotion(class) = self.held {
+            let rival = top != class && entering;
+            if !rival && self.probability(class) >= self.config.leave {
+                return self.held;
+            }
+        }
+        if entering { Held::Emotion(top) } else { Held::Uncertain }
+    }
+
+    /// The most probable of the known classes.
+    fn top(&self) -> Option<(usize, f32)> {
+        let smoothed = self.smoothed.as_ref()?.iter().take(self.classes.len());
+        smoothed
+            .copied()
+            .enumerate()
+            .reduce(|best, other| if other.1 > best.1 { other } else { best })
+    }
+
+    fn probability(&self, class: usize) -> f32 {
+        self.smoothed
+            .as_ref()
+            .and_then(|smoothed| smoothed.get(class))
+            .copied()
+            .unwrap_or(0.0)
+    }
+
+    /// Counts the dwell of a target that is not held yet.
+    fn consider(&mut self, now_ms: u64, target: Held) -> Option<Change> {
+        if target == self.held {
+            self.candidate = None;
+            return None;
+        }
+        let since_ms = match self.candidate {
+            Some((candidate, since_ms)) if candidate == target => since_ms,
+            _ => now_ms,
+        };
+        self.candidate = Some((target, since_ms));
+        (now_ms - since_ms >= self.config.dwell_ms).then(|| self.hold(now_ms, target))
+    }
+
+    fn hold(&mut self, now_ms: u64, held: Held) -> Change {
+        self.held = held;
+        self.candidate = None;
+        let confidence = match held {
+            Held::Emotion(class) => self.probability(class),
+            Held::NoFace => {
+                // The next face is another one: its scores start anew.
+                self.smoothed = None;
+                0.0
+            }
+            Held::Uncertain | Held::Unknown => 0.0,
+        };
+        Change {
+            time_ms: now_ms,
+            verdict: self.verdict(),
+            confidence,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

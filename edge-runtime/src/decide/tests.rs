@@ -1,0 +1,230 @@
+use super::*;
+
+/// One step of a story: what is seen when, and the word that must come of it (`-`: no change).
+type Step<'a> = (u64, See, &'a str);
+
+#[derive(Clone, Copy)]
+enum See {
+    /// A face whose probability of `A` is this, of `B` the rest.
+    A(f32),
+    /// Nobody.
+    Nobody,
+    /// No frame: only time passes.
+    Time,
+}
+use See::{A, Nobody, Time};
+
+fn decider(config: DecideConfig) -> Decider {
+    Decider::new(config, ClassSet::new(&["A", "B", "C"]).unwrap(), 0.0).unwrap()
+}
+
+fn scores(a: f32) -> Scores {
+    // ln of the wanted probabilities as logits; `C` gets next to nothing.
+    let logits = [a.max(1e-6).ln(), (1.0 - a).max(1e-6).ln(), -30.0];
+    Scores::from_logits(&logits, 1.0).unwrap()
+}
+
+fn tell(decider: &mut Decider, steps: &[Step]) {
+    for (at, (now, see, expected)) in steps.iter().enumerate() {
+        let change = match see {
+            A(a) => decider.observe(*now, &Observation::Face(scores(*a))),
+            Nobody => decider.observe(*now, &Observation::NoFace),
+            Time => decider.tick(*now),
+        };
+        let word = change.as_ref().map_or("-", |change| change.verdict.as_str());
+        assert_eq!(word, *expected, "step {at} at {now} ms");
+        if let Some(change) = change {
+            assert_eq!(change.time_ms, *now);
+            assert_eq!(change.verdict, decider.verdict());
+        }
+    }
+}
+
+const PLAIN: DecideConfig = DecideConfig {
+    smoothing_ms: 0,
+    enter: 0.6,
+    leave: 0.4,
+    dwell_ms: 0,
+    stale_ms: 1000,
+};
+
+#[test]
+fn holds_emotion_until_dwell_passes() {
+    let mut decider = decider(DecideConfig { dwell_ms: 200, ..PLAIN });
+    let steps = [
+        (0, A(0.9), "-"),
+        (100, A(0.9), "-"),
+        (200, A(0.9), "A"),
+        (300, A(0.1), "-"),
+        (400, A(0.9), "-"),
+        (500, A(0.1), "-"),
+        (600, A(0.1), "-"),
+        (699, A(0.1), "-"),
+        (700, A(0.1), "B"),
+    ];
+    tell(&mut decider, &steps);
+}
+
+#[test]
+fn enters_high_and_leaves_low() {
+    let steps = [
+        (0, A(0.55), "uncertain"),
+        (10, A(0.59), "-"),
+        (20, A(0.65), "A"),
+        (30, A(0.45), "-"),
+        (40, A(0.41), "-"),
+        // `B` has 0.61 now: a rival that enters wins at once.
+        (50, A(0.39), "B"),
+        (60, A(0.55), "-"),
+        (70, A(0.59), "-"),
+        (80, A(0.61), "A"),
+    ];
+    tell(&mut decider(PLAIN), &steps);
+}
+
+#[test]
+fn leaves_to_uncertain_where_no_rival_is_certain() {
+    let mut decider = decider(DecideConfig {
+        enter: 0.8,
+        leave: 0.5,
+        ..PLAIN
+    });
+    tell(
+        &mut decider,
+        &[(0, A(0.9), "A"), (10, A(0.51), "-"), (20, A(0.45), "uncertain")],
+    );
+}
+
+#[test]
+fn bundle_limit_raises_both_thresholds() {
+    let classes = ClassSet::new(&["A", "B", "C"]).unwrap();
+    let mut decider = Decider::new(PLAIN, classes, 0.8).unwrap();
+    tell(
+        &mut decider,
+        &[
+            (0, A(0.79), "uncertain"),
+            (10, A(0.81), "A"),
+            (20, A(0.79), "uncertain"),
+        ],
+    );
+}
+
+#[test]
+fn nobody_must_last_as_well_and_forgets_the_face() {
+    let mut decider = decider(DecideConfig {
+        dwell_ms: 100,
+        smoothing_ms: 1000,
+        ..PLAIN
+    });
+    let steps = [
+        (0, A(1.0), "-"),
+        (100, A(1.0), "A"),
+        (200, Nobody, "-"),
+        (250, A(1.0), "-"),
+        (300, Nobody, "-"),
+        (400, Nobody, "no_face"),
+        // Without forgetting, the smoothing would still be near A.
+        (500, A(0.0), "-"),
+        (600, A(0.0), "B"),
+    ];
+    tell(&mut decider, &steps);
+}
+
+#[test]
+fn unknown_when_the_last_judged_frame_is_older_than_the_limit() {
+    let steps = [
+        (0, Time, "-"),
+        (0, A(0.9), "A"),
+        (1000, Time, "-"),
+        (1001, Time, "unknown"),
+        (3000, Time, "-"),
+        (3100, A(0.9), "A"),
+        (3200, Nobody, "no_face"),
+        (4201, Time, "unknown"),
+    ];
+    tell(&mut decider(PLAIN), &steps);
+}
+
+#[test]
+fn a_gap_between_observations_is_told_first() {
+    let mut decider = decider(DecideConfig { dwell_ms: 100, ..PLAIN });
+    let steps = [
+        (0, A(0.9), "-"),
+        (100, A(0.9), "A"),
+        (1200, A(0.9), "unknown"),
+        (1250, A(0.9), "-"),
+        (1300, A(0.9), "A"),
+    ];
+    tell(&mut decider, &steps);
+}
+
+#[test]
+fn smoothing_follows_the_time_constant() {
+    let mut decider = decider(DecideConfig {
+        smoothing_ms: 100,
+        enter: 0.5,
+        leave: 0.5,
+        ..PLAIN
+    });
+    decider.observe(0, &Observation::Face(scores(1.0)));
+    decider.observe(100, &Observation::Face(scores(0.0)));
+    // exp(-1)
+    assert!((decider.probability(0) - 0.367_879).abs() < 1e-4);
+    // Two half steps weigh as one whole step.
+    decider.observe(150, &Observation::Face(scores(0.0)));
+    decider.observe(200, &Observation::Face(scores(0.0)));
+    assert!((decider.probability(0) - 0.135_335).abs() < 1e-4);
+}
+
+#[test]
+fn time_that_runs_backwards_stands_still() {
+    let mut decider = decider(DecideConfig { dwell_ms: 100, ..PLAIN });
+    tell(
+        &mut decider,
+        &[
+            (500, A(0.9), "-"),
+            (400, A(0.9), "-"),
+            (0, Time, "-"),
+            (599, A(0.9), "-"),
+        ],
+    );
+    assert_eq!(decider.observe(50, &Observation::Face(scores(0.9))), None);
+    assert_eq!(
+        decider.observe(600, &Observation::Face(scores(0.9))).unwrap().time_ms,
+        600
+    );
+}
+
+#[test]
+fn confidence_is_that_of_the_emotion_and_face_tells_whether_someone_is_there() {
+    let mut decider = decider(PLAIN);
+    let change = decider.observe(0, &Observation::Face(scores(0.9))).unwrap();
+    assert!((change.confidence - 0.9).abs() < 1e-3 && change.face());
+    let change = decider
+        .observe(1, &Observation::Face(scores(0.5)))
+        .map(|change| change.face());
+    assert_eq!(change, None);
+    let change = decider.observe(2, &Observation::NoFace).unwrap();
+    assert!(change.confidence == 0.0 && !change.face());
+}
+
+#[test]
+fn refuses_settings_out_of_range() {
+    for bad in [
+        DecideConfig { enter: 1.1, ..PLAIN },
+        DecideConfig {
+            enter: f32::NAN,
+            ..PLAIN
+        },
+        DecideConfig { leave: -0.1, ..PLAIN },
+        DecideConfig { leave: 0.7, ..PLAIN },
+        DecideConfig { stale_ms: 0, ..PLAIN },
+        DecideConfig {
+            stale_ms: 1001,
+            ..PLAIN
+        },
+    ] {
+        assert!(Decider::new(bad, ClassSet::product(), 0.0).is_err(), "{bad:?}");
+    }
+    assert_eq!(DecideConfig::default().check(), Ok(()));
+}

@@ -1,0 +1,15 @@
+//! Finds faces in pictures and streams, tells their keypoints and emotion, and signals what holds.
+
+pub mod annotate;
+pub mod bundle;
+pub mod config;
+pub mod decide;
+pub mod face;
+pub mod locate;
+pub mod picture;
+pub mod pipeline;
+pub mod predict;
+pub mod sink;
+pub mod source;
+#[cfg(test)]
+mod testing;

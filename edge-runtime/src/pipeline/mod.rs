@@ -1,0 +1,322 @@
+//! From a source to the sinks: frame, face, networks, verdict, signal.
+//!
+//! The source runs on a thread of its own, so that one that stalls keeps neither a stop signal waiting
+//! nor an old verdict alive. A bad frame is counted and skipped; a sink that fails is tried again with
+//! each frame and ends the run when it keeps failing.
+
+mod clock;
+mod outputs;
+mod pacer;
+mod stats;
+#[cfg(test)]
+mod tests;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use shared_model::Text;
+use shared_model::emotion::ClassSet;
+use shared_model::image::Rect;
+use shared_model::message::{Face, FaceLine, State};
+
+use crate::decide::{Change, Decider, Observation};
+use crate::locate::Locator;
+use crate::picture::PictureError;
+use crate::predict::{PredictError, Prediction, Predictor};
+use crate::sink::{SignalSink, SinkError};
+use crate::source::{Frame, FrameSource, SourceError};
+
+use outputs::{MAX_FAILURES, Outputs};
+use pacer::{Pacer, Turn};
+
+pub use clock::{Clock, SystemClock};
+pub use stats::{Latencies, Stats};
+
+/// Longest wait before the stop signal and the age of the verdict are looked at again.
+const POLL: Duration = Duration::from_millis(50);
+
+/// How the time of the frames relates to the clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Timing {
+    /// Not at all: frames are taken as fast as they can be judged, and only their own time counts. The
+    /// same frames give the same states.
+    Recorded,
+    /// Frames of a recording are held back until their time has come, and left out when it is over.
+    Paced,
+    /// Frames come when they come; while none does, time goes on.
+    Live,
+}
+
+/// Everything that a frame passes through.
+pub struct Stages {
+    /// Finds the face.
+    pub locator: Locator,
+    /// Runs the networks.
+    pub predictor: Predictor,
+    /// Names what they give.
+    pub classes: ClassSet,
+    /// Forms the verdict.
+    pub decider: Decider,
+    /// Show it.
+    pub sinks: Vec<Box<dyn SignalSink>>,
+    /// Identifies this start of the program.
+    pub boot: Text<32>,
+}
+
+/// Something that went wrong without ending the run.
+#[derive(Debug, thiserror::Error)]
+pub enum Trouble {
+    /// A frame could not be read.
+    #[error("frame skipped: {0}")]
+    Source(#[from] SourceError),
+    /// The networks could not judge a frame.
+    #[error("frame skipped: {0}")]
+    Predict(#[from] PredictError),
+    /// A frame is no picture.
+    #[error("frame skipped: {0}")]
+    Picture(#[from] PictureError),
+    /// A sink could not take a state.
+    #[error("sink {name}: {source}")]
+    Sink {
+        /// Which one.
+        name: String,
+        /// Why.
+        source: SinkError,
+    },
+}
+
+/// Why a run ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum PipelineError {
+    /// A sink failed again and again.
+    #[error("sink {name} failed {MAX_FAILURES} times in a row: {source}")]
+    Sink {
+        /// Which one.
+        name: String,
+        /// The last failure.
+        source: SinkError,
+    },
+    /// The thread of the source could not be started.
+    #[error("start the source: {0}")]
+    Start(std::io::Error),
+    /// The source panicked.
+    #[error("read frame: the source broke down")]
+    Source,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// The source had no more frames.
+    Exhausted,
+    /// The stop signal came.
+    Stopped,
+    /// Nobody reads the output any more.
+    Closed,
+}
+
+/// What a run goes by; lent to it by the program.
+pub struct Surroundings<'a> {
+    /// Tells the time.
+    pub clock: &'a dyn Clock,
+    /// Ends the run when it becomes true.
+    pub stop: &'a AtomicBool,
+    /// Is told what goes wrong.
+    pub report: &'a mut dyn FnMut(&Trouble),
+}
+
+/// Takes frames to the sinks.
+pub struct Pipeline {
+    locator: Locator,
+    predictor: Predictor,
+    classes: ClassSet,
+    decider: Decider,
+    outputs: Outputs,
+    boot: Text<32>,
+    sequence: u64,
+    stats: Stats,
+}
+
+/// Why the loop was left.
+enum Leave {
+    End(End),
+    Error(PipelineError),
+}
+
+impl Pipeline {
+    /// A pipeline of these stages.
+    pub fn new(stages: Stages) -> Self {
+        Self {
+            locator: stages.locator,
+            predictor: stages.predictor,
+            classes: stages.classes,
+            decider: stages.decider,
+            outputs: Outputs::new(stages.sinks),
+            boot: stages.boot,
+            sequence: 0,
+            stats: Stats::default(),
+        }
+    }
+
+    /// What has been counted so far.
+    pub fn stats(&self) -> &Stats {
+        &self.stats
+    }
+
+    /// Takes frames until the source ends or the stop signal comes, then leaves every sink safe.
+    pub fn run(
+        &mut self,
+        source: Box<dyn FrameSource>,
+        timing: Timing,
+        around: &mut Surroundings<'_>,
+    ) -> Result<End, PipelineError> {
+        let (frames, reader) = spawn(source)?;
+        let left = self.pump(&frames, timing, around);
+        self.outputs.close(around.report);
+        self.stats.sink_errors = self.outputs.errors();
+        match left {
+            // The thread is over: whether it ended or broke down shows only now.
+            Leave::End(End::Exhausted) => reader
+                .join()
+                .map(|()| End::Exhausted)
+                .map_err(|_| PipelineError::Source),
+            Leave::End(end) => Ok(end),
+            Leave::Error(error) => Err(error),
+        }
+    }
+
+    fn pump(&mut self, frames: &Frames, timing: Timing, around: &mut Surroundings<'_>) -> Leave {
+        let start = around.clock.now();
+        let mut pacer = Pacer::new(timing);
+        loop {
+            self.stats.elapsed = around.clock.now().saturating_sub(start);
+            if around.stop.load(Ordering::Relaxed) {
+                return Leave::End(End::Stopped);
+            }
+            let step = match frames.recv_timeout(POLL) {
+                Ok(Ok(frame)) => self.take(&frame, &mut pacer, around),
+                Ok(Err(error)) => {
+                    self.skip(&error.into(), around);
+                    self.idle(&pacer, around)
+                }
+                Err(RecvTimeoutError::Timeout) => self.idle(&pacer, around),
+                Err(RecvTimeoutError::Disconnected) => return Leave::End(End::Exhausted),
+            };
+            if let Err(leave) = step {
+                return leave;
+            }
+        }
+    }
+
+    /// Waits for the time of a frame, then judges it, unless that time is over.
+    fn take(&mut self, frame: &Frame, pacer: &mut Pacer, around: &mut Surroundings<'_>) -> Result<(), Leave> {
+        self.stats.frames += 1;
+        while let Turn::After(wait) = pacer.turn(frame, around.clock.now()) {
+            if around.stop.load(Ordering::Relaxed) {
+                return Ok(());
+            }
+            self.idle(pacer, around)?;
+            around.clock.sleep(wait.min(POLL));
+        }
+        if pacer.turn(frame, around.clock.now()) == Turn::Over {
+            self.stats.dropped += 1;
+            return self.idle(pacer, around);
+        }
+        pacer.took(frame, around.clock.now());
+        self.judge(frame, around)
+    }
+
+    fn judge(&mut self, frame: &Frame, around: &mut Surroundings<'_>) -> Result<(), Leave> {
+        let start = around.clock.now();
+        let face = match self.face(frame, around.clock) {
+            Ok(face) => face,
+            Err(trouble) => {
+                self.skip(&trouble, around);
+                let change = self.decider.tick(frame.time_ms);
+                return self.tell(change, around);
+            }
+        };
+        self.stats.judged += 1;
+        let observation = match &face {
+            Some((_, prediction)) => Observation::Face(prediction.scores.clone()),
+            None => Observation::NoFace,
+        };
+        let face = face.map(|(bounds, Prediction { scores, keypoints })| Face {
+            bounds,
+            classes: &self.classes,
+            scores,
+            keypoints,
+        });
+        let line = FaceLine {
+            input: &frame.input,
+            frame: frame.number,
+            face,
+        };
+        self.outputs.frame(&line, around.report)?;
+        let change = self.decider.observe(frame.time_ms, &observation);
+        self.tell(change, around)?;
+        self.stats.total.record(around.clock.now().saturating_sub(start));
+        Ok(())
+    }
+
+    /// The largest face of a frame and what the networks say about it.
+    fn face(&mut self, frame: &Frame, clock: &dyn Clock) -> Result<Option<(Rect, Prediction)>, Trouble> {
+        let picture = frame.picture.gray()?;
+        let start = clock.now();
+        let located = self.locator.largest(picture, &self.predictor);
+        let found = clock.now();
+        self.stats.face.record(found.saturating_sub(start));
+        let Some(located) = located else { return Ok(None) };
+        let prediction = self.predictor.predict(picture, &located.crops)?;
+        self.stats.predict.record(clock.now().saturating_sub(found));
+        Ok(Some((located.bounds, prediction)))
+    }
+
+    /// While no frame comes: the verdict grows old.
+    fn idle(&mut self, pacer: &Pacer, around: &mut Surroundings<'_>) -> Result<(), Leave> {
+        let change = pacer
+            .time_ms(around.clock.now())
+            .and_then(|now_ms| self.decider.tick(now_ms));
+        self.tell(change, around)
+    }
+
+    fn skip(&mut self, trouble: &Trouble, around: &mut Surroundings<'_>) {
+        self.stats.bad += 1;
+        (around.report)(trouble);
+    }
+
+    /// Gives a change to the sinks, and the newest state to those that lack it.
+    fn tell(&mut self, change: Option<Change>, around: &mut Surroundings<'_>) -> Result<(), Leave> {
+        let Some(change) = change else {
+            return self.outputs.catch_up(around.report);
+        };
+        let state = State {
+            boot: self.boot.clone(),
+            sequence: self.sequence,
+            time_ms: change.time_ms,
+            face: change.face(),
+            emotion: change.verdict,
+            confidence: change.confidence,
+        };
+        self.sequence += 1;
+        self.outputs.show(state, around.report)
+    }
+}
+
+type Frames = Receiver<Result<Frame, SourceError>>;
+
+/// Reads frames on a thread of its own, one ahead of the one that is judged.
+fn spawn(mut source: Box<dyn FrameSource>) -> Result<(Frames, JoinHandle<()>), PipelineError> {
+    let (sender, frames) = sync_channel(1);
+    let read = move || {
+        while let Some(frame) = source.next_frame().transpose() {
+            if sender.send(frame).is_err() {
+                return;
+            }
+        }
+    };
+    let reader = thread::Builder::new().name("source".to_owned()).spawn(read);
+    Ok((frames, reader.map_err(PipelineError::Start)?))
+}

@@ -1,0 +1,117 @@
+//! The sinks of a run, and how each has been doing.
+
+use shared_model::message::{FaceLine, State};
+
+use super::{End, Leave, PipelineError, Trouble};
+use crate::sink::{SignalSink, SinkError};
+
+/// Failures in a row after which a sink ends the run: a few seconds of frames.
+pub(super) const MAX_FAILURES: u32 = 50;
+
+/// Is told what goes wrong without ending the run.
+pub(super) type Report<'a> = dyn FnMut(&Trouble) + 'a;
+
+struct Output {
+    sink: Box<dyn SignalSink>,
+    /// Failures since it last took something.
+    failures: u32,
+    /// Whether it lacks the newest state.
+    behind: bool,
+}
+
+/// All sinks.
+pub(super) struct Outputs {
+    all: Vec<Output>,
+    newest: Option<State>,
+    errors: u64,
+}
+
+impl Outputs {
+    pub(super) fn new(sinks: Vec<Box<dyn SignalSink>>) -> Self {
+        let output = |sink| Output {
+            sink,
+            failures: 0,
+            behind: false,
+        };
+        Self {
+            all: sinks.into_iter().map(output).collect(),
+            newest: None,
+            errors: 0,
+        }
+    }
+
+    /// How often a sink could not take something.
+    pub(super) fn errors(&self) -> u64 {
+        self.errors
+    }
+
+    /// Gives a judged frame to every sink.
+    pub(super) fn frame(&mut self, line: &FaceLine<'_>, report: &mut Report<'_>) -> Result<(), Leave> {
+        for output in &mut self.all {
+            if let Err(error) = output.sink.frame(line) {
+                self.errors += 1;
+                output.failed(error, report)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives a new state to every sink.
+    pub(super) fn show(&mut self, state: State, report: &mut Report<'_>) -> Result<(), Leave> {
+        self.newest = Some(state);
+        for output in &mut self.all {
+            output.behind = true;
+        }
+        self.catch_up(report)
+    }
+
+    /// Gives the newest state to the sinks that lack it.
+    pub(super) fn catch_up(&mut self, report: &mut Report<'_>) -> Result<(), Leave> {
+        let Some(state) = &self.newest else { return Ok(()) };
+        for output in self.all.iter_mut().filter(|output| output.behind) {
+            match output.sink.show(state) {
+                Ok(()) => (output.behind, output.failures) = (false, 0),
+                Err(error) => {
+                    self.errors += 1;
+                    output.failed(error, report)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Leaves every sink in its safe state.
+    pub(super) fn close(&mut self, report: &mut Report<'_>) {
+        for output in &mut self.all {
+            match output.sink.close() {
+                Ok(()) | Err(SinkError::Closed) => {}
+                Err(source) => {
+                    self.errors += 1;
+                    report(&output.trouble(source));
+                }
+            }
+        }
+    }
+}
+
+impl Output {
+    fn failed(&mut self, source: SinkError, report: &mut Report<'_>) -> Result<(), Leave> {
+        if matches!(source, SinkError::Closed) {
+            return Err(Leave::End(End::Closed));
+        }
+        self.failures += 1;
+        if self.failures >= MAX_FAILURES {
+            let name = self.sink.name().to_owned();
+            return Err(Leave::Error(PipelineError::Sink { name, source }));
+        }
+        report(&self.trouble(source));
+        Ok(())
+    }
+
+    fn trouble(&self, source: SinkError) -> Trouble {
+        Trouble::Sink {
+            name: self.sink.name().to_owned(),
+            source,
+        }
+    }
+}

@@ -1,0 +1,325 @@
+//! Frames from picture files, directories, `.y4m` files and standard input.
+
+use std::collections::VecDeque;
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::y4m::{self, Y4m, Y4mError};
+use super::{Frame, FrameSource, SourceError};
+use crate::picture::{EXTENSIONS, Picture};
+
+/// Most bytes of a picture file.
+const MAX_PICTURE_BYTES: u64 = 256 << 20;
+
+/// Something that frames are read from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Input {
+    /// A picture, a `.y4m` file, or a directory with such files, taken in the order of their names.
+    Path(PathBuf),
+    /// A `.y4m` stream on standard input.
+    Stdin,
+}
+
+impl Input {
+    /// `-` is standard input, everything else a path.
+    pub fn parse(text: &str) -> Self {
+        match text {
+            "-" => Self::Stdin,
+            path => Self::Path(path.into()),
+        }
+    }
+}
+
+/// What comes after the last input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Repeat {
+    /// The end.
+    Once,
+    /// The first input again; the time goes on.
+    Forever,
+}
+
+/// The frames of a list of inputs, one input after another.
+pub struct Files {
+    inputs: Vec<Input>,
+    /// Inputs of this round that are still to come, directories unfolded.
+    waiting: VecDeque<Input>,
+    repeat: Repeat,
+    /// Time from one picture file to the next.
+    interval_ms: u64,
+    /// The stream that is being read.
+    stream: Option<Stream>,
+    /// When the next input begins.
+    time_ms: u64,
+    /// Whether this round gave a frame: a round without any is the end, or `Forever` would spin.
+    fruitful: bool,
+}
+
+struct Stream {
+    name: Arc<str>,
+    y4m: Y4m<Box<dyn BufRead + Send>>,
+}
+
+impl Files {
+    /// The frames of these inputs; picture files follow each other every `interval_ms` milliseconds.
+    pub fn new(inputs: Vec<Input>, repeat: Repeat, interval_ms: u64) -> Self {
+        Self {
+            waiting: inputs.iter().cloned().collect(),
+            inputs,
+            repeat,
+            interval_ms,
+            stream: None,
+            time_ms: 0,
+            fruitful: false,
+        }
+    }
+
+    /// The next frame of the open stream; closes it at its end.
+    fn continue_stream(&mut self, mut stream: Stream) -> Result<Option<Frame>, SourceError> {
+        let number = stream.y4m.position();
+        let result = stream.y4m.next_picture();
+        let time_ms = self.time_ms + stream.y4m.time_ms(number);
+        match result {
+            Ok(Some(picture)) => {
+                let input = Arc::clone(&stream.name);
+                self.stream = Some(stream);
+                Ok(Some(Frame {
+                    input,
+                    number,
+                    time_ms,
+                    picture,
+                }))
+            }
+            Ok(None) => {
+                self.time_ms = time_ms;
+                Ok(None)
+            }
+            Err(source) => {
+                self.time_ms = time_ms;
+                Err(stream_error(&stream.name, source))
+            }
+        }
+    }
+
+    /// Opens an input: gives the frame of a picture, or nothing if it is a stream or a directory.
+    fn open(&mut self, input: &Input) -> Result<Option<Frame>, SourceError> {
+        let path = match input {
+            Input::Stdin => return self.open_stream("-", Box::new(BufReader::new(io::stdin()))),
+            Input::Path(path) => path,
+        };
+        let metadata = fs::metadata(path).map_err(|source| io_error(path, source))?;
+        if metadata.is_dir() {
+            for file in directory(path)?.into_iter().rev() {
+                self.waiting.push_front(Input::Path(file));
+            }
+            return Ok(None);
+        }
+        let mut reader = BufReader::new(File::open(path).map_err(|source| io_error(path, source))?);
+        let start = reader.fill_buf().map_err(|source| io_error(path, source))?;
+        if start.starts_with(y4m::MAGIC) || has_extension(path, &["y4m"]) {
+            return self.open_stream(&path.to_string_lossy(), Box::new(reader));
+        }
+        self.read_picture(path, reader).map(Some)
+    }
+
+    fn open_stream(&mut self, name: &str, reader: Box<dyn BufRead + Send>) -> Result<Option<Frame>, SourceError> {
+        let y4m = Y4m::open(reader).map_err(|source| stream_error(name, source))?;
+        self.stream = Some(Stream { name: name.into(), y4m });
+        Ok(None)
+    }
+
+    fn read_picture(&mut self, path: &Path, reader: impl Read) -> Result<Frame, SourceError> {
+        // A bad picture takes its time as well: the others do not move.
+        let time_ms = self.time_ms;
+        self.time_ms += self.interval_ms;
+        let name = path.to_string_lossy();
+        let mut bytes = Vec::new();
+        let mut capped = reader.take(MAX_PICTURE_BYTES + 1);
+        capped
+            .read_to_end(&mut bytes)
+            .map_err(|source| io_error(path, source))?;
+        if bytes.len() as u64 > MAX_PICTURE_BYTES {
+            return Err(SourceError::TooLarge {
+                path: path.to_path_buf(),
+                limit: MAX_PICTURE_BYTES,
+            });
+        }
+        let picture = Picture::decode(&bytes).map_err(|source| SourceError::Picture {
+            name: name.to_string(),
+            source,
+        })?;
+        Ok(Frame {
+            input: name.into(),
+            number: 0,
+            time_ms,
+            picture,
+        })
+    }
+
+    fn start_again(&mut self) -> bool {
+        let again = self.repeat == Repeat::Forever && self.fruitful;
+        if again {
+            self.waiting.extend(self.inputs.iter().cloned());
+            self.fruitful = false;
+        }
+        again
+    }
+}
+
+impl FrameSource for Files {
+    fn next_frame(&mut self) -> Result<Option<Frame>, SourceError> {
+        loop {
+            let frame = if let Some(stream) = self.stream.take() {
+                self.continue_stream(stream)?
+            } else if let Some(input) = self.waiting.pop_front() {
+                self.open(&input)?
+            } else if self.start_again() {
+                None
+            } else {
+                return Ok(None);
+            };
+            if frame.is_some() {
+                self.fruitful = true;
+                return Ok(frame);
+            }
+        }
+    }
+}
+
+/// The readable files of a directory in the order of their names.
+fn directory(path: &Path) -> Result<Vec<PathBuf>, SourceError> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(path).map_err(|source| io_error(path, source))? {
+        let file = entry.map_err(|source| io_error(path, source))?.path();
+        if has_extension(&file, &EXTENSIONS) || has_extension(&file, &["y4m"]) {
+            files.push(file);
+        }
+    }
+    if files.is_empty() {
+        return Err(SourceError::Empty {
+            path: path.to_path_buf(),
+        });
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn has_extension(path: &Path, known: &[&str]) -> bool {
+    let extension = path.extension().and_then(|extension| extension.to_str());
+    extension.is_some_and(|extension| known.iter().any(|known| known.eq_ignore_ascii_case(extension)))
+}
+
+fn io_error(path: &Path, source: io::Error) -> SourceError {
+    let path = path.to_path_buf();
+    if source.kind() == io::ErrorKind::NotFound {
+        SourceError::Missing { path }
+    } else {
+        SourceError::Io { path, source }
+    }
+}
+
+fn stream_error(name: &str, source: Y4mError) -> SourceError {
+    SourceError::Stream {
+        name: name.to_owned(),
+        source,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STREAM: &[u8] = b"YUV4MPEG2 W1 H1 F10:1 Cmono\nFRAME\nxFRAME\ny";
+
+    /// Name, number and time of every frame, errors as text.
+    fn all(source: &mut Files, most: usize) -> Vec<String> {
+        let mut seen = Vec::new();
+        while seen.len() < most {
+            match source.next_frame() {
+                Ok(None) => break,
+                Ok(Some(frame)) => {
+                    let name = Path::new(&*frame.input).file_name().unwrap().to_string_lossy();
+                    seen.push(format!("{name} {} {}", frame.number, frame.time_ms));
+                }
+                Err(error) => seen.push(error.to_string()),
+            }
+        }
+        seen
+    }
+
+    fn dir() -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        for (name, bytes) in [
+            ("b.pgm", &b"P5 1 1 255\n\x07"[..]),
+            ("a.PGM", b"P5 1 1 255\n\x07"),
+            ("c.y4m", STREAM),
+            ("d.png", b"no picture"),
+            ("e.pgm", b"P5 1 1 255\n\x07"),
+            ("notes.txt", b"none"),
+        ] {
+            fs::write(dir.path().join(name), bytes).unwrap();
+        }
+        dir
+    }
+
+    #[test]
+    fn directory_is_read_in_the_order_of_names_and_goes_on_behind_a_bad_file() {
+        let dir = dir();
+        let mut source = Files::new(vec![Input::Path(dir.path().into())], Repeat::Once, 50);
+        let seen = all(&mut source, 20);
+        assert_eq!(seen[..4], ["a.PGM 0 0", "b.pgm 0 50", "c.y4m 0 100", "c.y4m 1 200"]);
+        assert!(seen[4].contains("d.png") && seen[4].contains("neither"), "{}", seen[4]);
+        assert_eq!(seen[5..], ["e.pgm 0 350"]);
+    }
+
+    #[test]
+    fn repeating_goes_on_in_time() {
+        let dir = dir();
+        let inputs = vec![
+            Input::Path(dir.path().join("c.y4m")),
+            Input::Path(dir.path().join("b.pgm")),
+        ];
+        let mut source = Files::new(inputs, Repeat::Forever, 50);
+        let seen = all(&mut source, 5);
+        assert_eq!(
+            seen,
+            ["c.y4m 0 0", "c.y4m 1 100", "b.pgm 0 200", "c.y4m 0 250", "c.y4m 1 350"]
+        );
+    }
+
+    #[test]
+    fn repeating_ends_when_nothing_can_be_read() {
+        let dir = dir();
+        let mut source = Files::new(vec![Input::Path(dir.path().join("d.png"))], Repeat::Forever, 50);
+        assert_eq!(all(&mut source, 20).len(), 1);
+    }
+
+    #[test]
+    fn missing_files_and_empty_directories_are_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let inputs = vec![Input::Path(dir.path().join("none.png")), Input::Path(dir.path().into())];
+        let seen = all(&mut Files::new(inputs, Repeat::Once, 50), 20);
+        assert!(seen[0].contains("none.png") && seen[0].contains("no such file"));
+        assert!(seen[1].contains("holds no picture"));
+        assert_eq!(seen.len(), 2);
+    }
+
+    #[test]
+    fn damaged_stream_gives_its_good_frames_and_one_error() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.y4m");
+        fs::write(&path, &STREAM[..STREAM.len() - 1]).unwrap();
+        let seen = all(&mut Files::new(vec![Input::Path(path)], Repeat::Once, 50), 20);
+        assert_eq!(seen[0], "x.y4m 0 0");
+        assert!(seen[1].contains("frame 1"), "{}", seen[1]);
+        assert_eq!(seen.len(), 2);
+    }
+
+    #[test]
+    fn dash_is_standard_input() {
+        assert_eq!(Input::parse("-"), Input::Stdin);
+        assert_eq!(Input::parse("-.png"), Input::Path("-.png".into()));
+    }
+}

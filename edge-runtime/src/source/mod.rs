@@ -1,0 +1,86 @@
+//! Where frames come from.
+//!
+//! [`FrameSource`] is the one seam: files, pipes and cameras look alike behind it. A frame carries the
+//! time at which it was taken, so that what follows needs no clock.
+
+mod files;
+pub mod y4m;
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::picture::{Picture, PictureError};
+
+pub use files::{Files, Input, Repeat};
+
+/// One picture of a source.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Frame {
+    /// The picture file or stream as it was named.
+    pub input: Arc<str>,
+    /// Number of the frame in its input, from 0; 0 for a picture file.
+    pub number: u64,
+    /// When it was taken, in milliseconds since the source began; never less than that of the frame
+    /// before.
+    pub time_ms: u64,
+    /// What is to be seen.
+    pub picture: Picture,
+}
+
+/// Gives one frame after another.
+pub trait FrameSource: Send {
+    /// The next frame, or `None` at the end.
+    ///
+    /// After an error the source can be asked again: it goes on behind what was bad, or is at its end.
+    fn next_frame(&mut self) -> Result<Option<Frame>, SourceError>;
+}
+
+/// Why a frame cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// There is no such file or directory.
+    #[error("open {path}: no such file or directory")]
+    Missing {
+        /// What was named.
+        path: PathBuf,
+    },
+    /// A directory has no file that could be read.
+    #[error("open {path}: the directory holds no picture (jpg, png, pgm, ppm) and no .y4m stream")]
+    Empty {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// A file cannot be read.
+    #[error("read {path}: {source}")]
+    Io {
+        /// Which one.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file is larger than any picture should be.
+    #[error("read {path}: more than {limit} bytes")]
+    TooLarge {
+        /// Which one.
+        path: PathBuf,
+        /// The limit.
+        limit: u64,
+    },
+    /// A picture file is damaged or of an unknown kind.
+    #[error("{name}: {source}")]
+    Picture {
+        /// Which one.
+        name: String,
+        /// What is wrong.
+        source: PictureError,
+    },
+    /// A stream is damaged or of an unknown kind.
+    #[error("{name}: {source}")]
+    Stream {
+        /// Which one.
+        name: String,
+        /// What is wrong.
+        source: y4m::Y4mError,
+    },
+}
