@@ -108,6 +108,20 @@ pub struct Training {
     pub data: Sha256,
     /// SHA-256 over the rows held out, in hexadecimal: tells whether two figures are comparable.
     pub held_out: Sha256,
+    /// How rows were divided, so that the held out rows can be found again.
+    pub split: Split,
+}
+
+/// How rows were divided; what the words mean is the trainer's business.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Split {
+    /// By what rows were kept together: `group`, `usage` or `variants`.
+    pub by: Text<16>,
+    /// Share of the rows held out, where `by` leaves it open.
+    pub test: f64,
+    /// Share of the remaining rows that validated.
+    pub validation: f64,
 }
 
 /// A file with one network, or both.
@@ -371,6 +385,11 @@ mod tests {
                 rows: 3,
                 data: Sha256::from_bytes(&[1; 32]),
                 held_out: Sha256::from_bytes(&[2; 32]),
+                split: Split {
+                    by: Text::try_from("group").unwrap(),
+                    test: 0.2,
+                    validation: 0.05,
+                },
             },
         }
     }

@@ -10,7 +10,7 @@ use shared_model::image::{CropRule, Normalisation};
 use shared_model::keypoints::COORDINATES;
 use shared_model::manifest::{
     CONTRACT, Decision, EMOTION_NAME, FILE_NAME, KEYPOINTS_NAME, Manifest, ModelFile, Network, Precision, SCHEMA,
-    Sha256, Training,
+    Sha256, Split, Training,
 };
 
 use super::network;
@@ -65,6 +65,11 @@ fn write_network(dir: &Path, name: &str, length: usize, crop: CropRule) -> Netwo
             rows: 0,
             data: nothing.clone(),
             held_out: nothing,
+            split: Split {
+                by: Text::new(),
+                test: 0.0,
+                validation: 0.0,
+            },
         },
     }
 }
