@@ -1,10 +1,14 @@
 //! Training on the host: from CSV files of faces to a bundle that a kiosk runs.
 
 pub mod augment;
+pub mod config;
 pub mod data;
 pub mod device;
 pub mod early_stop;
 pub mod engine;
 pub mod evaluate;
+pub mod measure;
 pub mod model;
+pub mod onnx;
 pub mod plateau;
+pub mod train;

@@ -1,0 +1,451 @@
+//! What a training does: every choice in one value, saved beside the weights.
+//!
+//! [`TrainConfig::original`] is the Keras original. A recipe is a TOML file that names only what it
+//! changes; it is laid over the original, so each recipe reads as its difference.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use shared_model::emotion::ClassSet;
+use shared_model::image::Normalisation;
+
+use crate::augment::AugmentConfig;
+use crate::model::{Architecture, Task};
+
+/// Everything that decides what a training does, beside the data.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainConfig {
+    /// What is trained.
+    pub task: Task,
+    /// The classes of an emotion network, and those that a keypoint network is bundled with.
+    pub classes: ClassSet,
+    /// Seed of weights, split, order, augmentation and dropout. At most `i64::MAX`, TOML's largest.
+    pub seed: u64,
+    /// Faces in one step, over all replicas.
+    pub batch: usize,
+    /// Epochs at most.
+    pub epochs: u32,
+    /// Copies of the network that share each batch, one a thread. Batch normalisation sees only its
+    /// replica's share, so another number gives another (equally good) network.
+    pub replicas: usize,
+    /// Weights are averaged over steps with this decay, 0 to below 1; 0 is off.
+    pub average: f32,
+    /// What the network looks like.
+    pub architecture: Architecture,
+    /// What is done to a face before the network sees it.
+    pub normalisation: Normalisation,
+    /// How rows are divided.
+    pub split: SplitConfig,
+    /// How training faces are varied.
+    pub augment: AugmentConfig,
+    /// What is minimised.
+    pub loss: Loss,
+    /// How weights move.
+    pub optimiser: Optimiser,
+    /// How fast they move over time.
+    pub schedule: Schedule,
+    /// When to stop, and what to keep.
+    pub stop: Stop,
+}
+
+/// How rows are divided into training, validation and test part.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SplitConfig {
+    /// By what rows are kept together.
+    pub by: SplitBy,
+    /// Share of the rows that is tested on; not used by `usage`, where the data set says it.
+    pub test: f64,
+    /// Share of the remaining rows that validates each epoch.
+    pub validation: f64,
+}
+
+/// By what rows are kept together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SplitBy {
+    /// Person, or exact pixel copies where the data names no person: nobody is on two sides.
+    Group,
+    /// The `Usage` column of FER2013: `PublicTest` is the test part, copies of its faces are not
+    /// trained on.
+    Usage,
+    /// The original's protocol: faces are varied first, then variants are divided at random. Figures
+    /// measured so are too good, since a test face has siblings in the training part.
+    Variants,
+}
+
+/// What is minimised.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind", deny_unknown_fields)]
+pub enum Loss {
+    /// Mean squared error of the coordinates, in square pixels of the 96x96 crop.
+    MeanSquaredError,
+    /// Smooth L1 (quadratic below `beta`) on offsets from the mean shape in units of 10 pixels. The
+    /// mean shape is the training part's; export folds it into the last layer.
+    SmoothL1 {
+        /// Where the quadratic part ends, in units of 10 pixels.
+        beta: f64,
+    },
+    /// Cross entropy of the classes.
+    CrossEntropy {
+        /// Share of the target that is spread over all classes, 0 in the original.
+        smoothing: f32,
+        /// Weighs classes by the inverse of their frequency to this power; 0 is off, 1 balances fully.
+        balance: f32,
+        /// Share of the taggers' votes in the target, where votes were given; the rest is the label.
+        votes: f32,
+    },
+}
+
+/// How weights move.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Optimiser {
+    /// Highest learning rate.
+    pub learning_rate: f64,
+    /// Decay of the first moment.
+    pub beta1: f32,
+    /// Decay of the second moment.
+    pub beta2: f32,
+    /// Added to the root of the second moment; Keras's is 1e-7.
+    pub epsilon: f32,
+    /// Keep the largest second moment seen (AMSGrad).
+    pub amsgrad: bool,
+    /// Weight decay.
+    pub weight_decay: f32,
+    /// Whether the decay acts on the weights (AdamW) or is added to the gradient (Adam with L2).
+    pub decoupled: bool,
+    /// Longest gradient over all parameters; 0 is off.
+    pub clip: f32,
+}
+
+/// Learning rate over time.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind", deny_unknown_fields)]
+pub enum Schedule {
+    /// Keras's `ReduceLROnPlateau` on the validation loss.
+    Plateau {
+        /// What the rate is multiplied with.
+        factor: f64,
+        /// Epochs without progress before.
+        patience: u32,
+        /// Lowest rate.
+        minimum: f64,
+    },
+    /// Rises to the learning rate, then falls to nothing, both along a cosine (Smith and Topin, 2018).
+    OneCycle {
+        /// Share of all steps in which it rises.
+        warmup: f64,
+    },
+}
+
+/// When to stop, and what to keep.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stop {
+    /// Epochs without progress after which to stop; 0 is never.
+    pub patience: u32,
+    /// What progress is, and which epoch's weights are kept.
+    pub monitor: Monitor,
+}
+
+/// What tells one epoch's weights from another's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Monitor {
+    /// Validation loss, lower is better.
+    Loss,
+    /// Validation accuracy, higher is better.
+    Accuracy,
+}
+
+/// Why a configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("read recipe {path}: {source}")]
+    Read {
+        /// The file.
+        path: String,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The file is no recipe.
+    #[error("recipe {path}: {message}")]
+    Recipe {
+        /// The file.
+        path: String,
+        /// Where and what.
+        message: String,
+    },
+    /// A value is out of its range.
+    #[error("training setting `{key}` must be {expected}")]
+    Value {
+        /// Which.
+        key: &'static str,
+        /// Its range.
+        expected: &'static str,
+    },
+    /// An augmentation is out of its range.
+    #[error("training setting `augment`: {0}")]
+    Augment(#[from] crate::augment::AugmentError),
+}
+
+impl TrainConfig {
+    /// The Keras original, with a split that does not leak.
+    pub fn original(task: Task) -> Self {
+        let classes = ClassSet::product();
+        Self {
+            task,
+            seed: 42,
+            batch: 64,
+            epochs: 100,
+            replicas: std::thread::available_parallelism().map_or(1, usize::from),
+            average: 0.0,
+            architecture: Architecture::original(task, classes.len()),
+            classes,
+            normalisation: Normalisation::Unit,
+            split: SplitConfig {
+                by: SplitBy::Group,
+                test: if task == Task::Keypoints { 0.2 } else { 0.05 },
+                validation: 0.05,
+            },
+            augment: AugmentConfig::honest(),
+            loss: match task {
+                Task::Keypoints => Loss::MeanSquaredError,
+                Task::Emotion => Loss::CrossEntropy {
+                    smoothing: 0.0,
+                    balance: 0.0,
+                    votes: 0.0,
+                },
+            },
+            optimiser: Optimiser {
+                learning_rate: 8e-4,
+                beta1: 0.9,
+                beta2: 0.999,
+                epsilon: 1e-7,
+                amsgrad: false,
+                weight_decay: 0.0,
+                decoupled: false,
+                clip: 0.0,
+            },
+            schedule: Schedule::Plateau {
+                factor: 0.65,
+                patience: 5,
+                minimum: 1e-8,
+            },
+            stop: Stop {
+                patience: 12,
+                monitor: Monitor::Loss,
+            },
+        }
+    }
+
+    /// The original with the original's own protocol: vary first, then divide.
+    #[must_use]
+    pub fn with_original_protocol(mut self) -> Self {
+        self.split.by = SplitBy::Variants;
+        self.augment = AugmentConfig::original();
+        self
+    }
+
+    /// Lays a recipe over these settings.
+    pub fn with_recipe(&self, path: &Path) -> Result<Self, ConfigError> {
+        let shown = path.display().to_string();
+        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
+            path: shown.clone(),
+            source,
+        })?;
+        self.overlaid(&text)
+            .map_err(|message| ConfigError::Recipe { path: shown, message })
+    }
+
+    fn overlaid(&self, text: &str) -> Result<Self, String> {
+        let recipe: toml::Table = toml::from_str(text).map_err(|error| error.to_string())?;
+        let mut own = toml::Table::try_from(self).map_err(|error| error.to_string())?;
+        lay_over(&mut own, recipe);
+        own.try_into().map_err(|error: toml::de::Error| error.to_string())
+    }
+
+    /// Checks every range.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        require((1..=4096).contains(&self.batch), "batch", "in 1..=4096")?;
+        require((1..=100_000).contains(&self.epochs), "epochs", "in 1..=100000")?;
+        let replicas = (1..=64).contains(&self.replicas) && self.replicas <= self.batch;
+        require(replicas, "replicas", "in 1..=64 and at most the batch")?;
+        require((0.0..1.0).contains(&self.average), "average", "at least 0 and below 1")?;
+        require(
+            (1..=3).contains(&self.architecture.stages),
+            "architecture.stages",
+            "1, 2 or 3",
+        )?;
+        require(
+            self.normalisation.is_valid(),
+            "normalisation.epsilon",
+            "a number above 0",
+        )?;
+        let rate = self.optimiser.learning_rate;
+        require(
+            rate.is_finite() && rate > 0.0,
+            "optimiser.learning_rate",
+            "a number above 0",
+        )?;
+        require(
+            self.loss.fits(self.task),
+            "loss",
+            "one of the task's: errors for keypoints, cross entropy for emotion",
+        )?;
+        let accuracy = self.stop.monitor == Monitor::Accuracy;
+        require(
+            !accuracy || self.task == Task::Emotion,
+            "stop.monitor",
+            "loss for keypoints",
+        )?;
+        require(
+            self.architecture.head.fits(self.task, self.classes.len()),
+            "architecture.head",
+            "one of the task's",
+        )?;
+        self.augment.check()?;
+        Ok(())
+    }
+}
+
+impl SplitConfig {
+    /// The form in which a manifest holds it.
+    pub fn to_manifest(self) -> shared_model::manifest::Split {
+        let by = match self.by {
+            SplitBy::Group => "group",
+            SplitBy::Usage => "usage",
+            SplitBy::Variants => "variants",
+        };
+        // The longest word fits.
+        let by = shared_model::Text::try_from(by).unwrap_or_default();
+        shared_model::manifest::Split {
+            by,
+            test: self.test,
+            validation: self.validation,
+        }
+    }
+
+    /// From a manifest; `None` if it was divided in a way that this program does not know.
+    pub fn from_manifest(split: &shared_model::manifest::Split) -> Option<Self> {
+        let by = match split.by.as_str() {
+            "group" => SplitBy::Group,
+            "usage" => SplitBy::Usage,
+            "variants" => SplitBy::Variants,
+            _ => return None,
+        };
+        Some(Self {
+            by,
+            test: split.test,
+            validation: split.validation,
+        })
+    }
+}
+
+impl Loss {
+    fn fits(self, task: Task) -> bool {
+        matches!(self, Self::CrossEntropy { .. }) == (task == Task::Emotion)
+    }
+}
+
+fn require(holds: bool, key: &'static str, expected: &'static str) -> Result<(), ConfigError> {
+    if holds {
+        Ok(())
+    } else {
+        Err(ConfigError::Value { key, expected })
+    }
+}
+
+/// Tables are merged key by key, anything else is replaced; so is a table of another `kind`.
+fn lay_over(own: &mut toml::Table, recipe: toml::Table) {
+    for (key, value) in recipe {
+        match (own.get_mut(&key), value) {
+            (Some(toml::Value::Table(below)), toml::Value::Table(above))
+                if above.get("kind").is_none_or(|kind| below.get("kind") == Some(kind)) =>
+            {
+                lay_over(below, above);
+            }
+            (_, value) => {
+                own.insert(key, value);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_are_the_originals() {
+        for task in [Task::Keypoints, Task::Emotion] {
+            let config = TrainConfig::original(task);
+            config.check().unwrap();
+            assert_eq!((config.batch, config.epochs, config.stop.patience), (64, 100, 12));
+            assert_eq!(
+                config.schedule,
+                Schedule::Plateau {
+                    factor: 0.65,
+                    patience: 5,
+                    minimum: 1e-8
+                }
+            );
+            assert!((config.optimiser.learning_rate - 8e-4).abs() < 1e-12);
+        }
+    }
+
+    #[test]
+    fn survives_toml_and_json_unchanged() {
+        let config = TrainConfig::original(Task::Keypoints).with_original_protocol();
+        let text = toml::to_string(&config).unwrap();
+        assert_eq!(toml::from_str::<TrainConfig>(&text).unwrap(), config);
+        let text = serde_json::to_string(&config).unwrap();
+        assert_eq!(serde_json::from_str::<TrainConfig>(&text).unwrap(), config);
+    }
+
+    #[test]
+    fn recipe_changes_what_it_names_and_no_more() {
+        let base = TrainConfig::original(Task::Emotion);
+        let config = base
+            .overlaid("epochs = 3\n[optimiser]\nclip = 1.0\n[schedule]\nkind = \"one_cycle\"\nwarmup = 0.15\n")
+            .unwrap();
+        assert_eq!(config.schedule, Schedule::OneCycle { warmup: 0.15 });
+        let expected = TrainConfig {
+            epochs: 3,
+            optimiser: Optimiser {
+                clip: 1.0,
+                ..base.optimiser
+            },
+            schedule: config.schedule,
+            ..base
+        };
+        assert_eq!(config, expected);
+    }
+
+    #[test]
+    fn recipe_with_an_unknown_key_is_refused_by_name() {
+        let error = TrainConfig::original(Task::Emotion).overlaid("epoch = 3").unwrap_err();
+        assert!(error.contains("epoch"), "{error}");
+    }
+
+    #[test]
+    fn shipped_recipes_are_valid() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("recipes");
+        let mut seen = 0;
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let text = std::fs::read_to_string(&path).unwrap();
+            let task = if text.contains("task = \"emotion\"") {
+                Task::Emotion
+            } else {
+                Task::Keypoints
+            };
+            TrainConfig::original(task).with_recipe(&path).unwrap().check().unwrap();
+            seen += 1;
+        }
+        assert!(seen >= 2, "no recipes found");
+    }
+}

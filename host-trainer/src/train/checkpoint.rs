@@ -1,0 +1,231 @@
+//! Checkpoints: sets of files that are complete or not there.
+//!
+//! A set is written into a hidden directory, every file is flushed, a manifest with the hash of each
+//! goes in last, and only then does the directory get its name. The newest two sets and the best one
+//! are kept; [`newest`] takes the newest that is whole.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use burn::module::Module;
+use burn::optim::ModuleOptimizer;
+use burn::optim::OptimizerRecord;
+use burn::store::ModuleRecord;
+use burn::tensor::Bytes;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::history::EpochRecord;
+use super::samples::Target;
+use crate::config::TrainConfig;
+use crate::early_stop::EarlyStop;
+use crate::model::Network;
+use crate::plateau::Plateau;
+
+const WEIGHTS: &str = "weights.bpk";
+const AVERAGE: &str = "average.bpk";
+const OPTIMISER: &str = "optimiser.bpk";
+const STATE: &str = "state.json";
+const MANIFEST: &str = "manifest.json";
+
+/// Everything but tensors that a training needs to go on as if it had never stopped.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct State {
+    /// What is trained, and how.
+    pub config: TrainConfig,
+    /// SHA-256 of data and labels, in hexadecimal.
+    pub data: String,
+    /// SHA-256 of the rows of the test part, in hexadecimal.
+    pub held_out: String,
+    /// Faces in the training part.
+    pub train_rows: u32,
+    /// How outputs become pixels.
+    pub target: Target,
+    /// Epoch that is under way, from 0.
+    pub epoch: u32,
+    /// Steps done in it.
+    pub step_of_epoch: u64,
+    /// Learning rate of the next step, where the schedule looks at the loss.
+    pub learning_rate: f64,
+    /// Steps done in all.
+    pub step: u64,
+    /// Loss and weight summed over the steps of this epoch.
+    pub running_loss: [f64; 2],
+    /// Reduces the learning rate when the loss stands still.
+    pub plateau: Plateau,
+    /// Stops when nothing gets better.
+    pub early_stop: EarlyStop,
+    /// Name of the checkpoint with the best weights so far, and its epoch.
+    pub best: Option<(String, u32)>,
+    /// What each finished epoch came to.
+    pub history: Vec<EpochRecord>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Manifest {
+    files: Vec<(String, String)>,
+}
+
+/// A checkpoint in memory.
+pub struct Checkpoint {
+    /// Numbers.
+    pub state: State,
+    /// The weights as trained.
+    pub weights: ModuleRecord,
+    /// Their average over the steps, where one is kept.
+    pub average: Option<ModuleRecord>,
+    /// The optimiser's moments.
+    pub optimiser: OptimizerRecord,
+}
+
+/// Writes a checkpoint under `folder` and gives its name.
+pub(crate) fn save(
+    folder: &Path,
+    state: &State,
+    network: &Network,
+    average: Option<Network>,
+    optimiser: &ModuleOptimizer,
+) -> Result<String> {
+    let name = format!("step-{:08}", state.step);
+    let (hidden, place) = (folder.join(format!(".writing-{name}")), folder.join(&name));
+    let context = || format!("write checkpoint {}", place.display());
+    remove(&hidden).with_context(context)?;
+    fs::create_dir_all(&hidden).with_context(context)?;
+    let mut manifest = Manifest { files: Vec::new() };
+    let weights = network
+        .clone()
+        .into_record()
+        .into_bytes()
+        .map_err(|e| anyhow::anyhow!("{e}"))
+        .with_context(context)?;
+    add(&hidden, &mut manifest, WEIGHTS, &weights).with_context(context)?;
+    if let Some(average) = average {
+        let bytes = average
+            .into_record()
+            .into_bytes()
+            .map_err(|e| anyhow::anyhow!("{e}"))
+            .with_context(context)?;
+        add(&hidden, &mut manifest, AVERAGE, &bytes).with_context(context)?;
+    }
+    let moments = optimiser
+        .into_bytes()
+        .map_err(|e| anyhow::anyhow!("{e}"))
+        .with_context(context)?;
+    add(&hidden, &mut manifest, OPTIMISER, &moments).with_context(context)?;
+    add(&hidden, &mut manifest, STATE, &serde_json::to_vec_pretty(state)?).with_context(context)?;
+    write(&hidden.join(MANIFEST), &serde_json::to_vec_pretty(&manifest)?).with_context(context)?;
+    File::open(&hidden)?.sync_all().with_context(context)?;
+    remove(&place).with_context(context)?;
+    fs::rename(&hidden, &place).with_context(context)?;
+    File::open(folder)?.sync_all().with_context(context)?;
+    Ok(name)
+}
+
+/// Reads one checkpoint, after comparing every file with its hash.
+pub fn load(place: &Path) -> Result<Checkpoint> {
+    let file = |name: &str| fs::read(place.join(name)).with_context(|| format!("read {}", place.join(name).display()));
+    let manifest: Manifest =
+        serde_json::from_slice(&file(MANIFEST)?).with_context(|| format!("read manifest of {}", place.display()))?;
+    let mut found = std::collections::BTreeMap::new();
+    for (name, hash) in manifest.files {
+        let bytes = file(&name)?;
+        if hex(&Sha256::digest(&bytes)) != hash {
+            bail!("checkpoint file {} is damaged", place.join(&name).display());
+        }
+        found.insert(name, bytes);
+    }
+    let mut take = |name: &str| {
+        found
+            .remove(name)
+            .with_context(|| format!("{} lacks {name}", place.display()))
+    };
+    let record =
+        |bytes: Vec<u8>| ModuleRecord::from_bytes(Bytes::from_bytes_vec(bytes)).map_err(|e| anyhow::anyhow!("{e}"));
+    Ok(Checkpoint {
+        state: serde_json::from_slice(&take(STATE)?).with_context(|| format!("read {STATE} of {}", place.display()))?,
+        weights: record(take(WEIGHTS)?)?,
+        average: take(AVERAGE).ok().map(record).transpose()?,
+        optimiser: OptimizerRecord::from_bytes(Bytes::from_bytes_vec(take(OPTIMISER)?))
+            .map_err(|e| anyhow::anyhow!("{e}"))?,
+    })
+}
+
+/// The newest checkpoint under `folder` that is whole, with its path; `None` if there is none.
+///
+/// Damaged ones are passed over and named in `damaged`.
+pub fn newest(folder: &Path, damaged: &mut Vec<String>) -> Result<Option<(PathBuf, Checkpoint)>> {
+    for name in names(folder)?.into_iter().rev() {
+        let place = folder.join(&name);
+        match load(&place) {
+            Ok(checkpoint) => return Ok(Some((place, checkpoint))),
+            Err(error) => damaged.push(format!("{error:#}")),
+        }
+    }
+    Ok(None)
+}
+
+/// Removes all but the newest two and the best checkpoint, and what was left half written.
+pub(crate) fn prune(folder: &Path, best: Option<&str>) -> Result<()> {
+    let names = names(folder)?;
+    let old = names.len().saturating_sub(2);
+    for name in names[..old].iter().filter(|name| Some(name.as_str()) != best) {
+        remove(&folder.join(name))?;
+    }
+    Ok(())
+}
+
+/// Names of checkpoints, oldest first.
+fn names(folder: &Path) -> Result<Vec<String>> {
+    if !folder.exists() {
+        return Ok(Vec::new());
+    }
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder).with_context(|| format!("list {}", folder.display()))? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        if name.starts_with("step-") {
+            names.push(name);
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+fn add(folder: &Path, manifest: &mut Manifest, name: &str, bytes: &[u8]) -> Result<()> {
+    write(&folder.join(name), bytes)?;
+    manifest.files.push((name.to_owned(), hex(&Sha256::digest(bytes))));
+    Ok(())
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    let mut file = File::create(path)?;
+    file.write_all(bytes)?;
+    Ok(file.sync_all()?)
+}
+
+/// Writes a file in one step: readers see the old one or the new one, also after a power cut.
+pub fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
+    let folder = match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
+    let name = path.file_name().context("a file has a name")?.to_string_lossy();
+    let hidden = folder.join(format!(".writing-{name}"));
+    write(&hidden, bytes)?;
+    fs::rename(&hidden, path)?;
+    Ok(File::open(folder)?.sync_all()?)
+}
+
+fn remove(folder: &Path) -> std::io::Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Lower case hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,40 @@
+//! What each epoch came to, as a CSV file.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use anyhow::Result;
+use serde::{Deserialize, Serialize};
+
+use super::checkpoint::replace;
+
+/// What one epoch came to.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EpochRecord {
+    /// From 1.
+    pub epoch: u32,
+    /// Mean training loss, with varied faces, dropout and smoothed targets.
+    pub loss: f64,
+    /// Validation loss, on faces as they are.
+    pub validation_loss: f64,
+    /// Validation accuracy of an emotion network, or mean squared error of a keypoint network in px².
+    pub validation_metric: f64,
+    /// Learning rate of the epoch's last step.
+    pub learning_rate: f64,
+    /// Wall time in seconds, validation included.
+    pub seconds: f64,
+}
+
+/// Writes `history.csv`.
+pub(crate) fn write(path: &Path, records: &[EpochRecord]) -> Result<()> {
+    let mut text = String::from("epoch,loss,validation_loss,validation_metric,learning_rate,seconds\n");
+    for r in records {
+        writeln!(
+            text,
+            "{},{:.6},{:.6},{:.6},{:.3e},{:.1}",
+            r.epoch, r.loss, r.validation_loss, r.validation_metric, r.learning_rate, r.seconds
+        )?;
+    }
+    replace(path, text.as_bytes())
+}

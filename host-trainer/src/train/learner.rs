@@ -1,0 +1,290 @@
+//! A network under training: weights, moments, average, and the state beside them.
+
+use std::path::Path;
+
+use anyhow::{Result, bail};
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::optim::{AdamConfig, AdamWConfig, GradientsParams, ModuleOptimizer};
+use burn::tensor::{Device, Tensor, TensorData};
+
+use super::checkpoint::{self, Checkpoint, State};
+use super::prepare::Prepared;
+use super::replicas::{Outcome, Place, Replicas, Trunk};
+use super::{Event, checkpoints, fresh_state, params, schedule, validate};
+use crate::config::{Optimiser, Schedule, TrainConfig};
+use crate::device::Backend;
+use crate::model::Network;
+use crate::model::trunk::{BatchStatistics, values};
+use crate::onnx::{Description, export};
+
+/// A network under training.
+pub(super) struct Learner {
+    pub(super) state: State,
+    network: Network,
+    /// Average of the weights over the steps, in the order of `params::read`.
+    average: Option<Vec<Vec<f32>>>,
+    optimiser: ModuleOptimizer,
+    replicas: Replicas,
+    /// Without gradients: where moments and validation live.
+    device: Device,
+    all_steps: u64,
+}
+
+impl Learner {
+    pub(super) fn new(config: &TrainConfig, prepared: &Prepared, backend: Backend) -> Result<Self> {
+        let device = backend.device();
+        device.seed(config.seed);
+        let network = config.architecture.init(&device.clone().autodiff());
+        let optimiser = optimiser(&config.optimiser);
+        Self::with(fresh_state(config, prepared), network, None, optimiser, backend)
+    }
+
+    pub(super) fn resume(found: Checkpoint, backend: Backend) -> Result<Self> {
+        let Checkpoint {
+            state,
+            weights,
+            average,
+            optimiser: moments,
+        } = found;
+        let device = backend.device().autodiff();
+        let load = |record| {
+            let fresh = state.config.architecture.init(&device);
+            fresh
+                .try_load_record(record)
+                .map_err(|error| anyhow::anyhow!("load the checkpoint's weights: {error}"))
+        };
+        let network = load(weights)?;
+        let average = average.map(load).transpose()?.map(|network| numbers(&network));
+        let optimiser = optimiser(&state.config.optimiser).load_record(moments);
+        Self::with(state, network, average, optimiser, backend)
+    }
+
+    fn with(
+        state: State,
+        network: Network,
+        average: Option<Vec<Vec<f32>>>,
+        optimiser: ModuleOptimizer,
+        backend: Backend,
+    ) -> Result<Self> {
+        let device = backend.device();
+        let config = &state.config;
+        let trunk = if backend == Backend::Flex {
+            Trunk::Engine
+        } else {
+            Trunk::Autodiff
+        };
+        let replicas = Replicas::new(
+            &config.architecture,
+            config.loss,
+            [config.replicas, config.batch],
+            config.seed,
+            trunk,
+            &device.clone().autodiff(),
+        )?;
+        Ok(Self {
+            state,
+            network,
+            average,
+            optimiser,
+            replicas,
+            device,
+            all_steps: 0,
+        })
+    }
+
+    /// One step over these rows; `all_steps` is the length of the whole training.
+    pub(super) fn step(&mut self, prepared: &Prepared, rows: &[u32], all_steps: u64) -> Result<()> {
+        self.all_steps = all_steps;
+        let place = Place {
+            epoch: self.state.epoch,
+            step: self.state.step,
+        };
+        let mut outcome = self.replicas.step(&self.network, &prepared.samples, rows, place)?;
+        let finite = scale(&mut outcome, self.state.config.optimiser.clip);
+        if !finite {
+            bail!(
+                "step {} of epoch {}: loss or gradient is not a number (loss sum {}); rows {rows:?}. \
+                 The last checkpoint is intact: lower the learning rate and use --resume, or look at these rows",
+                self.state.step_of_epoch + 1,
+                self.state.epoch + 1,
+                outcome.loss
+            );
+        }
+        let rate = self.learning_rate();
+        let gradients = register(&self.network, &outcome.gradients, &self.device);
+        self.network = self.optimiser.step(rate, self.network.clone(), gradients);
+        update_running(&self.network, &outcome.statistics);
+        self.update_average();
+        let state = &mut self.state;
+        state.running_loss = [
+            state.running_loss[0] + outcome.loss,
+            state.running_loss[1] + outcome.weight,
+        ];
+        state.step += 1;
+        state.step_of_epoch += 1;
+        Ok(())
+    }
+
+    /// The learning rate of the next step.
+    pub(super) fn learning_rate(&self) -> f64 {
+        let highest = self.state.config.optimiser.learning_rate;
+        match self.state.config.schedule {
+            Schedule::Plateau { .. } => self.state.learning_rate,
+            Schedule::OneCycle { warmup } => highest * schedule::one_cycle(self.state.step, self.all_steps, warmup),
+        }
+    }
+
+    /// Mean training loss of the epoch so far.
+    pub(super) fn mean_loss(&self) -> f64 {
+        let [loss, weight] = self.state.running_loss;
+        if weight > 0.0 { loss / weight } else { 0.0 }
+    }
+
+    pub(super) fn progress(&self) -> Event<'static> {
+        Event::Step {
+            epoch: self.state.epoch,
+            step: self.state.step_of_epoch,
+            loss: self.mean_loss(),
+        }
+    }
+
+    /// Loss and metric on the validation part, of the averaged weights where an average is kept.
+    pub(super) fn validate(&self, prepared: &Prepared) -> Result<(f64, f64)> {
+        let description = Description::of(&self.state.config);
+        let onnx = export(&self.shipped(), &self.state.target, &description)?;
+        validate::validate(&onnx, description.output(), prepared, self.state.config.replicas)
+    }
+
+    pub(super) fn save(&self, run: &Path) -> Result<()> {
+        let folder = checkpoints(run);
+        let average = self.average.as_ref().map(|_| self.shipped());
+        checkpoint::save(&folder, &self.state, &self.network, average, &self.optimiser)?;
+        checkpoint::prune(&folder, self.state.best.as_ref().map(|(name, _)| name.as_str()))
+    }
+
+    /// The network that would be shipped now, without gradients.
+    fn shipped(&self) -> Network {
+        // `valid` copies the running statistics, which plain clones share.
+        let network = self.network.valid();
+        match &self.average {
+            Some(average) => params::write(network, average),
+            None => network,
+        }
+    }
+
+    fn update_average(&mut self) {
+        let decay = self.state.config.average;
+        if decay <= 0.0 {
+            return;
+        }
+        let new = numbers(&self.network);
+        let Some(average) = &mut self.average else {
+            self.average = Some(new);
+            return;
+        };
+        // The first weights are random: the average begins short and grows.
+        let steps = self.state.step as f32;
+        let decay = decay.min((1.0 + steps) / (10.0 + steps));
+        for (average, new) in average.iter_mut().flatten().zip(new.iter().flatten()) {
+            *average = *average * decay + new * (1.0 - decay);
+        }
+    }
+}
+
+/// The name that a checkpoint of this state gets.
+pub(super) fn name(state: &State) -> String {
+    format!("step-{:08}", state.step)
+}
+
+pub(super) fn optimiser(config: &Optimiser) -> ModuleOptimizer {
+    if config.decoupled {
+        return AdamWConfig::new()
+            .with_beta_1(config.beta1)
+            .with_beta_2(config.beta2)
+            .with_epsilon(config.epsilon)
+            .with_amsgrad(config.amsgrad)
+            .with_weight_decay(config.weight_decay)
+            .init();
+    }
+    let decay = (config.weight_decay > 0.0).then(|| burn::optim::decay::WeightDecayConfig::new(config.weight_decay));
+    AdamConfig::new()
+        .with_beta_1(config.beta1)
+        .with_beta_2(config.beta2)
+        .with_epsilon(config.epsilon)
+        .with_amsgrad(config.amsgrad)
+        .with_weight_decay(decay)
+        .init()
+}
+
+fn numbers(network: &Network) -> Vec<Vec<f32>> {
+    params::read(network).into_iter().map(|value| value.numbers).collect()
+}
+
+/// Divides gradients by the weight of the batch, shortens them to `clip`; false if any is not finite.
+pub(super) fn scale(outcome: &mut Outcome, clip: f32) -> bool {
+    let gradients = || outcome.gradients.iter().flatten().flatten();
+    let squares: f64 = gradients().map(|g| f64::from(*g) * f64::from(*g)).sum();
+    let norm = squares.sqrt() / outcome.weight;
+    if !(norm.is_finite() && outcome.loss.is_finite()) {
+        return false;
+    }
+    let shorten = if clip > 0.0 {
+        (f64::from(clip) / (norm + 1e-6)).min(1.0)
+    } else {
+        1.0
+    };
+    let factor = (shorten / outcome.weight) as f32;
+    outcome
+        .gradients
+        .iter_mut()
+        .flatten()
+        .flatten()
+        .for_each(|g| *g *= factor);
+    true
+}
+
+/// Gradients in the form that burn's optimisers take.
+pub(super) fn register(network: &Network, gradients: &[Option<Vec<f32>>], device: &Device) -> GradientsParams {
+    let mut writer = GradientWriter {
+        gradients: gradients.iter(),
+        registered: GradientsParams::new(),
+        device,
+    };
+    network.visit(&mut writer);
+    writer.registered
+}
+
+struct GradientWriter<'a> {
+    gradients: std::slice::Iter<'a, Option<Vec<f32>>>,
+    registered: GradientsParams,
+    device: &'a Device,
+}
+
+impl ModuleVisitor for GradientWriter<'_> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        if let Some(Some(gradient)) = self.gradients.next() {
+            let data = TensorData::new(gradient.clone(), param.val().shape());
+            self.registered
+                .register(param.id, Tensor::<D>::from_data(data, self.device));
+        }
+    }
+}
+
+/// Moves the running statistics of batch normalisation towards those of a batch.
+pub(super) fn update_running(network: &Network, statistics: &[BatchStatistics]) {
+    for (layer, batch) in network.norms().into_iter().zip(statistics) {
+        let norm = &layer.norm;
+        for (running, new) in [(&norm.running_mean, &batch.mean), (&norm.running_var, &batch.variance)] {
+            let old = running.value();
+            let momentum = norm.momentum as f32;
+            let mixed: Vec<f32> = values(old.clone())
+                .iter()
+                .zip(new)
+                .map(|(old, new)| old * (1.0 - momentum) + new * momentum)
+                .collect();
+            running.update(Tensor::from_data(TensorData::new(mixed, old.shape()), &old.device()));
+            // Updates become visible at the next read on the same thread.
+            running.value_sync();
+        }
+    }
+}

@@ -1,0 +1,297 @@
+//! Training: epochs of steps, validation, schedule, checkpoints.
+//!
+//! A step is a function of (weights, moments, rows, seed, step number): order, augmentation and
+//! dropout draw from generators keyed by those numbers, so a training that goes on from a checkpoint
+//! ends with the very weights of one that was never interrupted.
+
+pub mod checkpoint;
+pub mod history;
+mod learner;
+mod params;
+pub mod prepare;
+#[cfg(test)]
+mod reference_tests;
+mod replicas;
+pub mod samples;
+mod schedule;
+pub mod shipped;
+mod validate;
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use rand::seq::SliceRandom;
+
+use crate::augment::sample_rng;
+use crate::config::{Monitor, Schedule, TrainConfig};
+use crate::device::Backend;
+use crate::early_stop::Progress;
+use crate::model::Task;
+use checkpoint::State;
+use history::EpochRecord;
+use learner::Learner;
+use prepare::Prepared;
+
+/// The order of the rows in an epoch draws from the stream of this sample number, which no row has.
+const ORDER: u64 = u64::MAX;
+
+/// Longest time between two checkpoints.
+const CHECKPOINT_EVERY: Duration = Duration::from_secs(300);
+
+/// A training to be run, or to go on with.
+pub struct Job<'a> {
+    /// What is trained, and how.
+    pub config: TrainConfig,
+    /// On what.
+    pub prepared: &'a Prepared,
+    /// The directory of the run.
+    pub run: &'a Path,
+    /// Where it computes.
+    pub backend: Backend,
+    /// Go on from the newest checkpoint, instead of starting.
+    pub resume: bool,
+}
+
+/// What a training tells while it runs.
+#[derive(Debug, Clone)]
+pub enum Event<'a> {
+    /// A checkpoint could not be used; an older one is.
+    Damaged(&'a str),
+    /// It begins, or goes on, at this epoch (from 0) and step.
+    Begins {
+        /// Epoch from 0.
+        epoch: u32,
+        /// Step in it.
+        step: u64,
+        /// Steps in each epoch.
+        steps: u64,
+    },
+    /// A step is done.
+    Step {
+        /// Epoch from 0.
+        epoch: u32,
+        /// Step in it, from 1.
+        step: u64,
+        /// Mean loss of the epoch so far.
+        loss: f64,
+    },
+    /// An epoch is done.
+    Epoch(&'a EpochRecord),
+}
+
+/// How a training ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// After its last epoch.
+    Finished,
+    /// Nothing got better any more.
+    Early,
+    /// Asked to stop; a checkpoint holds everything.
+    Interrupted,
+}
+
+/// Where a run keeps its checkpoints.
+pub fn checkpoints(run: &Path) -> PathBuf {
+    run.join("checkpoints")
+}
+
+/// Trains until the last epoch, until nothing gets better, or until `stop` is set.
+pub fn train(job: &Job<'_>, stop: &AtomicBool, tell: &mut dyn FnMut(Event<'_>)) -> Result<Ended> {
+    job.config.check()?;
+    std::fs::create_dir_all(checkpoints(job.run)).with_context(|| format!("create {}", job.run.display()))?;
+    let mut learner = start(job, tell)?;
+    let rows = &job.prepared.split.train;
+    let steps = steps_per_epoch(rows.len(), job.config.batch);
+    tell(Event::Begins {
+        epoch: learner.state.epoch,
+        step: learner.state.step_of_epoch,
+        steps,
+    });
+    let mut saved = Instant::now();
+    while learner.state.epoch < job.config.epochs {
+        let begun = Instant::now();
+        let order = shuffled(rows, job.config.seed, learner.state.epoch);
+        for batch in order
+            .chunks(job.config.batch)
+            .take(steps as usize)
+            .skip(learner.state.step_of_epoch as usize)
+        {
+            if stop.load(Ordering::Relaxed) {
+                learner.save(job.run)?;
+                return Ok(Ended::Interrupted);
+            }
+            learner.step(job.prepared, batch, steps * u64::from(job.config.epochs))?;
+            tell(learner.progress());
+            if saved.elapsed() > CHECKPOINT_EVERY {
+                learner.save(job.run)?;
+                saved = Instant::now();
+            }
+        }
+        let progress = end_epoch(job, &mut learner, begun)?;
+        saved = Instant::now();
+        if let Some(record) = learner.state.history.last() {
+            tell(Event::Epoch(record));
+        }
+        if progress == Progress::Stop && job.config.stop.patience > 0 {
+            return Ok(Ended::Early);
+        }
+    }
+    Ok(Ended::Finished)
+}
+
+/// A fresh learner, or one from the newest checkpoint.
+fn start(job: &Job<'_>, tell: &mut dyn FnMut(Event<'_>)) -> Result<Learner> {
+    let folder = checkpoints(job.run);
+    let mut damaged = Vec::new();
+    let newest = checkpoint::newest(&folder, &mut damaged)?;
+    for name in &damaged {
+        tell(Event::Damaged(name));
+    }
+    match (newest, job.resume) {
+        (Some((place, found)), true) => {
+            let same = found.state.data == job.prepared.data && found.state.held_out == job.prepared.held_out;
+            if !same {
+                bail!(
+                    "resume {}: the data differs from what the training began with",
+                    place.display()
+                );
+            }
+            if found.state.config != job.config {
+                bail!(
+                    "resume {}: the settings differ from those the training began with",
+                    place.display()
+                );
+            }
+            Learner::resume(found, job.backend)
+        }
+        (None, true) => bail!(
+            "resume: {} holds no whole checkpoint; start without --resume",
+            folder.display()
+        ),
+        (Some((place, _)), false) => bail!(
+            "{} already holds a training: go on with --resume, or name another directory",
+            place.display()
+        ),
+        (None, false) => {
+            let text = toml::to_string(&job.config)?;
+            checkpoint::replace(&job.run.join("config.toml"), text.as_bytes())?;
+            Learner::new(&job.config, job.prepared, job.backend)
+        }
+    }
+}
+
+/// Validates, notes, adapts the learning rate, saves.
+fn end_epoch(job: &Job<'_>, learner: &mut Learner, begun: Instant) -> Result<Progress> {
+    let (validation_loss, validation_metric) = learner.validate(job.prepared)?;
+    let record = EpochRecord {
+        epoch: learner.state.epoch + 1,
+        loss: learner.mean_loss(),
+        validation_loss,
+        validation_metric,
+        learning_rate: learner.learning_rate(),
+        seconds: begun.elapsed().as_secs_f64(),
+    };
+    let monitored = match job.config.stop.monitor {
+        Monitor::Loss => validation_loss,
+        Monitor::Accuracy => -validation_metric,
+    };
+    let state = &mut learner.state;
+    state.history.push(record);
+    state.epoch += 1;
+    state.step_of_epoch = 0;
+    state.running_loss = [0.0; 2];
+    if let Schedule::Plateau { .. } = job.config.schedule {
+        state.learning_rate = state.plateau.step(validation_loss, state.learning_rate);
+    }
+    let progress = state.early_stop.step(monitored);
+    if progress == Progress::Improved {
+        state.best = Some((learner::name(state), state.epoch));
+    }
+    history::write(&job.run.join("history.csv"), &learner.state.history)?;
+    learner.save(job.run)?;
+    Ok(progress)
+}
+
+/// Steps in an epoch: a last batch is left out where it has less than a quarter of the faces, since
+/// batch statistics of a few faces mean little; another order leaves out others.
+fn steps_per_epoch(rows: usize, batch: usize) -> u64 {
+    let whole = rows / batch;
+    let rest = rows % batch;
+    (whole + usize::from(whole == 0 || rest * 4 >= batch)) as u64
+}
+
+fn shuffled(rows: &[u32], seed: u64, epoch: u32) -> Vec<u32> {
+    let mut order = rows.to_vec();
+    order.shuffle(&mut sample_rng(seed, u64::from(epoch), ORDER));
+    order
+}
+
+/// The state of a training that has not begun.
+fn fresh_state(config: &TrainConfig, prepared: &Prepared) -> State {
+    let (factor, patience, minimum) = match config.schedule {
+        Schedule::Plateau {
+            factor,
+            patience,
+            minimum,
+        } => (factor, patience, minimum),
+        Schedule::OneCycle { .. } => (1.0, u32::MAX, 0.0),
+    };
+    State {
+        config: config.clone(),
+        data: prepared.data.clone(),
+        held_out: prepared.held_out.clone(),
+        train_rows: prepared.split.train.len() as u32,
+        target: prepared.samples.target().clone(),
+        epoch: 0,
+        step_of_epoch: 0,
+        learning_rate: config.optimiser.learning_rate,
+        step: 0,
+        running_loss: [0.0; 2],
+        plateau: crate::plateau::Plateau::new(crate::plateau::PlateauConfig {
+            factor,
+            patience,
+            min_learning_rate: minimum,
+            ..Default::default()
+        }),
+        early_stop: crate::early_stop::EarlyStop::new(crate::early_stop::EarlyStopConfig {
+            patience: config.stop.patience,
+            ..Default::default()
+        }),
+        best: None,
+        history: Vec::new(),
+    }
+}
+
+/// What the validation metric is called.
+pub fn metric_name(task: Task) -> &'static str {
+    match task {
+        Task::Keypoints => "rmse_px",
+        Task::Emotion => "accuracy",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_last_batches_are_left_out() {
+        let cases = [(64, 1), (65, 1), (79, 1), (80, 2), (128, 2), (3, 1)];
+        for (rows, steps) in cases {
+            assert_eq!(steps_per_epoch(rows, 64), steps, "{rows} rows");
+        }
+    }
+
+    #[test]
+    fn order_depends_on_seed_and_epoch() {
+        let rows: Vec<u32> = (0..50).collect();
+        assert_eq!(shuffled(&rows, 1, 2), shuffled(&rows, 1, 2));
+        assert_ne!(shuffled(&rows, 1, 2), shuffled(&rows, 1, 3));
+        assert_ne!(shuffled(&rows, 1, 2), shuffled(&rows, 2, 2));
+        let mut sorted = shuffled(&rows, 1, 2);
+        sorted.sort_unstable();
+        assert_eq!(sorted, rows);
+    }
+}

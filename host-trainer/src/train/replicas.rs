@@ -1,0 +1,344 @@
+//! One training step, shared by replicas.
+//!
+//! Each replica has a thread of its own and takes an equal share of the batch; gradients and batch
+//! statistics are added up in the order of the replicas, so that a step depends on its input alone.
+//! Losses are sums over the batch; the division by the sum of weights follows at the end.
+
+use std::thread;
+
+use anyhow::{Context, Result, anyhow};
+use burn::module::{Module, ModuleVisitor, Param};
+use burn::optim::GradientsParams;
+use burn::tensor::activation::log_softmax;
+use burn::tensor::{Device, Gradients, Tensor, TensorData};
+use shared_model::image::SIDE;
+
+use super::samples::{Batch, Samples, View};
+use crate::config::Loss;
+use crate::engine;
+use crate::model::dropout::Dropout;
+use crate::model::head::Head;
+use crate::model::trunk::BatchStatistics;
+use crate::model::{Architecture, Network};
+
+/// How gradients of the trunk are computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trunk {
+    /// By the training engine of this crate; processors only.
+    Engine,
+    /// By burn's automatic differentiation; any device.
+    Autodiff,
+}
+
+/// The threads that share a step.
+pub(crate) struct Replicas {
+    workers: Vec<Worker>,
+    device: Device,
+    loss: Loss,
+    seed: u64,
+}
+
+pub(super) struct Worker {
+    pub(super) batch: Batch,
+    engine: Option<engine::Trunk>,
+    /// One thread: burn's own parallel loops must not compete with the other replicas.
+    pool: rayon::ThreadPool,
+}
+
+/// Where a step stands in the training.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place {
+    pub(crate) epoch: u32,
+    pub(crate) step: u64,
+}
+
+/// What one step, or one replica's share of it, adds up to.
+pub(crate) struct Outcome {
+    /// Sum of the weighted losses.
+    pub(crate) loss: f64,
+    /// Sum of the weights.
+    pub(crate) weight: f64,
+    /// Gradient of the loss sum for each value of `params::read`; none for running statistics.
+    pub(crate) gradients: Vec<Option<Vec<f32>>>,
+    /// Of each layer of `Network::norms`.
+    pub(crate) statistics: Vec<BatchStatistics>,
+}
+
+impl Replicas {
+    /// `replicas` threads for batches of `batch` faces.
+    pub(crate) fn new(
+        architecture: &Architecture,
+        loss: Loss,
+        [replicas, batch]: [usize; 2],
+        seed: u64,
+        trunk: Trunk,
+        device: &Device,
+    ) -> Result<Self> {
+        let share = batch.div_ceil(replicas);
+        let workers = (0..replicas)
+            .map(|_| Worker::new(architecture, share, trunk))
+            .collect::<Result<_>>()?;
+        Ok(Self {
+            workers,
+            device: device.clone(),
+            loss,
+            seed,
+        })
+    }
+
+    /// Loss, gradients and statistics of one batch.
+    pub(crate) fn step(&mut self, network: &Network, samples: &Samples, rows: &[u32], place: Place) -> Result<Outcome> {
+        let share = rows.len().div_ceil(self.workers.len());
+        let (device, loss, seed) = (&self.device, self.loss, self.seed);
+        let outcomes: Result<Vec<Outcome>> = thread::scope(|scope| {
+            let shares = self.workers.iter_mut().zip(rows.chunks(share)).enumerate();
+            let threads: Vec<_> = shares
+                .map(|(replica, (worker, rows))| {
+                    let network = network.clone().fork(device);
+                    let dropout = Dropout::seeded(seed, place.step, replica as u64);
+                    scope.spawn(move || {
+                        samples.fill(rows, View::Varied { epoch: place.epoch }, &mut worker.batch);
+                        worker.run(&network, loss, dropout, device)
+                    })
+                })
+                .collect();
+            threads
+                .into_iter()
+                .map(|thread| thread.join().map_err(|_| anyhow!("a replica stopped"))?)
+                .collect()
+        });
+        add_up(outcomes?)
+    }
+}
+
+impl Worker {
+    /// For at most `faces` faces a step.
+    pub(super) fn new(architecture: &Architecture, faces: usize, trunk: Trunk) -> Result<Self> {
+        let engine = (trunk == Trunk::Engine).then(|| engine::Trunk::new(architecture.stages, faces));
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(1)
+            .build()
+            .context("start a replica's thread")?;
+        Ok(Self {
+            batch: Batch::default(),
+            engine,
+            pool,
+        })
+    }
+
+    /// Loss, gradients and statistics of the faces in `self.batch`.
+    pub(super) fn run(
+        &mut self,
+        network: &Network,
+        loss: Loss,
+        mut dropout: Dropout,
+        device: &Device,
+    ) -> Result<Outcome> {
+        let Self { batch, engine, pool } = self;
+        match engine {
+            None => pool.install(|| Ok(differentiate(network, batch, loss, &mut dropout, device))),
+            Some(engine) => {
+                let layers = layer_params(network);
+                let features = engine.forward(&layers, &batch.inputs).to_vec();
+                let shape = feature_shape(&features, batch.len, network);
+                let (mut outcome, gradient) = pool.install(|| {
+                    head_step(
+                        &network.head,
+                        TensorData::new(features, shape),
+                        batch,
+                        loss,
+                        &mut dropout,
+                        device,
+                    )
+                })?;
+                let mut grads: Vec<engine::LayerGrads> =
+                    engine.shapes().iter().copied().map(engine::LayerGrads::zeros).collect();
+                engine.backward(&layers, &gradient, &mut grads);
+                outcome.prepend_trunk(grads, engine);
+                Ok(outcome)
+            }
+        }
+    }
+}
+
+impl Outcome {
+    /// Puts the trunk's gradients, in the order of `params::read`, before the head's.
+    fn prepend_trunk(&mut self, grads: Vec<engine::LayerGrads>, engine: &engine::Trunk) {
+        let statistics = (0..grads.len()).map(|layer| {
+            let (mean, variance) = engine.statistics(layer);
+            BatchStatistics {
+                mean: mean.to_vec(),
+                variance: variance.to_vec(),
+            }
+        });
+        let own = std::mem::take(&mut self.statistics);
+        self.statistics = statistics.chain(own).collect();
+        // A layer is visited as weight, bias, gamma, beta, running mean, running variance.
+        let trunk = grads.into_iter().flat_map(|layer| {
+            [
+                Some(layer.weight),
+                Some(layer.bias),
+                Some(layer.gamma),
+                Some(layer.beta),
+                None,
+                None,
+            ]
+        });
+        let own = std::mem::take(&mut self.gradients);
+        self.gradients = trunk.chain(own).collect();
+    }
+}
+
+/// Whole network by automatic differentiation.
+fn differentiate(network: &Network, batch: &Batch, loss: Loss, dropout: &mut Dropout, device: &Device) -> Outcome {
+    let inputs = TensorData::new(batch.inputs.clone(), [batch.len, 1, SIDE, SIDE]);
+    let (outputs, statistics) = network.forward_train(Tensor::from_data(inputs, device), dropout);
+    let loss = loss_sum(loss, outputs, batch, device);
+    let value = f64::from(scalar(&loss));
+    let gradients = GradientReader::read(loss.backward(), network);
+    Outcome {
+        loss: value,
+        weight: batch.total_weight,
+        gradients,
+        statistics,
+    }
+}
+
+/// The head by automatic differentiation; also gives the gradient of the features, `[n, c, h, w]`.
+fn head_step(
+    head: &Head,
+    features: TensorData,
+    batch: &Batch,
+    loss: Loss,
+    dropout: &mut Dropout,
+    device: &Device,
+) -> Result<(Outcome, Vec<f32>)> {
+    let features = Tensor::<4>::from_data(features, device).require_grad();
+    let (outputs, statistics) = head.forward(features.clone(), dropout);
+    let loss = loss_sum(loss, outputs, batch, device);
+    let value = f64::from(scalar(&loss));
+    let mut gradients = loss.backward();
+    let of_features = features
+        .grad_remove(&mut gradients)
+        .context("no gradient reached the trunk")?;
+    let of_features = of_features.into_data().iter::<f32>().collect();
+    let gradients = GradientReader::read(gradients, head);
+    let statistics = statistics.into_iter().collect();
+    Ok((
+        Outcome {
+            loss: value,
+            weight: batch.total_weight,
+            gradients,
+            statistics,
+        },
+        of_features,
+    ))
+}
+
+/// Sum of the weighted losses of a batch.
+fn loss_sum(loss: Loss, outputs: Tensor<2>, batch: &Batch, device: &Device) -> Tensor<1> {
+    let shape = outputs.dims();
+    let tensor = |values: &[f32]| Tensor::<2>::from_data(TensorData::new(values.to_vec(), shape), device);
+    let (targets, weights) = (tensor(&batch.targets), tensor(&batch.weights));
+    match loss {
+        Loss::MeanSquaredError => {
+            let error = outputs - targets;
+            (error.clone() * error * weights).sum()
+        }
+        Loss::SmoothL1 { beta } => {
+            let error = (outputs - targets).abs();
+            let quadratic = error.clone().clamp_max(beta);
+            // beta * (|e|/beta - 1/2) above, e^2 / (2 beta) below: both are q * (2|e| - q) / (2 beta).
+            (quadratic.clone() * (error.mul_scalar(2.0) - quadratic) * weights)
+                .sum()
+                .div_scalar(2.0 * beta)
+        }
+        Loss::CrossEntropy { .. } => (log_softmax(outputs, 1) * targets * weights).sum().neg(),
+    }
+}
+
+fn scalar(tensor: &Tensor<1>) -> f32 {
+    tensor.clone().into_data().iter::<f32>().next().unwrap_or(f32::NAN)
+}
+
+fn feature_shape(features: &[f32], faces: usize, network: &Network) -> [usize; 4] {
+    let channels = network.trunk.channels();
+    let side = ((features.len() / (faces * channels)) as f64).sqrt().round() as usize;
+    [faces, channels, side, side]
+}
+
+/// The trunk's parameters as the engine takes them.
+fn layer_params(network: &Network) -> Vec<engine::LayerParams> {
+    let numbers = |tensor: Tensor<1>| tensor.into_data().iter::<f32>().collect::<Vec<_>>();
+    let layers = network.trunk.layers();
+    layers
+        .into_iter()
+        .map(|(_, layer)| engine::LayerParams {
+            weight: layer.conv.weight.val().into_data().iter::<f32>().collect(),
+            bias: layer
+                .conv
+                .bias
+                .as_ref()
+                .map(|bias| numbers(bias.val()))
+                .unwrap_or_default(),
+            gamma: numbers(layer.norm.gamma.val()),
+            beta: numbers(layer.norm.beta.val()),
+        })
+        .collect()
+}
+
+fn add_up(outcomes: Vec<Outcome>) -> Result<Outcome> {
+    let count = outcomes.len() as f32;
+    let mut parts = outcomes.into_iter();
+    let mut sum = parts.next().context("a step needs at least one face")?;
+    for part in parts {
+        sum.loss += part.loss;
+        sum.weight += part.weight;
+        for (a, b) in sum.gradients.iter_mut().flatten().zip(part.gradients.iter().flatten()) {
+            add(a, b);
+        }
+        for (a, b) in sum.statistics.iter_mut().zip(&part.statistics) {
+            add(&mut a.mean, &b.mean);
+            add(&mut a.variance, &b.variance);
+        }
+    }
+    for statistics in &mut sum.statistics {
+        statistics
+            .mean
+            .iter_mut()
+            .chain(&mut statistics.variance)
+            .for_each(|value| *value /= count);
+    }
+    Ok(sum)
+}
+
+fn add(a: &mut [f32], b: &[f32]) {
+    for (a, b) in a.iter_mut().zip(b) {
+        *a += b;
+    }
+}
+
+/// Collects gradients in the order of `params::read`.
+struct GradientReader {
+    gradients: GradientsParams,
+    numbers: Vec<Option<Vec<f32>>>,
+}
+
+impl GradientReader {
+    fn read<M: Module>(gradients: Gradients, module: &M) -> Vec<Option<Vec<f32>>> {
+        let mut reader = Self {
+            gradients: GradientsParams::from_grads(gradients, module),
+            numbers: Vec::new(),
+        };
+        module.visit(&mut reader);
+        reader.numbers
+    }
+}
+
+impl ModuleVisitor for GradientReader {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let gradient = self.gradients.remove::<D>(param.id);
+        self.numbers
+            .push(gradient.map(|gradient| gradient.into_data().iter::<f32>().collect()));
+    }
+}

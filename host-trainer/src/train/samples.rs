@@ -1,0 +1,372 @@
+//! From rows of a data set to the numbers of a batch.
+
+use shared_model::image::{INPUT_LEN, Normalisation, SIDE};
+use shared_model::keypoints::{COORDINATES, COUNT, Keypoints};
+
+use crate::augment::{AugmentConfig, augment, sample_rng};
+use crate::config::{Loss, SplitBy, TrainConfig};
+use crate::data::{EmotionData, Faces, KeypointData};
+use crate::model::Task;
+
+/// Variants of each face in the original's keypoint protocol: itself, mirrored, brighter, upside down,
+/// turned.
+const VARIANTS: usize = 5;
+
+/// A labelled data set of either kind.
+#[derive(Debug)]
+pub enum Data {
+    /// Faces with keypoints.
+    Keypoints(KeypointData),
+    /// Faces with emotions.
+    Emotion(EmotionData),
+}
+
+impl Data {
+    /// The faces, in the order of the rows.
+    pub fn faces(&self) -> &Faces {
+        match self {
+            Self::Keypoints(data) => &data.faces,
+            Self::Emotion(data) => &data.faces,
+        }
+    }
+
+    /// SHA-256 over faces and labels.
+    pub fn fingerprint(&self) -> [u8; 32] {
+        match self {
+            Self::Keypoints(data) => data.fingerprint(),
+            Self::Emotion(data) => data.fingerprint(),
+        }
+    }
+
+    /// SHA-256 over faces and labels of these rows.
+    pub fn fingerprint_of(&self, rows: &[u32]) -> [u8; 32] {
+        match self {
+            Self::Keypoints(data) => data.fingerprint_of(rows),
+            Self::Emotion(data) => data.fingerprint_of(rows),
+        }
+    }
+}
+
+/// Affine map between pixels and what a keypoint network is trained to give:
+/// `pixels = mean + scale * output`.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Target {
+    /// Mean position of each coordinate in pixels of the crop.
+    pub mean: Vec<f32>,
+    /// Pixels in one unit of output.
+    pub scale: f32,
+}
+
+impl Target {
+    /// Outputs are pixels.
+    pub fn pixels() -> Self {
+        Self {
+            mean: vec![0.0; COORDINATES],
+            scale: 1.0,
+        }
+    }
+
+    /// Outputs are offsets from the mean shape of these rows in units of 10 pixels.
+    fn mean_shape(data: &KeypointData, rows: &[u32]) -> Self {
+        let mut sums = [[0.0f64; 3]; COUNT];
+        for row in rows.iter().map(|row| *row as usize) {
+            for (at, sum) in sums.iter_mut().enumerate().filter(|(at, _)| data.present[row][*at]) {
+                let [x, y] = data.points[row].0[at];
+                *sum = [sum[0] + f64::from(x), sum[1] + f64::from(y), sum[2] + 1.0];
+            }
+        }
+        // A point that no face has is never trained; the middle of the crop is as good as any.
+        let centre = SIDE as f32 / 2.0;
+        let mean = |[x, y, n]: [f64; 3]| {
+            if n > 0.0 {
+                [(x / n) as f32, (y / n) as f32]
+            } else {
+                [centre; 2]
+            }
+        };
+        Self {
+            mean: sums.into_iter().flat_map(mean).collect(),
+            scale: 10.0,
+        }
+    }
+}
+
+/// Whether faces are varied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum View {
+    /// As in training, differently in each epoch.
+    Varied {
+        /// Counts from 0.
+        epoch: u32,
+    },
+    /// As they are.
+    Plain,
+}
+
+/// One batch: `n` faces with their targets.
+#[derive(Debug, Clone, Default)]
+pub struct Batch {
+    /// `[n, 96, 96]`, normalised.
+    pub inputs: Vec<f32>,
+    /// `[n, outputs]`.
+    pub targets: Vec<f32>,
+    /// `[n, outputs]`: how much each target counts; 0 where a keypoint is missing.
+    pub weights: Vec<f32>,
+    /// What the loss sum is divided by: keypoints that count, or faces by their weight.
+    pub total_weight: f64,
+    /// Number of faces.
+    pub len: usize,
+}
+
+/// Makes batches of a data set.
+#[derive(Debug)]
+pub struct Samples {
+    data: Data,
+    normalisation: Normalisation,
+    augment: AugmentConfig,
+    /// The fixed variants of the original's keypoint protocol; empty otherwise.
+    variants: Vec<AugmentConfig>,
+    seed: u64,
+    target: Target,
+    /// Target distribution and weight of each row, for emotions.
+    classes: Vec<([f32; 8], f32)>,
+    outputs: usize,
+}
+
+impl Samples {
+    /// Samples of `data`; what depends on the training part alone (mean shape, class weights) is
+    /// taken from the rows `train`.
+    pub fn new(data: Data, config: &TrainConfig, train: &[u32]) -> Self {
+        let target = match (&data, config.loss) {
+            (Data::Keypoints(data), Loss::SmoothL1 { .. }) => Target::mean_shape(data, train),
+            _ => Target::pixels(),
+        };
+        let (classes, outputs) = match &data {
+            Data::Keypoints(_) => (Vec::new(), COORDINATES),
+            Data::Emotion(data) => (class_targets(data, config.loss, train), config.classes.len()),
+        };
+        Self {
+            data,
+            normalisation: config.normalisation,
+            augment: config.augment,
+            variants: fixed_variants(config),
+            seed: config.seed,
+            target,
+            classes,
+            outputs,
+        }
+    }
+
+    /// The same samples with what depends on the training part taken from the rows `train`.
+    pub(super) fn with_training_part(self, config: &TrainConfig, train: &[u32]) -> Self {
+        Self::new(self.data, config, train)
+    }
+
+    /// Number of values that the network gives for one face.
+    pub fn outputs(&self) -> usize {
+        self.outputs
+    }
+
+    /// How outputs become pixels.
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// The data set.
+    pub fn data(&self) -> &Data {
+        &self.data
+    }
+
+    /// Number of rows that can be divided: faces, or variants of faces.
+    pub fn rows(&self) -> usize {
+        self.data.faces().len() * self.variants.len().max(1)
+    }
+
+    /// Fills `batch` with these rows.
+    pub fn fill(&self, rows: &[u32], view: View, batch: &mut Batch) {
+        let count = rows.len();
+        batch.len = count;
+        batch.total_weight = 0.0;
+        batch.inputs.resize(count * INPUT_LEN, 0.0);
+        batch.targets.resize(count * self.outputs, 0.0);
+        batch.weights.resize(count * self.outputs, 0.0);
+        let inputs = batch.inputs.chunks_exact_mut(INPUT_LEN);
+        let targets = batch.targets.chunks_exact_mut(self.outputs);
+        let weights = batch.weights.chunks_exact_mut(self.outputs);
+        for (((row, input), target), weight) in rows.iter().zip(inputs).zip(targets).zip(weights) {
+            batch.total_weight += self.fill_one(*row, view, input, target, weight);
+        }
+    }
+
+    /// Gives the face's share of the total weight.
+    fn fill_one(&self, row: u32, view: View, input: &mut [f32], target: &mut [f32], weight: &mut [f32]) -> f64 {
+        let faces = self.data.faces();
+        let face = row as usize % faces.len();
+        let (config, epoch) = match (self.variants.get(row as usize / faces.len()), view) {
+            (Some(fixed), _) => (*fixed, 0),
+            (None, View::Varied { epoch }) => (self.augment, epoch),
+            (None, View::Plain) => (AugmentConfig::none(), 0),
+        };
+        let mut rng = sample_rng(self.seed, u64::from(epoch), u64::from(row));
+        let total = match &self.data {
+            Data::Keypoints(data) => {
+                let (mut points, mut present) = (data.points[face], data.present[face]);
+                augment(
+                    faces.view(face),
+                    Some((&mut points, &mut present)),
+                    &config,
+                    &mut rng,
+                    input,
+                );
+                self.place_points(&points, present, target, weight);
+                weight.iter().map(|weight| f64::from(*weight)).sum()
+            }
+            Data::Emotion(_) => {
+                augment(faces.view(face), None, &config, &mut rng, input);
+                let (distribution, importance) = &self.classes[face];
+                target.copy_from_slice(&distribution[..self.outputs]);
+                weight.fill(*importance);
+                f64::from(*importance)
+            }
+        };
+        self.normalisation.apply(input);
+        total
+    }
+
+    fn place_points(&self, points: &Keypoints, present: [bool; COUNT], target: &mut [f32], weight: &mut [f32]) {
+        for (at, value) in points.0.iter().flatten().enumerate() {
+            let there = present[at / 2];
+            weight[at] = f32::from(u8::from(there));
+            target[at] = if there {
+                (value - self.target.mean[at]) / self.target.scale
+            } else {
+                0.0
+            };
+        }
+    }
+}
+
+fn fixed_variants(config: &TrainConfig) -> Vec<AugmentConfig> {
+    if config.task != Task::Keypoints || config.split.by != SplitBy::Variants {
+        return Vec::new();
+    }
+    let none = AugmentConfig {
+        swap_mirrored_points: false,
+        ..AugmentConfig::none()
+    };
+    let variants: [AugmentConfig; VARIANTS] = [
+        none,
+        AugmentConfig { mirror: 1.0, ..none },
+        AugmentConfig {
+            brightness: config.augment.brightness,
+            ..none
+        },
+        AugmentConfig {
+            vertical_flip: 1.0,
+            ..none
+        },
+        AugmentConfig {
+            rotation_degrees: config.augment.rotation_degrees,
+            ..none
+        },
+    ];
+    variants.to_vec()
+}
+
+/// Target distribution and weight of each row.
+fn class_targets(data: &EmotionData, loss: Loss, train: &[u32]) -> Vec<([f32; 8], f32)> {
+    let Loss::CrossEntropy {
+        smoothing,
+        balance,
+        votes,
+    } = loss
+    else {
+        return Vec::new();
+    };
+    let classes = data.classes.len();
+    let mut counts = [0usize; 8];
+    for row in train {
+        let face = *row as usize % data.labels.len();
+        counts[usize::from(data.labels[face])] += 1;
+    }
+    let mean = train.len() as f32 / classes as f32;
+    (0..data.labels.len())
+        .map(|face| {
+            let label = usize::from(data.labels[face]);
+            let mut target = [0.0; 8];
+            target[label] = 1.0;
+            if let Some(soft) = &data.soft {
+                for (value, vote) in target.iter_mut().zip(soft[face]) {
+                    *value = *value * (1.0 - votes) + vote * votes;
+                }
+            }
+            for value in &mut target[..classes] {
+                *value = *value * (1.0 - smoothing) + smoothing / classes as f32;
+            }
+            (target, (mean / counts[label].max(1) as f32).powf(balance))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::Faces;
+
+    fn keypoint_data() -> KeypointData {
+        let pixels = (0..2 * INPUT_LEN).map(|at| (at % 251) as u8).collect();
+        let mut present = [[true; COUNT]; 2];
+        present[1][3] = false;
+        KeypointData {
+            faces: Faces::new(SIDE, pixels).unwrap(),
+            points: vec![Keypoints([[20.0, 30.0]; COUNT]), Keypoints([[40.0, 50.0]; COUNT])],
+            present: present.to_vec(),
+            groups: vec![0, 1],
+            rows: vec![1, 2],
+        }
+    }
+
+    #[test]
+    fn missing_points_weigh_nothing_and_do_not_move_the_mean() {
+        let config = TrainConfig {
+            loss: Loss::SmoothL1 { beta: 0.3 },
+            ..TrainConfig::original(Task::Keypoints)
+        };
+        let samples = Samples::new(Data::Keypoints(keypoint_data()), &config, &[0, 1]);
+        assert_eq!(samples.target().mean[..2], [30.0, 40.0]);
+        assert_eq!(
+            samples.target().mean[6..8],
+            [20.0, 30.0],
+            "only the first face has point 3"
+        );
+        let mut batch = Batch::default();
+        samples.fill(&[1], View::Plain, &mut batch);
+        assert_eq!(batch.targets[..2], [1.0, 1.0]);
+        assert_eq!(batch.weights[5..9], [1.0, 0.0, 0.0, 1.0]);
+    }
+
+    #[test]
+    fn batches_depend_on_seed_epoch_and_row_alone() {
+        let config = TrainConfig::original(Task::Keypoints);
+        let samples = Samples::new(Data::Keypoints(keypoint_data()), &config, &[0, 1]);
+        let (mut one, mut two, mut other) = (Batch::default(), Batch::default(), Batch::default());
+        samples.fill(&[0, 1], View::Varied { epoch: 3 }, &mut one);
+        samples.fill(&[1], View::Varied { epoch: 3 }, &mut two);
+        samples.fill(&[1], View::Varied { epoch: 4 }, &mut other);
+        assert_eq!(one.inputs[INPUT_LEN..], two.inputs);
+        assert_ne!(two.inputs, other.inputs);
+    }
+
+    #[test]
+    fn the_originals_protocol_has_five_fixed_variants_of_each_face() {
+        let config = TrainConfig::original(Task::Keypoints).with_original_protocol();
+        let samples = Samples::new(Data::Keypoints(keypoint_data()), &config, &[0]);
+        assert_eq!(samples.rows(), 10);
+        let mut batch = Batch::default();
+        samples.fill(&[0, 2, 6], View::Varied { epoch: 7 }, &mut batch);
+        // Mirrored without swapping left and right; upside down.
+        assert_eq!(batch.targets[..2], [20.0, 30.0]);
+        assert!((batch.targets[30] - 76.0).abs() < 1e-3 && (batch.targets[31] - 30.0).abs() < 1e-3);
+        assert!((batch.targets[60] - 20.0).abs() < 1e-3 && (batch.targets[61] - 66.0).abs() < 1e-3);
+    }
+}
