@@ -1,7 +1,11 @@
 //! Training on the host: from CSV files of faces to a bundle that a kiosk runs.
 
 pub mod augment;
+pub mod bundle;
+pub mod calibrate;
+mod card;
 pub mod config;
+pub mod crop;
 pub mod data;
 pub mod device;
 pub mod early_stop;
@@ -11,4 +15,5 @@ pub mod measure;
 pub mod model;
 pub mod onnx;
 pub mod plateau;
+pub mod quantise;
 pub mod train;

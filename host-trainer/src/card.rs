@@ -1,0 +1,205 @@
+//! The model card: what a bundle's networks are, what they can do, and what they must not be used for.
+//!
+//! The form is that of model cards on public hubs: YAML front matter with the figures, then prose.
+
+use std::fmt::Write;
+
+use shared_model::manifest::Manifest;
+
+use crate::bundle::{Measurements, Source};
+use crate::config::SplitBy;
+use crate::train::shipped::Shipped;
+
+/// The card of a bundle.
+pub(crate) fn card(manifest: &Manifest, measured: &Measurements, sources: [&Source<'_>; 2]) -> String {
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    let _ = front_matter(&mut text, manifest, measured);
+    let _ = body(&mut text, manifest, measured, sources);
+    text
+}
+
+fn front_matter(text: &mut String, manifest: &Manifest, measured: &Measurements) -> std::fmt::Result {
+    let (keypoints, emotion) = (&measured.keypoints.0, &measured.emotion.0);
+    writeln!(text, "---")?;
+    writeln!(text, "library_name: onnx")?;
+    writeln!(text, "tags: [face, keypoints, emotion, resnet, embedded]")?;
+    writeln!(text, "model-index:")?;
+    writeln!(text, "- name: {}", manifest.name)?;
+    writeln!(text, "  results:")?;
+    let results = [
+        ("keypoint-detection", "Facial keypoints", "mse_px2", keypoints.mse_px2),
+        (
+            "keypoint-detection",
+            "Facial keypoints",
+            "mean_error_px",
+            keypoints.mean_error_px,
+        ),
+        ("image-classification", "Emotion", "accuracy", emotion.accuracy),
+        ("image-classification", "Emotion", "macro_f1", emotion.macro_average.f1),
+    ];
+    for (kind, name, metric, value) in results {
+        writeln!(text, "  - task: {{type: {kind}, name: {name}}}")?;
+        writeln!(
+            text,
+            "    dataset: {{type: held-out, name: rows held out of the training data}}"
+        )?;
+        writeln!(text, "    metrics: [{{type: {metric}, value: {value:.4}}}]")?;
+    }
+    writeln!(text, "---")
+}
+
+fn body(
+    text: &mut String,
+    manifest: &Manifest,
+    measured: &Measurements,
+    sources: [&Source<'_>; 2],
+) -> std::fmt::Result {
+    let classes: Vec<&str> = manifest.classes.iter().collect();
+    writeln!(text, "\n# {} (version {})\n", manifest.name, manifest.version)?;
+    writeln!(
+        text,
+        "Two residual networks for 96x96 grey faces: one gives the 15 Kaggle keypoints, the other one of {} \
+         emotions ({}). The runtime reads `manifest.json`; the networks are plain ONNX.\n",
+        classes.len(),
+        classes.join(", ")
+    )?;
+    text.push_str(INTENDED_USE);
+    figures(text, manifest, measured)?;
+    training(text, manifest, measured, sources)?;
+    preprocessing(text, manifest)?;
+    text.push_str(LIMITS);
+    Ok(())
+}
+
+const INTENDED_USE: &str = "\
+## Intended use
+
+Exhibits, shop windows and kiosks that react to a visitor's expression, on the device alone, with a notice that says so.
+The label names the expression that the picture shows, as people who labelled such pictures would call it. It does not
+tell what a person feels, and must not decide anything about a person.
+
+**Law.** The EU AI Act forbids inferring emotions at the workplace and in education (Art. 5(1)(f)) and asks deployers to
+tell people who are exposed to emotion recognition (Art. 50(3)).
+
+";
+
+const LIMITS: &str = "\
+## Limits and bias
+
+- The faces come from the web and from videos of public people: ages, skin tones, glasses, masks and head poses are not
+  represented evenly, and nobody labelled them, so no figure by group can be given. Try it on the people it will see.
+- Labels of expressions are noisy: on the five classes, ten other taggers agree with FER2013's label in about 84 % of the
+  pictures. An accuracy far above that would measure the noise.
+- There is no neutral class here: a neutral face gets a weak score for some emotion; the abstain threshold is for that.
+- Faces turned away, below about 40 pixels, blurred or badly lit are judged worse than these figures say.
+- The keypoint figures hold for faces framed as in the training data. On a live picture the detector's framing adds to
+  them.
+";
+
+fn figures(text: &mut String, manifest: &Manifest, measured: &Measurements) -> std::fmt::Result {
+    let (keypoints, emotion) = (&measured.keypoints.0, &measured.emotion.0);
+    writeln!(text, "## Figures on faces never trained on\n")?;
+    writeln!(
+        text,
+        "Keypoints, {} faces, in pixels of the 96x96 crop:\n",
+        keypoints.faces
+    )?;
+    writeln!(text, "```text\n{}\n```\n", keypoints.table().trim_end())?;
+    writeln!(text, "Emotion, {} faces:\n", emotion.faces)?;
+    writeln!(text, "```text\n{}\n```\n", emotion.table().trim_end())?;
+    let [before, after] = measured.calibration;
+    writeln!(
+        text,
+        "Scores are calibrated with temperature {:.3}, found on the validation part: the expected calibration error on the \
+         test part is {after:.3} with it and {before:.3} without. Below a top score of {:.2} the runtime says `uncertain`.\n",
+        manifest.decision.temperature, manifest.decision.abstain_below
+    )
+}
+
+fn training(
+    text: &mut String,
+    manifest: &Manifest,
+    measured: &Measurements,
+    sources: [&Source<'_>; 2],
+) -> std::fmt::Result {
+    writeln!(text, "## Training\n")?;
+    let networks = [
+        ("keypoints", &manifest.keypoints, &measured.keypoints.1, sources[0]),
+        ("emotion", &manifest.emotion, &measured.emotion.1, sources[1]),
+    ];
+    writeln!(text, "| | keypoints | emotion |\n|---|---|---|")?;
+    let mut row = |name: &str, cell: &dyn Fn(usize) -> String| writeln!(text, "| {name} | {} | {} |", cell(0), cell(1));
+    row("architecture", &|at| networks[at].1.architecture.to_string())?;
+    row("parameters", &|at| networks[at].1.parameters.to_string())?;
+    row("size of the file", &|at| {
+        format!("{:.1} MB", networks[at].2.bytes as f64 / 1e6)
+    })?;
+    row("epochs (of these weights)", &|at| networks[at].2.epochs.to_string())?;
+    row("faces trained on", &|at| networks[at].1.training.rows.to_string())?;
+    row("divided by", &|at| divided(networks[at].3.shipped).to_owned())?;
+    row("validation / test faces", &|at| {
+        let split = &networks[at].3.prepared.split;
+        format!("{} / {}", split.validation.len(), split.test.len())
+    })?;
+    row("seed", &|at| networks[at].1.training.seed.to_string())?;
+    row("data (SHA-256)", &|at| short(networks[at].1.training.data.as_str()))?;
+    row("held out (SHA-256)", &|at| {
+        short(networks[at].1.training.held_out.as_str())
+    })?;
+    writeln!(
+        text,
+        "\nTrainer commit: {}. Keypoints were trained on faces in the form of Kaggle's `training.csv`, emotions on FER2013 \
+         in the form of `fer2013.csv`; no face of either is in this bundle. The test parts were not used for any choice.\n\
+         \nThese figures come from\n\n\
+         ```sh\n\
+         host-trainer evaluate --bundle DIR --task keypoints --data training.csv\n\
+         host-trainer evaluate --bundle DIR --task emotion --data fer2013.csv\n\
+         ```\n\n\
+         and the settings of each training are:\n",
+        manifest.commit
+    )?;
+    for (name, _, _, source) in networks {
+        let settings = toml::to_string(&source.shipped.state.config).unwrap_or_default();
+        writeln!(
+            text,
+            "<details><summary>{name}</summary>\n\n```toml\n{}\n```\n\n</details>\n",
+            settings.trim_end()
+        )?;
+    }
+    Ok(())
+}
+
+fn divided(shipped: &Shipped) -> &'static str {
+    match shipped.state.config.split.by {
+        SplitBy::Group => "person or exact copy",
+        SplitBy::Usage => "the data set's `Usage`, copies of test faces left out",
+        SplitBy::Variants => "variants at random (leaks)",
+    }
+}
+
+fn short(hash: &str) -> String {
+    format!("`{}…`", &hash[..16.min(hash.len())])
+}
+
+fn preprocessing(text: &mut String, manifest: &Manifest) -> std::fmt::Result {
+    writeln!(text, "## Preprocessing\n")?;
+    writeln!(
+        text,
+        "The detector's square box is scaled and moved by the crop rule, sampled bilinearly (half-pixel centres) to 96x96 \
+         grey values in 0..=1, and normalised. The rules are the median over training faces:\n"
+    )?;
+    writeln!(
+        text,
+        "| | scale | right | down | normalisation |\n|---|---|---|---|---|"
+    )?;
+    for (name, network) in [("keypoints", &manifest.keypoints), ("emotion", &manifest.emotion)] {
+        let crop = network.crop;
+        writeln!(
+            text,
+            "| {name} | {:.3} | {:+.3} | {:+.3} | {:?} |",
+            crop.scale, crop.dx, crop.dy, network.normalisation
+        )?;
+    }
+    writeln!(text)
+}

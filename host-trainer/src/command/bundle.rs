@@ -1,0 +1,97 @@
+//! `host-trainer bundle`.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use anyhow::Result;
+use clap::Args;
+use host_trainer::bundle::{Identity, Source, write};
+use host_trainer::train::prepare::Prepared;
+use host_trainer::train::shipped::Shipped;
+
+use super::data::DataOptions;
+
+/// Put two trained networks into the directory that the runtime loads.
+///
+/// Measures both on the faces held out, calibrates the scores, finds how the face detector's box
+/// relates to each data set's framing, and writes networks, manifest and model card.
+#[derive(Debug, Args)]
+pub(crate) struct Bundle {
+    /// Directory of the keypoint run.
+    #[arg(long, value_name = "RUN")]
+    keypoints: PathBuf,
+    /// The CSV that the keypoint run was trained on.
+    #[arg(long, value_name = "CSV")]
+    keypoints_data: PathBuf,
+    /// Directory of the emotion run.
+    #[arg(long, value_name = "RUN")]
+    emotion: PathBuf,
+    /// The CSV that the emotion run was trained on.
+    #[arg(long, value_name = "CSV")]
+    emotion_data: PathBuf,
+    /// The votes that the emotion run was trained with, if any.
+    #[arg(long, value_name = "CSV")]
+    emotion_votes: Option<PathBuf>,
+    /// Leave out rows that cannot be read, as in the training.
+    #[arg(long)]
+    skip_bad_rows: bool,
+    /// The directory to write; must not exist or be empty.
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Name for people.
+    #[arg(long, default_value = "emotion-kiosk")]
+    name: String,
+    /// Version; must grow with every release.
+    #[arg(long = "bundle-version", value_name = "N", default_value_t = 1)]
+    bundle_version: u32,
+    /// Also put both networks into one file, `combined.onnx`, for callers whose pictures are the crop of
+    /// both.
+    #[arg(long)]
+    combined: bool,
+    /// Accuracy that a verdict must have on the validation part; weaker scores become `uncertain`.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.9)]
+    accepted_accuracy: f64,
+}
+
+impl Bundle {
+    pub(crate) fn run(&self) -> Result<ExitCode> {
+        let keypoints = self.load(&self.keypoints, &self.keypoints_data, None)?;
+        let emotion = self.load(&self.emotion, &self.emotion_data, self.emotion_votes.clone())?;
+        let identity = Identity {
+            name: self.name.clone(),
+            version: self.bundle_version,
+            commit: commit(),
+            combined: self.combined,
+            accepted_accuracy: self.accepted_accuracy,
+        };
+        eprintln!("measuring networks and crops");
+        let source = |(shipped, prepared)| Source { shipped, prepared };
+        let sources = [&keypoints, &emotion].map(|(shipped, prepared)| source((shipped, prepared)));
+        let manifest = write(&self.out, &sources[0], &sources[1], &identity)?;
+        println!("{}", serde_json::to_string(&manifest)?);
+        eprintln!("{} is ready; its README.md has the figures", self.out.display());
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn load(&self, run: &Path, data: &Path, votes: Option<PathBuf>) -> Result<(Shipped, Prepared)> {
+        let shipped = Shipped::of_run(run)?;
+        let options = DataOptions {
+            data: data.to_owned(),
+            votes,
+            skip_bad_rows: self.skip_bad_rows,
+        };
+        let prepared = options.prepare(&shipped.state.config)?;
+        Ok((shipped, prepared))
+    }
+}
+
+/// Commit of the working tree that this runs in, as far as git tells.
+fn commit() -> String {
+    let output = Command::new("git").args(["rev-parse", "HEAD"]).output();
+    let text = output
+        .ok()
+        .filter(|output| output.status.success())
+        .map(|output| output.stdout);
+    text.and_then(|text| String::from_utf8(text).ok())
+        .map_or_else(|| "unknown".to_owned(), |text| text.trim().to_owned())
+}

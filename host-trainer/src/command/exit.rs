@@ -1,0 +1,31 @@
+//! Exit codes, as in sysexits.h.
+
+use host_trainer::config::ConfigError;
+use host_trainer::data::DataError;
+
+/// Stopped by Ctrl-C, as a shell reports it.
+pub(crate) const INTERRUPTED: u8 = 130;
+
+/// The code that fits an error best.
+pub(crate) fn code(error: &anyhow::Error) -> u8 {
+    for cause in error.chain() {
+        if let Some(error) = cause.downcast_ref::<DataError>() {
+            return match error {
+                DataError::Open { .. } => 66,
+                DataError::Read { .. } => 74,
+                _ => 65,
+            };
+        }
+        if cause.is::<ConfigError>() {
+            return 78;
+        }
+        if let Some(error) = cause.downcast_ref::<std::io::Error>() {
+            return match error.kind() {
+                std::io::ErrorKind::NotFound => 66,
+                std::io::ErrorKind::PermissionDenied => 77,
+                _ => 74,
+            };
+        }
+    }
+    65
+}

@@ -1,0 +1,48 @@
+//! The command line.
+
+mod bundle;
+mod data;
+mod evaluate;
+pub(crate) mod exit;
+mod export;
+mod progress;
+mod quantise;
+mod train;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// Train, evaluate, export and bundle the keypoint and emotion networks of an emotion kiosk.
+#[derive(Debug, Parser)]
+#[command(version, about, propagate_version = true)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Train a network, or go on with a training.
+    Train(Box<train::Train>),
+    /// Measure a trained network on the faces held out.
+    Evaluate(evaluate::Evaluate),
+    /// Write a trained network as an ONNX file.
+    Export(export::Export),
+    /// Quantise a trained network to 8-bit integers.
+    Quantise(quantise::Quantise),
+    /// Put two trained networks into the directory that the runtime loads.
+    Bundle(bundle::Bundle),
+}
+
+/// Runs one command.
+pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
+    match arguments.command {
+        Command::Train(command) => command.run(),
+        Command::Evaluate(command) => command.run(),
+        Command::Export(command) => command.run(),
+        Command::Quantise(command) => command.run(),
+        Command::Bundle(command) => command.run(),
+    }
+}

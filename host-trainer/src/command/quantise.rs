@@ -1,0 +1,85 @@
+//! `host-trainer quantise`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use host_trainer::quantise::{Observer, Settings, calibration, quantise};
+use host_trainer::train::checkpoint::replace;
+use host_trainer::train::shipped::Shipped;
+
+use super::data::DataOptions;
+use super::export::combined;
+
+/// Quantise a trained network to 8-bit integers, after the training.
+///
+/// Writes an ONNX file in QDQ form, and what each layer costs: the signal to quantisation noise of the
+/// outputs when that layer alone is quantised, to stdout as JSON and to stderr as a table.
+#[derive(Debug, Args)]
+pub(crate) struct Quantise {
+    /// Directory of the run.
+    run: PathBuf,
+    /// A keypoint run's second, emotion run: both go into one file with one input and two outputs.
+    #[arg(long, value_name = "RUN")]
+    with: Option<PathBuf>,
+    /// The CSV that the run was trained on; faces of its training part set the ranges.
+    #[arg(long, value_name = "CSV")]
+    calibrate: PathBuf,
+    /// Leave out rows that cannot be read, as in the training.
+    #[arg(long)]
+    skip_bad_rows: bool,
+    /// Faces to calibrate with, at most.
+    #[arg(long, value_name = "N", default_value_t = 256)]
+    faces: usize,
+    /// How the range of an activation is found.
+    #[arg(long, value_enum, default_value_t = Observer::Mse)]
+    observer: Observer,
+    /// A layer that stays 32-bit float; may be given several times.
+    #[arg(long, value_name = "LAYER")]
+    keep_float: Vec<String>,
+    /// The file to write.
+    #[arg(long, value_name = "ONNX")]
+    out: PathBuf,
+}
+
+impl Quantise {
+    pub(crate) fn run(&self) -> Result<ExitCode> {
+        let shipped = Shipped::of_run(&self.run)?;
+        let (onnx, description) = match &self.with {
+            None => (shipped.onnx()?, shipped.description()),
+            Some(other) => combined(&shipped, &Shipped::of_run(other)?)?,
+        };
+        let options = DataOptions {
+            data: self.calibrate.clone(),
+            votes: None,
+            skip_bad_rows: self.skip_bad_rows,
+        };
+        let prepared = options.prepare(&shipped.state.config)?;
+        if prepared.data != shipped.state.data {
+            bail!(
+                "quantise: {} is not the data that the run was trained on",
+                self.calibrate.display()
+            );
+        }
+        let faces = calibration(&prepared, shipped.state.config.normalisation, self.faces);
+        let settings = Settings {
+            observer: self.observer,
+            keep_float: self.keep_float.iter().cloned().collect(),
+        };
+        let quantised = quantise(&onnx, &description, &settings, &faces, &mut |step| eprintln!("{step}"))?;
+        replace(&self.out, &quantised.onnx).with_context(|| format!("write {}", self.out.display()))?;
+        eprintln!("{:24} {:>10}", "layer", "SQNR dB");
+        for layer in &quantised.layers {
+            eprintln!("{:24} {:>10.1}", layer.name, layer.sqnr_db);
+        }
+        println!("{}", serde_json::to_string(&quantised.layers)?);
+        eprintln!(
+            "{}: {} bytes, 32-bit {} bytes",
+            self.out.display(),
+            quantised.onnx.len(),
+            onnx.len()
+        );
+        Ok(ExitCode::SUCCESS)
+    }
+}

@@ -1,0 +1,94 @@
+//! How the face detector's box relates to the framing of a data set.
+//!
+//! A network is shown faces as its training set frames them; the detector frames them in its own way.
+//! The detector is run over training faces, each set into a wider picture that goes on with its edge
+//! pixels, and the median relation between box and frame becomes the network's crop rule.
+
+use anyhow::{Result, bail};
+use edge_runtime::face::{Detector, DetectorConfig};
+use shared_model::image::{CropRule, GrayView, Rect, sample};
+
+use crate::data::Faces;
+
+/// Side of the pictures that the detector sees, in pixels.
+const CANVAS: usize = 288;
+/// Side of the face's frame in them, in pixels.
+const FRAME: f32 = 192.0;
+/// Faces looked at, at most: the medians do not move beyond.
+pub const FACES: usize = 1500;
+
+/// A crop rule, and what it rests on.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
+pub struct Measured {
+    /// The rule.
+    pub rule: CropRule,
+    /// Faces looked at.
+    pub faces: usize,
+    /// Faces that the detector found.
+    pub found: usize,
+    /// Half of the width of the middle half of the scales: how far faces differ.
+    pub spread: f32,
+}
+
+/// Measures the crop rule of a data set over at most [`FACES`] of these rows, evenly chosen.
+pub fn measure(faces: &Faces, rows: &[u32]) -> Result<Measured> {
+    let step = rows.len().div_ceil(FACES).max(1);
+    let mut detector = Detector::new(DetectorConfig {
+        min_face_px: 60.0,
+        ..DetectorConfig::default()
+    })?;
+    let (mut scales, mut right, mut down) = (Vec::new(), Vec::new(), Vec::new());
+    let mut looked_at = 0;
+    for row in rows.iter().step_by(step) {
+        looked_at += 1;
+        if let Some(face) = found(&mut detector, faces.view(*row as usize))? {
+            let middle = CANVAS as f32 / 2.0;
+            scales.push(FRAME / face.w);
+            right.push((middle - (face.x + face.w / 2.0)) / face.w);
+            down.push((middle - (face.y + face.h / 2.0)) / face.w);
+        }
+    }
+    if scales.len() < 10 {
+        bail!(
+            "measure the crop: the detector found {} of {looked_at} faces, too few to tell",
+            scales.len()
+        );
+    }
+    let [low, high] = [quantile(&mut scales, 0.25), quantile(&mut scales, 0.75)];
+    let rule = CropRule {
+        scale: quantile(&mut scales, 0.5),
+        dx: quantile(&mut right, 0.5),
+        dy: quantile(&mut down, 0.5),
+    };
+    Ok(Measured {
+        rule,
+        faces: looked_at,
+        found: scales.len(),
+        spread: (high - low) / 2.0,
+    })
+}
+
+/// The surest face of a training picture, in pixels of the canvas.
+fn found(detector: &mut Detector, face: GrayView<'_>) -> Result<Option<Rect>> {
+    let unit = face.width() as f32 / FRAME;
+    let margin = (CANVAS as f32 - FRAME) / 2.0 * unit;
+    let wider = Rect {
+        x: -margin,
+        y: -margin,
+        w: CANVAS as f32 * unit,
+        h: CANVAS as f32 * unit,
+    };
+    let mut values = vec![0.0; CANVAS * CANVAS];
+    sample(face, &wider, CANVAS, &mut values);
+    let pixels: Vec<u8> = values.iter().map(|value| (value * 255.0).round() as u8).collect();
+    let best = detector
+        .detect(GrayView::new(&pixels, CANVAS, CANVAS)?)
+        .into_iter()
+        .max_by(|a, b| a.score.total_cmp(&b.score));
+    Ok(best.map(|best| best.bounds))
+}
+
+fn quantile(values: &mut [f32], share: f64) -> f32 {
+    values.sort_by(f32::total_cmp);
+    values[((values.len() - 1) as f64 * share).round() as usize]
+}
