@@ -1,0 +1,113 @@
+//! The bundle that ships, on real pictures.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use edge_runtime::bundle::Bundle;
+use serde_json::Value;
+
+use crate::support::faces::{photograph, shared};
+use crate::support::programs::{program, root, run};
+
+fn bundle() -> PathBuf {
+    root().join("edge-runtime/models/default")
+}
+
+fn classify(inputs: &[&Path], min_face: &str) -> Vec<Value> {
+    let mut command = program("edge-runtime");
+    command
+        .args(["classify", "--min-face", min_face, "--bundle"])
+        .arg(bundle())
+        .args(inputs);
+    run(&mut command, 0).lines()
+}
+
+#[test]
+fn the_shipped_bundle_opens_and_has_a_card() {
+    let bundle = Bundle::open(&bundle()).unwrap();
+    let manifest = bundle.manifest();
+    let labels: Vec<&str> = manifest.classes.iter().collect();
+    assert_eq!(labels, ["Angry", "Disgust", "Sad", "Happy", "Surprise"]);
+    let card = fs::read_to_string(bundle.dir().join("README.md")).unwrap();
+    for needed in [
+        "model-index:",
+        "## Intended use",
+        "## Limits and bias",
+        "Art. 5(1)(f)",
+        "Art. 50(3)",
+        "## Preprocessing",
+    ] {
+        assert!(card.contains(needed), "{needed}");
+    }
+    let bytes: u64 = manifest.files().map(|file| file.bytes).sum();
+    assert!(bytes < 40_000_000, "{bytes} bytes");
+}
+
+#[test]
+fn the_group_photograph_gives_a_line_for_each_face() {
+    let photograph = photograph();
+    let lines = classify(&[&photograph], "20");
+    assert!(lines.len() >= 26, "{} of 29 faces", lines.len());
+    for line in &lines {
+        let face = &line["face"];
+        let [x, y, w, h] = ["x", "y", "w", "h"].map(|key| face[key].as_f64().unwrap());
+        let points = line["keypoints"].as_array().unwrap();
+        assert_eq!(points.len(), 15);
+        let inside = points.iter().filter(|p| {
+            let [px, py] = [p[0].as_f64().unwrap(), p[1].as_f64().unwrap()];
+            px > x - 0.3 * w && px < x + 1.3 * w && py > y - 0.3 * h && py < y + 1.5 * h
+        });
+        assert_eq!(inside.count(), 15, "{line}");
+        let sum: f64 = line["scores"]
+            .as_object()
+            .unwrap()
+            .values()
+            .map(|v| v.as_f64().unwrap())
+            .sum();
+        assert!((sum - 1.0).abs() < 1e-4);
+    }
+}
+
+#[test]
+fn boxed_faces_are_found_and_textures_have_none() {
+    let Some(data) = shared() else {
+        eprintln!("no ../shared/data: the search on annotated photographs is skipped");
+        return;
+    };
+    let photos = data.join("photos");
+    let annotations: Value =
+        serde_json::from_str(&fs::read_to_string(photos.join("annotations.json")).unwrap()).unwrap();
+    let (mut boxed, mut hit) = (0, 0);
+    for (name, annotation) in annotations.as_object().unwrap() {
+        let path = photos.join(name);
+        if !path.exists() {
+            continue;
+        }
+        let lines = classify(&[&path], "20");
+        let found: Vec<[f64; 4]> = lines
+            .iter()
+            .filter(|line| !line["face"].is_null())
+            .map(|line| ["x", "y", "w", "h"].map(|key| line["face"][key].as_f64().unwrap()))
+            .collect();
+        if annotation["n_faces"] == 0 {
+            assert!(found.is_empty(), "{name}: {found:?}");
+        }
+        for face in annotation["faces"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter(|face| face["ignore"] != true)
+        {
+            let Some(wanted) = face["box"].as_array() else { continue };
+            let wanted: Vec<f64> = wanted.iter().map(|v| v.as_f64().unwrap()).collect();
+            boxed += 1;
+            let centre = [wanted[0] + wanted[2] / 2.0, wanted[1] + wanted[3] / 2.0];
+            let holds = |[x, y, w, h]: &[f64; 4]| {
+                centre[0] > *x && centre[0] < x + w && centre[1] > *y && centre[1] < y + h && *w < 3.0 * wanted[2]
+            };
+            hit += i32::from(found.iter().any(holds));
+        }
+    }
+    eprintln!("{hit} of {boxed} boxed faces found");
+    assert!(boxed >= 18 && hit >= boxed - 2, "{hit} of {boxed}");
+}

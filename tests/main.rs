@@ -1,0 +1,11 @@
+//! The whole path, from labelled faces to a signal, with the programs that people run.
+//!
+//! Faces come from `../shared/data` where it lies beside the project; elsewhere they are cut out of the
+//! photograph in the face detector's own package, and the tests say so.
+
+mod architecture;
+mod default_bundle;
+mod interrupted;
+mod path;
+mod refused;
+mod support;

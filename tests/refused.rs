@@ -1,0 +1,48 @@
+//! Input that cannot be used is refused by name, with the exit code that fits.
+
+use std::fs;
+
+use crate::support::faces;
+use crate::support::programs::{program, run};
+
+#[test]
+fn bad_training_data_is_named_by_file_row_and_column() {
+    let folder = tempfile::tempdir().unwrap();
+    let csv = faces::write(folder.path());
+    let good = fs::read_to_string(&csv.emotion).unwrap();
+    let bad = folder.path().join("bad.csv");
+    let cases = [
+        (good.replacen("emotion,pixels", "mood,pixels", 1), "emotion"),
+        (good.replacen(' ', " 300 ", 1), "pixels"),
+        (good.replacen(' ', " x", 1), "pixels"),
+        (String::from("emotion,pixels\n"), "row"),
+    ];
+    for (text, named) in cases {
+        fs::write(&bad, text).unwrap();
+        let mut command = program("host-trainer");
+        command
+            .args(["train", "emotion", "--out"])
+            .arg(folder.path().join("run"))
+            .arg("--data")
+            .arg(&bad);
+        let ran = run(&mut command, 65);
+        assert!(
+            ran.errors.contains("bad.csv") && ran.errors.contains(named),
+            "{}",
+            ran.errors
+        );
+    }
+    let mut command = program("host-trainer");
+    command
+        .args(["train", "emotion", "--data", "nowhere.csv", "--out"])
+        .arg(folder.path().join("run"));
+    run(&mut command, 66);
+}
+
+#[test]
+fn unknown_arguments_end_with_64() {
+    run(program("host-trainer").arg("fly"), 64);
+    run(program("edge-runtime").arg("fly"), 64);
+    run(program("host-trainer").arg("--version"), 0);
+    run(program("edge-runtime").arg("--help"), 0);
+}

@@ -1,0 +1,172 @@
+//! Labelled faces in the Kaggle layouts.
+
+use std::fmt::Write;
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use edge_runtime::face::{Detector, DetectorConfig};
+use edge_runtime::picture::Picture;
+use shared_model::image::{CropRule, GrayView, sample};
+use shared_model::keypoints::{COUNT, NAMES};
+
+use super::programs::root;
+
+/// Faces in each file.
+const FACES: usize = 48;
+/// FER2013's numbers of Angry, Disgust, Happy, Sad, Surprise.
+const LABELS: [u8; 5] = [0, 1, 3, 4, 5];
+
+/// A keypoint and an emotion file of a few faces.
+pub(crate) struct Csv {
+    pub(crate) keypoints: PathBuf,
+    pub(crate) emotion: PathBuf,
+}
+
+/// The data beside the project, if it is there.
+pub(crate) fn shared() -> Option<PathBuf> {
+    let folder = root().join("../shared/data");
+    folder.is_dir().then_some(folder)
+}
+
+/// Writes both files into `folder`.
+pub(crate) fn write(folder: &Path) -> Csv {
+    let csv = Csv {
+        keypoints: folder.join("training.csv"),
+        emotion: folder.join("fer2013.csv"),
+    };
+    if let Some(data) = shared() {
+        write_shared(&data, &csv);
+    } else {
+        eprintln!("no ../shared/data: trained on faces of the group photograph, with invented labels");
+        write_photograph(&csv);
+    }
+    csv
+}
+
+/// The first faces of the data sets beside the project, as they are labelled.
+fn write_shared(data: &Path, csv: &Csv) {
+    let table = |name: &str| fs::read_to_string(data.join(name)).unwrap();
+    let index = table("kp15_ytf_public.csv");
+    let mut lines = index.lines();
+    let header: Vec<&str> = lines.next().unwrap().split(',').collect();
+    let columns: Vec<usize> = (0..header.len())
+        .filter(|at| header[*at].ends_with("_x") || header[*at].ends_with("_y"))
+        .collect();
+    let person = header.iter().position(|name| *name == "person").unwrap();
+    let names: Vec<&str> = columns.iter().map(|at| header[*at]).collect();
+    let mut text = format!("{},Image,Group\n", names.join(","));
+    for (line, pixels) in lines
+        .zip(pixels(&data.join("kp15_ytf_public.u8.zst"), 96 * 96))
+        .take(FACES)
+    {
+        let cells: Vec<&str> = line.split(',').collect();
+        let points: Vec<&str> = columns.iter().map(|at| cells[*at]).collect();
+        writeln!(text, "{},{},{}", points.join(","), numbers(&pixels), cells[person]).unwrap();
+    }
+    fs::write(&csv.keypoints, text).unwrap();
+
+    let index = table("fer2013_public_index.csv");
+    let mut text = String::from("emotion,pixels\n");
+    let mut rows = 0;
+    for (line, pixels) in index
+        .lines()
+        .skip(1)
+        .zip(pixels(&data.join("fer2013_public.u8.zst"), 48 * 48))
+    {
+        let label: u8 = line.split(',').nth(2).unwrap().parse().unwrap();
+        if LABELS.contains(&label) && rows < FACES {
+            writeln!(text, "{label},{}", numbers(&pixels)).unwrap();
+            rows += 1;
+        } else if rows == FACES {
+            break;
+        }
+    }
+    fs::write(&csv.emotion, text).unwrap();
+}
+
+/// Pictures of a packed file, the first ones only.
+fn pixels(path: &Path, size: usize) -> impl Iterator<Item = Vec<u8>> {
+    let file = fs::File::open(path).unwrap();
+    let mut stream = ruzstd::decoding::StreamingDecoder::new(file).unwrap();
+    std::iter::from_fn(move || {
+        let mut picture = vec![0; size];
+        stream.read_exact(&mut picture).ok().map(|()| picture)
+    })
+}
+
+/// The group photograph inside the face detector's package: 29 faces.
+pub(crate) fn photograph() -> PathBuf {
+    let metadata = Command::new(env!("CARGO"))
+        .args(["metadata", "--locked", "--offline", "--format-version", "1"])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    let metadata: serde_json::Value = serde_json::from_slice(&metadata.stdout).unwrap();
+    let package = metadata["packages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|p| p["name"] == "rustface")
+        .unwrap();
+    Path::new(package["manifest_path"].as_str().unwrap()).with_file_name("test.png")
+}
+
+/// Faces cut out of the photograph, each also mirrored; labels and points are invented.
+fn write_photograph(csv: &Csv) {
+    let picture = Picture::decode(&fs::read(photograph()).unwrap()).unwrap();
+    let mut detector = Detector::new(DetectorConfig {
+        min_face_px: 20.0,
+        ..DetectorConfig::default()
+    })
+    .unwrap();
+    let faces = detector.detect(picture.gray().unwrap());
+    let columns: Vec<String> = NAMES
+        .iter()
+        .flat_map(|name| [format!("{name}_x"), format!("{name}_y")])
+        .collect();
+    let mut keypoints = format!("{},Image,Group\n", columns.join(","));
+    let mut emotion = String::from("emotion,pixels\n");
+    for (at, face) in faces.iter().enumerate().take(FACES / 2) {
+        let cut = cut(picture.gray().unwrap(), &face.bounds, 96);
+        let points: Vec<String> = (0..COUNT)
+            .flat_map(|p| {
+                [
+                    format!("{}", 30 + (p * 7 + at) % 40),
+                    format!("{}", 30 + (p * 3 + at) % 40),
+                ]
+            })
+            .collect();
+        for mirrored in [cut.clone(), mirrored(&cut, 96)] {
+            writeln!(keypoints, "{},{},{at}", points.join(","), numbers(&mirrored)).unwrap();
+            writeln!(emotion, "{},{}", LABELS[at % 5], numbers(&mirrored)).unwrap();
+        }
+    }
+    fs::write(&csv.keypoints, keypoints).unwrap();
+    fs::write(&csv.emotion, emotion).unwrap();
+}
+
+fn cut(picture: GrayView<'_>, face: &shared_model::image::Rect, side: usize) -> Vec<u8> {
+    let wider = CropRule {
+        scale: 1.2,
+        dx: 0.0,
+        dy: 0.0,
+    }
+    .apply(face);
+    let mut values = vec![0.0; side * side];
+    sample(picture, &wider, side, &mut values);
+    values.iter().map(|value| (value * 255.0) as u8).collect()
+}
+
+fn mirrored(pixels: &[u8], side: usize) -> Vec<u8> {
+    pixels
+        .chunks_exact(side)
+        .flat_map(|row| row.iter().rev().copied())
+        .collect()
+}
+
+fn numbers(pixels: &[u8]) -> String {
+    let numbers: Vec<String> = pixels.iter().map(u8::to_string).collect();
+    numbers.join(" ")
+}
