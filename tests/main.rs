@@ -3,6 +3,8 @@
 //! Faces come from `../shared/data` where it lies beside the project; elsewhere they are cut out of the
 //! photograph in the face detector's own package, and the tests say so.
 
+#![allow(clippy::unwrap_used, reason = "a test ends where anything goes wrong")]
+
 mod architecture;
 mod default_bundle;
 mod interrupted;

@@ -43,7 +43,7 @@ pub(crate) struct Bundle {
     name: String,
     /// Version; must grow with every release.
     #[arg(long = "bundle-version", value_name = "N", default_value_t = 1)]
-    bundle_version: u32,
+    number: u32,
     /// Also put both networks into one file, `combined.onnx`, for callers whose pictures are the crop of
     /// both.
     #[arg(long)]
@@ -59,7 +59,7 @@ impl Bundle {
         let emotion = self.load(&self.emotion, &self.emotion_data, self.emotion_votes.clone())?;
         let identity = Identity {
             name: self.name.clone(),
-            version: self.bundle_version,
+            version: self.number,
             commit: commit(),
             combined: self.combined,
             accepted_accuracy: self.accepted_accuracy,

@@ -8,7 +8,7 @@ use host_trainer::train::{Event, history::EpochRecord, metric_name};
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// Between two plain lines within an epoch.
-const QUIET: Duration = Duration::from_secs(60);
+const QUIET: Duration = Duration::from_mins(1);
 
 pub(crate) struct Progress {
     task: Task,

@@ -23,7 +23,7 @@ pub(super) struct Identity {
 }
 
 impl Identity {
-    pub fn new(extent: Extent, batch: usize) -> Self {
+    pub(super) fn new(extent: Extent, batch: usize) -> Self {
         let output = vec![0.0; batch * extent.rows() * extent.outer()];
         Self {
             extent,
@@ -32,7 +32,7 @@ impl Identity {
         }
     }
 
-    pub fn shapes(extent: Extent) -> [LayerShape; 3] {
+    pub(super) fn shapes(extent: Extent) -> [LayerShape; 3] {
         let (inner, outer) = (extent.inner, extent.outer());
         [(inner, outer, 1), (inner, inner, 3), (outer, inner, 1)].map(|(outputs, inputs, kernel)| LayerShape {
             outputs,
@@ -42,7 +42,7 @@ impl Identity {
     }
 
     /// From `input`, shaped as the output, to `output`.
-    pub fn forward(&mut self, layers: &[LayerParams], input: &[f32], images: usize, shared: &mut Workspace) {
+    pub(super) fn forward(&mut self, layers: &[LayerParams], input: &[f32], images: usize, shared: &mut Workspace) {
         self.branch.norm_a.start();
         for rows in self.extent.tiles(images) {
             let y_a = &mut self.branch.y_a[span(&rows, self.extent.inner)];
@@ -61,7 +61,7 @@ impl Identity {
     }
 
     /// Turns `shared.gradient` from the gradient of the output into that of the input.
-    pub fn backward(
+    pub(super) fn backward(
         &mut self,
         layers: &[LayerParams],
         grads: &mut [LayerGrads],
@@ -142,7 +142,7 @@ pub(super) struct Projection {
 }
 
 impl Projection {
-    pub fn new(extent: Extent, inputs: usize, batch: usize) -> Self {
+    pub(super) fn new(extent: Extent, inputs: usize, batch: usize) -> Self {
         let (rows, inner, outer) = (batch * extent.rows(), extent.inner, extent.outer());
         let weight = vec![0.0; (inner + outer) * inputs];
         Self {
@@ -160,7 +160,7 @@ impl Projection {
         }
     }
 
-    pub fn shapes(extent: Extent, inputs: usize) -> [LayerShape; 4] {
+    pub(super) fn shapes(extent: Extent, inputs: usize) -> [LayerShape; 4] {
         let (inner, outer) = (extent.inner, extent.outer());
         [
             (inner, inputs, 1),
@@ -176,7 +176,7 @@ impl Projection {
     }
 
     /// Sizes needed of the shared buffers for a batch.
-    pub fn needs(extent: Extent, inputs: usize, batch: usize) -> Needs {
+    pub(super) fn needs(extent: Extent, inputs: usize, batch: usize) -> Needs {
         let common = extent.needs(batch);
         let wide = WINDOW * (common.wide / extent.outer()) * (extent.inner + extent.outer());
         common.max(Needs {
@@ -187,7 +187,7 @@ impl Projection {
     }
 
     /// Norms in the order of the layers.
-    pub fn norms(&self) -> [&Norm; 4] {
+    pub(super) fn norms(&self) -> [&Norm; 4] {
         [
             &self.branch.norm_a,
             &self.branch.norm_b,
@@ -197,7 +197,7 @@ impl Projection {
     }
 
     /// From `input` to `output`.
-    pub fn forward(&mut self, layers: &[LayerParams], images: usize, shared: &mut Workspace) {
+    pub(super) fn forward(&mut self, layers: &[LayerParams], images: usize, shared: &mut Workspace) {
         shared.clock.time(Pass::Layout, || {
             let (a, short) = self.weight.split_at_mut(layers[0].weight.len());
             a.copy_from_slice(&layers[0].weight);
@@ -239,7 +239,7 @@ impl Projection {
     }
 
     /// From `shared.gradient` of the output to `shared.window_gradient` of the input.
-    pub fn backward(
+    pub(super) fn backward(
         &mut self,
         layers: &[LayerParams],
         grads: &mut [LayerGrads],

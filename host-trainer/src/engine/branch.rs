@@ -24,23 +24,23 @@ pub(super) struct Extent {
 
 impl Extent {
     /// Rows of one image.
-    pub fn rows(self) -> usize {
+    pub(super) fn rows(self) -> usize {
         self.side * self.side
     }
 
     /// Channels of the block's output.
-    pub fn outer(self) -> usize {
+    pub(super) fn outer(self) -> usize {
         WIDENING * self.inner
     }
 
     /// Rows of each tile of `images` images.
-    pub fn tiles(self, images: usize) -> impl Iterator<Item = Range<usize>> {
+    pub(super) fn tiles(self, images: usize) -> impl Iterator<Item = Range<usize>> {
         let (step, end) = (tile_images(self.rows()) * self.rows(), images * self.rows());
         (0..end).step_by(step).map(move |start| start..(start + step).min(end))
     }
 
     /// Sizes needed of the shared buffers for a batch.
-    pub fn needs(self, batch: usize) -> Needs {
+    pub(super) fn needs(self, batch: usize) -> Needs {
         let tile = tile_images(self.rows()) * self.rows();
         Needs {
             wide: tile * self.outer(),
@@ -74,7 +74,7 @@ pub(super) struct Branch {
 }
 
 impl Branch {
-    pub fn new(extent: Extent, batch: usize) -> Self {
+    pub(super) fn new(extent: Extent, batch: usize) -> Self {
         let inner = extent.inner;
         let map = || vec![0.0; batch * extent.rows() * inner];
         let kernel = || vec![0.0; 9 * inner * inner];
@@ -95,7 +95,7 @@ impl Branch {
     }
 
     /// From `y_a`, whose statistics `norm_a` has observed, to `y_c` and the settled `norm_c`; `layers` are a, b, c.
-    pub fn forward(&mut self, layers: &[LayerParams], images: usize, shared: &mut Workspace) {
+    pub(super) fn forward(&mut self, layers: &[LayerParams], images: usize, shared: &mut Workspace) {
         self.norm_a.settle(&layers[0]);
         shared.clock.time(Pass::Layout, || {
             pack_kernel(&mut self.packed, &layers[1].weight, self.extent.inner);
@@ -147,7 +147,7 @@ impl Branch {
 
     /// From `shared.gradient`, masked and taken into the sums of `norm_c`, to `shared.gradient_a`, masked, and the settled
     /// `norm_a`.
-    pub fn backward(
+    pub(super) fn backward(
         &mut self,
         layers: &[LayerParams],
         grads: &mut [LayerGrads],

@@ -19,7 +19,7 @@ pub(super) struct Moments {
 }
 
 impl Moments {
-    pub fn new(channels: usize) -> Self {
+    pub(super) fn new(channels: usize) -> Self {
         Self {
             count: 0.0,
             mean: vec![0.0; channels],
@@ -28,24 +28,24 @@ impl Moments {
     }
 
     /// Forgets all rows.
-    pub fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         self.count = 0.0;
         self.mean.fill(0.0);
         self.deviation.fill(0.0);
     }
 
     /// Rows seen.
-    pub fn count(&self) -> f64 {
+    pub(super) fn count(&self) -> f64 {
         self.count
     }
 
     /// Mean and biased variance of `channel`.
-    pub fn of(&self, channel: usize) -> (f64, f64) {
+    pub(super) fn of(&self, channel: usize) -> (f64, f64) {
         (self.mean[channel], self.deviation[channel] / self.count)
     }
 
     /// Takes in the rows of `map: [rows, channels]`.
-    pub fn merge(&mut self, map: &[f32]) {
+    pub(super) fn merge(&mut self, map: &[f32]) {
         for part in map.chunks(PART_ROWS * self.mean.len()) {
             self.merge_part(part);
         }

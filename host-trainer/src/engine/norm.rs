@@ -34,7 +34,7 @@ pub(super) struct Norm {
 }
 
 impl Norm {
-    pub fn new(channels: usize) -> Self {
+    pub(super) fn new(channels: usize) -> Self {
         let zeros = vec![0.0; channels];
         Self {
             moments: Moments::new(channels),
@@ -52,17 +52,17 @@ impl Norm {
     }
 
     /// Mean (bias included) and biased variance of the last batch.
-    pub fn statistics(&self) -> (&[f32], &[f32]) {
+    pub(super) fn statistics(&self) -> (&[f32], &[f32]) {
         (&self.biased_mean, &self.variance)
     }
 
     /// Starts a forward pass.
-    pub fn start(&mut self) {
+    pub(super) fn start(&mut self) {
         self.moments.clear();
     }
 
     /// Takes rows of `y` into the statistics.
-    pub fn observe(&mut self, y: &[f32]) {
+    pub(super) fn observe(&mut self, y: &[f32]) {
         self.moments.merge(y);
     }
 
@@ -71,7 +71,7 @@ impl Norm {
         clippy::cast_possible_truncation,
         reason = "statistics are gathered in f64 and used in f32"
     )]
-    pub fn settle(&mut self, params: &LayerParams) {
+    pub(super) fn settle(&mut self, params: &LayerParams) {
         for channel in 0..self.mean.len() {
             let (mean, variance) = self.moments.of(channel);
             let inverse = 1.0 / (variance + EPSILON).sqrt();
@@ -85,7 +85,7 @@ impl Norm {
     }
 
     /// `z = relu(norm(y))`.
-    pub fn relu(&self, z: &mut [f32], y: &[f32]) {
+    pub(super) fn relu(&self, z: &mut [f32], y: &[f32]) {
         let channels = self.mean.len();
         let (mean, scale, beta) = (blocks(&self.mean), blocks(&self.scale), blocks(&self.beta));
         vectorised(
@@ -104,7 +104,7 @@ impl Norm {
     }
 
     /// `z = relu(norm(y) + residual)`.
-    pub fn relu_residual(&self, z: &mut [f32], y: &[f32], residual: &[f32]) {
+    pub(super) fn relu_residual(&self, z: &mut [f32], y: &[f32], residual: &[f32]) {
         let channels = self.mean.len();
         let (mean, scale, beta) = (blocks(&self.mean), blocks(&self.scale), blocks(&self.beta));
         vectorised(
@@ -126,7 +126,7 @@ impl Norm {
     }
 
     /// `z = norm(y)`, without a `ReLU`.
-    pub fn normal(&self, z: &mut [f32], y: &[f32]) {
+    pub(super) fn normal(&self, z: &mut [f32], y: &[f32]) {
         let channels = self.mean.len();
         let (mean, scale, beta) = (blocks(&self.mean), blocks(&self.scale), blocks(&self.beta));
         vectorised(
@@ -145,13 +145,13 @@ impl Norm {
     }
 
     /// Starts a backward pass.
-    pub fn start_backward(&mut self) {
+    pub(super) fn start_backward(&mut self) {
         self.sum.fill(0.0);
         self.dot.fill(0.0);
     }
 
     /// Sets `dz` to zero where the `ReLU` gave zero (`z`), and takes the rest into the sums.
-    pub fn mask_and_sum(&mut self, dz: &mut [f32], z: &[f32], y: &[f32]) {
+    pub(super) fn mask_and_sum(&mut self, dz: &mut [f32], z: &[f32], y: &[f32]) {
         let channels = self.mean.len();
         for block in 0..channels / BLOCK {
             let mean = &blocks(&self.mean)[block];
@@ -161,7 +161,7 @@ impl Norm {
     }
 
     /// Takes `dz`, already masked, into the sums.
-    pub fn sum(&mut self, dz: &[f32], y: &[f32]) {
+    pub(super) fn sum(&mut self, dz: &[f32], y: &[f32]) {
         let channels = self.mean.len();
         for block in 0..channels / BLOCK {
             let mean = &blocks(&self.mean)[block];
@@ -182,7 +182,7 @@ impl Norm {
         clippy::cast_possible_truncation,
         reason = "sums are gathered in f64 and used in f32"
     )]
-    pub fn settle_backward(&mut self, grads: &mut LayerGrads) {
+    pub(super) fn settle_backward(&mut self, grads: &mut LayerGrads) {
         let rows = self.moments.count();
         for channel in 0..self.mean.len() {
             let (inverse, scale) = (f64::from(self.inverse[channel]), f64::from(self.scale[channel]));
@@ -196,7 +196,7 @@ impl Norm {
     }
 
     /// `dy` from the masked `dz`.
-    pub fn backward(&self, dy: &mut [f32], dz: &[f32], y: &[f32]) {
+    pub(super) fn backward(&self, dy: &mut [f32], dz: &[f32], y: &[f32]) {
         let channels = self.mean.len();
         vectorised(
             #[inline(always)]
@@ -213,7 +213,7 @@ impl Norm {
     }
 
     /// Replaces `dz` by `dy`.
-    pub fn backward_in_place(&self, dz: &mut [f32], y: &[f32]) {
+    pub(super) fn backward_in_place(&self, dz: &mut [f32], y: &[f32]) {
         let channels = self.mean.len();
         vectorised(
             #[inline(always)]

@@ -7,7 +7,7 @@ const EPSILON: f64 = 1e-3;
 
 /// `[images, channels, side, side]`
 #[derive(Clone)]
-pub struct Map {
+pub(super) struct Map {
     pub images: usize,
     pub channels: usize,
     pub side: usize,
@@ -15,7 +15,7 @@ pub struct Map {
 }
 
 impl Map {
-    pub fn zeros(images: usize, channels: usize, side: usize) -> Self {
+    pub(super) fn zeros(images: usize, channels: usize, side: usize) -> Self {
         Self {
             images,
             channels,
@@ -24,7 +24,7 @@ impl Map {
         }
     }
 
-    pub fn like(&self) -> Self {
+    pub(super) fn like(&self) -> Self {
         Self::zeros(self.images, self.channels, self.side)
     }
 
@@ -47,7 +47,7 @@ impl Map {
 
 /// Parameters, or gradients, in `f64`.
 #[derive(Clone)]
-pub struct Layer {
+pub(super) struct Layer {
     pub shape: LayerShape,
     pub weight: Vec<f64>,
     pub bias: Vec<f64>,
@@ -56,7 +56,7 @@ pub struct Layer {
 }
 
 impl Layer {
-    pub fn new(shape: LayerShape, params: &LayerParams) -> Self {
+    pub(super) fn new(shape: LayerShape, params: &LayerParams) -> Self {
         let wide = |values: &[f32]| values.iter().map(|&value| f64::from(value)).collect();
         let (weight, bias) = (wide(&params.weight), wide(&params.bias));
         Self {
@@ -161,7 +161,7 @@ impl Layer {
 }
 
 /// Mean and biased variance of a channel.
-pub fn statistics(y: &Map, channel: usize) -> (f64, f64) {
+pub(super) fn statistics(y: &Map, channel: usize) -> (f64, f64) {
     let count = y.of_channel(channel).fold(0.0, |count, _| count + 1.0);
     let mean = y.of_channel(channel).map(|index| y.values[index]).sum::<f64>() / count;
     (
@@ -217,7 +217,7 @@ struct Passed {
 }
 
 /// The trunk and what its last forward pass left.
-pub struct Reference {
+pub(super) struct Reference {
     pub layers: Vec<Layer>,
     pub grads: Vec<Layer>,
     passed: Vec<Option<Passed>>,
@@ -227,7 +227,7 @@ pub struct Reference {
 }
 
 impl Reference {
-    pub fn new(layers: Vec<Layer>) -> Self {
+    pub(super) fn new(layers: Vec<Layer>) -> Self {
         let mut grads = layers.clone();
         for grad in &mut grads {
             let parts = [&mut grad.weight, &mut grad.bias, &mut grad.gamma, &mut grad.beta];
@@ -247,7 +247,7 @@ impl Reference {
     }
 
     /// Batch norm's input of a layer.
-    pub fn norm_input(&self, layer: usize) -> &Map {
+    pub(super) fn norm_input(&self, layer: usize) -> &Map {
         &self.passed[layer].as_ref().unwrap().y
     }
 
@@ -311,7 +311,7 @@ impl Reference {
             .collect()
     }
 
-    pub fn forward(&mut self, x: &Map) -> Map {
+    pub(super) fn forward(&mut self, x: &Map) -> Map {
         self.outputs[0] = relu(&self.layer(0, x));
         let (mut map, sources) = pool_sources(&self.outputs[0], 3);
         self.stem_sources = sources;
@@ -321,7 +321,7 @@ impl Reference {
         map
     }
 
-    pub fn backward(&mut self, d: &Map) {
+    pub(super) fn backward(&mut self, d: &Map) {
         let mut d = d.clone();
         for (first, shortcut) in self.blocks().into_iter().rev() {
             d = self.block_back(first, shortcut, &d);

@@ -38,13 +38,13 @@ pub(super) struct Stem {
 }
 
 impl Stem {
-    pub const SHAPE: LayerShape = LayerShape {
+    pub(super) const SHAPE: LayerShape = LayerShape {
         outputs: BLOCK,
         inputs: 1,
         kernel: 7,
     };
 
-    pub fn new(batch: usize) -> Self {
+    pub(super) fn new(batch: usize) -> Self {
         Self {
             norm: Norm::new(BLOCK),
             windows: stem_windows(),
@@ -56,7 +56,7 @@ impl Stem {
     }
 
     /// Sizes needed of the shared buffers.
-    pub fn needs() -> Needs {
+    pub(super) fn needs() -> Needs {
         Needs {
             wide: PIXELS * BLOCK,
             patches: PIXELS * STEM_TAPS,
@@ -65,7 +65,7 @@ impl Stem {
     }
 
     /// From `images: [n, 96, 96]` to `output: [n * 22 * 22, 64]` in window order.
-    pub fn forward(&mut self, params: &LayerParams, images: &[f32], output: &mut [f32], shared: &mut Workspace) {
+    pub(super) fn forward(&mut self, params: &LayerParams, images: &[f32], output: &mut [f32], shared: &mut Workspace) {
         let Workspace { patches, clock, .. } = shared;
         let patches = &mut patches[..PIXELS * STEM_TAPS];
         let sign = signs(&params.gamma);
@@ -87,7 +87,7 @@ impl Stem {
 
     /// From `gradient` of the output, both as in [`Self::forward`], to the gradients of the parameters. The `ReLU`'s mask
     /// is applied to `gradient`.
-    pub fn backward(
+    pub(super) fn backward(
         &mut self,
         grads: &mut LayerGrads,
         images: &[f32],

@@ -22,7 +22,7 @@ pub(super) struct Needs {
 
 impl Needs {
     /// The larger of both, buffer by buffer.
-    pub fn max(self, other: Self) -> Self {
+    pub(super) fn max(self, other: Self) -> Self {
         Self {
             wide: self.wide.max(other.wide),
             narrow: self.narrow.max(other.narrow),
@@ -53,7 +53,7 @@ pub(super) struct Workspace {
 }
 
 impl Workspace {
-    pub fn new(needs: Needs) -> Self {
+    pub(super) fn new(needs: Needs) -> Self {
         let zeros = |size| vec![0.0; size];
         Self {
             wide: zeros(needs.wide),

@@ -47,6 +47,7 @@ pub enum HeadConfig {
 
 /// A head as a module.
 #[derive(Module, Debug)]
+#[allow(clippy::large_enum_variant, reason = "a program holds one or two")]
 pub enum Head {
     /// See [`HeadConfig::KeypointsOriginal`].
     KeypointsOriginal(OriginalHead),

@@ -92,7 +92,9 @@ fn scale_convolution(graph: &mut Graph, conv: usize, affine: &Affine) -> Result<
         .ok_or_else(|| unexpected("a convolution without constant weights"))?;
     let each = kernel.values.len() / affine.scale.len();
     for (values, scale) in kernel.values.chunks_exact_mut(each).zip(&affine.scale) {
-        values.iter_mut().for_each(|value| *value *= scale);
+        for value in values {
+            *value *= scale;
+        }
     }
     let bias = graph
         .weights

@@ -98,7 +98,7 @@ impl Graph {
         let [input] = graph.input.as_slice() else {
             return Err(unexpected("more than one input"));
         };
-        own.input = input.name.clone();
+        own.input.clone_from(&input.name);
         let length = |output: &ValueInfoProto| length(output).ok_or_else(|| unexpected("an output without a length"));
         own.outputs = graph
             .output
@@ -297,9 +297,7 @@ pub(crate) fn integer(name: &str, value: i64) -> AttributeProto {
 
 /// The last size of an output.
 fn length(output: &ValueInfoProto) -> Option<usize> {
-    let Value::TensorType(tensor) = output.r#type.as_ref()?.value.as_ref()? else {
-        return None;
-    };
+    let Value::TensorType(tensor) = output.r#type.as_ref()?.value.as_ref()?;
     match tensor.shape.as_ref()?.dim.last()?.value {
         Some(tensor_shape_proto::dimension::Value::DimValue(length)) => usize::try_from(length).ok(),
         _ => None,

@@ -4,6 +4,7 @@
 //! goes in last, and only then does the directory get its name. The newest two sets and the best one
 //! are kept; [`newest`] takes the newest that is whole.
 
+use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -227,5 +228,9 @@ fn remove(folder: &Path) -> std::io::Result<()> {
 
 /// Lower case hexadecimal digits.
 pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }

@@ -38,7 +38,7 @@ use prepare::Prepared;
 const ORDER: u64 = u64::MAX;
 
 /// Longest time between two checkpoints.
-const CHECKPOINT_EVERY: Duration = Duration::from_secs(300);
+const CHECKPOINT_EVERY: Duration = Duration::from_mins(5);
 
 /// A training to be run, or to go on with.
 pub struct Job<'a> {

@@ -72,6 +72,7 @@ struct Trained {
 }
 
 #[derive(Deserialize)]
+#[allow(clippy::struct_field_names, reason = "the names of the JSON")]
 struct Running {
     name: String,
     running_mean: Numbers,
@@ -356,7 +357,7 @@ fn losses_are_sums_over_the_weights() {
     let device = Backend::Flex.device().autodiff();
     let architecture = Architecture::original(Task::Keypoints, 5);
     let network = architecture.init(&device);
-    let mut run = |weights: Vec<f32>| {
+    let run = |weights: Vec<f32>| {
         let mut worker = Worker::new(&architecture, 2, Trunk::Engine).unwrap();
         let total_weight = weights.iter().map(|w| f64::from(*w)).sum();
         let inputs = (0..2)

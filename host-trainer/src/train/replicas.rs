@@ -23,7 +23,7 @@ use crate::model::{Architecture, Network};
 
 /// How gradients of the trunk are computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Trunk {
+pub(super) enum Trunk {
     /// By the training engine of this crate; processors only.
     Engine,
     /// By burn's automatic differentiation; any device.

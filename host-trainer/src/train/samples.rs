@@ -14,6 +14,7 @@ const VARIANTS: usize = 5;
 
 /// A labelled data set of either kind.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "a program holds one or two")]
 pub enum Data {
     /// Faces with keypoints.
     Keypoints(KeypointData),

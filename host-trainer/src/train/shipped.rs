@@ -28,18 +28,17 @@ impl Shipped {
         let found = newest(&folder, &mut Vec::new())?;
         let (_, last) =
             found.with_context(|| format!("{} holds no whole checkpoint: train first", folder.display()))?;
-        let (checkpoint, epoch) = match last.state.best.clone() {
-            Some((name, epoch)) => (load(&folder.join(&name))?, epoch),
-            None => {
-                let epoch = last.state.epoch;
-                (
-                    Checkpoint {
-                        state: last.state.clone(),
-                        ..last
-                    },
-                    epoch,
-                )
-            }
+        let (checkpoint, epoch) = if let Some((name, epoch)) = last.state.best.clone() {
+            (load(&folder.join(&name))?, epoch)
+        } else {
+            let epoch = last.state.epoch;
+            (
+                Checkpoint {
+                    state: last.state.clone(),
+                    ..last
+                },
+                epoch,
+            )
         };
         let Checkpoint {
             state,
