@@ -75,18 +75,18 @@ fn boxed_faces_are_found_and_textures_have_none() {
         return;
     };
     let photos = data.join("photos");
-    let annotations: Value =
-        serde_json::from_str(&fs::read_to_string(photos.join("annotations.json")).unwrap()).unwrap();
+    let text = fs::read_to_string(photos.join("annotations.json")).unwrap();
+    let annotations: Value = serde_json::from_str(&text).unwrap();
+    let named = annotations.as_object().unwrap().iter();
+    let named: Vec<(PathBuf, &Value)> = named.map(|(name, value)| (photos.join(name), value)).collect();
+    let paths: Vec<&Path> = named.iter().map(|(path, _)| path.as_path()).collect();
+    let lines = classify(&paths, "20");
     let (mut boxed, mut hit) = (0, 0);
-    for (name, annotation) in annotations.as_object().unwrap() {
-        let path = photos.join(name);
-        if !path.exists() {
-            continue;
-        }
-        let lines = classify(&[&path], "20");
+    for (path, annotation) in &named {
+        let name = path.to_str().unwrap();
         let found: Vec<[f64; 4]> = lines
             .iter()
-            .filter(|line| !line["face"].is_null())
+            .filter(|line| line["input"] == name && !line["face"].is_null())
             .map(|line| ["x", "y", "w", "h"].map(|key| line["face"][key].as_f64().unwrap()))
             .collect();
         if annotation["n_faces"] == 0 {
