@@ -3,9 +3,13 @@
 //! Trainer and runtime both call [`sample`] and [`Normalisation::apply`], so a network meets on the
 //! device exactly the pixels that it would have met in training.
 
+mod normalisation;
+mod rect;
+
 use core::fmt;
 
-use serde::{Deserialize, Serialize};
+pub use normalisation::Normalisation;
+pub use rect::{CropRule, Rect};
 
 /// Side of the square input of the networks in pixels, fixed by contract 1.
 pub const SIDE: usize = 96;
@@ -82,126 +86,6 @@ impl<'a> GrayView<'a> {
             y: 0.0,
             w: self.width as f32,
             h: self.height as f32,
-        }
-    }
-}
-
-/// A rectangle in pixels; `x`, `y` is its top left corner. It may reach beyond the picture.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Rect {
-    /// Left edge.
-    pub x: f32,
-    /// Upper edge.
-    pub y: f32,
-    /// Width, above 0.
-    pub w: f32,
-    /// Height, above 0.
-    pub h: f32,
-}
-
-impl Rect {
-    /// A point of the unit square of this rectangle's crop, `side` pixels wide and high, in pixels of
-    /// the picture.
-    pub fn to_picture(&self, point: [f32; 2], side: f32) -> [f32; 2] {
-        [self.x + point[0] * self.w / side, self.y + point[1] * self.h / side]
-    }
-
-    /// Share of the union of both rectangles that they have in common, 0 to 1.
-    pub fn overlap(&self, other: &Self) -> f32 {
-        let w = (self.x + self.w).min(other.x + other.w) - self.x.max(other.x);
-        let h = (self.y + self.h).min(other.y + other.h) - self.y.max(other.y);
-        if w <= 0.0 || h <= 0.0 {
-            return 0.0;
-        }
-        let common = w * h;
-        common / (self.w * self.h + other.w * other.h - common)
-    }
-
-    /// Whether every edge is a finite number and both sides are above 0.
-    pub fn is_valid(&self) -> bool {
-        [self.x, self.y, self.w, self.h].iter().all(|v| v.is_finite()) && self.w > 0.0 && self.h > 0.0
-    }
-}
-
-/// How the crop of a network lies relative to the square box of the face detector.
-///
-/// Networks see faces the way their training set frames them, and the detector frames them in its own
-/// way; the trainer measures the relation over the training faces and stores it here.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CropRule {
-    /// Side of the crop as a multiple of the box's side, above 0.
-    pub scale: f32,
-    /// How far the crop's centre lies to the right of the box's centre, in box sides.
-    pub dx: f32,
-    /// How far the crop's centre lies below the box's centre, in box sides.
-    pub dy: f32,
-}
-
-impl CropRule {
-    /// The detector's box itself.
-    pub const IDENTITY: Self = Self {
-        scale: 1.0,
-        dx: 0.0,
-        dy: 0.0,
-    };
-
-    /// The square crop for a detector's box. A box that is not square counts by its mean side.
-    pub fn apply(&self, face: &Rect) -> Rect {
-        let side = f32::midpoint(face.w, face.h);
-        let half = side * self.scale / 2.0;
-        let cx = face.x + face.w / 2.0 + self.dx * side;
-        let cy = face.y + face.h / 2.0 + self.dy * side;
-        Rect {
-            x: cx - half,
-            y: cy - half,
-            w: 2.0 * half,
-            h: 2.0 * half,
-        }
-    }
-
-    /// Whether all three numbers are finite, the scale in 0.1..=10 and the shifts in -1..=1.
-    pub fn is_valid(&self) -> bool {
-        (0.1..=10.0).contains(&self.scale) && self.dx.abs() <= 1.0 && self.dy.abs() <= 1.0
-    }
-}
-
-/// What is done to the values of a crop before the network sees them.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum Normalisation {
-    /// Nothing: the network takes values in 0..=1.
-    Unit,
-    /// `(x - mean) / (deviation + epsilon)` over the crop's own values: brightness and contrast of the
-    /// picture no longer matter.
-    Standardise {
-        /// Added to the standard deviation; keeps a flat crop finite. Above 0.
-        epsilon: f32,
-    },
-}
-
-impl Normalisation {
-    /// Normalises one crop in place.
-    pub fn apply(&self, values: &mut [f32]) {
-        let Self::Standardise { epsilon } = *self else { return };
-        if values.is_empty() {
-            return;
-        }
-        let count = values.len() as f32;
-        let mean = values.iter().sum::<f32>() / count;
-        let variance = values.iter().map(|v| (v - mean) * (v - mean)).sum::<f32>() / count;
-        let factor = 1.0 / (libm::sqrtf(variance) + epsilon);
-        for value in values {
-            *value = (*value - mean) * factor;
-        }
-    }
-
-    /// Whether its numbers make sense.
-    pub fn is_valid(&self) -> bool {
-        match *self {
-            Self::Unit => true,
-            Self::Standardise { epsilon } => epsilon.is_finite() && epsilon > 0.0,
         }
     }
 }
@@ -420,70 +304,5 @@ mod tests {
                 "{len} {w} {h} {stride}"
             );
         }
-    }
-
-    #[test]
-    fn standardised_values_have_mean_0_and_deviation_1() {
-        let mut values = [0.1, 0.5, 0.9, 0.5];
-        Normalisation::Standardise { epsilon: 1e-6 }.apply(&mut values);
-        let mean: f32 = values.iter().sum::<f32>() / 4.0;
-        let variance: f32 = values.iter().map(|v| v * v).sum::<f32>() / 4.0;
-        assert!(mean.abs() < 1e-6 && (variance - 1.0).abs() < 1e-4, "{values:?}");
-        let mut flat = [0.3; 4];
-        Normalisation::Standardise { epsilon: 0.05 }.apply(&mut flat);
-        assert!(flat.iter().all(|v| v.abs() < 1e-6));
-        let mut same = [0.1, 0.2];
-        Normalisation::Unit.apply(&mut same);
-        assert_eq!(same, [0.1, 0.2]);
-    }
-
-    #[test]
-    fn crop_rule_scales_and_shifts_about_the_centre() {
-        let rule = CropRule {
-            scale: 1.5,
-            dx: 0.0,
-            dy: 0.1,
-        };
-        let crop = rule.apply(&Rect {
-            x: 10.0,
-            y: 20.0,
-            w: 40.0,
-            h: 40.0,
-        });
-        assert_eq!(
-            crop,
-            Rect {
-                x: 0.0,
-                y: 14.0,
-                w: 60.0,
-                h: 60.0
-            }
-        );
-        assert_eq!(crop.to_picture([48.0, 96.0], 96.0), [30.0, 74.0]);
-    }
-
-    #[test]
-    fn overlap_of_known_rectangles() {
-        let a = Rect {
-            x: 0.0,
-            y: 0.0,
-            w: 2.0,
-            h: 2.0,
-        };
-        assert!((a.overlap(&a) - 1.0).abs() < 1e-6);
-        let half = Rect {
-            x: 1.0,
-            y: 0.0,
-            w: 2.0,
-            h: 2.0,
-        };
-        assert!((a.overlap(&half) - 1.0 / 3.0).abs() < 1e-6);
-        let apart = Rect {
-            x: 5.0,
-            y: 0.0,
-            w: 2.0,
-            h: 2.0,
-        };
-        assert!(a.overlap(&apart).abs() < 1e-6);
     }
 }
