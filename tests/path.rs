@@ -175,6 +175,7 @@ fn the_whole_path_gives_the_same_numbers_everywhere() {
     let top = (0..5).max_by(|a, b| expected[*a].total_cmp(&expected[*b])).unwrap();
     assert_eq!(line["emotion"], labels[top]);
 
+    quantised_file_is_close(&at("emotion"), &csv.emotion, &picture, &logits, folder.path());
     combined_file_gives_both(&bundle, &picture, &keypoints, &logits, folder.path());
     evaluate_repeats_the_manifest(&bundle, &csv, &manifest);
 }
@@ -192,6 +193,54 @@ fn combined_file_gives_both(bundle: &Path, picture: &Picture, keypoints: &[f64],
     if let Some(outputs) = onnx_runtime(&combined, &input, folder) {
         agree("combined in ONNX Runtime, keypoints", &outputs[0], keypoints);
         agree("combined in ONNX Runtime, emotion", &outputs[1], logits);
+    }
+}
+
+/// The quantised network stays near the exact one, on tract and on ONNX Runtime.
+fn quantised_file_is_close(trained: &Path, data: &Path, picture: &Picture, logits: &[f64], folder: &Path) {
+    let onnx = folder.join("quantised.onnx");
+    let quantise = |more: &[&str]| {
+        let mut command = program("host-trainer");
+        command
+            .arg("quantise")
+            .arg(trained)
+            .arg("--calibrate")
+            .arg(data)
+            .arg("--out")
+            .arg(&onnx)
+            .args(more);
+        command
+    };
+    let refused = run(&mut quantise(&["--keep-float", "nose"]), 65);
+    assert!(
+        refused.errors.contains("no layer `nose`") && refused.errors.contains("res1.iden1.b"),
+        "{}",
+        refused.errors
+    );
+    let layers = run(&mut quantise(&["--faces", "16", "--keep-float", "stem"]), 0)
+        .lines()
+        .remove(0);
+    assert_eq!(layers.as_array().unwrap().len(), 22);
+
+    let mut input = vec![0.0; INPUT_LEN];
+    let view = picture.gray().unwrap();
+    sample(view, &view.bounds(), SIDE, &mut input);
+    let mut model = Model::load(&fs::read(&onnx).unwrap(), &[("emotion", 5)]).unwrap();
+    model.run(&input).unwrap();
+    let by_tract: Vec<f64> = model.output(0).iter().map(|v| f64::from(*v)).collect();
+    let near = |what: &str, got: &[f64]| {
+        let largest = logits.iter().fold(0.0f64, |a, b| a.max(b.abs()));
+        for (got, exact) in got.iter().zip(logits) {
+            assert!(
+                (got - exact).abs() < 0.1 * largest,
+                "{what}: {got} instead of about {exact}"
+            );
+        }
+    };
+    near("tract", &by_tract);
+    assert!(by_tract != logits, "nothing was quantised");
+    if let Some(outputs) = onnx_runtime(&onnx, &input, folder) {
+        near("ONNX Runtime", &outputs[0]);
     }
 }
 

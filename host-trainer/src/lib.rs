@@ -15,5 +15,4 @@ pub mod measure;
 pub mod model;
 pub mod onnx;
 pub mod plateau;
-pub mod quantise;
 pub mod train;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use host_trainer::quantise::{Observer, Settings, calibration, quantise};
+use host_trainer::onnx::quantise::{Observer, Settings, calibration, quantise};
 use host_trainer::train::checkpoint::replace;
 use host_trainer::train::shipped::Shipped;
 

@@ -6,9 +6,10 @@
 //! change from run to run. Both networks can be merged into one file with one input.
 
 mod fold;
-pub(crate) mod graph;
+mod graph;
 mod merge;
 mod names;
+pub mod quantise;
 
 use burn::module::Param;
 use burn::tensor::{Tensor, TensorData};
@@ -90,7 +91,7 @@ pub fn export(network: &Network, target: &Target, description: &Description) -> 
     Ok(graph.write(&metadata(description)))
 }
 
-pub(crate) fn metadata(description: &Description) -> Vec<(&'static str, String)> {
+fn metadata(description: &Description) -> Vec<(&'static str, String)> {
     let classes: Vec<&str> = description.classes.iter().collect();
     let normalisation = match description.normalisation {
         Normalisation::Unit => "unit".to_owned(),

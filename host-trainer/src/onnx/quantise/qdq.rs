@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::{Context, Result};
 use tract_onnx::pb::NodeProto;
 
+use super::super::graph::{Graph, Quantised, Weight, integer, node};
 use super::Range;
-use crate::onnx::graph::{Graph, Quantised, Weight, integer, node};
 
 /// Operators that only pick or move values: what they give has the range of what they take.
 const MOVING: [&str; 2] = ["MaxPool", "Flatten"];

@@ -3,8 +3,8 @@
 use anyhow::Result;
 use edge_runtime::predict::Model;
 
+use super::super::graph::{Graph, integer, node};
 use super::shapes::shapes;
-use crate::onnx::graph::{Graph, integer, node};
 
 /// A network that gives chosen values.
 pub(super) struct Probe {

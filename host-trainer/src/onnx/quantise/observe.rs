@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 
+use super::super::graph::Graph;
 use super::probe::Probe;
 use super::{Range, qdq};
-use crate::onnx::graph::Graph;
 
 /// Bins of the histograms.
 const BINS: usize = 2048;

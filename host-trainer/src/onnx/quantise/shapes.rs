@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 use shared_model::image::SIDE;
 use tract_onnx::pb::NodeProto;
 
-use crate::onnx::graph::Graph;
+use super::super::graph::Graph;
 
 /// Sizes `[c, h, w]` or `[length]` of the input and of what each node gives.
 pub(super) fn shapes(graph: &Graph) -> Result<BTreeMap<String, Vec<usize>>> {

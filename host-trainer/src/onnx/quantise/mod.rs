@@ -18,8 +18,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::{Result, bail};
 use shared_model::image::{INPUT_LEN, Normalisation, SIDE, sample};
 
-use crate::onnx::graph::Graph;
-use crate::onnx::{Description, metadata};
+use super::graph::Graph;
+use super::{Description, metadata};
 use crate::train::prepare::Prepared;
 pub use observe::Observer;
 use probe::Probe;
