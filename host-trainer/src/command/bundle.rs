@@ -1,7 +1,7 @@
 //! `host-trainer bundle`.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Args;
@@ -9,6 +9,7 @@ use host_trainer::bundle::{Identity, Source, write};
 use host_trainer::train::prepare::Prepared;
 use host_trainer::train::shipped::Shipped;
 
+use super::commit::commit;
 use super::data::DataOptions;
 
 /// Put two trained networks into the directory that the runtime loads.
@@ -83,15 +84,4 @@ impl Bundle {
         let prepared = options.prepare(&shipped.state.config)?;
         Ok((shipped, prepared))
     }
-}
-
-/// Commit of the working tree that this runs in, as far as git tells.
-fn commit() -> String {
-    let output = Command::new("git").args(["rev-parse", "HEAD"]).output();
-    let text = output
-        .ok()
-        .filter(|output| output.status.success())
-        .map(|output| output.stdout);
-    text.and_then(|text| String::from_utf8(text).ok())
-        .map_or_else(|| "unknown".to_owned(), |text| text.trim().to_owned())
 }

@@ -1,6 +1,8 @@
 //! The command line.
 
+mod bench;
 mod bundle;
+mod commit;
 mod data;
 mod evaluate;
 pub(crate) mod exit;
@@ -32,6 +34,9 @@ enum Command {
     Export(export::Export),
     /// Quantise a trained network to 8-bit integers.
     Quantise(quantise::Quantise),
+    /// Measure how fast this machine trains.
+    #[command(subcommand)]
+    Bench(bench::Bench),
     /// Put two trained networks into the directory that the runtime loads.
     Bundle(bundle::Bundle),
 }
@@ -43,6 +48,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Evaluate(command) => command.run(),
         Command::Export(command) => command.run(),
         Command::Quantise(command) => command.run(),
+        Command::Bench(command) => command.run(),
         Command::Bundle(command) => command.run(),
     }
 }

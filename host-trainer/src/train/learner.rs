@@ -13,6 +13,7 @@ use super::replicas::{Outcome, Place, Replicas, Trunk};
 use super::{Event, checkpoints, fresh_state, params, schedule, validate};
 use crate::config::{Optimiser, Schedule, TrainConfig};
 use crate::device::Backend;
+use crate::engine::Timings;
 use crate::model::Network;
 use crate::model::trunk::{BatchStatistics, values};
 use crate::onnx::{Description, export};
@@ -138,6 +139,11 @@ impl Learner {
     pub(super) fn mean_loss(&self) -> f64 {
         let [loss, weight] = self.state.running_loss;
         if weight > 0.0 { loss / weight } else { 0.0 }
+    }
+
+    /// Where each replica's engine has spent its time; empty without engines.
+    pub(super) fn engine_timings(&self) -> Vec<&Timings> {
+        self.replicas.engine_timings()
     }
 
     pub(super) fn progress(&self) -> Event<'static> {

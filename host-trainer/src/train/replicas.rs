@@ -86,6 +86,15 @@ impl Replicas {
         })
     }
 
+    /// Where each replica's engine has spent its time; empty without engines.
+    pub(super) fn engine_timings(&self) -> Vec<&engine::Timings> {
+        self.workers
+            .iter()
+            .filter_map(|worker| worker.engine.as_ref())
+            .map(engine::Trunk::timings)
+            .collect()
+    }
+
     /// Loss, gradients and statistics of one batch.
     pub(crate) fn step(&mut self, network: &Network, samples: &Samples, rows: &[u32], place: Place) -> Result<Outcome> {
         let share = rows.len().div_ceil(self.workers.len());
