@@ -110,8 +110,10 @@ impl Train {
         let before = training.engine_passes();
         let steps = (0..self.steps).map(|_| training.step()).collect::<Result<Vec<_>>>()?;
         let passes = training.engine_passes().into_iter().zip(before);
-        let passes = passes
-            .map(|((pass, after), (_, before))| (format!("{pass:?}").to_lowercase(), (after - before) / self.steps));
+        let passes = passes.map(|((pass, after), (_, before))| {
+            let spent = after.saturating_sub(before);
+            (format!("{pass:?}").to_lowercase(), spent / self.steps)
+        });
         Ok(Measured {
             config: config.clone(),
             backend: name(&backend),
@@ -146,7 +148,8 @@ impl Measured {
                 .iter()
                 .map(|(pass, time)| format!("{pass} {:.0}", milliseconds(*time)))
                 .collect();
-            row += &format!("\n    the engine's share, in ms a replica: {}", passes.join(", "));
+            row.push_str("\n    the engine's share, in ms a replica: ");
+            row.push_str(&passes.join(", "));
         }
         row
     }
