@@ -32,11 +32,31 @@ fn copy_model() -> Result<(), Box<dyn Error>> {
 }
 
 /// Where cargo keeps the package of the detector.
+///
+/// Asked of a package of its own that needs nothing else: asked of the workspace, cargo would want every
+/// package of it at hand, the trainer's, too, which a build of the runtime does not fetch.
 fn package_dir() -> Result<PathBuf, Box<dyn Error>> {
+    let manifest_dir = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?);
+    let question = Path::new(&env::var("OUT_DIR")?).join("question");
+    fs::create_dir_all(question.join("src"))?;
+    fs::write(question.join("src/lib.rs"), "")?;
+    let manifest = format!(
+        "[package]\nname = \"question\"\nedition = \"2024\"\n\n\
+         [dependencies]\n{PACKAGE} = {{ version = \"*\", default-features = false }}\n\n[workspace]\n"
+    );
+    fs::write(question.join("Cargo.toml"), manifest)?;
+    // The lock file says which version the workspace uses.
+    if let Some(lock) = manifest_dir
+        .ancestors()
+        .map(|dir| dir.join("Cargo.lock"))
+        .find(|lock| lock.exists())
+    {
+        fs::copy(lock, question.join("Cargo.lock"))?;
+    }
     let output = Command::new(env::var("CARGO")?)
-        .args(["metadata", "--offline", "--format-version", "1", "--filter-platform"])
-        .arg(env::var("TARGET")?)
-        .current_dir(env::var("CARGO_MANIFEST_DIR")?)
+        .args(["metadata", "--offline", "--format-version", "1", "--manifest-path"])
+        .arg(question.join("Cargo.toml"))
+        .current_dir(manifest_dir)
         .output()?;
     if !output.status.success() {
         return Err(format!("`cargo metadata` failed: {}", String::from_utf8_lossy(&output.stderr)).into());

@@ -1,20 +1,14 @@
 //! Which crate may know which.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::process::Command;
 
 use serde_json::Value;
 
-use crate::support::programs::root;
+use crate::support::programs::metadata;
 
 /// Names of everything that a package of the workspace needs to be built, itself included.
 fn needs(package: &str) -> BTreeSet<String> {
-    let output = Command::new(env!("CARGO"))
-        .args(["metadata", "--locked", "--offline", "--format-version", "1"])
-        .current_dir(root())
-        .output()
-        .unwrap();
-    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let metadata = metadata();
     let list = |value: &Value| value.as_array().unwrap().clone();
     let names: BTreeMap<String, String> = list(&metadata["packages"])
         .iter()

@@ -4,14 +4,13 @@ use std::fmt::Write;
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use edge_runtime::face::{Detector, DetectorConfig};
 use edge_runtime::picture::Picture;
 use shared_model::image::{CropRule, GrayView, sample};
 use shared_model::keypoints::{COUNT, NAMES};
 
-use super::programs::root;
+use super::programs::{metadata, root};
 
 /// Faces in each file.
 const FACES: usize = 48;
@@ -98,12 +97,7 @@ fn pixels(path: &Path, size: usize) -> impl Iterator<Item = Vec<u8>> {
 
 /// The group photograph inside the face detector's package: 29 faces.
 pub(crate) fn photograph() -> PathBuf {
-    let metadata = Command::new(env!("CARGO"))
-        .args(["metadata", "--locked", "--offline", "--format-version", "1"])
-        .current_dir(root())
-        .output()
-        .unwrap();
-    let metadata: serde_json::Value = serde_json::from_slice(&metadata.stdout).unwrap();
+    let metadata = metadata();
     let package = metadata["packages"]
         .as_array()
         .unwrap()

@@ -8,6 +8,23 @@ pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
+/// What cargo knows of the workspace and its dependencies, for this machine's platform.
+pub(crate) fn metadata() -> serde_json::Value {
+    let version = Command::new("rustc").arg("-vV").output().unwrap();
+    let version = String::from_utf8(version.stdout).unwrap();
+    let host = version.lines().find_map(|line| line.strip_prefix("host: ")).unwrap();
+    let mut command = Command::new(env!("CARGO"));
+    command.args([
+        "metadata",
+        "--locked",
+        "--format-version",
+        "1",
+        "--filter-platform",
+        host,
+    ]);
+    serde_json::from_str(&run(command.current_dir(root()), 0).out).unwrap()
+}
+
 /// A program of the workspace.
 pub(crate) fn program(name: &str) -> Command {
     let test = std::env::current_exe().unwrap();
