@@ -1,6 +1,6 @@
 //! How fast a training step is: the real step, on random faces.
 //!
-//! What is measured is [`Learner::step`]: batch, forward and backward pass, optimiser, running
+//! What is measured is the step of a real training: batch, forward and backward pass, optimiser, running
 //! statistics, average. Reading files, validation and checkpoints are left out.
 
 use std::time::{Duration, Instant};
