@@ -5,6 +5,7 @@ pub mod bundle;
 pub mod config;
 pub mod decide;
 pub mod face;
+pub mod kernels;
 pub mod locate;
 pub mod picture;
 pub mod pipeline;

@@ -1,0 +1,58 @@
+//! AVX-512 with VNNI: `vpdpbusd` adds four products of unsigned and signed bytes to a 32-bit sum, exactly.
+//!
+//! A register of weights is one group of a panel; a group of activations is repeated in all lanes.
+
+use std::arch::x86_64::{__m512i, _mm512_dpbusd_epi32, _mm512_loadu_si512, _mm512_set1_epi32, _mm512_setzero_si512};
+
+use super::LANES;
+use super::tile::{Job, Kernel};
+
+/// 24 sums and 4 panels of weights fill 28 of 32 registers.
+pub(super) static KERNEL: Kernel = Kernel {
+    pixels: 6,
+    panels: 4,
+    tiles: [[tile::<1, 1>, tile::<1, 4>], [tile::<6, 1>, tile::<6, 4>]],
+    offset: 0,
+};
+
+/// `M` pixels, `P` panels.
+#[target_feature(enable = "avx512f,avx512vnni")]
+unsafe fn tile<const M: usize, const P: usize>(job: &mut Job<'_>, pixel: usize, panel: usize) {
+    let mut sums = [[_mm512_setzero_si512(); P]; M];
+    // SAFETY: the caller's pixels and panels exist; runs are multiples of 8 bytes and end within the input, and a
+    // panel has 64 weights for each 4 of them.
+    unsafe {
+        let weights = job.panel(panel);
+        let mut at = 0;
+        for run in job.gather.runs() {
+            let mut rows = [job.input.as_ptr(); M];
+            for (row, place) in rows.iter_mut().enumerate() {
+                *place = job.row(pixel + row).add(*run as usize);
+            }
+            for step in (0..job.gather.run()).step_by(4) {
+                let mut group = [_mm512_setzero_si512(); P];
+                for (column, register) in group.iter_mut().enumerate() {
+                    *register = _mm512_loadu_si512(weights.add(column * LANES * job.depth + at).cast());
+                }
+                for (row, sums) in rows.iter().zip(&mut sums) {
+                    let activations = _mm512_set1_epi32(row.add(step).cast::<i32>().read_unaligned());
+                    for (sum, weights) in sums.iter_mut().zip(group) {
+                        *sum = _mm512_dpbusd_epi32(*sum, activations, weights);
+                    }
+                }
+                at += 4 * LANES;
+            }
+        }
+    }
+    for (row, sums) in sums.iter().enumerate() {
+        for (column, sum) in sums.iter().enumerate() {
+            job.finish(pixel + row, panel + column, &lanes(*sum));
+        }
+    }
+}
+
+#[inline(always)]
+fn lanes(register: __m512i) -> [i32; LANES] {
+    // SAFETY: both are 512 bits without invalid values.
+    unsafe { std::mem::transmute(register) }
+}

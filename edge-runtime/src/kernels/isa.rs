@@ -1,0 +1,64 @@
+//! Which instructions the kernels use.
+
+use super::portable;
+use super::tile::Kernel;
+#[cfg(target_arch = "x86_64")]
+use super::{avx2, avx512};
+#[cfg(target_arch = "aarch64")]
+use super::{neon, neon_dot};
+
+/// An instruction set with kernels of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Isa {
+    /// Plain Rust, on every processor.
+    Portable,
+    /// x86-64 with AVX2: products of 16-bit numbers.
+    Avx2,
+    /// x86-64 with AVX-512 and VNNI: sums of four 8-bit products.
+    Avx512Vnni,
+    /// 64-bit ARM (Raspberry Pi 3, 4, Zero 2 W): pairs of 8-bit products in 16 bits.
+    Neon,
+    /// 64-bit ARM with the dot-product extension (Raspberry Pi 5): sums of four 8-bit products.
+    NeonDot,
+}
+
+impl Isa {
+    /// All instruction sets, the fastest last.
+    pub const ALL: [Self; 5] = [Self::Portable, Self::Avx2, Self::Avx512Vnni, Self::Neon, Self::NeonDot];
+
+    /// The fastest that this processor has.
+    pub fn detect() -> Self {
+        let mut available = Self::ALL.into_iter().rev().filter(|isa| isa.is_available());
+        available.next().unwrap_or(Self::Portable)
+    }
+
+    /// Whether this processor has it.
+    pub fn is_available(self) -> bool {
+        match self {
+            Self::Portable => true,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => is_x86_feature_detected!("avx2"),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512Vnni => is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vnni"),
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon => std::arch::is_aarch64_feature_detected!("neon"),
+            #[cfg(target_arch = "aarch64")]
+            Self::NeonDot => std::arch::is_aarch64_feature_detected!("dotprod"),
+            _ => false,
+        }
+    }
+
+    pub(super) fn kernel(self) -> &'static Kernel {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => &avx2::KERNEL,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512Vnni => &avx512::KERNEL,
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon => &neon::KERNEL,
+            #[cfg(target_arch = "aarch64")]
+            Self::NeonDot => &neon_dot::KERNEL,
+            _ => &portable::KERNEL,
+        }
+    }
+}

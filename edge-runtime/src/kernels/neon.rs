@@ -1,0 +1,104 @@
+//! NEON without dot products: `SMULL` and `SMLAL` add two products of signed bytes in 16 bits, `SADALP` adds
+//! neighbours to 32-bit sums.
+//!
+//! Activations are taken as signed, `a - 128`. Two products are at most `2 * 128 * 127 < 2^15`, because no weight is
+//! -128. A register of weights is four channels of a group; each half, two channels, has its own register of sums, and
+//! each channel two partial sums in it, added at the end.
+
+use std::arch::aarch64::{
+    int8x8_t, int8x16_t, int32x4_t, vadd_s8, vdup_lane_s32, vdup_n_s8, vdupq_n_s32, vget_high_s8, vget_low_s8, vld1_u8,
+    vld1q_s8, vmlal_s8, vmull_s8, vpadalq_s16, vpaddq_s32, vreinterpret_s8_s32, vreinterpret_s8_u8,
+    vreinterpret_s32_s8, vst1q_s32,
+};
+
+use super::LANES;
+use super::tile::{Job, Kernel};
+
+/// Registers of weights in a group of a panel.
+const PARTS: usize = LANES / 4;
+
+/// 16 sums, 8 registers of weights and 4 of activations fill 28 of 32.
+pub(super) static KERNEL: Kernel = Kernel {
+    pixels: 2,
+    panels: 1,
+    tiles: [[tile::<1>, tile::<1>], [tile::<2>, tile::<2>]],
+    offset: 128,
+};
+
+/// `M` pixels, one panel.
+#[target_feature(enable = "neon")]
+unsafe fn tile<const M: usize>(job: &mut Job<'_>, pixel: usize, panel: usize) {
+    let mut sums = [[[vdupq_n_s32(0); 2]; PARTS]; M];
+    // SAFETY: the caller's pixels and panel exist; runs are multiples of 8 bytes and end within the input, and a panel
+    // has 128 weights for each 8 of them.
+    unsafe {
+        let mut weights = job.panel(panel);
+        for run in job.gather.runs() {
+            let mut rows = [job.input.as_ptr(); M];
+            for (row, place) in rows.iter_mut().enumerate() {
+                *place = job.row(pixel + row).add(*run as usize);
+            }
+            for step in (0..job.gather.run()).step_by(8) {
+                let mut activations = [[vdup_n_s8(0); 2]; M];
+                for (groups, row) in activations.iter_mut().zip(rows) {
+                    let bytes = signed(row.add(step));
+                    *groups = [repeat::<0>(bytes), repeat::<1>(bytes)];
+                }
+                for part in 0..PARTS {
+                    let first = vld1q_s8(weights.add(16 * part));
+                    let second = vld1q_s8(weights.add(4 * LANES + 16 * part));
+                    for (sums, groups) in sums.iter_mut().zip(&activations) {
+                        add_group(&mut sums[part], [first, second], groups);
+                    }
+                }
+                weights = weights.add(8 * LANES);
+            }
+        }
+    }
+    for (row, sums) in sums.iter().enumerate() {
+        job.finish(pixel + row, panel, &totals(sums));
+    }
+}
+
+/// Eight activations less 128.
+///
+/// # Safety
+/// There are eight bytes.
+#[target_feature(enable = "neon")]
+#[inline]
+unsafe fn signed(bytes: *const u8) -> int8x8_t {
+    // SAFETY: as the caller promises.
+    let bytes = vreinterpret_s8_u8(unsafe { vld1_u8(bytes) });
+    // Modulo 256, adding 128 takes 128 away.
+    vadd_s8(bytes, vdup_n_s8(i8::MIN))
+}
+
+/// Four bytes, twice.
+#[target_feature(enable = "neon")]
+#[inline]
+fn repeat<const GROUP: i32>(bytes: int8x8_t) -> int8x8_t {
+    vreinterpret_s8_s32(vdup_lane_s32::<GROUP>(vreinterpret_s32_s8(bytes)))
+}
+
+/// Adds two groups of four channels.
+#[target_feature(enable = "neon")]
+#[inline]
+fn add_group(sums: &mut [int32x4_t; 2], weights: [int8x16_t; 2], activations: &[int8x8_t; 2]) {
+    let low = vmull_s8(vget_low_s8(weights[0]), activations[0]);
+    let low = vmlal_s8(low, vget_low_s8(weights[1]), activations[1]);
+    sums[0] = vpadalq_s16(sums[0], low);
+    let high = vmull_s8(vget_high_s8(weights[0]), activations[0]);
+    let high = vmlal_s8(high, vget_high_s8(weights[1]), activations[1]);
+    sums[1] = vpadalq_s16(sums[1], high);
+}
+
+#[target_feature(enable = "neon")]
+#[inline]
+fn totals(sums: &[[int32x4_t; 2]; PARTS]) -> [i32; LANES] {
+    let mut totals = [0; LANES];
+    for (place, part) in totals.chunks_exact_mut(4).zip(sums) {
+        // SAFETY: a chunk has four places.
+        unsafe { vst1q_s32(place.as_mut_ptr(), vpaddq_s32(part[0], part[1])) };
+    }
+    totals
+}

@@ -1,0 +1,98 @@
+//! NEON with dot products: `SDOT` adds four products of signed bytes to a 32-bit sum, exactly.
+//!
+//! Activations are taken as signed, `a - 128`. A register of weights is four channels of a group. The instruction is
+//! written in assembly because its intrinsic is not in stable Rust.
+
+use std::arch::aarch64::{
+    int8x8_t, int8x16_t, int32x4_t, vadd_s8, vdup_n_s8, vdupq_n_s32, vld1_u8, vld1q_s8, vreinterpret_s8_u8, vst1q_s32,
+};
+use std::arch::asm;
+
+use super::LANES;
+use super::tile::{Job, Kernel};
+
+/// Registers of weights in a group of a panel.
+const PARTS: usize = LANES / 4;
+
+/// 16 sums, 4 activations and up to 8 registers of weights fill 28 of 32.
+pub(super) static KERNEL: Kernel = Kernel {
+    pixels: 4,
+    panels: 1,
+    tiles: [[tile::<1>, tile::<1>], [tile::<4>, tile::<4>]],
+    offset: 128,
+};
+
+/// `M` pixels, one panel.
+#[target_feature(enable = "neon,dotprod")]
+unsafe fn tile<const M: usize>(job: &mut Job<'_>, pixel: usize, panel: usize) {
+    let mut sums = [[vdupq_n_s32(0); PARTS]; M];
+    // SAFETY: the caller's pixels and panel exist; runs are multiples of 8 bytes and end within the input, and a panel
+    // has 128 weights for each 8 of them.
+    unsafe {
+        let mut weights = job.panel(panel);
+        for run in job.gather.runs() {
+            let mut rows = [job.input.as_ptr(); M];
+            for (row, place) in rows.iter_mut().enumerate() {
+                *place = job.row(pixel + row).add(*run as usize);
+            }
+            for step in (0..job.gather.run()).step_by(8) {
+                let mut activations = [vdup_n_s8(0); M];
+                for (register, row) in activations.iter_mut().zip(rows) {
+                    // Modulo 256, adding 128 takes 128 away.
+                    *register = vadd_s8(vreinterpret_s8_u8(vld1_u8(row.add(step))), vdup_n_s8(i8::MIN));
+                }
+                for part in 0..PARTS {
+                    let group = vld1q_s8(weights.add(16 * part));
+                    for (sums, activations) in sums.iter_mut().zip(activations) {
+                        sums[part] = dot_first(sums[part], group, activations);
+                    }
+                }
+                for part in 0..PARTS {
+                    let group = vld1q_s8(weights.add(4 * LANES + 16 * part));
+                    for (sums, activations) in sums.iter_mut().zip(activations) {
+                        sums[part] = dot_second(sums[part], group, activations);
+                    }
+                }
+                weights = weights.add(8 * LANES);
+            }
+        }
+    }
+    for (row, sums) in sums.iter().enumerate() {
+        job.finish(pixel + row, panel, &lanes(sums));
+    }
+}
+
+/// Adds the products of four channels with the first four activations.
+#[target_feature(enable = "neon,dotprod")]
+#[inline]
+fn dot_first(mut sum: int32x4_t, weights: int8x16_t, activations: int8x8_t) -> int32x4_t {
+    // SAFETY: the instruction reads and writes these registers alone.
+    unsafe {
+        asm!("sdot {sum:v}.4s, {weights:v}.16b, {activations:v}.4b[0]", sum = inout(vreg) sum, weights = in(vreg) weights,
+            activations = in(vreg) activations, options(pure, nomem, nostack, preserves_flags));
+    }
+    sum
+}
+
+/// Adds the products of four channels with the last four activations.
+#[target_feature(enable = "neon,dotprod")]
+#[inline]
+fn dot_second(mut sum: int32x4_t, weights: int8x16_t, activations: int8x8_t) -> int32x4_t {
+    // SAFETY: the instruction reads and writes these registers alone.
+    unsafe {
+        asm!("sdot {sum:v}.4s, {weights:v}.16b, {activations:v}.4b[1]", sum = inout(vreg) sum, weights = in(vreg) weights,
+            activations = in(vreg) activations, options(pure, nomem, nostack, preserves_flags));
+    }
+    sum
+}
+
+#[target_feature(enable = "neon")]
+#[inline]
+fn lanes(sums: &[int32x4_t; PARTS]) -> [i32; LANES] {
+    let mut lanes = [0; LANES];
+    for (place, sum) in lanes.chunks_exact_mut(4).zip(sums) {
+        // SAFETY: a chunk has four places.
+        unsafe { vst1q_s32(place.as_mut_ptr(), *sum) };
+    }
+    lanes
+}

@@ -1,0 +1,132 @@
+//! Pooling over gathered activations: `runs` are the elements of a window, each `run` channels long.
+
+use super::requantise::Requantise;
+use super::{Gather, KernelError, LANES, expect, reaches};
+
+/// The largest activation of each window; scale and zero point stay as they are.
+#[derive(Debug, Clone)]
+pub struct MaxPool {
+    gather: Gather,
+}
+
+impl MaxPool {
+    /// Over the windows of a gather.
+    pub fn new(gather: Gather) -> Self {
+        Self { gather }
+    }
+
+    /// Writes output pixel `p` from `pixels[p]` on.
+    pub fn run(&self, input: &[u8], out: &mut [u8], pixels: &[u32]) -> Result<(), KernelError> {
+        check(&self.gather, input, out, pixels)?;
+        let run = self.gather.run();
+        for (start, to) in self.gather.pixels().iter().zip(pixels) {
+            let place = &mut out[*to as usize..][..run];
+            for (at, element) in self.gather.runs().iter().enumerate() {
+                let values = &input[(start + element) as usize..][..run];
+                if at == 0 {
+                    place.copy_from_slice(values);
+                } else {
+                    place
+                        .iter_mut()
+                        .zip(values)
+                        .for_each(|(most, value)| *most = (*most).max(*value));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The mean of each window, as ONNX's `AveragePool` between quantised tensors.
+///
+/// `q = clamp(float(Σ (a - a_zero)) * multiplier, ...) rounded + zero_point`, where `multiplier` is `a_scale / (scale *
+/// elements)`; see [`Requantise`].
+#[derive(Debug, Clone)]
+pub struct AveragePool {
+    gather: Gather,
+    /// What a window of zeros sums up to.
+    zeros: i32,
+    requantise: Requantise,
+}
+
+impl AveragePool {
+    /// Over the windows of a gather, whose runs are a multiple of [`LANES`] long.
+    pub fn new(gather: Gather, zero_point: u8, requantise: Requantise) -> Result<Self, KernelError> {
+        expect("channels of the multipliers", requantise.channels(), gather.run())?;
+        let zeros = i32::from(zero_point) * gather.runs().len() as i32;
+        Ok(Self {
+            gather,
+            zeros,
+            requantise,
+        })
+    }
+
+    /// Writes output pixel `p` from `pixels[p]` on.
+    pub fn run(&self, input: &[u8], out: &mut [u8], pixels: &[u32]) -> Result<(), KernelError> {
+        check(&self.gather, input, out, pixels)?;
+        for (start, to) in self.gather.pixels().iter().zip(pixels) {
+            for panel in 0..self.gather.run() / LANES {
+                let channel = panel * LANES;
+                let sums = self.sum(input, *start as usize + channel);
+                out[*to as usize + channel..][..LANES].copy_from_slice(&self.requantise.apply(panel, &sums));
+            }
+        }
+        Ok(())
+    }
+
+    fn sum(&self, input: &[u8], start: usize) -> [i32; LANES] {
+        let mut sums = [-self.zeros; LANES];
+        for element in self.gather.runs() {
+            let values = &input[start + *element as usize..][..LANES];
+            sums.iter_mut()
+                .zip(values)
+                .for_each(|(sum, value)| *sum += i32::from(*value));
+        }
+        sums
+    }
+}
+
+fn check(gather: &Gather, input: &[u8], out: &[u8], pixels: &[u32]) -> Result<(), KernelError> {
+    reaches(input.len(), gather.reach())?;
+    expect("output pixels", pixels.len(), gather.pixels().len())?;
+    let last = pixels.iter().copied().max().unwrap_or(0) as usize;
+    reaches(out.len(), last + gather.run())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn takes_the_largest_of_each_window() {
+        let gather = Gather::new(vec![0, 4], vec![0, 2, 8], 2);
+        let input = [1, 9, 3, 2, 5, 0, 0, 7, 2, 2, 0, 0, 4, 250];
+        let mut out = [0; 5];
+        MaxPool::new(gather).run(&input, &mut out, &[3, 0]).unwrap();
+        assert_eq!(out, [5, 250, 0, 3, 9]);
+    }
+
+    #[test]
+    fn averages_real_values() {
+        let gather = Gather::new(vec![0], vec![0, 16, 32, 48], 16);
+        let input: Vec<u8> = (0..64)
+            .map(|at| if at % 16 == 0 { at as u8 + 20 } else { 20 })
+            .collect();
+        // Half the scale: the mean of 0, 16, 32, 48 is 24, which is 48 steps.
+        let requantise = Requantise::new(&[0.5; 16], 3, 3).unwrap();
+        let mut out = [0; 16];
+        AveragePool::new(gather, 20, requantise)
+            .unwrap()
+            .run(&input, &mut out, &[0])
+            .unwrap();
+        assert_eq!(out[..2], [51, 3]);
+    }
+
+    #[test]
+    fn refuses_short_buffers() {
+        let pool = MaxPool::new(Gather::new(vec![0], vec![0, 8], 2));
+        assert!(pool.run(&[0; 9], &mut [0; 2], &[0]).is_err());
+        assert!(pool.run(&[0; 10], &mut [0; 1], &[0]).is_err());
+        assert!(pool.run(&[0; 10], &mut [0; 2], &[]).is_err());
+    }
+}

@@ -1,0 +1,38 @@
+//! Plain Rust, for every processor.
+
+use super::LANES;
+use super::tile::{Job, Kernel};
+
+pub(super) static KERNEL: Kernel = Kernel {
+    pixels: 1,
+    panels: 1,
+    tiles: [[tile; 2]; 2],
+    offset: 0,
+};
+
+/// One pixel, one panel; safe, whatever it is called with.
+unsafe fn tile(job: &mut Job<'_>, pixel: usize, panel: usize) {
+    let mut sums = [0; LANES];
+    let start = job.gather.pixels()[pixel] as usize;
+    let weights = &job.weights[panel * LANES * job.depth..][..LANES * job.depth];
+    let (groups, _) = weights.as_chunks::<{ 4 * LANES }>();
+    let mut groups = groups.iter();
+    for run in job.gather.runs() {
+        let activations = &job.input[start + *run as usize..][..job.gather.run()];
+        let (activations, _) = activations.as_chunks::<4>();
+        for (activations, group) in activations.iter().zip(&mut groups) {
+            add_group(&mut sums, activations, group);
+        }
+    }
+    job.finish(pixel, panel, &sums);
+}
+
+fn add_group(sums: &mut [i32; LANES], activations: &[u8; 4], weights: &[i8; 4 * LANES]) {
+    for (sum, weights) in sums.iter_mut().zip(weights.as_chunks::<4>().0) {
+        let products = activations
+            .iter()
+            .zip(weights)
+            .map(|(a, w)| i32::from(*a) * i32::from(*w));
+        *sum += products.sum::<i32>();
+    }
+}

@@ -1,0 +1,226 @@
+//! Every instruction set of this processor against the definition, bit by bit.
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// A product with everything it needs, in plain numbers.
+#[derive(Debug, Clone)]
+struct Case {
+    pixels: Vec<u32>,
+    runs: Vec<u32>,
+    run: usize,
+    input: Vec<u8>,
+    input_zero: u8,
+    weights: Vec<i8>,
+    biases: Vec<i32>,
+    multipliers: Vec<f32>,
+    zero_point: u8,
+    relu: bool,
+    /// Zero point of the other activations, of the sum, and both factors.
+    residual: (u8, u8, f32, f32),
+}
+
+/// Mostly the ends of the range, where kernels would saturate.
+fn activations(length: usize) -> impl Strategy<Value = Vec<u8>> {
+    prop::collection::vec(prop_oneof![2 => Just(255), 1 => Just(0), 3 => any::<u8>()], length)
+}
+
+fn weights(length: usize) -> impl Strategy<Value = Vec<i8>> {
+    prop::collection::vec(
+        prop_oneof![2 => Just(127_i8), 1 => Just(-127), 3 => -127..=127_i8],
+        length,
+    )
+}
+
+fn case() -> impl Strategy<Value = Case> {
+    let shape = (1..20_usize, 1..4_usize, 1..6_usize, 1..100_usize);
+    shape.prop_flat_map(|(pixels, runs, steps, channels)| {
+        let run = steps * RUN_STEP;
+        let numbers = (
+            prop::collection::vec(0..200_u32, pixels),
+            prop::collection::vec(0..200_u32, runs),
+            activations(400 + run),
+            weights(channels * runs * run),
+            prop::collection::vec(-200_000..200_000, channels),
+            prop::collection::vec(1e-6..0.01_f32, channels),
+        );
+        let points = (any::<[u8; 4]>(), any::<bool>(), 0.01..4.0_f32, 0.01..4.0_f32);
+        (numbers, points).prop_map(
+            move |(numbers, ([input_zero, zero_point, other, sum], relu, own, factor))| {
+                let (pixels, runs, input, weights, biases, multipliers) = numbers;
+                let residual = (other, sum, own, factor);
+                Case {
+                    pixels,
+                    runs,
+                    run,
+                    input,
+                    input_zero,
+                    weights,
+                    biases,
+                    multipliers,
+                    zero_point,
+                    relu,
+                    residual,
+                }
+            },
+        )
+    })
+}
+
+impl Case {
+    fn product(&self, isa: Isa, finish: Finish) -> Product {
+        let gather = Gather::new(self.pixels.clone(), self.runs.clone(), self.run);
+        let depth = self.runs.len() * self.run;
+        let weight = |channel: usize, run: usize, at: usize| self.weights[channel * depth + run * self.run + at];
+        let packed = Weights::pack(&gather, &self.biases, weight).unwrap();
+        Product::new(isa, gather, packed, self.input_zero, finish).unwrap()
+    }
+
+    fn requantise(&self) -> Requantise {
+        Requantise::new(&self.multipliers, self.zero_point, self.floor(self.zero_point)).unwrap()
+    }
+
+    fn floor(&self, zero_point: u8) -> u8 {
+        if self.relu { zero_point } else { 0 }
+    }
+
+    /// The definition.
+    fn sum(&self, pixel: usize, channel: usize) -> i32 {
+        let mut sum = self.biases[channel];
+        for (at, start) in self.runs.iter().enumerate() {
+            for k in 0..self.run {
+                let activation = self.input[self.pixels[pixel] as usize + *start as usize + k];
+                let weight = self.weights[(channel * self.runs.len() + at) * self.run + k];
+                sum += (i32::from(activation) - i32::from(self.input_zero)) * i32::from(weight);
+            }
+        }
+        sum
+    }
+
+    fn own(&self, pixel: usize, channel: usize) -> u8 {
+        let value = self.sum(pixel, channel) as f32 * self.multipliers[channel];
+        to_byte(value, self.zero_point, self.floor(self.zero_point))
+    }
+
+    fn with_residual(&self, pixel: usize, channel: usize, other: u8) -> u8 {
+        let (other_zero, sum_zero, own_factor, other_factor) = self.residual;
+        let own = (i32::from(self.own(pixel, channel)) - i32::from(self.zero_point)) as f32;
+        let other = (i32::from(other) - i32::from(other_zero)) as f32;
+        to_byte(own * own_factor + other * other_factor, sum_zero, self.floor(sum_zero))
+    }
+
+    /// Where pixels go: apart from each other, the last one first.
+    fn places(&self, channels: usize) -> Vec<u32> {
+        let count = self.pixels.len();
+        (0..count)
+            .map(|pixel| ((count - 1 - pixel) * (channels + 3)) as u32)
+            .collect()
+    }
+}
+
+/// Written with library functions, unlike the kernels.
+fn to_byte(value: f32, zero_point: u8, floor: u8) -> u8 {
+    let value = value.round_ties_even() as i64 + i64::from(zero_point);
+    value.clamp(i64::from(floor), 255) as u8
+}
+
+fn available() -> impl Iterator<Item = Isa> {
+    Isa::ALL.into_iter().filter(|isa| isa.is_available())
+}
+
+proptest! {
+    #[test]
+    fn every_instruction_set_computes_the_definition(case in case()) {
+        for isa in available() {
+            let product = case.product(isa, Finish::Bytes(case.requantise()));
+            let places = case.places(product.channels());
+            let mut out = vec![0; (product.channels() + 3) * places.len()];
+            product.run(&case.input, None, &mut out, &places).unwrap();
+            for (pixel, place) in places.iter().enumerate() {
+                for channel in 0..case.biases.len() {
+                    let found = out[*place as usize + channel];
+                    prop_assert_eq!(found, case.own(pixel, channel), "{:?} {} {}", isa, pixel, channel);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_instruction_set_adds_residuals(case in case(), others in activations(20 * 115)) {
+        let (other_zero, sum_zero, own, other) = case.residual;
+        for isa in available() {
+            let residual = Residual::new(own, other, other_zero, sum_zero, case.floor(sum_zero)).unwrap();
+            let product = case.product(isa, Finish::Sum(case.requantise(), residual));
+            let places = case.places(product.channels());
+            let mut out = vec![0; (product.channels() + 3) * places.len()];
+            let sources: Vec<u32> = (0..places.len()).map(|pixel| (pixel * 100) as u32).collect();
+            product.run(&case.input, Some((&others, &sources)), &mut out, &places).unwrap();
+            for (pixel, place) in places.iter().enumerate() {
+                for channel in 0..case.biases.len() {
+                    let expected = case.with_residual(pixel, channel, others[pixel * 100 + channel]);
+                    prop_assert_eq!(out[*place as usize + channel], expected, "{:?} {} {}", isa, pixel, channel);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_instruction_set_gives_the_same_floats(mut case in case()) {
+        case.pixels.truncate(1);
+        for isa in available() {
+            let mut out = vec![0.0; case.biases.len()];
+            let finish = Finish::floats(&case.multipliers).unwrap();
+            case.product(isa, finish).run_floats(&case.input, &mut out).unwrap();
+            for (channel, value) in out.iter().enumerate() {
+                prop_assert_eq!(*value, case.sum(0, channel) as f32 * case.multipliers[channel], "{:?}", isa);
+            }
+        }
+    }
+}
+
+#[test]
+fn longest_sums_are_exact_at_the_ends_of_the_range() {
+    let depth = weights::MAX_DEPTH;
+    for (isa, sign) in available().flat_map(|isa| [(isa, 1), (isa, -1)]) {
+        let gather = Gather::new(vec![0], vec![0], depth);
+        let packed = Weights::pack(&gather, &[0], |_, _, _| 127 * sign).unwrap();
+        let product = Product::new(isa, gather, packed, 0, Finish::floats(&[1.0]).unwrap()).unwrap();
+        let mut out = [0.0];
+        product.run_floats(&vec![255; depth], &mut out).unwrap();
+        assert_eq!(out[0], (depth as i32 * 255 * 127 * i32::from(sign)) as f32, "{isa:?}");
+    }
+}
+
+#[test]
+fn refuses_parts_that_do_not_fit() {
+    let gather = Gather::new(vec![0, 4], vec![0], 8);
+    let packed = || Weights::pack(&gather, &[0; 16], |_, _, _| 1).unwrap();
+    let finish = |channels| Finish::Bytes(Requantise::new(&vec![1.0; channels], 0, 0).unwrap());
+    let new = |gather: &Gather, channels| Product::new(Isa::Portable, gather.clone(), packed(), 0, finish(channels));
+    assert!(new(&gather, 17).is_err());
+    assert!(new(&Gather::new(vec![0], vec![0, 0], 8), 16).is_err());
+    let product = new(&gather, 16).unwrap();
+    let mut out = [0; 32];
+    assert!(product.run(&[0; 12], None, &mut out, &[0, 16]).is_ok());
+    assert!(product.run(&[0; 11], None, &mut out, &[0, 16]).is_err());
+    assert!(product.run(&[0; 12], None, &mut out, &[0, 17]).is_err());
+    assert!(product.run(&[0; 12], None, &mut out, &[0]).is_err());
+    assert!(
+        product
+            .run(&[0; 12], Some((&[0; 32], &[0, 16])), &mut out, &[0, 16])
+            .is_err()
+    );
+    assert!(product.run_floats(&[0; 12], &mut [0.0]).is_err());
+}
+
+#[test]
+fn instructions_that_are_missing_are_refused() {
+    for isa in Isa::ALL.into_iter().filter(|isa| !isa.is_available()) {
+        let gather = Gather::new(vec![0], vec![0], 8);
+        let packed = Weights::pack(&gather, &[0; 16], |_, _, _| 1).unwrap();
+        let product = Product::new(isa, gather, packed, 0, Finish::floats(&[1.0; 16]).unwrap());
+        assert_eq!(product.err(), Some(KernelError::Isa(isa)));
+    }
+    assert!(Isa::detect().is_available());
+}

@@ -1,0 +1,140 @@
+//! Weights in the order in which the kernels read them.
+//!
+//! [`LANES`] output channels form a panel, four products of a channel a group:
+//!
+//! ```text
+//! bytes[panel][k / 4][channel % 16][k % 4]        k = position in the runs, one after the other
+//! ```
+//!
+//! That is one 512-bit register of `vpdpbusd`, four 128-bit registers of `SDOT`, and eight halves for the kernels that
+//! multiply pairs. Channels and run positions beyond the last have weight 0, so that kernels know no edges.
+
+use super::{Gather, KernelError, LANES, expect};
+
+/// A run's length is a multiple of this: two groups, one 64-bit register.
+pub const RUN_STEP: usize = 8;
+
+/// Most values of a dot product: `2^16 * 255 * 127 < 2^31`.
+pub(super) const MAX_DEPTH: usize = 1 << 16;
+
+/// Packed weights and biases of a product.
+#[derive(Debug, Clone)]
+pub struct Weights {
+    bytes: Vec<i8>,
+    biases: Vec<i32>,
+    /// Sum of the weights of each channel, to fold zero points into the biases.
+    totals: Vec<i32>,
+    depth: usize,
+}
+
+impl Weights {
+    /// Packs the weights of `biases.len()` channels over the runs of a gather.
+    ///
+    /// `weight(channel, run, position)` is asked for every position, also those beyond the end of a run's meaning,
+    /// where it has to answer 0; `biases` are in units of activation scale times weight scale.
+    pub fn pack(
+        gather: &Gather,
+        biases: &[i32],
+        weight: impl Fn(usize, usize, usize) -> i8,
+    ) -> Result<Self, KernelError> {
+        let depth = gather.run() * gather.runs().len();
+        if depth > MAX_DEPTH {
+            return Err(KernelError::Depth(depth));
+        }
+        expect("bytes of a run beyond a multiple of 8", gather.run() % RUN_STEP, 0)?;
+        let channels = biases.len();
+        let panels = channels.div_ceil(LANES);
+        let mut packed = Self {
+            bytes: vec![0; panels * LANES * depth],
+            biases: biases.to_vec(),
+            totals: vec![0; panels * LANES],
+            depth,
+        };
+        packed.biases.resize(panels * LANES, 0);
+        for panel in 0..panels {
+            let first = panel * LANES;
+            let lanes = LANES.min(channels - first);
+            packed.pack_panel(gather, first..first + lanes, &weight)?;
+        }
+        Ok(packed)
+    }
+
+    fn pack_panel(
+        &mut self,
+        gather: &Gather,
+        channels: std::ops::Range<usize>,
+        weight: &impl Fn(usize, usize, usize) -> i8,
+    ) -> Result<(), KernelError> {
+        let first = channels.start;
+        let groups = &mut self.bytes[first * self.depth..(first + LANES) * self.depth];
+        for (at, group) in groups.chunks_exact_mut(4 * LANES).enumerate() {
+            for k in 4 * at..4 * at + 4 {
+                for channel in channels.clone() {
+                    let value = weight(channel, k / gather.run(), k % gather.run());
+                    if value == i8::MIN {
+                        return Err(KernelError::Weight(channel));
+                    }
+                    group[(channel - first) * 4 + k % 4] = value;
+                    self.totals[channel] += i32::from(value);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What each sum starts with, where activations have this zero point and kernels see them less `offset`.
+    pub(super) fn starts(&self, zero_point: u8, offset: i32) -> Vec<i32> {
+        let shift = offset - i32::from(zero_point);
+        let pairs = self.biases.iter().zip(&self.totals);
+        pairs
+            .map(|(bias, total)| bias.wrapping_add(shift.wrapping_mul(*total)))
+            .collect()
+    }
+
+    /// In the order of this module.
+    pub(super) fn bytes(&self) -> &[i8] {
+        &self.bytes
+    }
+
+    /// Values of a dot product.
+    pub(super) fn depth(&self) -> usize {
+        self.depth
+    }
+
+    /// Output channels, a multiple of [`LANES`].
+    pub fn channels(&self) -> usize {
+        self.biases.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packs_groups_of_four_within_panels_of_sixteen() {
+        let gather = Gather::new(vec![0], vec![0, 100], 8);
+        let weight = |channel: usize, run: usize, at: usize| (channel * 4 + run * 2 + at % 2) as i8;
+        let packed = Weights::pack(&gather, &[7; 17], weight).unwrap();
+        assert_eq!((packed.channels(), packed.depth()), (32, 16));
+        // Channel 16 is the first of the second panel; position 9 is position 1 of run 1, in group 2.
+        assert_eq!(packed.bytes()[16 * 16 + 2 * 64 + 1], 16 * 4 + 2 + 1);
+        assert_eq!(packed.bytes()[16 * 16 + 4..16 * 16 + 64], [0; 60]);
+        assert_eq!(packed.totals[1], 16 * 4 + 8 * 2 + 8);
+        assert_eq!(packed.starts(3, 128)[1], 7 + 125 * 88);
+        assert_eq!(packed.starts(3, 128)[17..], [0; 15]);
+    }
+
+    #[test]
+    fn refuses_what_the_kernels_cannot_sum() {
+        let gather = Gather::new(vec![0], vec![0], 8);
+        let error = Weights::pack(&gather, &[0; 3], |channel, _, _| if channel == 2 { -128 } else { 1 });
+        assert_eq!(error.unwrap_err(), KernelError::Weight(2));
+        let long = Gather::new(vec![0], vec![0], MAX_DEPTH + 8);
+        assert!(matches!(
+            Weights::pack(&long, &[0], |_, _, _| 0),
+            Err(KernelError::Depth(_))
+        ));
+        assert!(Weights::pack(&Gather::new(vec![0], vec![0], 7), &[0], |_, _, _| 0).is_err());
+    }
+}
