@@ -4,7 +4,9 @@
 //! bundle and knows which crop each of them sees and how it is normalised. Where the face is comes from
 //! outside ([`crate::face`], or the caller).
 
+mod floats;
 mod model;
+mod quantised;
 mod structure;
 
 use shared_model::emotion::Scores;

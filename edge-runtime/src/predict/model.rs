@@ -1,126 +1,94 @@
-//! One network, run by tract.
+//! One network, in floats or in integers.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use shared_model::image::{INPUT_LEN, SIDE};
-use tract_core::internal::{
-    Arc, Datum, Framework, IntoRunnable, TValue, TVec, Tensor, TractError, TractResult, TypedFact, TypedSimpleState,
-    tvec,
-};
+use shared_model::image::INPUT_LEN;
+use shared_model::manifest::INPUT_NAME;
+use tract_core::internal::Framework;
 use tract_onnx::pb::ModelProto;
-use tract_onnx::tract_hir::infer::{InferenceFact, InferenceModelExt};
 
-use super::{PredictError, structure};
+use super::{PredictError, floats, quantised, structure};
+use crate::kernels::Isa;
 
 /// A network with the input `[1, 1, 96, 96]` and outputs that are `[1, length]` each, ready to run.
 pub struct Model {
-    state: TypedSimpleState,
-    /// Shared with tract during a run only, so that it can be filled again.
-    input: Arc<Tensor>,
+    network: Network,
     names: Vec<String>,
-    /// Values of the last run.
-    outputs: TVec<TValue>,
+}
+
+enum Network {
+    Floats(floats::Network),
+    Integers(quantised::Network),
 }
 
 impl Model {
     /// Builds the network from an ONNX file, with these outputs (name and length) in this order.
     ///
-    /// The structure is checked before tract sees the file, a panic of tract becomes an error, and the
-    /// network runs once, so that one that cannot run is refused here.
+    /// Quantised files run in integers, with the fastest instructions of this processor. The structure is checked
+    /// before anything is built, a panic of tract becomes an error, and the network runs once, so that one that
+    /// cannot run is refused here.
     pub fn load(onnx: &[u8], outputs: &[(&str, usize)]) -> Result<Self, PredictError> {
+        Self::load_for(Isa::detect(), onnx, outputs)
+    }
+
+    /// Like [`Model::load`], where quantised files use these instructions; results are the same bit by bit.
+    pub fn load_for(isa: Isa, onnx: &[u8], outputs: &[(&str, usize)]) -> Result<Self, PredictError> {
         caught(|| {
             let proto = tract_onnx::onnx()
                 .proto_model_for_read(&mut &*onnx)
                 .map_err(|error| PredictError::NotOnnx(error.to_string()))?;
             structure::check(&proto, outputs).map_err(PredictError::Structure)?;
-            let mut model = build(&proto, outputs)?;
+            let mut model = Self {
+                network: Network::new(isa, proto, outputs)?,
+                names: outputs.iter().map(|(name, _)| (*name).to_owned()).collect(),
+            };
             model.run(&vec![0.0; INPUT_LEN])?;
             Ok(model)
         })
     }
 
-    /// Runs the network on one input: [`INPUT_LEN`] values, row by row.
+    /// Runs the network on one input: [`INPUT_LEN`] finite values, row by row.
     ///
     /// An output that is not finite is an error.
     pub fn run(&mut self, input: &[f32]) -> Result<(), PredictError> {
-        self.fill(input)?;
-        let inputs = tvec![TValue::from_const(Arc::clone(&self.input))];
-        self.outputs = self.state.run(inputs).map_err(|error| run_error(&error))?;
-        for (at, name) in self.names.iter().enumerate() {
-            if !self.output(at).iter().all(|value| value.is_finite()) {
-                return Err(PredictError::NotFinite(name.clone()));
-            }
+        if input.len() != INPUT_LEN {
+            return Err(PredictError::Input(input.len()));
         }
-        Ok(())
+        match &mut self.network {
+            Network::Floats(network) => network.run(input)?,
+            Network::Integers(network) if finite(input) => network.run(input).map_err(PredictError::Run)?,
+            // Bytes would hide it.
+            Network::Integers(_) => return Err(PredictError::NotFinite(INPUT_NAME.to_owned())),
+        }
+        match self.names.iter().enumerate().find(|(at, _)| !finite(self.output(*at))) {
+            Some((_, name)) => Err(PredictError::NotFinite(name.clone())),
+            None => Ok(()),
+        }
     }
 
     /// Output `at` of the last run, in the order given to [`Model::load`]; empty where there is none.
     pub fn output(&self, at: usize) -> &[f32] {
-        let plain = self.outputs.get(at).and_then(|value| value.as_plain_ram());
-        plain.and_then(|plain| plain.as_slice().ok()).unwrap_or(&[])
-    }
-
-    fn fill(&mut self, input: &[f32]) -> Result<(), PredictError> {
-        if input.len() != INPUT_LEN {
-            return Err(PredictError::Input(input.len()));
+        match &self.network {
+            Network::Floats(network) => network.output(at),
+            Network::Integers(network) => network.output(at),
         }
-        if Arc::get_mut(&mut self.input).is_none() {
-            // An output may be the input itself; then the old values are still held.
-            self.input = Arc::new(blank().map_err(|error| run_error(&error))?);
+    }
+}
+
+impl Network {
+    fn new(isa: Isa, proto: ModelProto, outputs: &[(&str, usize)]) -> Result<Self, PredictError> {
+        match proto.graph {
+            Some(graph) if quantised::is_quantised(&graph) => {
+                quantised::Network::new(graph, outputs, isa).map(Self::Integers)
+            }
+            graph => floats::Network::new(&ModelProto { graph, ..proto }, outputs).map(Self::Floats),
         }
-        let tensor = Arc::get_mut(&mut self.input).and_then(Tensor::as_plain_ram_mut);
-        let mut plain = tensor.ok_or_else(|| PredictError::Run("input tensor is shared".to_owned()))?;
-        let values = plain.as_slice_mut().map_err(|error| run_error(&error))?;
-        values.copy_from_slice(input);
-        Ok(())
     }
 }
 
-fn build(proto: &ModelProto, outputs: &[(&str, usize)]) -> Result<Model, PredictError> {
-    let load_error = |error: TractError| PredictError::Load(format!("{error:#}"));
-    let mut model = tract_onnx::onnx().model_for_proto_model(proto).map_err(load_error)?;
-    let declared = proto.graph.iter().flat_map(|graph| &graph.output);
-    let declared: Vec<&str> = declared.map(|output| output.name.as_str()).collect();
-    let outlets: Vec<_> = outputs
-        .iter()
-        .filter_map(|(name, _)| declared.iter().position(|other| other == name))
-        .filter_map(|at| model.outputs.get(at).copied())
-        .collect();
-    model.select_output_outlets(&outlets).map_err(load_error)?;
-    let fact = InferenceFact::dt_shape(f32::datum_type(), [1, 1, SIDE, SIDE]);
-    model.set_input_fact(0, fact).map_err(load_error)?;
-    let model = model.into_optimized().map_err(load_error)?;
-    for (at, (name, length)) in outputs.iter().enumerate() {
-        check_output(model.output_fact(at).map_err(load_error)?, name, *length)?;
-    }
-    let plan = model.into_runnable().map_err(load_error)?;
-    Ok(Model {
-        state: plan.spawn().map_err(load_error)?,
-        input: Arc::new(blank().map_err(load_error)?),
-        names: outputs.iter().map(|(name, _)| (*name).to_owned()).collect(),
-        outputs: TVec::new(),
-    })
-}
-
-fn check_output(fact: &TypedFact, name: &str, length: usize) -> Result<(), PredictError> {
-    let shape = fact.shape.as_concrete();
-    if fact.datum_type == f32::datum_type() && shape == Some(&[1, length]) {
-        return Ok(());
-    }
-    Err(PredictError::Output {
-        name: name.to_owned(),
-        length,
-        found: format!("{fact:?}"),
-    })
-}
-
-fn blank() -> TractResult<Tensor> {
-    Tensor::zero::<f32>(&[1, 1, SIDE, SIDE])
-}
-
-fn run_error(error: &TractError) -> PredictError {
-    PredictError::Run(format!("{error:#}"))
+fn finite(values: &[f32]) -> bool {
+    values.iter().all(|value| value.is_finite())
 }
 
 /// Turns a panic inside tract into an error.

@@ -1,0 +1,94 @@
+//! A network in 32-bit floats, run by tract.
+
+use shared_model::image::SIDE;
+use tract_core::internal::{
+    Arc, Datum, Framework, IntoRunnable, TValue, TVec, Tensor, TractError, TractResult, TypedFact, TypedSimpleState,
+    tvec,
+};
+use tract_onnx::pb::ModelProto;
+use tract_onnx::tract_hir::infer::{InferenceFact, InferenceModelExt};
+
+use super::PredictError;
+
+/// A network that is ready to run.
+pub(super) struct Network {
+    state: TypedSimpleState,
+    /// Shared with tract during a run only, so that it can be filled again.
+    input: Arc<Tensor>,
+    /// Values of the last run.
+    outputs: TVec<TValue>,
+}
+
+impl Network {
+    /// Builds the network from a file that the structure check has accepted.
+    pub(super) fn new(proto: &ModelProto, outputs: &[(&str, usize)]) -> Result<Self, PredictError> {
+        let load_error = |error: TractError| PredictError::Load(format!("{error:#}"));
+        let mut model = tract_onnx::onnx().model_for_proto_model(proto).map_err(load_error)?;
+        let declared = proto.graph.iter().flat_map(|graph| &graph.output);
+        let declared: Vec<&str> = declared.map(|output| output.name.as_str()).collect();
+        let outlets: Vec<_> = outputs
+            .iter()
+            .filter_map(|(name, _)| declared.iter().position(|other| other == name))
+            .filter_map(|at| model.outputs.get(at).copied())
+            .collect();
+        model.select_output_outlets(&outlets).map_err(load_error)?;
+        let fact = InferenceFact::dt_shape(f32::datum_type(), [1, 1, SIDE, SIDE]);
+        model.set_input_fact(0, fact).map_err(load_error)?;
+        let model = model.into_optimized().map_err(load_error)?;
+        for (at, (name, length)) in outputs.iter().enumerate() {
+            check_output(model.output_fact(at).map_err(load_error)?, name, *length)?;
+        }
+        let plan = model.into_runnable().map_err(load_error)?;
+        Ok(Self {
+            state: plan.spawn().map_err(load_error)?,
+            input: Arc::new(blank().map_err(load_error)?),
+            outputs: TVec::new(),
+        })
+    }
+
+    /// Runs on an image of [`SIDE`] rows and columns.
+    pub(super) fn run(&mut self, input: &[f32]) -> Result<(), PredictError> {
+        self.fill(input)?;
+        let inputs = tvec![TValue::from_const(Arc::clone(&self.input))];
+        self.outputs = self.state.run(inputs).map_err(|error| run_error(&error))?;
+        Ok(())
+    }
+
+    /// Output `at` of the last run; empty where there is none.
+    pub(super) fn output(&self, at: usize) -> &[f32] {
+        let plain = self.outputs.get(at).and_then(|value| value.as_plain_ram());
+        plain.and_then(|plain| plain.as_slice().ok()).unwrap_or(&[])
+    }
+
+    fn fill(&mut self, input: &[f32]) -> Result<(), PredictError> {
+        if Arc::get_mut(&mut self.input).is_none() {
+            // An output may be the input itself; then the old values are still held.
+            self.input = Arc::new(blank().map_err(|error| run_error(&error))?);
+        }
+        let tensor = Arc::get_mut(&mut self.input).and_then(Tensor::as_plain_ram_mut);
+        let mut plain = tensor.ok_or_else(|| PredictError::Run("input tensor is shared".to_owned()))?;
+        let values = plain.as_slice_mut().map_err(|error| run_error(&error))?;
+        values.copy_from_slice(input);
+        Ok(())
+    }
+}
+
+fn check_output(fact: &TypedFact, name: &str, length: usize) -> Result<(), PredictError> {
+    let shape = fact.shape.as_concrete();
+    if fact.datum_type == f32::datum_type() && shape == Some(&[1, length]) {
+        return Ok(());
+    }
+    Err(PredictError::Output {
+        name: name.to_owned(),
+        length,
+        found: format!("{fact:?}"),
+    })
+}
+
+fn blank() -> TractResult<Tensor> {
+    Tensor::zero::<f32>(&[1, 1, SIDE, SIDE])
+}
+
+fn run_error(error: &TractError) -> PredictError {
+    PredictError::Run(format!("{error:#}"))
+}

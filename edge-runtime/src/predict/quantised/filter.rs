@@ -1,0 +1,109 @@
+//! Quantised weights and biases of a convolution or dense layer.
+
+use super::constants::Constants;
+use super::graph::Filter;
+
+/// Where a weight lies in its constant.
+pub(super) struct Layout {
+    /// Output channels.
+    pub(super) outputs: usize,
+    /// Their axis.
+    pub(super) axis: usize,
+    /// See [`Filter::strides`].
+    pub(super) strides: [usize; 2],
+}
+
+/// What a `DequantizeLinear` of a constant takes.
+#[derive(Debug, Clone)]
+pub(super) struct Names {
+    /// Integers, scales and, where there are any, zero points.
+    pub(super) names: Vec<String>,
+    /// The axis along which there are several scales.
+    pub(super) axis: i64,
+}
+
+impl Names {
+    /// Name of the integers.
+    pub(super) fn integers(&self) -> &str {
+        self.names.first().map_or("", String::as_str)
+    }
+}
+
+/// How far a bias' scale may be from the product of activation and weight scale, relatively: rounding of floats.
+const SCALE_TOLERANCE: f32 = 1e-5;
+
+/// Reads what the `DequantizeLinear` of weights and of biases take. `scale` is the activations'.
+pub(super) fn read(
+    constants: &mut Constants,
+    weights: &Names,
+    biases: Option<&Names>,
+    layout: &Layout,
+    scale: f32,
+) -> Result<Filter, String> {
+    let [name, scales, zero_points @ ..] = &weights.names[..] else {
+        return Err("its weights have no scale".to_owned());
+    };
+    let axes = constants.shape(name)?.len() as i64;
+    let scales = constants.floats(scales)?;
+    if scales.len() > 1 && weights.axis.rem_euclid(axes.max(1)) != layout.axis as i64 {
+        return Err(format!(
+            "its weights have scales along axis {} instead of {}",
+            weights.axis, layout.axis
+        ));
+    }
+    let scales = per_channel(scales, layout.outputs)?;
+    if zero_points.iter().any(|name| {
+        constants
+            .signed(name)
+            .is_ok_and(|zeros| zeros.iter().any(|zero| *zero != 0))
+    }) {
+        return Err("its weights have a zero point that is not 0".to_owned());
+    }
+    let biases = match biases {
+        Some(names) => read_biases(constants, &names.names, &scales, scale)?,
+        None => vec![0; layout.outputs],
+    };
+    let bytes = constants.take_signed(name)?;
+    Ok(Filter {
+        bytes,
+        strides: layout.strides,
+        scales,
+        biases,
+    })
+}
+
+fn read_biases(constants: &Constants, names: &[String], scales: &[f32], scale: f32) -> Result<Vec<i32>, String> {
+    let [name, own_scales, zero_points @ ..] = names else {
+        return Err("its biases have no scale".to_owned());
+    };
+    if zero_points.iter().any(|name| {
+        constants
+            .integers(name)
+            .is_ok_and(|zeros| zeros.iter().any(|zero| *zero != 0))
+    }) {
+        return Err("its biases have a zero point that is not 0".to_owned());
+    }
+    let biases = constants.integers(name)?;
+    if biases.len() != scales.len() {
+        return Err(format!("{} biases for {} output channels", biases.len(), scales.len()));
+    }
+    let own_scales = per_channel(constants.floats(own_scales)?, scales.len())?;
+    for (own, weight) in own_scales.iter().zip(scales) {
+        let expected = weight * scale;
+        if (own - expected).abs() > expected * SCALE_TOLERANCE {
+            return Err(format!(
+                "a bias has the scale {own}, activations and weights have {expected}"
+            ));
+        }
+    }
+    Ok(biases)
+}
+
+/// One scale a channel, where the file may have one for all.
+fn per_channel(scales: Vec<f32>, channels: usize) -> Result<Vec<f32>, String> {
+    match scales.len() {
+        1 => Ok(vec![scales[0]; channels]),
+        length if length == channels => Ok(scales),
+        length => Err(format!("{length} scales for {channels} output channels")),
+    }
+}

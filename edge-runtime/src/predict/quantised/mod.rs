@@ -1,0 +1,75 @@
+//! A quantised network, run in integers.
+//!
+//! The interchange form is ONNX with `QuantizeLinear` and `DequantizeLinear` around every operation: activations
+//! without sign with one scale and zero point a tensor, weights with sign and one scale an output channel, batch norms
+//! folded. tract decodes the file, but would run such a network in floats. Here its nodes are [`read`] into a graph of
+//! integer operations, [`rewrite`] removes what costs time without changing a result, and the [`plan`] runs the graph
+//! with the [`kernels`](crate::kernels). A pattern that is not known is an error that names the node.
+
+mod attributes;
+mod constants;
+mod filter;
+mod graph;
+mod layout;
+mod plan;
+mod read;
+mod rewrite;
+
+use shared_model::image::SIDE;
+use tract_onnx::pb::GraphProto;
+
+use super::PredictError;
+use crate::kernels::Isa;
+use graph::Shape;
+use plan::Plan;
+
+/// Whether a file is in the interchange form.
+pub(super) fn is_quantised(graph: &GraphProto) -> bool {
+    graph.node.iter().any(|node| node.op_type == "QuantizeLinear")
+}
+
+/// A network that is ready to run.
+pub(super) struct Network {
+    plan: Plan,
+    /// Of the last run, in the order they were asked for.
+    outputs: Vec<Vec<f32>>,
+}
+
+impl Network {
+    /// Builds a network from a graph that the structure check has accepted; errors say what is wrong with which node.
+    pub(super) fn new(graph: GraphProto, outputs: &[(&str, usize)], isa: Isa) -> Result<Self, PredictError> {
+        let names: Vec<&str> = outputs.iter().map(|(name, _)| *name).collect();
+        let mut graph = read::read(graph, [SIDE, SIDE, 1], &names).map_err(PredictError::Load)?;
+        for (at, (name, length)) in outputs.iter().enumerate() {
+            check_output(graph.output_shape(at), name, *length)?;
+        }
+        rewrite::fuse_sums(&mut graph).map_err(PredictError::Load)?;
+        rewrite::drop_unused(&mut graph);
+        rewrite::crop(&mut graph);
+        Ok(Self {
+            plan: Plan::new(graph, isa).map_err(PredictError::Load)?,
+            outputs: outputs.iter().map(|(_, length)| vec![0.0; *length]).collect(),
+        })
+    }
+
+    /// Runs on an image of [`SIDE`] rows and columns; allocates nothing.
+    pub(super) fn run(&mut self, image: &[f32]) -> Result<(), String> {
+        self.plan.run(image, SIDE, &mut self.outputs)
+    }
+
+    /// Output `at` of the last run; empty where there is none.
+    pub(super) fn output(&self, at: usize) -> &[f32] {
+        self.outputs.get(at).map_or(&[], Vec::as_slice)
+    }
+}
+
+fn check_output(found: Option<Shape>, name: &str, length: usize) -> Result<(), PredictError> {
+    if found == Some([1, 1, length]) {
+        return Ok(());
+    }
+    Err(PredictError::Output {
+        name: name.to_owned(),
+        length,
+        found: format!("rows, columns and channels {found:?}"),
+    })
+}

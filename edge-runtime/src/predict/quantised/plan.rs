@@ -1,0 +1,305 @@
+//! A graph as steps over buffers, everything allocated when it is made.
+
+use crate::kernels::{
+    AveragePool, Finish, Isa, KernelError, MaxPool, Product, Quantisation, Requantise, Residual, Weights, dequantise,
+    quantise,
+};
+
+use super::graph::{Filter, Graph, Node, Op, Shape, Sum, Target, TensorId, Window};
+use super::layout::Layout;
+
+/// One operation with its weights.
+enum Step {
+    Product {
+        product: Product,
+        other: Option<(TensorId, Vec<u32>)>,
+    },
+    Floats {
+        product: Product,
+        output: usize,
+    },
+    MaxPool(MaxPool),
+    AveragePool(AveragePool),
+}
+
+/// A step, where it reads and where it writes.
+struct Planned {
+    name: String,
+    step: Step,
+    input: TensorId,
+    /// Equal to the input where the step gives floats.
+    output: TensorId,
+    /// First byte of every output pixel.
+    pixels: Vec<u32>,
+}
+
+/// A network that is ready to run.
+pub(super) struct Plan {
+    /// One buffer a tensor, borders filled with zero points.
+    buffers: Vec<Vec<u8>>,
+    layouts: Vec<Layout>,
+    quantisations: Vec<Quantisation>,
+    input: TensorId,
+    steps: Vec<Planned>,
+    dequantised: Vec<(TensorId, usize)>,
+}
+
+impl Plan {
+    /// Packs the weights of a graph; they are taken out of it one by one, so that no network is held twice.
+    pub(super) fn new(graph: Graph, isa: Isa) -> Result<Self, String> {
+        let layouts = layouts(&graph);
+        let quantisations: Vec<_> = graph.tensors.iter().map(|tensor| tensor.quantisation).collect();
+        let buffers = layouts.iter().zip(&quantisations);
+        let buffers = buffers
+            .map(|(layout, quantisation)| vec![quantisation.zero_point(); layout.length()])
+            .collect();
+        let input = graph.input.ok_or("its input is not quantised")?;
+        if let Some((_, at)) = graph
+            .dequantised
+            .iter()
+            .find(|(id, _)| layouts[*id].shape()[..2] != [1, 1])
+        {
+            return Err(format!("output {at} is no vector"));
+        }
+        let mut plan = Self {
+            buffers,
+            layouts,
+            quantisations,
+            input,
+            steps: Vec::with_capacity(graph.nodes.len()),
+            dequantised: graph.dequantised,
+        };
+        for node in graph.nodes {
+            let name = node.name.clone();
+            let step = plan
+                .planned(node, isa)
+                .map_err(|error| format!("node `{name}`: {error}"))?;
+            plan.steps.push(step);
+        }
+        Ok(plan)
+    }
+
+    fn planned(&self, node: Node, isa: Isa) -> Result<Planned, KernelError> {
+        let Node {
+            name,
+            op,
+            input,
+            output,
+            relu,
+        } = node;
+        let (shape, pixels) = match output {
+            Target::Tensor(tensor) => (self.layouts[tensor].shape(), self.layouts[tensor].pixels()),
+            Target::Output(_) => ([1, 1, 1], vec![0]),
+        };
+        let step = match op {
+            Op::Convolution { window, filter, sum } => {
+                let finish = self.finish(&filter, input, output, relu, sum)?;
+                let product = self.product(isa, input, &window, filter, finish, shape)?;
+                match output {
+                    Target::Output(output) => Step::Floats { product, output },
+                    Target::Tensor(_) => {
+                        let other = sum.map(|sum| (sum.other, self.layouts[sum.other].pixels()));
+                        Step::Product {
+                            product,
+                            other: self.cropped(other, shape),
+                        }
+                    }
+                }
+            }
+            Op::MaxPool(window) => Step::MaxPool(MaxPool::new(self.layouts[input].pixels_of(&window, shape)?)),
+            Op::AveragePool(window) => self.average(input, output, &window, shape, relu)?,
+            Op::Add { .. } => {
+                return Err(KernelError::Shape {
+                    what: "sums left over",
+                    found: 1,
+                    expected: 0,
+                });
+            }
+        };
+        let output = if let Target::Tensor(tensor) = output {
+            tensor
+        } else {
+            input
+        };
+        Ok(Planned {
+            name,
+            step,
+            input,
+            output,
+            pixels,
+        })
+    }
+
+    /// The pixels of another tensor that this output has; the other may be larger.
+    fn cropped(&self, other: Option<(TensorId, Vec<u32>)>, shape: Shape) -> Option<(TensorId, Vec<u32>)> {
+        let (tensor, pixels) = other?;
+        let width = self.layouts[tensor].shape()[1];
+        let rows = pixels.chunks(width).take(shape[0]);
+        Some((
+            tensor,
+            rows.flat_map(|row| row.iter().take(shape[1]).copied()).collect(),
+        ))
+    }
+
+    fn finish(
+        &self,
+        filter: &Filter,
+        input: TensorId,
+        output: Target,
+        relu: bool,
+        sum: Option<Sum>,
+    ) -> Result<Finish, KernelError> {
+        let scale = self.quantisations[input].scale();
+        let Target::Tensor(output) = output else {
+            let factors: Vec<f32> = filter.scales.iter().map(|weight| scale * weight).collect();
+            return Finish::floats(&factors);
+        };
+        let result = self.quantisations[output];
+        let (own, own_relu) = sum.map_or((result, relu), |sum| (sum.inner, sum.inner_relu));
+        let multipliers: Vec<f32> = filter
+            .scales
+            .iter()
+            .map(|weight| scale * weight / own.scale())
+            .collect();
+        let requantise = Requantise::new(&multipliers, own.zero_point(), floor(own, own_relu))?;
+        let Some(sum) = sum else {
+            return Ok(Finish::Bytes(requantise));
+        };
+        let other = self.quantisations[sum.other];
+        let residual = Residual::new(
+            own.scale() / result.scale(),
+            other.scale() / result.scale(),
+            other.zero_point(),
+            result.zero_point(),
+            floor(result, relu),
+        )?;
+        Ok(Finish::Sum(requantise, residual))
+    }
+
+    fn product(
+        &self,
+        isa: Isa,
+        input: TensorId,
+        window: &Window,
+        filter: Filter,
+        finish: Finish,
+        shape: Shape,
+    ) -> Result<Product, KernelError> {
+        let layout = &self.layouts[input];
+        let gather = layout.rows_of(window, shape)?;
+        let (channels, pixel) = (layout.shape()[2], layout.pixel());
+        let [rows, columns] = window.size;
+        let [output_stride, stride] = filter.strides;
+        let weight = |output: usize, row: usize, at: usize| {
+            let (column, channel) = (at / pixel, at % pixel);
+            if column >= columns || channel >= channels {
+                return 0;
+            }
+            let position = (channel * rows + row) * columns + column;
+            filter
+                .bytes
+                .get(output * output_stride + position * stride)
+                .copied()
+                .unwrap_or(0) as i8
+        };
+        let weights = Weights::pack(&gather, &filter.biases, weight)?;
+        Product::new(isa, gather, weights, self.quantisations[input].zero_point(), finish)
+    }
+
+    fn average(
+        &self,
+        input: TensorId,
+        output: Target,
+        window: &Window,
+        shape: Shape,
+        relu: bool,
+    ) -> Result<Step, KernelError> {
+        let Target::Tensor(output) = output else {
+            return Err(KernelError::Shape {
+                what: "averages without a scale",
+                found: 1,
+                expected: 0,
+            });
+        };
+        let (from, to) = (self.quantisations[input], self.quantisations[output]);
+        let elements = (window.size[0] * window.size[1]) as f32;
+        let multipliers = vec![from.scale() / (to.scale() * elements); self.layouts[input].pixel()];
+        let requantise = Requantise::new(&multipliers, to.zero_point(), floor(to, relu))?;
+        let gather = self.layouts[input].pixels_of(window, shape)?;
+        Ok(Step::AveragePool(AveragePool::new(
+            gather,
+            from.zero_point(),
+            requantise,
+        )?))
+    }
+
+    /// Runs all steps; `columns` is the width of the image, of which the network may need less.
+    pub(super) fn run(&mut self, image: &[f32], columns: usize, outputs: &mut [Vec<f32>]) -> Result<(), String> {
+        self.quantise(image, columns);
+        for step in &self.steps {
+            let done = step.run(&mut self.buffers, outputs);
+            done.map_err(|error| format!("node `{}`: {error}", step.name))?;
+        }
+        for (tensor, at) in &self.dequantised {
+            let values = &self.buffers[*tensor][self.layouts[*tensor].pixels()[0] as usize..];
+            dequantise(values, self.quantisations[*tensor], &mut outputs[*at]);
+        }
+        Ok(())
+    }
+
+    fn quantise(&mut self, image: &[f32], columns: usize) {
+        let layout = self.layouts[self.input];
+        let width = layout.shape()[1];
+        let buffer = &mut self.buffers[self.input];
+        for (row, start) in image.chunks(columns).zip(layout.rows()) {
+            quantise(
+                &row[..width],
+                self.quantisations[self.input],
+                &mut buffer[start..start + width],
+            );
+        }
+    }
+}
+
+impl Planned {
+    /// Takes the output's buffer out while the others are read.
+    fn run(&self, buffers: &mut [Vec<u8>], outputs: &mut [Vec<f32>]) -> Result<(), KernelError> {
+        if let Step::Floats { product, output } = &self.step {
+            return product.run_floats(&buffers[self.input], &mut outputs[*output]);
+        }
+        let mut out = std::mem::take(&mut buffers[self.output]);
+        let input = &buffers[self.input];
+        let done = match &self.step {
+            Step::Product { product, other } => {
+                let others = other
+                    .as_ref()
+                    .map(|(tensor, pixels)| (buffers[*tensor].as_slice(), pixels.as_slice()));
+                product.run(input, others, &mut out, &self.pixels)
+            }
+            Step::MaxPool(pool) => pool.run(input, &mut out, &self.pixels),
+            Step::AveragePool(pool) => pool.run(input, &mut out, &self.pixels),
+            Step::Floats { .. } => Ok(()),
+        };
+        buffers[self.output] = out;
+        done
+    }
+}
+
+fn floor(quantisation: Quantisation, relu: bool) -> u8 {
+    if relu { quantisation.zero_point() } else { 0 }
+}
+
+/// Borders are as wide as the widest padding of a tensor's readers.
+fn layouts(graph: &Graph) -> Vec<Layout> {
+    let mut borders = vec![0; graph.tensors.len()];
+    for node in &graph.nodes {
+        if let Op::Convolution { window, .. } = &node.op {
+            let widest = window.pads.into_iter().max().unwrap_or(0);
+            borders[node.input] = widest.max(borders[node.input]);
+        }
+    }
+    let tensors = graph.tensors.iter().zip(borders);
+    tensors
+        .map(|(tensor, border)| Layout::new(tensor.shape, border))
+        .collect()
+}
