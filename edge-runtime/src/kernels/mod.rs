@@ -18,6 +18,14 @@
 //! This is the only module with `unsafe`: vector instructions that the compiler does not find by itself. Shapes are
 //! checked by [`Product`] before any of it runs. What a network is, is none of its business.
 #![allow(unsafe_code)]
+#![allow(
+    clippy::inline_always,
+    reason = "a function with other target features than its caller's is not inlined otherwise"
+)]
+#![allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "groups of four are slices of longer rows"
+)]
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;

@@ -15,7 +15,7 @@ pub struct Product {
 }
 
 /// Other activations of a residual sum: a buffer, and where each output pixel begins in it.
-pub type Others<'a> = (&'a [u8], &'a [u32]);
+pub(super) type Others<'a> = (&'a [u8], &'a [u32]);
 
 impl Product {
     /// Puts the parts together; `zero_point` is that of the gathered activations.

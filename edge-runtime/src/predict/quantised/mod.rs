@@ -15,6 +15,8 @@ mod plan;
 mod read;
 mod rewrite;
 
+use std::collections::HashSet;
+
 use shared_model::image::SIDE;
 use tract_onnx::pb::GraphProto;
 
@@ -23,9 +25,17 @@ use crate::kernels::Isa;
 use graph::Shape;
 use plan::Plan;
 
-/// Whether a file is in the interchange form.
+/// Whether a file is in the interchange form throughout.
+///
+/// A file in which some layers kept their floats is run by tract, in floats.
 pub(super) fn is_quantised(graph: &GraphProto) -> bool {
-    graph.node.iter().any(|node| node.op_type == "QuantizeLinear")
+    let dequantised: HashSet<&str> = (graph.node.iter().filter(|node| node.op_type == "DequantizeLinear"))
+        .flat_map(|node| &node.output)
+        .map(String::as_str)
+        .collect();
+    let mut layers = (graph.node.iter()).filter(|node| matches!(node.op_type.as_str(), "Conv" | "Gemm" | "MatMul"));
+    let integer = |weights: Option<&String>| weights.is_some_and(|weights| dequantised.contains(weights.as_str()));
+    !dequantised.is_empty() && layers.all(|layer| integer(layer.input.get(1)))
 }
 
 /// A network that is ready to run.

@@ -94,7 +94,7 @@ impl Plan {
         let step = match op {
             Op::Convolution { window, filter, sum } => {
                 let finish = self.finish(&filter, input, output, relu, sum)?;
-                let product = self.product(isa, input, &window, filter, finish, shape)?;
+                let product = self.product(isa, input, &window, &filter, finish, shape)?;
                 match output {
                     Target::Output(output) => Step::Floats { product, output },
                     Target::Tensor(_) => {
@@ -181,7 +181,7 @@ impl Plan {
         isa: Isa,
         input: TensorId,
         window: &Window,
-        filter: Filter,
+        filter: &Filter,
         finish: Finish,
         shape: Shape,
     ) -> Result<Product, KernelError> {

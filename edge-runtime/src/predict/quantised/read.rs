@@ -175,7 +175,7 @@ impl Reader {
             strides: [channels * rows * columns, 1],
         };
         let op = self.filtered(node, view, window, &layout)?;
-        self.pending(node, view, op, [height, width, outputs])
+        Ok(Self::pending(node, view, op, [height, width, outputs]))
     }
 
     fn dense(&mut self, node: &NodeProto) -> Result<Value, String> {
@@ -206,7 +206,7 @@ impl Reader {
         let strides = if transposed { [depth, 1] } else { [1, outputs] };
         let axis = usize::from(!transposed);
         let op = self.filtered(node, view, window, &filter::Layout { outputs, axis, strides })?;
-        let Value::Pending(mut pending) = self.pending(node, view, op, [1, 1, outputs])? else {
+        let Value::Pending(mut pending) = Self::pending(node, view, op, [1, 1, outputs]) else {
             return Err("it has no result".to_owned());
         };
         pending.flat = true;
@@ -241,7 +241,7 @@ impl Reader {
         if shape != self.graph.tensors[other.tensor].shape || view.flat || other.flat {
             return Err("its inputs have different shapes".to_owned());
         }
-        self.pending(node, view, Op::Add { other: other.tensor }, shape)
+        Ok(Self::pending(node, view, Op::Add { other: other.tensor }, shape))
     }
 
     fn pool(&mut self, node: &NodeProto, op: fn(Window) -> Op) -> Result<Value, String> {
@@ -255,7 +255,7 @@ impl Reader {
         }
         let shape = self.graph.tensors[view.tensor].shape;
         let [height, width] = window.output(shape).ok_or("its window is larger than its input")?;
-        self.pending(node, view, op(window), [height, width, shape[2]])
+        Ok(Self::pending(node, view, op(window), [height, width, shape[2]]))
     }
 
     fn relu(&mut self, node: &NodeProto) -> Result<Value, String> {
@@ -293,20 +293,20 @@ impl Reader {
         Ok(())
     }
 
-    fn pending(&self, node: &NodeProto, view: View, op: Op, shape: Shape) -> Result<Value, String> {
+    fn pending(node: &NodeProto, view: View, op: Op, shape: Shape) -> Value {
         let name = if node.name.is_empty() {
             node.output.first().cloned()
         } else {
             Some(node.name.clone())
         };
-        Ok(Value::Pending(Box::new(Pending {
+        Value::Pending(Box::new(Pending {
             name: name.unwrap_or_default(),
             op,
             input: view.tensor,
             shape,
             flat: false,
             relu: false,
-        })))
+        }))
     }
 
     fn push(&mut self, pending: Pending, output: Target) {
