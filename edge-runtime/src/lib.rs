@@ -2,6 +2,7 @@
 
 pub mod annotate;
 pub mod bundle;
+pub mod clock;
 pub mod config;
 pub mod decide;
 pub mod face;

@@ -23,9 +23,13 @@ pub const MAX_PIXELS: u64 = 64 << 20;
 pub const EXTENSIONS: [&str; 6] = ["jpeg", "jpg", "pgm", "png", "pnm", "ppm"];
 
 /// A picture: grey, 8 bits a pixel, with the colours it had.
-#[derive(Debug, Clone, PartialEq)]
+///
+/// The default has no pixels; it is memory for [`Picture::rewrite`].
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Picture {
-    gray: GrayImage,
+    gray: Vec<u8>,
+    width: usize,
+    height: usize,
     color: Option<RgbImage>,
 }
 
@@ -74,57 +78,86 @@ impl Picture {
     /// A grey picture of `width` x `height` pixels, row by row.
     pub fn from_gray(data: Vec<u8>, width: usize, height: usize) -> Result<Self, PictureError> {
         check_size(width as u64, height as u64)?;
-        GrayView::new(&data, width, height).map_err(PictureError::Size)?;
-        let gray = GrayImage::from_raw(width as u32, height as u32, data).ok_or(PictureError::Size(SizeError))?;
-        Ok(Self { gray, color: None })
+        if data.len() != width * height {
+            return Err(PictureError::Size(SizeError));
+        }
+        Ok(Self {
+            gray: data,
+            width,
+            height,
+            color: None,
+        })
+    }
+
+    /// Makes this a grey picture of `width` x `height` pixels and gives them, row by row, to be written;
+    /// what they hold is left over from before. Takes no memory where there is enough.
+    pub fn rewrite(&mut self, width: usize, height: usize) -> Result<&mut [u8], PictureError> {
+        check_size(width as u64, height as u64)?;
+        self.color = None;
+        self.gray.resize(width * height, 0);
+        (self.width, self.height) = (width, height);
+        Ok(&mut self.gray)
+    }
+
+    /// Becomes a grey copy of a picture; takes no memory where there is enough.
+    pub fn copy_gray(&mut self, picture: GrayView<'_>) -> Result<(), PictureError> {
+        let width = picture.width();
+        let pixels = self.rewrite(width, picture.height())?;
+        for (y, row) in pixels.chunks_exact_mut(width).enumerate() {
+            row.copy_from_slice(picture.row(y));
+        }
+        Ok(())
     }
 
     /// The grey pixels.
     pub fn gray(&self) -> Result<GrayView<'_>, PictureError> {
-        GrayView::new(self.gray.as_raw(), self.width(), self.height()).map_err(PictureError::Size)
+        GrayView::new(&self.gray, self.width, self.height).map_err(PictureError::Size)
     }
 
     /// Width in pixels.
     pub fn width(&self) -> usize {
-        self.gray.width() as usize
+        self.width
     }
 
     /// Height in pixels.
     pub fn height(&self) -> usize {
-        self.gray.height() as usize
+        self.height
     }
 
     /// A copy in colour to draw on; grey where the picture had no colours.
     pub(crate) fn to_rgb(&self) -> RgbImage {
-        let grey = || DynamicImage::ImageLuma8(self.gray.clone()).into_rgb8();
+        let grey = || {
+            let data = self.gray.iter().flat_map(|value| [*value; 3]).collect();
+            // Three bytes a pixel of the same picture: the size fits.
+            RgbImage::from_raw(self.width as u32, self.height as u32, data).unwrap_or_default()
+        };
         self.color.clone().unwrap_or_else(grey)
     }
 
     fn from_image(image: DynamicImage) -> Self {
-        if image.color().has_color() {
+        let (width, height) = (image.width() as usize, image.height() as usize);
+        let (gray, color) = if image.color().has_color() {
             let color = image.into_rgb8();
-            Self {
-                gray: luma(&color),
-                color: Some(color),
-            }
+            (luma(&color), Some(color))
         } else {
-            Self {
-                gray: image.into_luma8(),
-                color: None,
-            }
+            (image.into_luma8().into_raw(), None)
+        };
+        Self {
+            gray,
+            width,
+            height,
+            color,
         }
     }
 }
 
 /// BT.601 luma, rounded.
-fn luma(color: &RgbImage) -> GrayImage {
+fn luma(color: &RgbImage) -> Vec<u8> {
     let weigh = |pixel: &image::Rgb<u8>| {
         let [r, g, b] = pixel.0.map(u32::from);
         ((299 * r + 587 * g + 114 * b + 500) / 1000) as u8
     };
-    let data = color.pixels().map(weigh).collect();
-    // One byte a pixel of the same picture: the size fits.
-    GrayImage::from_raw(color.width(), color.height(), data).unwrap_or_default()
+    color.pixels().map(weigh).collect()
 }
 
 fn check_size(width: u64, height: u64) -> Result<(), PictureError> {
@@ -195,7 +228,7 @@ mod tests {
     }
 
     fn pixels(file: &[u8]) -> Vec<u8> {
-        Picture::decode(file).unwrap().gray.into_raw()
+        Picture::decode(file).unwrap().gray
     }
 
     #[test]
@@ -205,6 +238,18 @@ mod tests {
         // 255 x 0.299, 0.587, 0.114, rounded.
         assert_eq!(pixels(&file), [76, 150, 29, 255]);
         assert_eq!(Picture::decode(&file).unwrap().to_rgb().into_raw(), rgb);
+    }
+
+    #[test]
+    fn rewriting_takes_the_new_size_and_drops_the_colours() {
+        let mut picture = Picture::decode(&png(&[9, 9, 9], 1, 1, ExtendedColorType::Rgb8)).unwrap();
+        picture.rewrite(3, 2).unwrap().copy_from_slice(&[1, 2, 3, 4, 5, 6]);
+        assert_eq!(picture, Picture::from_gray(vec![1, 2, 3, 4, 5, 6], 3, 2).unwrap());
+        assert!(picture.rewrite(0, 2).is_err());
+        let padded = GrayView::with_stride(&[1, 2, 99, 3, 4], 2, 2, 3).unwrap();
+        picture.copy_gray(padded).unwrap();
+        assert_eq!(picture, Picture::from_gray(vec![1, 2, 3, 4], 2, 2).unwrap());
+        assert!(Picture::default().gray().is_err());
     }
 
     #[test]

@@ -12,7 +12,7 @@ use edge_runtime::face::DetectorConfig;
 use edge_runtime::locate::{Faces, Located, Locator};
 use edge_runtime::predict::{PredictError, Predictor};
 use edge_runtime::sink::{self, JsonLines, SinkError};
-use edge_runtime::source::{Files, Frame, FrameSource, Input, Repeat};
+use edge_runtime::source::{Files, Frame, FrameSource, Input, Next, Repeat};
 use shared_model::emotion::ClassSet;
 use shared_model::image::{GrayView, Rect};
 use shared_model::message::{Face, FaceLine};
@@ -109,11 +109,12 @@ pub(crate) fn main(args: &Args, verbosity: Verbosity) -> Result<ExitCode, Failur
     };
     let inputs = args.inputs.iter().map(|input| Input::parse(input)).collect();
     let mut source = Files::new(inputs, Repeat::Once, 0);
-    let mut tally = Tally::default();
+    let (mut tally, mut frame) = (Tally::default(), Frame::default());
     loop {
-        let result = match source.next_frame() {
-            Ok(None) => break,
-            Ok(Some(frame)) => classifier.classify(&frame),
+        let result = match source.read(&mut frame) {
+            Ok(Next::End) => break,
+            Ok(Next::Nothing) => continue,
+            Ok(Next::Frame) => classifier.classify(&frame),
             Err(error) => Err(Failure::new(source_code(&error), error)),
         };
         match result {
@@ -272,7 +273,6 @@ fn annotate_error(path: &Path, error: &io::Error) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use edge_runtime::picture::Picture;
 
     #[test]
     fn reads_the_three_kinds_of_faces() {
@@ -305,8 +305,7 @@ mod tests {
             pages.name(&Frame {
                 input: input.into(),
                 number,
-                time_ms: 0,
-                picture: Picture::from_gray(vec![0], 1, 1).unwrap(),
+                ..Frame::default()
             })
         };
         assert_eq!(name("a/x.png", 0), "x-annotated.png");

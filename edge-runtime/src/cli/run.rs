@@ -7,10 +7,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use edge_runtime::clock::SystemClock;
 use edge_runtime::config::{Config, GpioBackend, GpioConfig, Pace, SourceConfig, Stdout};
 use edge_runtime::decide::Decider;
 use edge_runtime::locate::Locator;
-use edge_runtime::pipeline::{End, Pipeline, PipelineError, Stages, Surroundings, SystemClock, Timing, Trouble};
+use edge_runtime::pipeline::{End, Pipeline, PipelineError, Progress, Stages, Surroundings, Timing, Trouble};
 use edge_runtime::predict::Predictor;
 use edge_runtime::sink::gpio::{Line, LogGpio};
 use edge_runtime::sink::{Faces, GpioSink, JsonLines, SignalSink};
@@ -42,7 +43,8 @@ pub(crate) struct Args {
 pub(crate) fn main(args: &Args, verbosity: Verbosity) -> Result<ExitCode, Failure> {
     let config = Config::load(&args.config)?;
     let signals = Signals::catch()?;
-    let mut pipeline = Pipeline::new(stages(&config)?);
+    let progress = Arc::new(Progress::default());
+    let mut pipeline = Pipeline::new(stages(&config, progress)?);
     // A source without a single frame is an error of the source, not a run without faces.
     let mut first = None;
     let mut report = |trouble: &Trouble| {
@@ -72,7 +74,7 @@ fn pipeline_code(error: &PipelineError) -> u8 {
     }
 }
 
-fn stages(config: &Config) -> Result<Stages, Failure> {
+fn stages(config: &Config, progress: Arc<Progress>) -> Result<Stages, Failure> {
     let bundle = open_bundle(Some(&config.bundle))?;
     let manifest = bundle.manifest();
     let classes = manifest.classes.clone();
@@ -85,6 +87,7 @@ fn stages(config: &Config) -> Result<Stages, Failure> {
         classes,
         decider,
         boot: boot_id(),
+        progress,
     })
 }
 

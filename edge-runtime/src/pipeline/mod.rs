@@ -1,19 +1,20 @@
 //! From a source to the sinks: frame, face, networks, verdict, signal.
 //!
 //! The source runs on a thread of its own, so that one that stalls keeps neither a stop signal waiting
-//! nor an old verdict alive. A bad frame is counted and skipped; a sink that fails is tried again with
+//! nor an old verdict alive; of a camera only the newest frame is kept. A bad frame is counted and skipped; a sink that fails is tried again with
 //! each frame and ends the run when it keeps failing.
 
-mod clock;
 mod outputs;
 mod pacer;
+mod progress;
+mod reader;
+mod slot;
 mod stats;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
-use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use shared_model::Text;
@@ -21,6 +22,7 @@ use shared_model::emotion::ClassSet;
 use shared_model::image::Rect;
 use shared_model::message::{Face, FaceLine, State};
 
+use crate::clock::Clock;
 use crate::decide::{Change, Decider, Observation};
 use crate::locate::Locator;
 use crate::picture::PictureError;
@@ -30,8 +32,10 @@ use crate::source::{Frame, FrameSource, SourceError};
 
 use outputs::{MAX_FAILURES, Outputs};
 use pacer::{Pacer, Turn};
+use reader::Reader;
+use slot::{Keep, Taken};
 
-pub use clock::{Clock, SystemClock};
+pub use progress::Progress;
 pub use stats::{Latencies, Stats};
 
 /// Longest wait before the stop signal and the age of the verdict are looked at again.
@@ -45,8 +49,17 @@ pub enum Timing {
     Recorded,
     /// Frames of a recording are held back until their time has come, and left out when it is over.
     Paced,
-    /// Frames come when they come; while none does, time goes on.
+    /// Frames come when they come, and only the newest counts; while none comes, time goes on.
     Live,
+}
+
+impl Timing {
+    fn keep(self) -> Keep {
+        match self {
+            Self::Recorded | Self::Paced => Keep::All,
+            Self::Live => Keep::Newest,
+        }
+    }
 }
 
 /// Everything that a frame passes through.
@@ -63,6 +76,8 @@ pub struct Stages {
     pub sinks: Vec<Box<dyn SignalSink>>,
     /// Identifies this start of the program.
     pub boot: Text<32>,
+    /// Is told how far the run has come.
+    pub progress: Arc<Progress>,
 }
 
 /// Something that went wrong without ending the run.
@@ -135,6 +150,7 @@ pub struct Pipeline {
     decider: Decider,
     outputs: Outputs,
     boot: Text<32>,
+    progress: Arc<Progress>,
     sequence: u64,
     stats: Stats,
 }
@@ -155,6 +171,7 @@ impl Pipeline {
             decider: stages.decider,
             outputs: Outputs::new(stages.sinks),
             boot: stages.boot,
+            progress: stages.progress,
             sequence: 0,
             stats: Stats::default(),
         }
@@ -172,37 +189,44 @@ impl Pipeline {
         timing: Timing,
         around: &mut Surroundings<'_>,
     ) -> Result<End, PipelineError> {
-        let (frames, reader) = spawn(source)?;
-        let left = self.pump(&frames, timing, around);
+        let reader = Reader::start(source, timing.keep(), Arc::clone(&self.progress))?;
+        let left = self.pump(&reader, timing, around);
         self.outputs.close(around.report);
         self.stats.sink_errors = self.outputs.errors();
+        let replaced = reader.dropped();
+        self.stats.frames += replaced;
+        self.stats.dropped += replaced;
         match left {
             // The thread is over: whether it ended or broke down shows only now.
-            Leave::End(End::Exhausted) => reader
-                .join()
-                .map(|()| End::Exhausted)
-                .map_err(|_| PipelineError::Source),
-            Leave::End(end) => Ok(end),
-            Leave::Error(error) => Err(error),
+            Leave::End(End::Exhausted) => reader.join().map(|()| End::Exhausted),
+            Leave::End(end) => {
+                reader.leave(around.clock);
+                Ok(end)
+            }
+            Leave::Error(error) => {
+                reader.leave(around.clock);
+                Err(error)
+            }
         }
     }
 
-    fn pump(&mut self, frames: &Frames, timing: Timing, around: &mut Surroundings<'_>) -> Leave {
+    fn pump(&mut self, reader: &Reader, timing: Timing, around: &mut Surroundings<'_>) -> Leave {
         let start = around.clock.now();
         let mut pacer = Pacer::new(timing);
+        let mut frame = Frame::default();
         loop {
             self.stats.elapsed = around.clock.now().saturating_sub(start);
             if around.stop.load(Ordering::Relaxed) {
                 return Leave::End(End::Stopped);
             }
-            let step = match frames.recv_timeout(POLL) {
-                Ok(Ok(frame)) => self.take(&frame, &mut pacer, around),
-                Ok(Err(error)) => {
+            let step = match reader.take(&mut frame, POLL) {
+                Taken::Frame => self.take(&frame, &mut pacer, around),
+                Taken::Error(error) => {
                     self.skip(&error.into(), around);
                     self.idle(&pacer, around)
                 }
-                Err(RecvTimeoutError::Timeout) => self.idle(&pacer, around),
-                Err(RecvTimeoutError::Disconnected) => return Leave::End(End::Exhausted),
+                Taken::Nothing => self.idle(&pacer, around),
+                Taken::End => return Leave::End(End::Exhausted),
             };
             if let Err(leave) = step {
                 return leave;
@@ -213,6 +237,7 @@ impl Pipeline {
     /// Waits for the time of a frame, then judges it, unless that time is over.
     fn take(&mut self, frame: &Frame, pacer: &mut Pacer, around: &mut Surroundings<'_>) -> Result<(), Leave> {
         self.stats.frames += 1;
+        self.stats.capture.record(frame.capture);
         while let Turn::After(wait) = pacer.turn(frame, around.clock.now()) {
             if around.stop.load(Ordering::Relaxed) {
                 return Ok(());
@@ -239,6 +264,8 @@ impl Pipeline {
             }
         };
         self.stats.judged += 1;
+        self.progress.infer();
+        let judged = around.clock.now();
         let observation = match &face {
             Some((_, prediction)) => Observation::Face(prediction.scores.clone()),
             None => Observation::NoFace,
@@ -257,7 +284,10 @@ impl Pipeline {
         self.outputs.frame(&line, around.report)?;
         let change = self.decider.observe(frame.time_ms, &observation);
         self.tell(change, around)?;
-        self.stats.total.record(around.clock.now().saturating_sub(start));
+        self.progress.put_out();
+        let end = around.clock.now();
+        self.stats.decide.record(end.saturating_sub(judged));
+        self.stats.total.record(end.saturating_sub(start));
         Ok(())
     }
 
@@ -267,10 +297,13 @@ impl Pipeline {
         let start = clock.now();
         let located = self.locator.largest(picture, &self.predictor);
         let found = clock.now();
-        self.stats.face.record(found.saturating_sub(start));
+        self.stats.find.record(found.saturating_sub(start));
         let Some(located) = located else { return Ok(None) };
-        let prediction = self.predictor.predict(picture, &located.crops)?;
-        self.stats.predict.record(clock.now().saturating_sub(found));
+        self.predictor.crop(picture, &located.crops)?;
+        let cropped = clock.now();
+        self.stats.crop.record(cropped.saturating_sub(found));
+        let prediction = self.predictor.run()?;
+        self.stats.networks.record(clock.now().saturating_sub(cropped));
         Ok(Some((located.bounds, prediction)))
     }
 
@@ -303,20 +336,4 @@ impl Pipeline {
         self.sequence += 1;
         self.outputs.show(state, around.report)
     }
-}
-
-type Frames = Receiver<Result<Frame, SourceError>>;
-
-/// Reads frames on a thread of its own, one ahead of the one that is judged.
-fn spawn(mut source: Box<dyn FrameSource>) -> Result<(Frames, JoinHandle<()>), PipelineError> {
-    let (sender, frames) = sync_channel(1);
-    let read = move || {
-        while let Some(frame) = source.next_frame().transpose() {
-            if sender.send(frame).is_err() {
-                return;
-            }
-        }
-    };
-    let reader = thread::Builder::new().name("source".to_owned()).spawn(read);
-    Ok((frames, reader.map_err(PipelineError::Start)?))
 }

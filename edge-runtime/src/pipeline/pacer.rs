@@ -78,14 +78,11 @@ impl Pacer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::picture::Picture;
 
     fn frame(time_ms: u64) -> Frame {
         Frame {
-            input: "x".into(),
-            number: 0,
             time_ms,
-            picture: Picture::from_gray(vec![0], 1, 1).unwrap(),
+            ..Frame::default()
         }
     }
 

@@ -13,7 +13,7 @@ pub struct Stats {
     pub frames: u64,
     /// Frames that were judged, with a face or without.
     pub judged: u64,
-    /// Frames left out because they came too late.
+    /// Frames left out because a newer one was there already, or because they came too late.
     pub dropped: u64,
     /// Frames that could not be read or judged.
     pub bad: u64,
@@ -21,11 +21,17 @@ pub struct Stats {
     pub sink_errors: u64,
     /// Time from the first frame to the end.
     pub elapsed: Duration,
-    /// Finding the face.
-    pub face: Latencies,
-    /// Both networks.
-    pub predict: Latencies,
-    /// A whole frame, from its arrival to the sinks.
+    /// Making pixels of what came from the source.
+    pub capture: Latencies,
+    /// Searching a frame for faces.
+    pub find: Latencies,
+    /// Cutting the inputs of the networks out of a frame.
+    pub crop: Latencies,
+    /// Running both networks.
+    pub networks: Latencies,
+    /// Forming the verdict and telling the sinks.
+    pub decide: Latencies,
+    /// A whole frame, from the loop's taking it to the sinks.
     pub total: Latencies,
 }
 
@@ -38,6 +44,20 @@ impl Stats {
         } else {
             0.0
         }
+    }
+}
+
+impl Stats {
+    /// Every stage with its name, in the order of a frame's way.
+    pub fn stages(&self) -> [(&'static str, &Latencies); 6] {
+        [
+            ("capture", &self.capture),
+            ("find", &self.find),
+            ("crop", &self.crop),
+            ("networks", &self.networks),
+            ("decide", &self.decide),
+            ("total", &self.total),
+        ]
     }
 }
 
@@ -56,8 +76,8 @@ impl fmt::Display for Stats {
             "frames in {frames}, judged {judged}, dropped {dropped}, bad {bad}, sink errors {sink_errors}"
         )?;
         write!(f, "{:.1} frames a second", self.fps())?;
-        for (stage, latencies) in [("face", &self.face), ("predict", &self.predict), ("total", &self.total)] {
-            write!(f, "\n{stage:8}{latencies}")?;
+        for (stage, latencies) in self.stages() {
+            write!(f, "\n{stage:<9}{latencies}")?;
         }
         Ok(())
     }
@@ -75,11 +95,28 @@ impl Latencies {
     /// Takes in one more.
     pub fn record(&mut self, latency: Duration) {
         if self.kept.len() < KEPT {
+            // All the memory at once: later frames take none.
+            self.kept.reserve_exact(KEPT - self.kept.len());
             self.kept.push(latency);
         } else if let Some(oldest) = self.kept.get_mut(self.next) {
             *oldest = latency;
             self.next = (self.next + 1) % KEPT;
         }
+    }
+
+    /// How many there are: the newest ones.
+    pub fn count(&self) -> usize {
+        self.kept.len()
+    }
+
+    /// Their mean; 0 without any.
+    pub fn mean(&self) -> Duration {
+        let count = u32::try_from(self.kept.len()).unwrap_or(u32::MAX);
+        self.kept
+            .iter()
+            .sum::<Duration>()
+            .checked_div(count)
+            .unwrap_or_default()
     }
 
     /// The latency that `percent` of 100 do not exceed (nearest rank); `None` without any.
@@ -94,7 +131,7 @@ impl Latencies {
 impl fmt::Display for Latencies {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ms = |percent| self.percentile(percent).unwrap_or_default().as_secs_f64() * 1000.0;
-        write!(f, "p50 {:.1} ms, p95 {:.1} ms, p99 {:.1} ms", ms(50), ms(95), ms(99))
+        write!(f, "p50 {:.2} ms, p95 {:.2} ms, p99 {:.2} ms", ms(50), ms(95), ms(99))
     }
 }
 
@@ -118,6 +155,8 @@ mod tests {
         }
         assert_eq!(of(1..=1).percentile(50), Some(Duration::from_millis(1)));
         assert_eq!(of(0..0).percentile(50), None);
+        assert_eq!(latencies.mean(), Duration::from_micros(100_500));
+        assert_eq!(of(0..0).mean(), Duration::ZERO);
     }
 
     #[test]
@@ -136,7 +175,18 @@ mod tests {
             ..Stats::default()
         };
         let text = stats.to_string();
-        for expected in ["frames in 30", "judged 20", "dropped 0", "10.0 frames a second", "p99"] {
+        for expected in [
+            "frames in 30",
+            "judged 20",
+            "dropped 0",
+            "10.0 frames a second",
+            "\ncapture  p50",
+            "\nfind     p50",
+            "\ncrop     p50",
+            "\nnetworks p50",
+            "\ndecide   p50",
+            "p99",
+        ] {
             assert!(text.contains(expected), "{text} lacks {expected}");
         }
     }

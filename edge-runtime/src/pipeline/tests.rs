@@ -2,6 +2,7 @@ use std::cell::Cell;
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
+use std::sync::Mutex;
 
 use super::*;
 use crate::bundle::Bundle;
@@ -9,6 +10,7 @@ use crate::decide::DecideConfig;
 use crate::locate::Faces;
 use crate::picture::Picture;
 use crate::sink::GpioError;
+use crate::source::{FrameSource, Next};
 use crate::testing::bundle::write_bundle;
 
 /// Stands still but for sleeping.
@@ -25,25 +27,32 @@ impl Clock for Frozen {
     }
 }
 
-/// Frames that are there already.
-struct Ready(VecDeque<Result<Frame, SourceError>>);
+/// Frames that are there already; `None` cannot be read.
+struct Ready(VecDeque<Option<Frame>>);
 
 impl FrameSource for Ready {
-    fn next_frame(&mut self) -> Result<Option<Frame>, SourceError> {
-        self.0.pop_front().transpose()
+    fn read(&mut self, frame: &mut Frame) -> Result<Next, SourceError> {
+        match self.0.pop_front() {
+            None => Ok(Next::End),
+            Some(None) => Err(SourceError::Missing { path: "gone".into() }),
+            Some(Some(next)) => {
+                *frame = next;
+                Ok(Next::Frame)
+            }
+        }
     }
 }
 
 /// Frames every 100 ms; `None` is one that cannot be read.
 fn source(values: &[Option<u8>]) -> Box<dyn FrameSource> {
-    let frame = |(number, value): (usize, &Option<u8>)| match value {
-        None => Err(SourceError::Missing { path: "gone".into() }),
-        Some(value) => Ok(Frame {
+    let frame = |(number, value): (usize, &Option<u8>)| {
+        value.map(|value| Frame {
             input: "test".into(),
             number: number as u64,
             time_ms: number as u64 * 100,
-            picture: Picture::from_gray(vec![*value; 96 * 96], 96, 96).unwrap(),
-        }),
+            capture: Duration::ZERO,
+            picture: Picture::from_gray(vec![value; 96 * 96], 96, 96).unwrap(),
+        })
     };
     Box::new(Ready(values.iter().enumerate().map(frame).collect()))
 }
@@ -85,6 +94,7 @@ struct Run {
     end: Result<End, PipelineError>,
     troubles: Vec<String>,
     stats: Stats,
+    progress: Arc<Progress>,
 }
 
 fn run(source: Box<dyn FrameSource>, timing: Timing, sinks: Vec<Box<dyn SignalSink>>, stop: &AtomicBool) -> Run {
@@ -99,7 +109,9 @@ fn run(source: Box<dyn FrameSource>, timing: Timing, sinks: Vec<Box<dyn SignalSi
         smoothing_ms: 0,
         ..DecideConfig::default()
     };
+    let progress = Arc::new(Progress::default());
     let mut pipeline = Pipeline::new(Stages {
+        progress: Arc::clone(&progress),
         locator: Locator::new(Faces::Whole).unwrap(),
         predictor: Predictor::load(&bundle).unwrap(),
         decider: Decider::new(config, classes.clone(), 0.0).unwrap(),
@@ -123,6 +135,7 @@ fn run(source: Box<dyn FrameSource>, timing: Timing, sinks: Vec<Box<dyn SignalSi
         end,
         troubles,
         stats: pipeline.stats().clone(),
+        progress,
     }
 }
 
@@ -138,6 +151,8 @@ fn frames_become_states_and_the_sinks_are_closed() {
     // The last class of the test network has the largest bias.
     assert_eq!(*log.lines.borrow(), ["0 100 Surprise"]);
     assert_eq!((run.stats.frames, run.stats.judged, run.stats.bad), (5, 5, 0));
+    let progress = &run.progress;
+    assert_eq!((progress.captured(), progress.inferred(), progress.output()), (5, 5, 5));
     assert!(log.closed.get());
 }
 
@@ -204,7 +219,7 @@ fn a_sink_that_keeps_failing_ends_the_run() {
 fn the_stop_signal_ends_a_source_that_never_does() {
     struct Endless;
     impl FrameSource for Endless {
-        fn next_frame(&mut self) -> Result<Option<Frame>, SourceError> {
+        fn read(&mut self, _: &mut Frame) -> Result<Next, SourceError> {
             Err(SourceError::Missing { path: "never".into() })
         }
     }
@@ -223,12 +238,62 @@ fn the_stop_signal_ends_a_source_that_never_does() {
 fn a_source_that_breaks_down_is_an_error() {
     struct Broken;
     impl FrameSource for Broken {
-        fn next_frame(&mut self) -> Result<Option<Frame>, SourceError> {
+        fn read(&mut self, _: &mut Frame) -> Result<Next, SourceError> {
             panic!("the test's own")
         }
     }
     let run = logged(Box::new(Broken), Timing::Live, &Log::default());
     assert!(matches!(run.end, Err(PipelineError::Source)));
+}
+
+#[test]
+fn live_frames_that_come_too_fast_are_dropped_and_counted() {
+    /// Ten frames, then nothing until the last of them has been judged.
+    struct Burst {
+        next: u64,
+        judged: Arc<Mutex<Vec<u64>>>,
+    }
+    impl FrameSource for Burst {
+        fn read(&mut self, frame: &mut Frame) -> Result<Next, SourceError> {
+            if self.next == 10 {
+                let done = self.judged.lock().unwrap().last() == Some(&9);
+                return Ok(if done { Next::End } else { Next::Nothing });
+            }
+            frame.number = self.next;
+            frame.time_ms = self.next * 100;
+            frame.picture.rewrite(96, 96).unwrap();
+            self.next += 1;
+            Ok(Next::Frame)
+        }
+    }
+    struct Numbers(Arc<Mutex<Vec<u64>>>);
+    impl SignalSink for Numbers {
+        fn name(&self) -> &'static str {
+            "numbers"
+        }
+        fn show(&mut self, _: &State) -> Result<(), SinkError> {
+            Ok(())
+        }
+        fn frame(&mut self, line: &FaceLine<'_>) -> Result<(), SinkError> {
+            self.0.lock().unwrap().push(line.frame);
+            Ok(())
+        }
+        fn close(&mut self) -> Result<(), SinkError> {
+            Ok(())
+        }
+    }
+    let judged = Arc::<Mutex<Vec<u64>>>::default();
+    let burst = Burst {
+        next: 0,
+        judged: Arc::clone(&judged),
+    };
+    let sinks: Vec<Box<dyn SignalSink>> = vec![Box::new(Numbers(Arc::clone(&judged)))];
+    let run = run(Box::new(burst), Timing::Live, sinks, &AtomicBool::new(false));
+    assert_eq!(run.end.unwrap(), End::Exhausted);
+    let judged = judged.lock().unwrap();
+    assert_eq!((run.stats.frames, run.stats.judged), (10, judged.len() as u64));
+    assert_eq!(run.stats.dropped, 10 - run.stats.judged);
+    assert!(judged.is_sorted() && judged.last() == Some(&9), "{judged:?}");
 }
 
 #[test]

@@ -93,8 +93,8 @@ pub struct Predictor {
     keypoints: Part,
     emotion: Part,
     temperature: f32,
-    /// Input of the network that runs; kept, so that no frame allocates.
-    input: Vec<f32>,
+    /// What was cut last.
+    crops: Option<Crops>,
 }
 
 /// A network and what is done to its input.
@@ -102,6 +102,8 @@ struct Part {
     model: Model,
     normalisation: Normalisation,
     crop: CropRule,
+    /// Kept, so that no frame allocates.
+    input: Vec<f32>,
 }
 
 impl Predictor {
@@ -113,7 +115,7 @@ impl Predictor {
             keypoints: Part::load(bundle, &manifest.keypoints, (KEYPOINTS_NAME, COORDINATES))?,
             emotion: Part::load(bundle, &manifest.emotion, (EMOTION_NAME, classes))?,
             temperature: manifest.decision.temperature,
-            input: vec![0.0; INPUT_LEN],
+            crops: None,
         })
     }
 
@@ -127,13 +129,28 @@ impl Predictor {
 
     /// Runs both networks on their crops of the picture.
     pub fn predict(&mut self, picture: GrayView<'_>, crops: &Crops) -> Result<Prediction, PredictError> {
-        self.keypoints.fill(picture, &crops.keypoints, &mut self.input)?;
-        self.keypoints.model.run(&self.input)?;
-        let same = crops.keypoints == crops.emotion && self.keypoints.normalisation == self.emotion.normalisation;
-        if !same {
-            self.emotion.fill(picture, &crops.emotion, &mut self.input)?;
+        self.crop(picture, crops)?;
+        self.run()
+    }
+
+    /// Cuts the inputs of both networks out of the picture.
+    pub fn crop(&mut self, picture: GrayView<'_>, crops: &Crops) -> Result<(), PredictError> {
+        self.crops = None;
+        self.keypoints.fill(picture, &crops.keypoints)?;
+        if crops.keypoints == crops.emotion && self.keypoints.normalisation == self.emotion.normalisation {
+            self.emotion.input.copy_from_slice(&self.keypoints.input);
+        } else {
+            self.emotion.fill(picture, &crops.emotion)?;
         }
-        self.emotion.model.run(&self.input)?;
+        self.crops = Some(*crops);
+        Ok(())
+    }
+
+    /// Runs both networks on what [`Predictor::crop`] cut last.
+    pub fn run(&mut self) -> Result<Prediction, PredictError> {
+        let crops = self.crops.ok_or(PredictError::Input(0))?;
+        self.keypoints.model.run(&self.keypoints.input)?;
+        self.emotion.model.run(&self.emotion.input)?;
         Ok(Prediction {
             scores: self.scores()?,
             keypoints: self.points(&crops.keypoints)?,
@@ -161,15 +178,16 @@ impl Part {
             model: Model::load(&bundle.read(file)?, &[output])?,
             normalisation: network.normalisation,
             crop: network.crop,
+            input: vec![0.0; INPUT_LEN],
         })
     }
 
-    fn fill(&self, picture: GrayView<'_>, crop: &Rect, input: &mut [f32]) -> Result<(), PredictError> {
+    fn fill(&mut self, picture: GrayView<'_>, crop: &Rect) -> Result<(), PredictError> {
         if !crop.is_valid() {
             return Err(PredictError::Crop(*crop));
         }
-        sample(picture, crop, SIDE, input);
-        self.normalisation.apply(input);
+        sample(picture, crop, SIDE, &mut self.input);
+        self.normalisation.apply(&mut self.input);
         Ok(())
     }
 }

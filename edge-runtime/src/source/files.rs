@@ -5,9 +5,10 @@ use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::y4m::{self, Y4m, Y4mError};
-use super::{Frame, FrameSource, SourceError};
+use super::{Frame, FrameSource, Next, SourceError};
 use crate::picture::{EXTENSIONS, Picture};
 
 /// Most bytes of a picture file.
@@ -76,35 +77,31 @@ impl Files {
         }
     }
 
-    /// The next frame of the open stream; closes it at its end.
-    fn continue_stream(&mut self, mut stream: Stream) -> Result<Option<Frame>, SourceError> {
-        let number = stream.y4m.position();
-        let result = stream.y4m.next_picture();
-        let time_ms = self.time_ms + stream.y4m.time_ms(number);
-        match result {
-            Ok(Some(picture)) => {
-                let input = Arc::clone(&stream.name);
+    /// Reads the next frame of the open stream; closes it at its end.
+    fn continue_stream(&mut self, mut stream: Stream, frame: &mut Frame) -> Result<Next, SourceError> {
+        let start = Instant::now();
+        frame.number = stream.y4m.position();
+        frame.time_ms = self.time_ms + stream.y4m.time_ms(frame.number);
+        match stream.y4m.read(&mut frame.picture) {
+            Ok(true) => {
+                frame.input = Arc::clone(&stream.name);
+                frame.capture = start.elapsed();
                 self.stream = Some(stream);
-                Ok(Some(Frame {
-                    input,
-                    number,
-                    time_ms,
-                    picture,
-                }))
+                Ok(Next::Frame)
             }
-            Ok(None) => {
-                self.time_ms = time_ms;
-                Ok(None)
+            Ok(false) => {
+                self.time_ms = frame.time_ms;
+                Ok(Next::Nothing)
             }
             Err(source) => {
-                self.time_ms = time_ms;
+                self.time_ms = frame.time_ms;
                 Err(stream_error(&stream.name, source))
             }
         }
     }
 
-    /// Opens an input: gives the frame of a picture, or nothing if it is a stream or a directory.
-    fn open(&mut self, input: &Input) -> Result<Option<Frame>, SourceError> {
+    /// Opens an input: reads the frame of a picture, nothing if it is a stream or a directory.
+    fn open(&mut self, input: &Input, frame: &mut Frame) -> Result<Next, SourceError> {
         let path = match input {
             Input::Stdin => return self.open_stream("-", Box::new(BufReader::new(io::stdin()))),
             Input::Path(path) => path,
@@ -114,23 +111,25 @@ impl Files {
             for file in directory(path)?.into_iter().rev() {
                 self.waiting.push_front(Input::Path(file));
             }
-            return Ok(None);
+            return Ok(Next::Nothing);
         }
         let mut reader = BufReader::new(File::open(path).map_err(|source| io_error(path, source))?);
         let start = reader.fill_buf().map_err(|source| io_error(path, source))?;
         if start.starts_with(y4m::MAGIC) || has_extension(path, &["y4m"]) {
             return self.open_stream(&path.to_string_lossy(), Box::new(reader));
         }
-        self.read_picture(path, reader).map(Some)
+        self.read_picture(path, reader, frame)?;
+        Ok(Next::Frame)
     }
 
-    fn open_stream(&mut self, name: &str, reader: Box<dyn BufRead + Send>) -> Result<Option<Frame>, SourceError> {
+    fn open_stream(&mut self, name: &str, reader: Box<dyn BufRead + Send>) -> Result<Next, SourceError> {
         let y4m = Y4m::open(reader).map_err(|source| stream_error(name, source))?;
         self.stream = Some(Stream { name: name.into(), y4m });
-        Ok(None)
+        Ok(Next::Nothing)
     }
 
-    fn read_picture(&mut self, path: &Path, reader: impl Read) -> Result<Frame, SourceError> {
+    fn read_picture(&mut self, path: &Path, reader: impl Read, frame: &mut Frame) -> Result<(), SourceError> {
+        let start = Instant::now();
         // A bad picture takes its time as well: the others do not move.
         let time_ms = self.time_ms;
         self.time_ms += self.interval_ms;
@@ -150,12 +149,14 @@ impl Files {
             name: name.to_string(),
             source,
         })?;
-        Ok(Frame {
+        *frame = Frame {
             input: name.into(),
             number: 0,
             time_ms,
+            capture: start.elapsed(),
             picture,
-        })
+        };
+        Ok(())
     }
 
     fn start_again(&mut self) -> bool {
@@ -169,20 +170,20 @@ impl Files {
 }
 
 impl FrameSource for Files {
-    fn next_frame(&mut self) -> Result<Option<Frame>, SourceError> {
+    fn read(&mut self, frame: &mut Frame) -> Result<Next, SourceError> {
         loop {
-            let frame = if let Some(stream) = self.stream.take() {
-                self.continue_stream(stream)?
+            let next = if let Some(stream) = self.stream.take() {
+                self.continue_stream(stream, frame)?
             } else if let Some(input) = self.waiting.pop_front() {
-                self.open(&input)?
+                self.open(&input, frame)?
             } else if self.start_again() {
-                None
+                Next::Nothing
             } else {
-                return Ok(None);
+                return Ok(Next::End);
             };
-            if frame.is_some() {
+            if next == Next::Frame {
                 self.fruitful = true;
-                return Ok(frame);
+                return Ok(next);
             }
         }
     }
@@ -235,11 +236,12 @@ mod tests {
 
     /// Name, number and time of every frame, errors as text.
     fn all(source: &mut Files, most: usize) -> Vec<String> {
-        let mut seen = Vec::new();
+        let (mut seen, mut frame) = (Vec::new(), Frame::default());
         while seen.len() < most {
-            match source.next_frame() {
-                Ok(None) => break,
-                Ok(Some(frame)) => {
+            match source.read(&mut frame) {
+                Ok(Next::End) => break,
+                Ok(Next::Nothing) => {}
+                Ok(Next::Frame) => {
                     let name = Path::new(&*frame.input).file_name().unwrap().to_string_lossy();
                     seen.push(format!("{name} {} {}", frame.number, frame.time_ms));
                 }

@@ -1,7 +1,8 @@
 //! Where frames come from.
 //!
 //! [`FrameSource`] is the one seam: files, pipes and cameras look alike behind it. A frame carries the
-//! time at which it was taken, so that what follows needs no clock.
+//! time at which it was taken, so that what follows needs no clock, and its memory is used again, so that
+//! none is taken frame by frame.
 
 mod files;
 pub mod y4m;
@@ -9,6 +10,7 @@ pub mod y4m;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::picture::{Picture, PictureError};
 
@@ -17,23 +19,50 @@ pub use files::{Files, Input, Repeat};
 /// One picture of a source.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Frame {
-    /// The picture file or stream as it was named.
+    /// The picture file, stream or camera as it was named.
     pub input: Arc<str>,
     /// Number of the frame in its input, from 0; 0 for a picture file.
     pub number: u64,
     /// When it was taken, in milliseconds since the source began; never less than that of the frame
     /// before.
     pub time_ms: u64,
+    /// How long it took to make pixels of what came.
+    pub capture: Duration,
     /// What is to be seen.
     pub picture: Picture,
 }
 
+impl Default for Frame {
+    fn default() -> Self {
+        Self {
+            input: "".into(),
+            number: 0,
+            time_ms: 0,
+            capture: Duration::ZERO,
+            picture: Picture::default(),
+        }
+    }
+}
+
+/// What came of asking a source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// A frame.
+    Frame,
+    /// Nothing yet: the source is to be asked again.
+    Nothing,
+    /// No more frames.
+    End,
+}
+
 /// Gives one frame after another.
 pub trait FrameSource: Send {
-    /// The next frame, or `None` at the end.
+    /// Reads the next frame into `frame`, whose memory is used again; it counts only after
+    /// [`Next::Frame`].
     ///
-    /// After an error the source can be asked again: it goes on behind what was bad, or is at its end.
-    fn next_frame(&mut self) -> Result<Option<Frame>, SourceError>;
+    /// A source that waits for a device answers [`Next::Nothing`] several times a second. After an error
+    /// it can be asked again: it goes on behind what was bad, or is at its end.
+    fn read(&mut self, frame: &mut Frame) -> Result<Next, SourceError>;
 }
 
 /// Why a frame cannot be had.

@@ -72,12 +72,17 @@ pub struct Y4m<R> {
     /// Bytes behind the luma plane of each frame.
     chroma: u64,
     next: u64,
+    /// The line that was read last; kept for its memory.
+    line: Vec<u8>,
 }
 
 impl<R: BufRead> Y4m<R> {
     /// Reads the header.
     pub fn open(mut reader: R) -> Result<Self, Y4mError> {
-        let line = read_line(&mut reader)?.ok_or(Y4mError::Magic)?;
+        let mut line = Vec::new();
+        if !read_line(&mut reader, &mut line)? {
+            return Err(Y4mError::Magic);
+        }
         let line = line.strip_prefix(MAGIC).ok_or(Y4mError::Magic)?;
         let line = std::str::from_utf8(line).map_err(|_| Y4mError::Header("it is no text".to_owned()))?;
         let (mut width, mut height, mut rate, mut space) = (None, None, DEFAULT_RATE, "420");
@@ -103,27 +108,30 @@ impl<R: BufRead> Y4m<R> {
             rate,
             chroma: chroma_bytes(space, width, height)?,
             next: 0,
+            line: Vec::new(),
         })
     }
 
-    /// The next picture, `None` at the end of the stream. After an error the stream cannot go on.
-    pub fn next_picture(&mut self) -> Result<Option<Picture>, Y4mError> {
+    /// Reads the next picture; `false` at the end of the stream. After an error the stream cannot go on.
+    pub fn read(&mut self, picture: &mut Picture) -> Result<bool, Y4mError> {
         let frame = self.next;
-        let Some(line) = read_line(&mut self.reader)? else {
-            return Ok(None);
-        };
-        if line != b"FRAME" && !line.starts_with(b"FRAME ") {
+        if !read_line(&mut self.reader, &mut self.line)? {
+            return Ok(false);
+        }
+        if self.line != b"FRAME" && !self.line.starts_with(b"FRAME ") {
             return Err(Y4mError::Frame { frame });
         }
-        let luma = self.width as u64 * self.height as u64;
-        let mut data = Vec::new();
-        self.reader.by_ref().take(luma).read_to_end(&mut data)?;
+        let pixels = picture.rewrite(self.width, self.height)?;
+        self.reader.read_exact(pixels).map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => Y4mError::Truncated { frame },
+            _ => error.into(),
+        })?;
         let chroma = io::copy(&mut self.reader.by_ref().take(self.chroma), &mut io::sink())?;
-        if data.len() as u64 != luma || chroma != self.chroma {
+        if chroma != self.chroma {
             return Err(Y4mError::Truncated { frame });
         }
         self.next += 1;
-        Ok(Some(Picture::from_gray(data, self.width, self.height)?))
+        Ok(true)
     }
 
     /// Number of the frame that comes next, from 0.
@@ -137,17 +145,17 @@ impl<R: BufRead> Y4m<R> {
     }
 }
 
-/// A line without its end; `None` at the end of the stream.
-fn read_line(reader: &mut impl BufRead) -> Result<Option<Vec<u8>>, Y4mError> {
-    let mut line = Vec::new();
-    reader.take(MAX_LINE).read_until(b'\n', &mut line)?;
+/// Reads a line without its end; `false` at the end of the stream.
+fn read_line(reader: &mut impl BufRead, line: &mut Vec<u8>) -> Result<bool, Y4mError> {
+    line.clear();
+    reader.take(MAX_LINE).read_until(b'\n', line)?;
     if line.is_empty() {
-        return Ok(None);
+        return Ok(false);
     }
     if line.pop() != Some(b'\n') {
         return Err(Y4mError::Header(format!("a line does not end within {MAX_LINE} bytes")));
     }
-    Ok(Some(line))
+    Ok(true)
 }
 
 fn side(what: &str, value: &str) -> Result<u64, Y4mError> {
@@ -185,8 +193,8 @@ mod tests {
 
     fn read(stream: &[u8]) -> Result<Vec<Vec<u8>>, Y4mError> {
         let mut y4m = Y4m::open(stream)?;
-        let mut frames = Vec::new();
-        while let Some(picture) = y4m.next_picture()? {
+        let (mut frames, mut picture) = (Vec::new(), Picture::default());
+        while y4m.read(&mut picture)? {
             frames.push(picture.gray()?.row(0).to_vec());
         }
         Ok(frames)

@@ -1,4 +1,4 @@
-//! The time that the pipeline goes by; handed in, so that tests need none.
+//! The time that a run goes by; handed in, so that tests need none.
 
 use std::thread;
 use std::time::{Duration, Instant};
