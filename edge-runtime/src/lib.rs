@@ -5,6 +5,7 @@ pub mod bundle;
 pub mod clock;
 pub mod config;
 pub mod decide;
+pub mod durable;
 pub mod face;
 pub mod kernels;
 pub mod locate;

@@ -2,6 +2,7 @@
 
 pub(crate) mod bundle;
 pub(crate) mod network;
+pub(crate) mod power;
 
 use std::path::PathBuf;
 
