@@ -1,0 +1,114 @@
+"""Runs all engines in turn and prints the table; see `scripts/bench-peers`."""
+
+import argparse
+import importlib
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+import networks
+
+WORKER = Path(__file__).with_name("worker.py")
+# Rounds that an engine runs before the next one has its turn, after one that is not counted.
+TURN = 3
+ROW = "{:9} {:24} {:>9} {:>9} {:>9} {:>7} {:>9} {:>9} {:>9}"
+
+
+class Engine:
+    """A child process that runs both networks of a set."""
+
+    def __init__(self, title, command):
+        self.title, self.times, self.empty = title, ([], []), 0
+        self.child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.load = None
+        while self.load is None:
+            word, value = self.answer().split()
+            if word == "empty":
+                self.empty = int(value)
+            else:
+                self.load = float(value)
+
+    def answer(self):
+        line = self.child.stdout.readline()
+        if not line:
+            raise RuntimeError(f"{self.title} ended early")
+        return line
+
+    def turn(self, rounds):
+        print(rounds + 1, file=self.child.stdin, flush=True)
+        values = [float(value) for value in self.answer().split()]
+        for at in (0, 1):
+            self.times[at].extend(values[at + 2 :: 2])
+
+    def memory(self, field):
+        """MiB beyond what the interpreter of a scripting language takes by itself."""
+        with open(f"/proc/{self.child.pid}/status") as status:
+            value = next(int(line.split()[1]) for line in status if line.startswith(field))
+        return (value - self.empty) / 1024
+
+    def both(self):
+        return statistics.median(a + b for a, b in zip(*self.times))
+
+    def row(self, group, base):
+        medians = [f"{statistics.median(times):.3f}" for times in self.times]
+        memory = [f"{self.memory(field):.1f}" for field in ("VmRSS", "VmHWM")]
+        both = self.both()
+        return ROW.format(group, self.title, *medians, f"{both:.3f}", f"{both / base:.3f}", f"{self.load:.3f}", *memory)
+
+    def end(self):
+        self.child.stdin.close()
+        self.child.wait()
+
+
+def commands(peer, files):
+    """Every engine that is installed, with what it runs."""
+    own = lambda paths: [f"{name}:{length}:{path}" for (name, length), path in zip((("keypoints", 30), ("emotion", 5)), paths)]
+    worker = lambda engine, paths: [sys.executable, str(WORKER), engine, *map(str, paths)]
+    yield "tract f32 (stock)", [peer, "tract", *own(files["f32"])]
+    for precision in ("f32", "int8"):
+        yield f"edge-runtime {precision}", [peer, "edge-runtime", *own(files[precision])]
+        yield f"ONNX Runtime {precision}", worker("onnxruntime", files[precision])
+    for module, name, make in (("ncnn", "ncnn f32", "ncnn_files"), ("ai_edge_litert.interpreter", "LiteRT", "litert_files")):
+        try:
+            importlib.import_module(module)
+            converted = importlib.import_module(make).convert(files)
+        except Exception as error:  # Whatever a library raises: the others are still compared.
+            print(f"bench-peers: {name} IS NOT COMPARED: {error!r}", file=sys.stderr)
+            continue
+        for precision, paths in converted.items():
+            engine = "ncnn" if module == "ncnn" else "litert"
+            yield f"{name.split()[0]} {precision}", worker(engine, paths)
+
+
+def compare(group, files, arguments):
+    engines = []
+    for title, command in commands(arguments.peer, files):
+        try:
+            engines.append(Engine(title, command))
+        except (RuntimeError, OSError) as error:
+            print(f"bench-peers: {title} IS NOT COMPARED: {error}", file=sys.stderr)
+    for _ in range(arguments.rounds):
+        for engine in engines:
+            engine.turn(TURN)
+    base = engines[0].both()
+    for engine in engines:
+        print(engine.row(group, base), flush=True)
+        engine.end()
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--peer", required=True)
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--rounds", type=int, required=True)
+    arguments = parser.parse_args()
+    sets = networks.prepare(arguments.work)
+    print("Medians in ms, one thread, batch 1; ratio of both networks to stock tract; load in s; memory in MiB.")
+    print(ROW.format("networks", "engine", "keypoints", "emotion", "both", "ratio", "load", "resident", "peak"))
+    for group, files in sets.items():
+        compare(group, files, arguments)
+
+
+if __name__ == "__main__":
+    main()
