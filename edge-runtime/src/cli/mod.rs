@@ -1,5 +1,6 @@
 //! Command line of the program. Data goes to standard output, everything else to standard error.
 
+mod bench;
 mod check_config;
 mod classify;
 mod failure;
@@ -33,6 +34,7 @@ enum Command {
     Classify(classify::Args),
     Run(run::Args),
     CheckConfig(check_config::Args),
+    Bench(bench::Args),
 }
 
 /// Whether standard error is told more than errors.
@@ -69,6 +71,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Classify(args) => classify::main(&args, verbosity),
         Command::Run(args) => run::main(&args, verbosity),
         Command::CheckConfig(args) => check_config::main(&args, verbosity),
+        Command::Bench(args) => bench::main(&args),
     };
     match result {
         Ok(code) => code,

@@ -26,6 +26,17 @@ impl Isa {
     /// All instruction sets, the fastest last.
     pub const ALL: [Self; 5] = [Self::Portable, Self::Avx2, Self::Avx512Vnni, Self::Neon, Self::NeonDot];
 
+    /// As users write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Portable => "portable",
+            Self::Avx2 => "avx2",
+            Self::Avx512Vnni => "avx512-vnni",
+            Self::Neon => "neon",
+            Self::NeonDot => "neon-dot",
+        }
+    }
+
     /// The fastest that this processor has.
     pub fn detect() -> Self {
         let mut available = Self::ALL.into_iter().rev().filter(|isa| isa.is_available());

@@ -2,13 +2,14 @@
 
 use shared_model::image::SIDE;
 use tract_core::internal::{
-    Arc, Datum, Framework, IntoRunnable, TValue, TVec, Tensor, TractError, TractResult, TypedFact, TypedSimpleState,
-    tvec,
+    Arc, Cost, Datum, Framework, IntoRunnable, TValue, TVec, Tensor, TractError, TractResult, TypedFact, TypedModel,
+    TypedNode, TypedSimpleState, tvec,
 };
+use tract_core::plan::eval;
 use tract_onnx::pb::ModelProto;
 use tract_onnx::tract_hir::infer::{InferenceFact, InferenceModelExt};
 
-use super::PredictError;
+use super::{Layer, PredictError};
 
 /// A network that is ready to run.
 pub(super) struct Network {
@@ -47,11 +48,33 @@ impl Network {
     }
 
     /// Runs on an image of [`SIDE`] rows and columns.
-    pub(super) fn run(&mut self, input: &[f32]) -> Result<(), PredictError> {
+    pub(super) fn run(&mut self, input: &[f32], done: &mut dyn FnMut()) -> Result<(), PredictError> {
         self.fill(input)?;
         let inputs = tvec![TValue::from_const(Arc::clone(&self.input))];
-        self.outputs = self.state.run(inputs).map_err(|error| run_error(&error))?;
+        let outputs = self.state.run_plan_with_eval(inputs, |context, state, node, inputs| {
+            let outputs = eval(context, state, node, inputs);
+            done();
+            outputs
+        });
+        self.outputs = outputs.map_err(|error| run_error(&error))?;
         Ok(())
+    }
+
+    /// The nodes that run, as tract has made them of the file's.
+    pub(super) fn layers(&self) -> Vec<Layer> {
+        let plan = self.state.plan();
+        let nodes = plan.order_without_consts().iter().map(|id| plan.model().node(*id));
+        nodes
+            .map(|node| {
+                let output = node.outputs.first().and_then(|outlet| outlet.fact.shape.as_concrete());
+                Layer {
+                    name: node.name.clone(),
+                    operation: node.op.name().into_owned(),
+                    output: output.unwrap_or_default().to_vec(),
+                    macs: macs(plan.model(), node),
+                }
+            })
+            .collect()
     }
 
     /// Output `at` of the last run; empty where there is none.
@@ -71,6 +94,18 @@ impl Network {
         values.copy_from_slice(input);
         Ok(())
     }
+}
+
+/// As tract counts them; 0 where it does not know.
+fn macs(model: &TypedModel, node: &TypedNode) -> u64 {
+    let facts = model.node_input_facts(node.id);
+    let costs = facts.and_then(|facts| node.op.as_typed().map_or(Ok(tvec![]), |op| op.cost(&facts)));
+    let products = costs.unwrap_or_default().into_iter();
+    let products = products.filter(|(cost, _)| matches!(cost, Cost::FMA(_)));
+    products
+        .filter_map(|(_, count)| count.to_i64().ok())
+        .map(|count| count as u64)
+        .sum()
 }
 
 fn check_output(fact: &TypedFact, name: &str, length: usize) -> Result<(), PredictError> {

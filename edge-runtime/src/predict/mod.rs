@@ -5,6 +5,7 @@
 //! outside ([`crate::face`], or the caller).
 
 mod floats;
+mod layer;
 mod model;
 mod quantised;
 mod structure;
@@ -16,6 +17,7 @@ use shared_model::manifest::{EMOTION_NAME, KEYPOINTS_NAME, Network, Precision};
 
 use crate::bundle::{Bundle, BundleError};
 
+pub use layer::Layer;
 pub use model::Model;
 
 /// Why a network cannot be loaded or run.

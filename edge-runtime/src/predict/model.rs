@@ -2,13 +2,14 @@
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
 
 use shared_model::image::INPUT_LEN;
 use shared_model::manifest::INPUT_NAME;
 use tract_core::internal::Framework;
 use tract_onnx::pb::ModelProto;
 
-use super::{PredictError, floats, quantised, structure};
+use super::{Layer, PredictError, floats, quantised, structure};
 use crate::kernels::Isa;
 
 /// A network with the input `[1, 1, 96, 96]` and outputs that are `[1, length]` each, ready to run.
@@ -52,12 +53,36 @@ impl Model {
     ///
     /// An output that is not finite is an error.
     pub fn run(&mut self, input: &[f32]) -> Result<(), PredictError> {
+        self.run_observed(input, &mut || {})
+    }
+
+    /// Like [`Model::run`], and tells how long each of the [`Model::layers`] took.
+    pub fn run_timed(&mut self, input: &[f32], times: &mut Vec<Duration>) -> Result<(), PredictError> {
+        times.clear();
+        let mut last = Instant::now();
+        self.run_observed(input, &mut || {
+            let now = Instant::now();
+            times.push(now - last);
+            last = now;
+        })
+    }
+
+    /// What the network consists of, in the order in which it runs.
+    pub fn layers(&self) -> Vec<Layer> {
+        match &self.network {
+            Network::Floats(network) => network.layers(),
+            Network::Integers(network) => network.layers(),
+        }
+    }
+
+    /// `done` is called after every layer.
+    fn run_observed(&mut self, input: &[f32], done: &mut dyn FnMut()) -> Result<(), PredictError> {
         if input.len() != INPUT_LEN {
             return Err(PredictError::Input(input.len()));
         }
         match &mut self.network {
-            Network::Floats(network) => network.run(input)?,
-            Network::Integers(network) if finite(input) => network.run(input).map_err(PredictError::Run)?,
+            Network::Floats(network) => network.run(input, done)?,
+            Network::Integers(network) if finite(input) => network.run(input, done).map_err(PredictError::Run)?,
             // Bytes would hide it.
             Network::Integers(_) => return Err(PredictError::NotFinite(INPUT_NAME.to_owned())),
         }
@@ -144,6 +169,15 @@ mod tests {
         assert_ne!(model.output(0), first);
         model.run(&vec![0.25; INPUT_LEN]).unwrap();
         assert_eq!(model.output(0), first);
+    }
+
+    #[test]
+    fn every_layer_is_timed() {
+        let mut model = Model::load(&onnx("emotion", 5), &[("emotion", 5)]).unwrap();
+        let mut times = vec![Duration::ZERO; 99];
+        model.run_timed(&vec![0.5; INPUT_LEN], &mut times).unwrap();
+        assert_eq!(times.len(), model.layers().len());
+        assert!(model.layers().iter().map(|layer| layer.macs).sum::<u64>() >= 5);
     }
 
     #[test]

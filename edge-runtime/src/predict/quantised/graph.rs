@@ -1,5 +1,7 @@
 //! A quantised network as operations on quantised tensors; quantising and dequantising nodes are gone.
 
+use std::fmt;
+
 use crate::kernels::Quantisation;
 
 /// Index of a tensor in [`Graph::tensors`].
@@ -66,6 +68,30 @@ pub(super) enum Op {
     },
     MaxPool(Window),
     AveragePool(Window),
+}
+
+impl Op {
+    /// Products in each value of the result, where the input has these channels.
+    pub(super) fn products(&self, channels: usize) -> u64 {
+        match self {
+            Self::Convolution { window, .. } => (window.size[0] * window.size[1] * channels) as u64,
+            _ => 0,
+        }
+    }
+}
+
+/// With the size and the stride of the window.
+impl fmt::Display for Op {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (name, window, end) = match self {
+            Self::Convolution { window, sum, .. } => ("conv", window, if sum.is_some() { " + sum" } else { "" }),
+            Self::MaxPool(window) => ("max", window, ""),
+            Self::AveragePool(window) => ("mean", window, ""),
+            Self::Add { .. } => return f.write_str("sum"),
+        };
+        let ([rows, columns], stride) = (window.size, window.stride[0]);
+        write!(f, "{name} {rows}x{columns}/{stride}{end}")
+    }
 }
 
 /// A residual sum at the end of a convolution.

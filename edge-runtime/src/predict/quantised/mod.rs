@@ -20,7 +20,7 @@ use std::collections::HashSet;
 use shared_model::image::SIDE;
 use tract_onnx::pb::GraphProto;
 
-use super::PredictError;
+use super::{Layer, PredictError};
 use crate::kernels::Isa;
 use graph::Shape;
 use plan::Plan;
@@ -63,8 +63,13 @@ impl Network {
     }
 
     /// Runs on an image of [`SIDE`] rows and columns; allocates nothing.
-    pub(super) fn run(&mut self, image: &[f32]) -> Result<(), String> {
-        self.plan.run(image, SIDE, &mut self.outputs)
+    pub(super) fn run(&mut self, image: &[f32], done: &mut dyn FnMut()) -> Result<(), String> {
+        self.plan.run(image, SIDE, &mut self.outputs, done)
+    }
+
+    /// The steps of a run.
+    pub(super) fn layers(&self) -> Vec<Layer> {
+        self.plan.layers()
     }
 
     /// Output `at` of the last run; empty where there is none.

@@ -7,6 +7,7 @@ use crate::kernels::{
 
 use super::graph::{Filter, Graph, Node, Op, Shape, Sum, Target, TensorId, Window};
 use super::layout::Layout;
+use crate::predict::Layer;
 
 /// One operation with its weights.
 enum Step {
@@ -24,7 +25,7 @@ enum Step {
 
 /// A step, where it reads and where it writes.
 struct Planned {
-    name: String,
+    layer: Layer,
     step: Step,
     input: TensorId,
     /// Equal to the input where the step gives floats.
@@ -80,12 +81,13 @@ impl Plan {
     }
 
     fn planned(&self, node: Node, isa: Isa) -> Result<Planned, KernelError> {
+        let layer = self.layer(&node);
         let Node {
-            name,
             op,
             input,
             output,
             relu,
+            ..
         } = node;
         let (shape, pixels) = match output {
             Target::Tensor(tensor) => (self.layouts[tensor].shape(), self.layouts[tensor].pixels()),
@@ -122,12 +124,26 @@ impl Plan {
             input
         };
         Ok(Planned {
-            name,
+            layer,
             step,
             input,
             output,
             pixels,
         })
+    }
+
+    fn layer(&self, node: &Node) -> Layer {
+        let output = match (&node.output, &node.op) {
+            (Target::Tensor(tensor), _) => self.layouts[*tensor].shape(),
+            (Target::Output(_), Op::Convolution { filter, .. }) => [1, 1, filter.scales.len()],
+            (Target::Output(_), _) => [1, 1, 0],
+        };
+        Layer {
+            name: node.name.clone(),
+            operation: node.op.to_string(),
+            output: output.to_vec(),
+            macs: node.op.products(self.layouts[node.input].shape()[2]) * output.iter().product::<usize>() as u64,
+        }
     }
 
     /// The pixels of another tensor that this output has; the other may be larger.
@@ -234,17 +250,39 @@ impl Plan {
     }
 
     /// Runs all steps; `columns` is the width of the image, of which the network may need less.
-    pub(super) fn run(&mut self, image: &[f32], columns: usize, outputs: &mut [Vec<f32>]) -> Result<(), String> {
+    /// `done` is called after each of the [`Plan::layers`].
+    pub(super) fn run(
+        &mut self,
+        image: &[f32],
+        columns: usize,
+        outputs: &mut [Vec<f32>],
+        done: &mut dyn FnMut(),
+    ) -> Result<(), String> {
         self.quantise(image, columns);
+        done();
         for step in &self.steps {
-            let done = step.run(&mut self.buffers, outputs);
-            done.map_err(|error| format!("node `{}`: {error}", step.name))?;
+            let result = step.run(&mut self.buffers, outputs);
+            result.map_err(|error| format!("node `{}`: {error}", step.layer.name))?;
+            done();
         }
         for (tensor, at) in &self.dequantised {
             let values = &self.buffers[*tensor][self.layouts[*tensor].pixels()[0] as usize..];
             dequantise(values, self.quantisations[*tensor], &mut outputs[*at]);
         }
         Ok(())
+    }
+
+    /// The quantisation of the image, then the operations.
+    pub(super) fn layers(&self) -> Vec<Layer> {
+        let input = Layer {
+            name: "input".to_owned(),
+            operation: "quantise".to_owned(),
+            output: self.layouts[self.input].shape().to_vec(),
+            macs: 0,
+        };
+        std::iter::once(input)
+            .chain(self.steps.iter().map(|step| step.layer.clone()))
+            .collect()
     }
 
     fn quantise(&mut self, image: &[f32], columns: usize) {

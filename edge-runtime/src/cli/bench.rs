@@ -1,0 +1,280 @@
+//! `edge-runtime bench`: where the time of a bundle's networks goes on this machine.
+
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use edge_runtime::bundle::Bundle;
+use edge_runtime::kernels::Isa;
+use edge_runtime::predict::{Layer, Model};
+use shared_model::image::{INPUT_LEN, SIDE};
+use shared_model::keypoints::COORDINATES;
+use shared_model::manifest::{EMOTION_NAME, KEYPOINTS_NAME, Network, Precision};
+
+use super::failure::{Failure, code, io_code};
+use super::open_bundle;
+
+const AFTER: &str = "\
+All times are medians in milliseconds, on one thread. MMAC are millions of multiplications, as the definition of a
+layer counts them; a layer that tract has rewritten may not know them.";
+
+/// Times each layer of a bundle's networks on this machine
+#[derive(Debug, clap::Args)]
+#[command(after_help = AFTER)]
+pub(crate) struct Args {
+    /// Directory of the bundle with the networks [default: /usr/share/edge-runtime/models/default]
+    #[arg(long, value_name = "DIR")]
+    bundle: Option<PathBuf>,
+    /// How long to measure, in seconds, from 0.1 to 3600
+    #[arg(long, value_name = "S", default_value = "5", value_parser = parse_seconds)]
+    seconds: f64,
+    /// Which files of the bundle [default: 8-bit integers where the bundle has them]
+    #[arg(long, value_name = "f32|int8", value_parser = parse_precision)]
+    precision: Option<Precision>,
+    /// Instructions of quantised networks: portable, avx2, avx512-vnni, neon or neon-dot [default: the fastest that
+    /// this processor has]
+    #[arg(long, value_name = "NAME", value_parser = parse_isa)]
+    isa: Option<Isa>,
+}
+
+fn parse_seconds(text: &str) -> Result<f64, String> {
+    let seconds = text.parse().ok().filter(|value| (0.1..=3600.0).contains(value));
+    seconds.ok_or_else(|| "not a number of seconds from 0.1 to 3600".into())
+}
+
+fn parse_precision(text: &str) -> Result<Precision, String> {
+    match text {
+        "f32" => Ok(Precision::F32),
+        "int8" => Ok(Precision::Int8),
+        _ => Err("neither f32 nor int8".into()),
+    }
+}
+
+fn parse_isa(text: &str) -> Result<Isa, String> {
+    let isa = Isa::ALL.into_iter().find(|isa| isa.name() == text);
+    let isa = isa.ok_or("not one of portable, avx2, avx512-vnni, neon and neon-dot")?;
+    if isa.is_available() {
+        return Ok(isa);
+    }
+    Err(format!("this processor does not have {}", isa.name()))
+}
+
+pub(crate) fn main(args: &Args) -> Result<ExitCode, Failure> {
+    let bundle = open_bundle(args.bundle.as_deref())?;
+    let manifest = bundle.manifest();
+    let networks = [
+        (KEYPOINTS_NAME, COORDINATES, &manifest.keypoints),
+        (EMOTION_NAME, manifest.classes.len(), &manifest.emotion),
+    ];
+    let share = Duration::from_secs_f64(args.seconds / networks.len() as f64);
+    for (name, length, network) in networks {
+        let mut subject = Subject::load(&bundle, network, (name, length), args)?;
+        let samples = Samples::take(&mut subject.model, share)?;
+        let text = subject.title + &samples.table(&subject.model.layers());
+        let written = io::stdout().lock().write_all(text.as_bytes());
+        written.map_err(|error| Failure::new(io_code(&error), error))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A network, and what is written above its table.
+struct Subject {
+    model: Model,
+    title: String,
+}
+
+impl Subject {
+    fn load(bundle: &Bundle, network: &Network, output: (&str, usize), args: &Args) -> Result<Self, Failure> {
+        let file = match args.precision {
+            Some(precision) => network.file(precision),
+            None => network.file(Precision::Int8).or_else(|| network.file(Precision::F32)),
+        };
+        let file = file.ok_or_else(|| {
+            let message = format!(
+                "the bundle has no such file of `{}`: choose another --precision",
+                output.0
+            );
+            Failure::new(code::USAGE, anyhow::Error::msg(message))
+        })?;
+        let onnx = bundle.read(file)?;
+        let isa = args.isa.unwrap_or_else(Isa::detect);
+        let start = Instant::now();
+        let model = Model::load_for(isa, &onnx, &[output])?;
+        let load = milliseconds(start.elapsed());
+        let arithmetic = match file.precision {
+            Precision::F32 => "32-bit floats",
+            Precision::Int8 => isa.name(),
+        };
+        let title = format!(
+            "{} ({}, {arithmetic}), loaded in {load:.1} ms\n",
+            output.0,
+            file.path.as_str()
+        );
+        Ok(Self { model, title })
+    }
+}
+
+/// Times of runs.
+struct Samples {
+    /// Of whole runs, while nothing else was timed.
+    totals: Vec<Duration>,
+    /// Of each layer.
+    layers: Vec<Vec<Duration>>,
+}
+
+impl Samples {
+    /// Runs the network for a time, once as it is and once layer by layer in turn.
+    fn take(model: &mut Model, duration: Duration) -> Result<Self, Failure> {
+        let image = image();
+        let mut samples = Self {
+            totals: Vec::new(),
+            layers: vec![Vec::new(); model.layers().len()],
+        };
+        let mut times = Vec::with_capacity(samples.layers.len());
+        let begin = Instant::now();
+        while samples.totals.is_empty() || begin.elapsed() < duration {
+            let start = Instant::now();
+            model.run(&image)?;
+            samples.totals.push(start.elapsed());
+            model.run_timed(&image, &mut times)?;
+            samples
+                .layers
+                .iter_mut()
+                .zip(&times)
+                .for_each(|(all, time)| all.push(*time));
+        }
+        Ok(samples)
+    }
+
+    fn table(mut self, layers: &[Layer]) -> String {
+        let times: Vec<f64> = self
+            .layers
+            .iter_mut()
+            .map(|times| milliseconds(median(times)))
+            .collect();
+        let sum: f64 = times.iter().sum();
+        let width = layers.iter().map(|layer| layer.name.chars().count()).max().unwrap_or(0);
+        let head = ["layer", "operation", "output", "ms", "share", "MMAC", "GMAC/s"];
+        let mut text = row(width, head.map(str::to_owned));
+        for (layer, time) in layers.iter().zip(&times) {
+            let shape: Vec<String> = layer.output.iter().map(ToString::to_string).collect();
+            text += &row(
+                width,
+                cells(
+                    &layer.name,
+                    &layer.operation,
+                    &shape.join("x"),
+                    (*time, sum),
+                    layer.macs,
+                ),
+            );
+        }
+        let macs = layers.iter().map(|layer| layer.macs).sum();
+        let runs = self.totals.len();
+        let total = milliseconds(median(&mut self.totals));
+        text += &row(
+            width,
+            cells("all layers", &format!("{runs} runs"), "", (total, total), macs),
+        );
+        text + "\n"
+    }
+}
+
+fn cells(name: &str, operation: &str, output: &str, (time, sum): (f64, f64), macs: u64) -> [String; 7] {
+    let products = macs as f64 / 1e6;
+    let [products, rate] = if macs == 0 {
+        [String::new(), String::new()]
+    } else {
+        [format!("{products:.2}"), format!("{:.1}", products / time)]
+    };
+    let share = format!("{:.1} %", 100.0 * time / sum);
+    [
+        name.to_owned(),
+        operation.to_owned(),
+        output.to_owned(),
+        format!("{time:.3}"),
+        share,
+        products,
+        rate,
+    ]
+}
+
+fn row(width: usize, [name, operation, output, time, share, macs, rate]: [String; 7]) -> String {
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    let _ = write!(
+        text,
+        "{name:width$}  {operation:16}  {output:12} {time:>9} {share:>8} {macs:>8} {rate:>8}"
+    );
+    text.truncate(text.trim_end().len());
+    text + "\n"
+}
+
+fn milliseconds(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
+}
+
+fn median(times: &mut [Duration]) -> Duration {
+    times.sort_unstable();
+    times.get(times.len() / 2).copied().unwrap_or_default()
+}
+
+/// A smooth pattern; how long a network runs does not depend on what it sees.
+fn image() -> Vec<f32> {
+    let product = |at: usize| (at % SIDE * (at / SIDE)) as f32;
+    (0..INPUT_LEN).map(|at| product(at) / INPUT_LEN as f32).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn layer(name: &str, macs: u64) -> Layer {
+        Layer {
+            name: name.to_owned(),
+            operation: "conv 3x3/1".to_owned(),
+            output: vec![4, 4, 16],
+            macs,
+        }
+    }
+
+    #[test]
+    fn table_tells_medians_shares_and_rates() {
+        let millis = |values: &[u64]| {
+            values
+                .iter()
+                .map(|value| Duration::from_millis(*value))
+                .collect::<Vec<_>>()
+        };
+        let samples = Samples {
+            totals: millis(&[9, 4, 5]),
+            layers: vec![millis(&[1, 90, 1]), millis(&[3, 3, 0])],
+        };
+        let table = samples.table(&[layer("input", 0), layer("conv1", 6_000_000)]);
+        let rows: Vec<Vec<&str>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
+        assert_eq!(rows[1], ["input", "conv", "3x3/1", "4x4x16", "1.000", "25.0", "%"]);
+        assert_eq!(rows[2][4..], ["3.000", "75.0", "%", "6.00", "2.0"]);
+        assert_eq!(
+            rows[3],
+            ["all", "layers", "3", "runs", "5.000", "100.0", "%", "6.00", "1.2"]
+        );
+    }
+
+    #[test]
+    fn instructions_of_other_processors_are_refused() {
+        assert_eq!(parse_isa("portable"), Ok(Isa::Portable));
+        assert!(parse_isa("sse9").is_err());
+        let missing = Isa::ALL.into_iter().find(|isa| !isa.is_available()).unwrap();
+        assert!(parse_isa(missing.name()).unwrap_err().contains(missing.name()));
+    }
+
+    #[test]
+    fn measures_for_a_sensible_time() {
+        assert_eq!(parse_seconds("0.5"), Ok(0.5));
+        for text in ["0", "-1", "nan", "1e9", "x"] {
+            assert!(parse_seconds(text).is_err(), "{text}");
+        }
+    }
+}
