@@ -44,9 +44,15 @@ impl Annotation {
             self.dot(x, y, radius + 1, OUTLINE);
             self.dot(x, y, radius, POINT);
         }
-        if let Some((label, score)) = face.top() {
-            self.label(&format!("{label} {:.0}%", score * 100.0), &face.bounds, line);
+        let words = words(face);
+        if !words.is_empty() {
+            self.label(&words, &face.bounds, line);
         }
+    }
+
+    /// The picture with what was drawn.
+    pub fn image(&self) -> &RgbImage {
+        &self.0
     }
 
     /// The picture as a PNG file.
@@ -145,6 +151,16 @@ impl Annotation {
     }
 }
 
+/// Number, emotion or the reason why there is none.
+fn words(face: &Face<'_>) -> String {
+    let id = face.id.map(|id| format!("#{id} ")).unwrap_or_default();
+    match (face.withheld, face.top()) {
+        (Some(withheld), _) => format!("{id}{}", withheld.as_str()),
+        (None, Some((label, score))) => format!("{id}{label} {:.0}%", score * 100.0),
+        (None, None) => id,
+    }
+}
+
 impl Area {
     fn of(rect: &Rect) -> Self {
         let [x, y, w, h] = [rect.x, rect.y, rect.w, rect.h].map(pixels);
@@ -172,6 +188,8 @@ mod tests {
     fn face(classes: &ClassSet, bounds: Rect) -> Face<'_> {
         Face {
             bounds,
+            id: None,
+            withheld: None,
             classes,
             scores: Scores::from_logits(&[0.0, 0.0, 0.0, 5.0, 0.0], 1.0).unwrap(),
             keypoints: Keypoints([[bounds.x + bounds.w / 2.0, bounds.y + bounds.h / 2.0]; COUNT]),

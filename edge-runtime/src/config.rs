@@ -3,6 +3,7 @@
 //! Unknown keys are refused; an error names file, line, column and key, and the nearest known key. What
 //! only the bundle knows (its classes) is checked when the program starts.
 
+mod face;
 mod place;
 mod ranges;
 
@@ -16,11 +17,10 @@ use shared_model::emotion::Label;
 
 use crate::bundle;
 use crate::decide::DecideConfig;
-use crate::face::DetectorConfig;
-use crate::locate::Faces;
 use crate::sink::gpio::Polarity;
 use crate::source::Input;
 
+pub use face::{FaceConfig, FaceMode, PolicyName};
 pub use place::Place;
 
 /// Form of the file that this program reads.
@@ -85,49 +85,6 @@ struct RawSource {
     repeat: bool,
     #[serde(default = "default_fps", deserialize_with = "ranges::fps")]
     fps: f32,
-}
-
-/// `[face]`
-#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct FaceConfig {
-    /// How the face is found.
-    pub mode: FaceMode,
-    /// Side of the smallest face that is searched, in pixels.
-    #[serde(deserialize_with = "ranges::min_face")]
-    pub min_face_px: f32,
-}
-
-/// How the face of a frame is found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum FaceMode {
-    /// By the face detector; the largest face counts.
-    Detect,
-    /// Each frame is one face, cut as the networks want it.
-    Whole,
-}
-
-impl Default for FaceConfig {
-    fn default() -> Self {
-        Self {
-            mode: FaceMode::Detect,
-            min_face_px: 80.0,
-        }
-    }
-}
-
-impl FaceConfig {
-    /// Where faces come from.
-    pub fn faces(&self) -> Faces {
-        match self.mode {
-            FaceMode::Whole => Faces::Whole,
-            FaceMode::Detect => Faces::Detect(DetectorConfig {
-                min_face_px: self.min_face_px,
-                ..DetectorConfig::default()
-            }),
-        }
-    }
 }
 
 /// `[decide]`

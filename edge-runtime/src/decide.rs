@@ -71,6 +71,8 @@ impl DecideConfig {
 pub enum Observation {
     /// A face with these scores.
     Face(Scores),
+    /// A face that cannot be judged: turned away, dark or blurred.
+    Unjudged,
     /// No face.
     NoFace,
 }
@@ -114,6 +116,8 @@ pub struct Decider {
     smoothed: Option<heapless::Vec<f32, MAX_CLASSES>>,
     /// Time of the last observation.
     judged_ms: Option<u64>,
+    /// Time of the last scores.
+    scored_ms: u64,
 }
 
 impl Decider {
@@ -132,6 +136,7 @@ impl Decider {
             candidate: None,
             smoothed: None,
             judged_ms: None,
+            scored_ms: 0,
         })
     }
 
@@ -144,6 +149,7 @@ impl Decider {
         let stale = self.tick(now_ms);
         let target = match observation {
             Observation::NoFace => Held::NoFace,
+            Observation::Unjudged => Held::Uncertain,
             Observation::Face(scores) => {
                 self.smooth(now_ms, scores);
                 self.judge()
@@ -168,6 +174,12 @@ impl Decider {
         Some(self.hold(now_ms, Held::Unknown))
     }
 
+    /// The next face is another one: its scores and its dwell start anew. What is held stays until then.
+    pub fn another_face(&mut self) {
+        self.smoothed = None;
+        self.candidate = None;
+    }
+
     /// What is held true.
     pub fn verdict(&self) -> Verdict {
         match self.held {
@@ -185,7 +197,8 @@ impl Decider {
     /// Exponential moving average with the weight `1 - exp(-dt / time constant)` for the new value.
     fn smooth(&mut self, now_ms: u64, scores: &Scores) {
         let values = scores.as_slice();
-        let elapsed = now_ms.saturating_sub(self.judged_ms.unwrap_or(now_ms));
+        let elapsed = now_ms.saturating_sub(self.scored_ms);
+        self.scored_ms = now_ms;
         match &mut self.smoothed {
             Some(smoothed) if smoothed.len() == values.len() && self.config.smoothing_ms > 0 => {
                 let weight = 1.0 - (-(elapsed as f32) / self.config.smoothing_ms as f32).exp();

@@ -98,7 +98,12 @@ impl Detector {
 
     /// The faces of a picture from left to right; the same picture gives the same faces.
     pub fn detect(&mut self, picture: GrayView<'_>) -> Vec<Detection> {
-        let mut scale = self.scale(picture);
+        self.detect_from(picture, self.config.min_face_px)
+    }
+
+    /// Like [`Detector::detect`], where the smallest face has `min_face_px`, at least [`MIN_FACE_PX`].
+    pub fn detect_from(&mut self, picture: GrayView<'_>, min_face_px: f32) -> Vec<Detection> {
+        let mut scale = scale(picture, min_face_px.max(MIN_FACE_PX));
         let mut scaled = scaled(picture, scale);
         let mut faces = Vec::new();
         while (scaled.width().min(scaled.height()) as f32) >= WINDOW {
@@ -117,12 +122,12 @@ impl Detector {
         });
         faces
     }
+}
 
-    /// Size of the searched picture relative to the picture.
-    fn scale(&self, picture: GrayView<'_>) -> f32 {
-        let pixels = picture.width() as f32 * picture.height() as f32;
-        (WINDOW / self.config.min_face_px).min((MAX_SEARCHED / pixels).sqrt())
-    }
+/// Size of the searched picture relative to the picture.
+fn scale(picture: GrayView<'_>, min_face_px: f32) -> f32 {
+    let pixels = picture.width() as f32 * picture.height() as f32;
+    (WINDOW / min_face_px).min((MAX_SEARCHED / pixels).sqrt())
 }
 
 impl DetectorConfig {

@@ -14,5 +14,7 @@ pub mod pipeline;
 pub mod predict;
 pub mod sink;
 pub mod source;
+pub mod stats;
 #[cfg(test)]
 mod testing;
+pub mod track;

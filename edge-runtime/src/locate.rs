@@ -72,7 +72,11 @@ impl Locator {
         };
         match &mut self.0 {
             Way::Detect(detector) => largest(&detector.detect(picture)).map(|face| located(face.bounds)),
-            Way::Whole | Way::Box(_) => self.all(picture, predictor).into_iter().next(),
+            Way::Whole => Some(Located {
+                bounds: picture.bounds(),
+                crops: Crops::both(picture.bounds()),
+            }),
+            Way::Box(bounds) => Some(located(*bounds)),
         }
     }
 }

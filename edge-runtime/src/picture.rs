@@ -160,7 +160,7 @@ fn luma(color: &RgbImage) -> Vec<u8> {
     color.pixels().map(weigh).collect()
 }
 
-fn check_size(width: u64, height: u64) -> Result<(), PictureError> {
+pub(crate) fn check_size(width: u64, height: u64) -> Result<(), PictureError> {
     if width == 0 || height == 0 {
         return Err(PictureError::Size(SizeError));
     }

@@ -15,7 +15,8 @@ use crate::keypoints::Keypoints;
 ///
 /// In JSON: `{"input", "frame", "face": {"x", "y", "w", "h"}, "emotion", "confidence",
 /// "scores": {…}, "keypoints": [[x, y] × 15]}` with coordinates in pixels of the input; without a face
-/// `{"input", "frame", "face": null}`.
+/// `{"input", "frame", "face": null}`. A face that is followed has an `"id"` behind `"face"`; one that is
+/// not judged has `"emotion": null, "confidence": null, "scores": {}` and a `"reason"` behind them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FaceLine<'a> {
     /// Name of the picture or stream as it was given.
@@ -31,6 +32,10 @@ pub struct FaceLine<'a> {
 pub struct Face<'a> {
     /// Where it is, in pixels of the input.
     pub bounds: Rect,
+    /// The same from frame to frame while the face is followed; `None` where nobody is.
+    pub id: Option<u32>,
+    /// Why the face is not judged; its scores do not count then.
+    pub withheld: Option<Withheld>,
     /// The classes, for the names of the scores.
     pub classes: &'a ClassSet,
     /// A probability for each class.
@@ -39,11 +44,43 @@ pub struct Face<'a> {
     pub keypoints: Keypoints,
 }
 
+/// Why a face that is there is not judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Withheld {
+    /// It looks to the side.
+    TurnedAway,
+    /// It is too dark.
+    Dark,
+    /// Light and shade hardly differ.
+    LowContrast,
+    /// It is out of focus, or moves too fast.
+    Blurred,
+    /// The detector has not seen it for a while: it may be gone.
+    Unconfirmed,
+}
+
+impl Withheld {
+    /// The word on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::TurnedAway => "turned_away",
+            Self::Dark => "dark",
+            Self::LowContrast => "low_contrast",
+            Self::Blurred => "blurred",
+            Self::Unconfirmed => "unconfirmed",
+        }
+    }
+}
+
 impl Face<'_> {
     /// Label and probability of the most probable class.
     ///
-    /// `None` if there are no scores, or more than classes.
+    /// `None` if the face is not judged, or if there are no scores, or more than classes.
     pub fn top(&self) -> Option<(&str, f32)> {
+        if self.withheld.is_some() {
+            return None;
+        }
         let (class, score) = self.scores.top()?;
         Some((self.classes.label(class)?, score))
     }
@@ -59,10 +96,16 @@ impl Serialize for FaceLine<'_> {
             return line.end();
         };
         line.serialize_entry("face", &face.bounds)?;
+        if let Some(id) = face.id {
+            line.serialize_entry("id", &id)?;
+        }
         let top = face.top();
         line.serialize_entry("emotion", &top.map(|(label, _)| label))?;
         line.serialize_entry("confidence", &top.map(|(_, score)| score))?;
         line.serialize_entry("scores", &ByLabel(face))?;
+        if let Some(withheld) = face.withheld {
+            line.serialize_entry("reason", &withheld)?;
+        }
         line.serialize_entry("keypoints", &face.keypoints.0)?;
         line.end()
     }
@@ -73,7 +116,12 @@ struct ByLabel<'a>(&'a Face<'a>);
 
 impl Serialize for ByLabel<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.classes.iter().zip(self.0.scores.as_slice()))
+        let judged = if self.0.withheld.is_none() {
+            self.0.scores.as_slice()
+        } else {
+            &[]
+        };
+        serializer.collect_map(self.0.classes.iter().zip(judged))
     }
 }
 
@@ -146,6 +194,8 @@ mod tests {
                     w: 3.0,
                     h: 4.0,
                 },
+                id: None,
+                withheld: None,
                 classes: &classes,
                 scores: Scores::from_logits(&[0.0, 0.0], 1.0).unwrap(),
                 keypoints: Keypoints([[5.0, 6.5]; COUNT]),
@@ -163,6 +213,49 @@ mod tests {
         assert_eq!(json["scores"], serde_json::json!({"Sad": 0.5, "Happy": 0.5}));
         assert_eq!(json["keypoints"].as_array().map(std::vec::Vec::len), Some(COUNT));
         assert_eq!(json["keypoints"][14], serde_json::json!([5.0, 6.5]));
+    }
+
+    #[test]
+    fn followed_faces_have_an_id_and_unjudged_ones_a_reason_and_no_emotion() {
+        let classes = ClassSet::new(&["Sad", "Happy"]).unwrap();
+        let mut face = Face {
+            bounds: Rect {
+                x: 1.0,
+                y: 2.0,
+                w: 3.0,
+                h: 4.0,
+            },
+            id: Some(7),
+            withheld: None,
+            classes: &classes,
+            scores: Scores::from_logits(&[0.0, 0.0], 1.0).unwrap(),
+            keypoints: Keypoints([[5.0, 6.5]; COUNT]),
+        };
+        let line = |face: &Face| {
+            serde_json::to_value(FaceLine {
+                input: "a",
+                frame: 0,
+                face: Some(face.clone()),
+            })
+            .unwrap()
+        };
+        let json = line(&face);
+        assert_eq!((&json["id"], &json["emotion"]), (&7.into(), &"Sad".into()));
+        assert!(json.get("reason").is_none());
+        for withheld in [
+            Withheld::TurnedAway,
+            Withheld::Dark,
+            Withheld::LowContrast,
+            Withheld::Blurred,
+            Withheld::Unconfirmed,
+        ] {
+            face.withheld = Some(withheld);
+            let json = line(&face);
+            assert_eq!(json["reason"], withheld.as_str());
+            assert!(json["emotion"].is_null() && json["confidence"].is_null());
+            assert_eq!(json["scores"], serde_json::json!({}));
+            assert!(json["keypoints"].is_array());
+        }
     }
 
     #[test]

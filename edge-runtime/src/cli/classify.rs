@@ -74,7 +74,7 @@ fn parse_face(text: &str) -> Result<FaceArg, String> {
     }
 }
 
-fn parse_min_face(text: &str) -> Result<f32, String> {
+pub(super) fn parse_min_face(text: &str) -> Result<f32, String> {
     let value = text
         .parse()
         .ok()
@@ -200,6 +200,8 @@ fn predict<'a>(
     let prediction = predictor.predict(picture, &located.crops)?;
     Ok(Face {
         bounds: located.bounds,
+        id: None,
+        withheld: None,
         classes,
         scores: prediction.scores,
         keypoints: prediction.keypoints,

@@ -9,6 +9,7 @@ use edge_runtime::predict::PredictError;
 use edge_runtime::sink::SinkError;
 use edge_runtime::source::SourceError;
 use edge_runtime::source::y4m::Y4mError;
+use edge_runtime::track::{FollowError, SearchError};
 
 /// Exit codes of the program, from `sysexits.h`.
 pub(crate) mod code {
@@ -101,6 +102,25 @@ impl From<FaceError> for Failure {
             FaceError::Model(_) => code::INTERNAL,
         };
         Self::new(code, error)
+    }
+}
+
+impl From<SearchError> for Failure {
+    fn from(error: SearchError) -> Self {
+        match error {
+            SearchError::Face(error) => error.into(),
+            SearchError::Picture(error) => Self::new(code::DATA, error),
+            SearchError::Start(_) | SearchError::Died => Self::new(code::INTERNAL, error),
+        }
+    }
+}
+
+impl From<FollowError> for Failure {
+    fn from(error: FollowError) -> Self {
+        match error {
+            FollowError::Predict(error) => error.into(),
+            FollowError::Search(error) => error.into(),
+        }
     }
 }
 

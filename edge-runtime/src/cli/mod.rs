@@ -4,7 +4,9 @@ mod bench;
 mod check_config;
 mod classify;
 mod failure;
+mod film;
 mod run;
+mod track;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -35,6 +37,7 @@ enum Command {
     Run(run::Args),
     CheckConfig(check_config::Args),
     Bench(bench::Args),
+    Track(track::Args),
 }
 
 /// Whether standard error is told more than errors.
@@ -72,6 +75,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Run(args) => run::main(&args, verbosity),
         Command::CheckConfig(args) => check_config::main(&args, verbosity),
         Command::Bench(args) => bench::main(&args),
+        Command::Track(args) => track::main(&args, verbosity),
     };
     match result {
         Ok(code) => code,

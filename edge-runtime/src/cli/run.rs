@@ -8,14 +8,15 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use edge_runtime::clock::SystemClock;
-use edge_runtime::config::{Config, GpioBackend, GpioConfig, Pace, SourceConfig, Stdout};
+use edge_runtime::config::{Config, FaceMode, GpioBackend, GpioConfig, Pace, SourceConfig, Stdout};
 use edge_runtime::decide::Decider;
-use edge_runtime::locate::Locator;
-use edge_runtime::pipeline::{End, Pipeline, PipelineError, Progress, Stages, Surroundings, Timing, Trouble};
+use edge_runtime::locate::{Faces as Places, Locator};
+use edge_runtime::pipeline::{End, Pipeline, PipelineError, Progress, Stages, Surroundings, Timing, Trouble, Watch};
 use edge_runtime::predict::Predictor;
 use edge_runtime::sink::gpio::{Line, LogGpio};
 use edge_runtime::sink::{Faces, GpioSink, JsonLines, SignalSink};
 use edge_runtime::source::{Files, Input};
+use edge_runtime::track::{self, Follower};
 use shared_model::Text;
 use shared_model::emotion::{ClassSet, Label};
 use signal_hook::consts::TERM_SIGNALS;
@@ -81,7 +82,7 @@ fn stages(config: &Config, progress: Arc<Progress>) -> Result<Stages, Failure> {
     let decider = Decider::new(config.decide.0, classes.clone(), manifest.decision.abstain_below)
         .map_err(|error| Failure::new(code::CONFIG, error))?;
     Ok(Stages {
-        locator: Locator::new(config.face.faces())?,
+        watch: watch(config)?,
         predictor: Predictor::load(&bundle)?,
         sinks: sinks(config, &classes)?,
         classes,
@@ -89,6 +90,19 @@ fn stages(config: &Config, progress: Arc<Progress>) -> Result<Stages, Failure> {
         boot: boot_id(),
         progress,
     })
+}
+
+fn watch(config: &Config) -> Result<Watch, Failure> {
+    match config.face.mode {
+        FaceMode::Whole => Ok(Watch::fixed(Locator::new(Places::Whole)?)),
+        FaceMode::Detect => {
+            let pace = match timing(&config.source) {
+                Timing::Recorded => track::Pace::Wait,
+                Timing::Paced | Timing::Live => track::Pace::Background,
+            };
+            Ok(Watch::Follow(Box::new(Follower::new(config.face.track(), pace)?)))
+        }
+    }
 }
 
 fn source(config: &SourceConfig) -> Files {

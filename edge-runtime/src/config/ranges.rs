@@ -8,6 +8,7 @@ use super::SCHEMA;
 use crate::decide::MAX_STALE_MS;
 use crate::face::MIN_FACE_PX;
 use crate::sink::gpio::Polarity;
+use crate::track::Region;
 
 /// A value that a rule holds for.
 fn held<'de, D, T>(deserializer: D, rule: impl Fn(&T) -> bool, expected: &str) -> Result<T, D::Error>
@@ -45,6 +46,25 @@ pub(super) fn min_face<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f32
         |value| (MIN_FACE_PX..=10_000.0).contains(value),
         "a number of pixels from 20 to 10000",
     )
+}
+
+pub(super) fn search_every<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    held(
+        deserializer,
+        |value| (1..=1000).contains(value),
+        "a number of frames from 1 to 1000",
+    )
+}
+
+pub(super) fn region<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Region, D::Error> {
+    let [x, y, w, h] = <[f32; 4]>::deserialize(deserializer)?;
+    let region = Region { x, y, w, h };
+    if region.is_valid() {
+        Ok(region)
+    } else {
+        let expected = "must be [x, y, width, height] in shares of the frame: 0 to 1, and not beyond its edge";
+        Err(D::Error::custom(expected))
+    }
 }
 
 pub(super) fn probability<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f32, D::Error> {

@@ -67,6 +67,17 @@ fn refuses_values_out_of_range_where_they_stand() {
             "[face]\nmin_face_px = 19\n",
             "5:15: `min_face_px`: must be a number of pixels from 20",
         ),
+        (
+            "[face]\nsearch_every = 0\n",
+            "`search_every`: must be a number of frames from 1",
+        ),
+        (
+            "[face]\nregion = [0.5, 0, 0.6, 1]\n",
+            "5:10: `region`: must be [x, y, width, height]",
+        ),
+        ("[face]\nregion = [0, 0, 0, 1]\n", "`region`"),
+        ("[face]\nregion = [0, 0, 1]\n", "`region`"),
+        ("[face]\npolicy = \"larges\"\n", "did you mean `largest`?"),
         ("[decide]\nenter = 1.5\n", "5:9: `enter`: must be a number from 0 to 1"),
         ("[decide]\nenter = nan\n", "`enter`"),
         ("[decide]\nstale_ms = 2000\n", "`stale_ms`"),
@@ -79,6 +90,18 @@ fn refuses_values_out_of_range_where_they_stand() {
         assert!(error.contains(expected), "{error} instead of {expected}");
     }
     assert!(error(&LEAST.replace('1', "2")).contains("1:10: `schema`: must be 1"));
+}
+
+#[test]
+fn face_section_says_whom_to_follow() {
+    let text =
+        format!("{LEAST}[face]\nmin_face_px = 50\npolicy = \"all\"\nsearch_every = 7\nregion = [0.1, 0, 0.8, 1]\n");
+    let track = Config::parse(&text).unwrap().face.track();
+    assert_eq!((track.policy, track.search_every), (crate::track::Policy::All, 7));
+    assert_eq!(
+        (track.region.x, track.region.w, track.detector.min_face_px),
+        (0.1, 0.8, 50.0)
+    );
 }
 
 #[test]

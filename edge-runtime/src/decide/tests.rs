@@ -7,12 +7,14 @@ type Step<'a> = (u64, See, &'a str);
 enum See {
     /// A face whose probability of `A` is this, of `B` the rest.
     A(f32),
+    /// A face that cannot be judged.
+    Turned,
     /// Nobody.
     Nobody,
     /// No frame: only time passes.
     Time,
 }
-use See::{A, Nobody, Time};
+use See::{A, Nobody, Time, Turned};
 
 fn decider(config: DecideConfig) -> Decider {
     Decider::new(config, ClassSet::new(&["A", "B", "C"]).unwrap(), 0.0).unwrap()
@@ -28,6 +30,7 @@ fn tell(decider: &mut Decider, steps: &[Step]) {
     for (at, (now, see, expected)) in steps.iter().enumerate() {
         let change = match see {
             A(a) => decider.observe(*now, &Observation::Face(scores(*a))),
+            Turned => decider.observe(*now, &Observation::Unjudged),
             Nobody => decider.observe(*now, &Observation::NoFace),
             Time => decider.tick(*now),
         };
@@ -128,6 +131,55 @@ fn nobody_must_last_as_well_and_forgets_the_face() {
         (600, A(0.0), "B"),
     ];
     tell(&mut decider, &steps);
+}
+
+#[test]
+fn a_face_that_cannot_be_judged_becomes_uncertain_after_the_dwell() {
+    let mut decider = decider(DecideConfig { dwell_ms: 200, ..PLAIN });
+    let steps = [
+        (0, A(0.9), "-"),
+        (200, A(0.9), "A"),
+        (300, Turned, "-"),
+        (400, A(0.9), "-"),
+        (500, Turned, "-"),
+        (700, Turned, "uncertain"),
+        (800, A(0.9), "-"),
+        (1000, A(0.9), "A"),
+    ];
+    tell(&mut decider, &steps);
+}
+
+#[test]
+fn scores_after_a_pause_weigh_by_the_time_since_the_last_scores() {
+    let smoothing = DecideConfig {
+        smoothing_ms: 100,
+        ..PLAIN
+    };
+    let mut decider = decider(smoothing);
+    decider.observe(0, &Observation::Face(scores(1.0)));
+    for now in [30, 60, 90] {
+        decider.observe(now, &Observation::Unjudged);
+    }
+    decider.observe(100, &Observation::Face(scores(0.0)));
+    // exp(-1)
+    assert!((decider.probability(0) - 0.367_879).abs() < 1e-4);
+}
+
+#[test]
+fn another_face_begins_anew_and_the_verdict_holds_until_it_is_judged() {
+    let config = DecideConfig {
+        dwell_ms: 100,
+        smoothing_ms: 1000,
+        ..PLAIN
+    };
+    let mut decider = decider(config);
+    tell(
+        &mut decider,
+        &[(0, A(1.0), "-"), (100, A(1.0), "A"), (150, A(0.0), "-")],
+    );
+    decider.another_face();
+    assert_eq!(decider.verdict().as_str(), "A");
+    tell(&mut decider, &[(200, A(0.0), "-"), (300, A(0.0), "B")]);
 }
 
 #[test]

@@ -9,9 +9,9 @@ mod pacer;
 mod progress;
 mod reader;
 mod slot;
-mod stats;
 #[cfg(test)]
 mod tests;
+mod watch;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,24 +19,24 @@ use std::time::Duration;
 
 use shared_model::Text;
 use shared_model::emotion::ClassSet;
-use shared_model::image::Rect;
 use shared_model::message::{Face, FaceLine, State};
 
 use crate::clock::Clock;
 use crate::decide::{Change, Decider, Observation};
-use crate::locate::Locator;
 use crate::picture::PictureError;
-use crate::predict::{PredictError, Prediction, Predictor};
+use crate::predict::{PredictError, Predictor};
 use crate::sink::{SignalSink, SinkError};
 use crate::source::{Frame, FrameSource, SourceError};
+use crate::track::FollowError;
 
 use outputs::{MAX_FAILURES, Outputs};
 use pacer::{Pacer, Turn};
 use reader::Reader;
 use slot::{Keep, Taken};
 
+pub use crate::stats::{Latencies, Stats};
 pub use progress::Progress;
-pub use stats::{Latencies, Stats};
+pub use watch::Watch;
 
 /// Longest wait before the stop signal and the age of the verdict are looked at again.
 const POLL: Duration = Duration::from_millis(50);
@@ -64,8 +64,8 @@ impl Timing {
 
 /// Everything that a frame passes through.
 pub struct Stages {
-    /// Finds the face.
-    pub locator: Locator,
+    /// Finds the faces.
+    pub watch: Watch,
     /// Runs the networks.
     pub predictor: Predictor,
     /// Names what they give.
@@ -89,6 +89,9 @@ pub enum Trouble {
     /// The networks could not judge a frame.
     #[error("frame skipped: {0}")]
     Predict(#[from] PredictError),
+    /// The faces of a frame could not be followed.
+    #[error("frame skipped: {0}")]
+    Follow(#[from] FollowError),
     /// A frame is no picture.
     #[error("frame skipped: {0}")]
     Picture(#[from] PictureError),
@@ -144,7 +147,7 @@ pub struct Surroundings<'a> {
 
 /// Takes frames to the sinks.
 pub struct Pipeline {
-    locator: Locator,
+    watch: Watch,
     predictor: Predictor,
     classes: ClassSet,
     decider: Decider,
@@ -152,6 +155,8 @@ pub struct Pipeline {
     boot: Text<32>,
     progress: Arc<Progress>,
     sequence: u64,
+    /// Number of the face that the verdict is about.
+    face: Option<u32>,
     stats: Stats,
 }
 
@@ -165,7 +170,8 @@ impl Pipeline {
     /// A pipeline of these stages.
     pub fn new(stages: Stages) -> Self {
         Self {
-            locator: stages.locator,
+            watch: stages.watch,
+            face: None,
             predictor: stages.predictor,
             classes: stages.classes,
             decider: stages.decider,
@@ -255,34 +261,16 @@ impl Pipeline {
 
     fn judge(&mut self, frame: &Frame, around: &mut Surroundings<'_>) -> Result<(), Leave> {
         let start = around.clock.now();
-        let face = match self.face(frame, around.clock) {
-            Ok(face) => face,
-            Err(trouble) => {
-                self.skip(&trouble, around);
-                let change = self.decider.tick(frame.time_ms);
-                return self.tell(change, around);
-            }
-        };
+        if let Err(trouble) = self.look(frame, around.clock) {
+            self.skip(&trouble, around);
+            let change = self.decider.tick(frame.time_ms);
+            return self.tell(change, around);
+        }
         self.stats.judged += 1;
         self.progress.infer();
         let judged = around.clock.now();
-        let observation = match &face {
-            Some((_, prediction)) => Observation::Face(prediction.scores.clone()),
-            None => Observation::NoFace,
-        };
-        let face = face.map(|(bounds, Prediction { scores, keypoints })| Face {
-            bounds,
-            classes: &self.classes,
-            scores,
-            keypoints,
-        });
-        let line = FaceLine {
-            input: &frame.input,
-            frame: frame.number,
-            face,
-        };
-        self.outputs.frame(&line, around.report)?;
-        let change = self.decider.observe(frame.time_ms, &observation);
+        self.tell_faces(frame, around)?;
+        let change = self.decide(frame.time_ms);
         self.tell(change, around)?;
         self.progress.put_out();
         let end = around.clock.now();
@@ -291,20 +279,50 @@ impl Pipeline {
         Ok(())
     }
 
-    /// The largest face of a frame and what the networks say about it.
-    fn face(&mut self, frame: &Frame, clock: &dyn Clock) -> Result<Option<(Rect, Prediction)>, Trouble> {
+    fn look(&mut self, frame: &Frame, clock: &dyn Clock) -> Result<(), Trouble> {
         let picture = frame.picture.gray()?;
-        let start = clock.now();
-        let located = self.locator.largest(picture, &self.predictor);
-        let found = clock.now();
-        self.stats.find.record(found.saturating_sub(start));
-        let Some(located) = located else { return Ok(None) };
-        self.predictor.crop(picture, &located.crops)?;
-        let cropped = clock.now();
-        self.stats.crop.record(cropped.saturating_sub(found));
-        let prediction = self.predictor.run()?;
-        self.stats.networks.record(clock.now().saturating_sub(cropped));
-        Ok(Some((located.bounds, prediction)))
+        let (predictor, stats) = (&mut self.predictor, &mut self.stats);
+        self.watch.look(picture, frame.time_ms, predictor, clock, stats)
+    }
+
+    /// Gives the sinks a line for each face, or one that says that there is none.
+    fn tell_faces(&mut self, frame: &Frame, around: &mut Surroundings<'_>) -> Result<(), Leave> {
+        let mut line = FaceLine {
+            input: &frame.input,
+            frame: frame.number,
+            face: None,
+        };
+        for seen in self.watch.seen() {
+            line.face = Some(Face {
+                bounds: seen.bounds,
+                id: (seen.id > 0).then_some(seen.id),
+                withheld: seen.withheld,
+                classes: &self.classes,
+                scores: seen.prediction.scores.clone(),
+                keypoints: seen.prediction.keypoints,
+            });
+            self.outputs.frame(&line, around.report)?;
+        }
+        if line.face.is_none() {
+            self.outputs.frame(&line, around.report)?;
+        }
+        Ok(())
+    }
+
+    /// Forms the verdict about the face that counts; another face's scores start anew.
+    fn decide(&mut self, time_ms: u64) -> Option<Change> {
+        let seen = self.watch.counting();
+        let id = seen.map(|seen| seen.id);
+        if id.is_some() && self.face.is_some() && id != self.face {
+            self.decider.another_face();
+        }
+        self.face = id.or(self.face);
+        let observation = match seen {
+            None => Observation::NoFace,
+            Some(seen) if seen.withheld.is_some() => Observation::Unjudged,
+            Some(seen) => Observation::Face(seen.prediction.scores.clone()),
+        };
+        self.decider.observe(time_ms, &observation)
     }
 
     /// While no frame comes: the verdict grows old.

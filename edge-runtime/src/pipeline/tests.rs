@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use super::*;
 use crate::bundle::Bundle;
 use crate::decide::DecideConfig;
-use crate::locate::Faces;
+use crate::locate::{Faces, Locator};
 use crate::picture::Picture;
 use crate::sink::GpioError;
 use crate::source::{FrameSource, Next};
@@ -112,7 +112,7 @@ fn run(source: Box<dyn FrameSource>, timing: Timing, sinks: Vec<Box<dyn SignalSi
     let progress = Arc::new(Progress::default());
     let mut pipeline = Pipeline::new(Stages {
         progress: Arc::clone(&progress),
-        locator: Locator::new(Faces::Whole).unwrap(),
+        watch: Watch::fixed(Locator::new(Faces::Whole).unwrap()),
         predictor: Predictor::load(&bundle).unwrap(),
         decider: Decider::new(config, classes.clone(), 0.0).unwrap(),
         classes,

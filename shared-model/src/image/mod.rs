@@ -79,6 +79,20 @@ impl<'a> GrayView<'a> {
         &self.data[start..start + self.width]
     }
 
+    /// The part of the picture that a rectangle touches, in whole pixels, and where it begins; `None` where
+    /// they do not meet.
+    pub fn part(&self, rect: &Rect) -> Option<(Self, [usize; 2])> {
+        let span = |from: f32, length: f32, end: usize| {
+            let first = libm::floorf(from).clamp(0.0, end as f32) as usize;
+            let last = libm::ceilf(from + length).clamp(0.0, end as f32) as usize;
+            (first < last).then_some((first, last - first))
+        };
+        let (x, width) = span(rect.x, rect.w, self.width)?;
+        let (y, height) = span(rect.y, rect.h, self.height)?;
+        let data = &self.data[y * self.stride + x..];
+        Some((Self::with_stride(data, width, height, self.stride).ok()?, [x, y]))
+    }
+
     /// The whole picture as a rectangle.
     pub fn bounds(&self) -> Rect {
         Rect {
@@ -288,6 +302,27 @@ mod tests {
         let view = GrayView::with_stride(&data, 2, 2, 3).unwrap();
         assert_eq!(view.row(1), &[3, 4]);
         assert_eq!(view.row(7), &[3, 4]);
+    }
+
+    #[test]
+    fn part_is_what_a_rectangle_touches() {
+        let data = [1, 2, 3, 99, 4, 5, 6, 99, 7, 8, 9];
+        let view = GrayView::with_stride(&data, 3, 3, 4).unwrap();
+        let rect = |x, y, w, h| Rect { x, y, w, h };
+        let (part, at) = view.part(&rect(1.2, 0.9, 5.0, 0.2)).unwrap();
+        assert_eq!((part.row(0), part.row(1), at), (&[2, 3][..], &[5, 6][..], [1, 0]));
+        let (whole, at) = view.part(&rect(-9.0, -9.0, 99.0, 99.0)).unwrap();
+        assert_eq!(
+            (whole.width(), whole.height(), whole.row(2), at),
+            (3, 3, &[7, 8, 9][..], [0, 0])
+        );
+        for outside in [
+            rect(3.0, 0.0, 2.0, 2.0),
+            rect(0.0, -2.0, 2.0, 2.0),
+            rect(f32::NAN, 0.0, 1.0, 1.0),
+        ] {
+            assert!(view.part(&outside).is_none(), "{outside:?}");
+        }
     }
 
     #[test]

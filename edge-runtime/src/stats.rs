@@ -1,4 +1,4 @@
-//! What the pipeline counts.
+//! What a run counts, and how long each of its stages takes.
 
 use std::fmt;
 use std::time::Duration;

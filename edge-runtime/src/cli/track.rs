@@ -1,0 +1,211 @@
+//! `edge-runtime track`: how well faces are followed in a film.
+
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use edge_runtime::bundle::Bundle;
+use edge_runtime::clock::{Clock, SystemClock};
+use edge_runtime::face::{Detector, DetectorConfig};
+use edge_runtime::predict::Predictor;
+use edge_runtime::sink::{self, JsonLines};
+use edge_runtime::source::{Files, Frame, FrameSource, Input, Next, Repeat};
+use edge_runtime::stats::{Latencies, Stats};
+use edge_runtime::track::quality::{Followed, Quality, Totals};
+use edge_runtime::track::{Follower, Pace, Policy, Seen, TrackConfig};
+use serde::Serialize;
+use shared_model::emotion::ClassSet;
+use shared_model::image::Rect;
+use shared_model::message::Face;
+
+use super::failure::{Failure, code, source_code};
+use super::film::Film;
+use super::{Verbosity, open_bundle};
+
+const AFTER: &str = "\
+One JSON line for each number that a face was given,
+  {\"id\": 1, \"from\": 0, \"to\": 23, \"frames\": 24, \"withheld\": 0, \"breaks\": 0}
+and one for the film. There, `breaks` and `swaps` are measured against the detector, run over every frame on its own:
+a face that it goes on to find must stay followed and keep its number. Costs are means in milliseconds over the frames
+in which somebody was followed, searches included, as if they ran on the same core.";
+
+/// Measures how faces are followed in a film
+#[derive(Debug, clap::Args)]
+#[command(after_help = AFTER)]
+pub(crate) struct Args {
+    /// Directory of the bundle with the networks [default: /usr/share/edge-runtime/models/default]
+    #[arg(long, value_name = "DIR")]
+    bundle: Option<PathBuf>,
+    /// Side of the smallest face that is searched, in pixels, at least 20
+    #[arg(long, value_name = "PX", default_value_t = DetectorConfig::default().min_face_px, value_parser = super::classify::parse_min_face)]
+    min_face: f32,
+    /// Which face is followed
+    #[arg(long, value_name = "largest|centre|first|all", default_value = "all", value_parser = parse_policy)]
+    policy: Policy,
+    /// Frames from one search of the whole frame to the next while somebody is followed
+    #[arg(long, value_name = "N", default_value_t = TrackConfig::default().search_every, value_parser = clap::value_parser!(u32).range(1..))]
+    search_every: u32,
+    /// Writes the annotated film (y4m) and a contact sheet (PNG) into this directory
+    #[arg(long, value_name = "DIR")]
+    annotate: Option<PathBuf>,
+    /// A .y4m film, a directory of pictures, or - for a .y4m stream on standard input
+    #[arg(value_name = "INPUT")]
+    input: String,
+}
+
+fn parse_policy(text: &str) -> Result<Policy, String> {
+    match text {
+        "largest" => Ok(Policy::Largest),
+        "centre" => Ok(Policy::Centre),
+        "first" => Ok(Policy::First),
+        "all" => Ok(Policy::All),
+        _ => Err("none of largest, centre, first, all".into()),
+    }
+}
+
+/// The line about the whole film.
+#[derive(Serialize)]
+struct Summary {
+    #[serde(flatten)]
+    totals: Totals,
+    ids: usize,
+    /// Frames in which somebody was followed from the frame before.
+    followed_frames: usize,
+    frame_ms: f64,
+    networks_ms: f64,
+    /// Mean cost of such a frame over that of its networks.
+    cost: f64,
+    search_ms: f64,
+}
+
+pub(crate) fn main(args: &Args, verbosity: Verbosity) -> Result<ExitCode, Failure> {
+    let bundle = open_bundle(args.bundle.as_deref())?;
+    let mut study = Study::new(args, &bundle)?;
+    let mut source = Files::new(vec![Input::parse(&args.input)], Repeat::Once, 100);
+    let mut frame = Frame::default();
+    loop {
+        match source.read(&mut frame) {
+            Ok(Next::Frame) => study.frame(&frame)?,
+            Ok(Next::Nothing) => {}
+            Ok(Next::End) => break,
+            Err(error) => return Err(Failure::new(source_code(&error), error)),
+        }
+    }
+    let mut lines = JsonLines::new(io::stdout().lock(), sink::Faces::Hide);
+    for span in study.quality.spans() {
+        lines.write(span)?;
+    }
+    lines.write(&study.summary())?;
+    if let Some(film) = study.film {
+        verbosity.say(&film.finish()?);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+struct Study {
+    follower: Follower,
+    predictor: Predictor,
+    classes: ClassSet,
+    /// Sees every frame on its own.
+    witness: Detector,
+    quality: Quality,
+    clock: SystemClock,
+    stats: Stats,
+    /// Whole frames in which somebody was followed from the frame before, and their networks alone.
+    costs: (Latencies, Latencies),
+    film: Option<Film>,
+    frames: u64,
+}
+
+impl Study {
+    fn new(args: &Args, bundle: &Bundle) -> Result<Self, Failure> {
+        let config = TrackConfig {
+            detector: DetectorConfig {
+                min_face_px: args.min_face,
+                ..DetectorConfig::default()
+            },
+            policy: args.policy,
+            search_every: args.search_every,
+            ..TrackConfig::default()
+        };
+        Ok(Self {
+            follower: Follower::new(config, Pace::Wait)?,
+            predictor: Predictor::load(bundle)?,
+            classes: bundle.manifest().classes.clone(),
+            witness: Detector::new(config.detector)?,
+            quality: Quality::default(),
+            clock: SystemClock::start(),
+            stats: Stats::default(),
+            costs: Default::default(),
+            film: args
+                .annotate
+                .as_deref()
+                .map(|dir| Film::create(dir, &args.input))
+                .transpose()?,
+            frames: 0,
+        })
+    }
+
+    fn frame(&mut self, frame: &Frame) -> Result<(), Failure> {
+        let picture = frame.picture.gray().map_err(|error| Failure::new(code::DATA, error))?;
+        let followed_before = !self.follower.seen().is_empty();
+        // Counted for this frame alone, then added up.
+        let mut stats = Stats::default();
+        let start = self.clock.now();
+        self.follower
+            .look(picture, frame.time_ms, &mut self.predictor, &self.clock, &mut stats)?;
+        let took = self.clock.now().saturating_sub(start);
+        let seen = self.follower.seen();
+        if followed_before && !seen.is_empty() {
+            self.costs.0.record(took);
+            self.costs
+                .1
+                .record(stats.networks.mean() * stats.networks.count() as u32);
+        }
+        if stats.find.count() > 0 {
+            self.stats.find.record(stats.find.mean());
+        }
+        let followed: Vec<Followed> = seen.iter().map(followed).collect();
+        let visible: Vec<Rect> = self.witness.detect(picture).iter().map(|face| face.bounds).collect();
+        self.quality.frame(self.frames, &followed, &visible);
+        self.frames += 1;
+        if let Some(film) = &mut self.film {
+            let faces = seen.iter().map(|seen| face(seen, &self.classes));
+            film.frame(frame, faces)?;
+        }
+        Ok(())
+    }
+
+    fn summary(&self) -> Summary {
+        let ms = |latencies: &Latencies| latencies.mean().as_secs_f64() * 1000.0;
+        let (frame_ms, networks_ms) = (ms(&self.costs.0), ms(&self.costs.1));
+        Summary {
+            totals: self.quality.totals(),
+            ids: self.quality.spans().count(),
+            followed_frames: self.costs.0.count(),
+            frame_ms,
+            networks_ms,
+            cost: if networks_ms > 0.0 { frame_ms / networks_ms } else { 0.0 },
+            search_ms: ms(&self.stats.find),
+        }
+    }
+}
+
+fn followed(seen: &Seen) -> Followed {
+    Followed {
+        id: seen.id,
+        bounds: seen.bounds,
+        judged: seen.withheld.is_none(),
+    }
+}
+
+fn face<'a>(seen: &Seen, classes: &'a ClassSet) -> Face<'a> {
+    Face {
+        bounds: seen.bounds,
+        id: Some(seen.id),
+        withheld: seen.withheld,
+        classes,
+        scores: seen.prediction.scores.clone(),
+        keypoints: seen.prediction.keypoints,
+    }
+}

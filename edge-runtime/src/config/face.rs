@@ -1,0 +1,85 @@
+//! `[face]`: where faces are, and which of them counts.
+
+use serde::Deserialize;
+
+use super::ranges;
+use crate::face::DetectorConfig;
+use crate::track::{Policy, Region, TrackConfig};
+
+/// `[face]`
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct FaceConfig {
+    /// How the face is found.
+    pub mode: FaceMode,
+    /// Side of the smallest face that is searched, in pixels.
+    #[serde(deserialize_with = "ranges::min_face")]
+    pub min_face_px: f32,
+    /// Which face counts.
+    pub policy: PolicyName,
+    /// Frames from one search of the whole region to the next while somebody is followed.
+    #[serde(deserialize_with = "ranges::search_every")]
+    pub search_every: u32,
+    /// Where faces count: `[x, y, width, height]` in shares of the frame.
+    #[serde(deserialize_with = "ranges::region")]
+    pub region: Region,
+}
+
+/// How the face of a frame is found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FaceMode {
+    /// By the face detector; faces are followed from frame to frame.
+    Detect,
+    /// Each frame is one face, cut as the networks want it.
+    Whole,
+}
+
+/// Which face counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PolicyName {
+    /// The largest.
+    Largest,
+    /// The one nearest to the middle.
+    Centre,
+    /// The first, until it is gone.
+    First,
+    /// All are told, at most 8; the largest makes the verdict.
+    All,
+}
+
+impl Default for FaceConfig {
+    fn default() -> Self {
+        let TrackConfig {
+            search_every, region, ..
+        } = TrackConfig::default();
+        Self {
+            mode: FaceMode::Detect,
+            min_face_px: 80.0,
+            policy: PolicyName::Largest,
+            search_every,
+            region,
+        }
+    }
+}
+
+impl FaceConfig {
+    /// How faces are followed; not for [`FaceMode::Whole`].
+    pub fn track(&self) -> TrackConfig {
+        TrackConfig {
+            detector: DetectorConfig {
+                min_face_px: self.min_face_px,
+                ..DetectorConfig::default()
+            },
+            policy: match self.policy {
+                PolicyName::Largest => Policy::Largest,
+                PolicyName::Centre => Policy::Centre,
+                PolicyName::First => Policy::First,
+                PolicyName::All => Policy::All,
+            },
+            search_every: self.search_every,
+            region: self.region,
+        }
+    }
+}

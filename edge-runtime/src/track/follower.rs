@@ -1,0 +1,271 @@
+//! One frame after another: networks where faces are followed, the detector where it is needed.
+
+use shared_model::image::{GrayView, Rect};
+use shared_model::message::Withheld;
+
+use super::look::Look;
+use super::search::{Found, Pace, Purpose, Search, SearchError};
+use super::tracks::{MAX_FACES, Track, Tracks};
+use super::{TrackConfig, shape};
+use crate::clock::Clock;
+use crate::predict::{PredictError, Prediction, Predictor};
+use crate::stats::Stats;
+
+/// How often the detector looks whether a followed face is still there.
+const CHECK_MS: u64 = 250;
+
+/// A face that the detector has not found for longer is not judged.
+const UNCONFIRMED_MS: u64 = 600;
+
+/// Side of the surroundings that are searched for a followed face, in sides of its box.
+const SURROUNDINGS: f32 = 2.0;
+
+/// A face in the last frame.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    /// Its number, from 1; 0 where faces are not followed.
+    pub id: u32,
+    /// Where it is, as the detector would give it.
+    pub bounds: Rect,
+    /// What the networks say.
+    pub prediction: Prediction,
+    /// Why it is not judged, if it is not.
+    pub withheld: Option<Withheld>,
+}
+
+/// Why a frame cannot be judged.
+#[derive(Debug, thiserror::Error)]
+pub enum FollowError {
+    /// The networks cannot run.
+    #[error(transparent)]
+    Predict(#[from] PredictError),
+    /// The detector cannot.
+    #[error(transparent)]
+    Search(#[from] SearchError),
+}
+
+/// Finds and follows faces.
+pub struct Follower {
+    config: TrackConfig,
+    pace: Pace,
+    tracks: Tracks,
+    search: Search,
+    seen: Vec<Seen>,
+    /// How each followed face looked in the frame before, by its number; free ones have the number 0.
+    looks: Vec<(u32, Look)>,
+    /// Frames since the whole region was searched.
+    unsearched: u32,
+}
+
+/// What belongs to one frame.
+struct Now<'a> {
+    frame: GrayView<'a>,
+    region: Rect,
+    time_ms: u64,
+    predictor: &'a mut Predictor,
+    clock: &'a dyn Clock,
+    stats: &'a mut Stats,
+}
+
+impl Follower {
+    /// Follows nobody yet.
+    pub fn new(config: TrackConfig, pace: Pace) -> Result<Self, SearchError> {
+        Ok(Self {
+            config,
+            pace,
+            tracks: Tracks::new(config.policy),
+            search: Search::new(config.detector)?,
+            seen: Vec::with_capacity(MAX_FACES),
+            looks: (0..MAX_FACES).map(|_| (0, Look::new())).collect(),
+            unsearched: 0,
+        })
+    }
+
+    /// The faces of the last frame, in the order in which they came.
+    pub fn seen(&self) -> &[Seen] {
+        &self.seen
+    }
+
+    /// The face of the last frame that counts.
+    pub fn counting(&self) -> Option<&Seen> {
+        let id = self.tracks.counting()?;
+        self.seen.iter().find(|seen| seen.id == id)
+    }
+
+    /// Looks at the next frame, taken at `time_ms`.
+    pub fn look(
+        &mut self,
+        frame: GrayView<'_>,
+        time_ms: u64,
+        predictor: &mut Predictor,
+        clock: &dyn Clock,
+        stats: &mut Stats,
+    ) -> Result<(), FollowError> {
+        let share = self.config.region;
+        let (width, height) = (frame.width() as f32, frame.height() as f32);
+        let region = Rect {
+            x: share.x * width,
+            y: share.y * height,
+            w: share.w * width,
+            h: share.h * height,
+        };
+        let mut now = Now {
+            frame,
+            region,
+            time_ms,
+            predictor,
+            clock,
+            stats,
+        };
+        self.seen.clear();
+        if let Some(found) = self.search.poll()? {
+            self.learn(&found, &mut now);
+        }
+        self.follow(&mut now)?;
+        if self.tracks.live().is_empty() {
+            self.settle(&mut now)?;
+            self.begin(Purpose::Anybody, &mut now)?;
+            self.settle(&mut now)?;
+            self.follow(&mut now)?;
+        }
+        self.ask(&mut now)?;
+        self.tracks.tidy(&region, time_ms);
+        let tracks = &self.tracks;
+        self.seen.retain(|seen| tracks.get(seen.id).is_some());
+        Ok(())
+    }
+
+    /// Runs the networks on every followed face that has not been seen in this frame.
+    fn follow(&mut self, now: &mut Now<'_>) -> Result<(), FollowError> {
+        let tracks: heapless::Vec<Track, MAX_FACES> = self.tracks.live().iter().copied().collect();
+        for track in tracks {
+            if self.seen.iter().all(|seen| seen.id != track.id) {
+                self.follow_one(&track, now)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn follow_one(&mut self, track: &Track, now: &mut Now<'_>) -> Result<(), FollowError> {
+        let start = now.clock.now();
+        now.predictor.crop(now.frame, &now.predictor.crops(&track.bounds))?;
+        let look = look_of(&mut self.looks, track.id, &self.tracks);
+        let alike = look.at(now.frame, &track.bounds);
+        let withheld = look.withheld();
+        let cropped = now.clock.now();
+        let prediction = now.predictor.run()?;
+        now.stats.crop.record(cropped.saturating_sub(start));
+        now.stats.networks.record(now.clock.now().saturating_sub(cropped));
+        if !shape::is_plausible(&prediction.keypoints, &track.bounds) {
+            self.tracks.lose(track.id, now.time_ms);
+            return Ok(());
+        }
+        if !alike && !self.is_there(track, now)? {
+            // Something else is where the face was: a cut, or the visitor has left.
+            self.tracks.forget(track.id);
+            return Ok(());
+        }
+        self.tracks.moved(track.id, &prediction.keypoints);
+        let confirmed_ms = self.tracks.get(track.id).map_or(0, |track| track.confirmed_ms);
+        let unconfirmed = now.time_ms.saturating_sub(confirmed_ms) > UNCONFIRMED_MS;
+        self.seen.push(Seen {
+            id: track.id,
+            bounds: shape::bounds(&prediction.keypoints),
+            withheld: withheld
+                .or_else(|| (!shape::is_facing(&prediction.keypoints)).then_some(Withheld::TurnedAway))
+                .or(unconfirmed.then_some(Withheld::Unconfirmed)),
+            prediction,
+        });
+        Ok(())
+    }
+
+    /// Asks the detector, and waits, whether a face is where this one should be.
+    fn is_there(&mut self, track: &Track, now: &mut Now<'_>) -> Result<bool, FollowError> {
+        self.settle(now)?;
+        self.begin(Purpose::Check(track.id), now)?;
+        self.settle(now)?;
+        let confirmed = self
+            .tracks
+            .get(track.id)
+            .is_some_and(|track| track.confirmed_ms == now.time_ms);
+        Ok(confirmed)
+    }
+
+    /// Starts the search that is due, if the detector is free.
+    fn ask(&mut self, now: &mut Now<'_>) -> Result<(), FollowError> {
+        self.unsearched += 1;
+        if self.search.is_busy() {
+            return Ok(());
+        }
+        let due = |track: &&Track| now.time_ms.saturating_sub(track.asked_ms) >= CHECK_MS;
+        let check = self.tracks.live().iter().filter(due).min_by_key(|track| track.asked_ms);
+        let purpose = if self.unsearched > self.config.search_every {
+            Purpose::Anybody
+        } else if let Some(track) = check {
+            Purpose::Check(track.id)
+        } else {
+            return Ok(());
+        };
+        self.begin(purpose, now)?;
+        match self.pace {
+            Pace::Wait => self.settle(now),
+            Pace::Background => Ok(()),
+        }
+    }
+
+    fn begin(&mut self, purpose: Purpose, now: &mut Now<'_>) -> Result<(), FollowError> {
+        let (area, min_face_px) = match purpose {
+            Purpose::Anybody => {
+                self.unsearched = 0;
+                (now.region, self.config.detector.min_face_px)
+            }
+            Purpose::Check(id) => {
+                let Some(track) = self.tracks.get_mut(id) else {
+                    return Ok(());
+                };
+                track.asked_ms = now.time_ms;
+                let Rect { x, y, w, h } = track.bounds;
+                let margin = (SURROUNDINGS - 1.0) / 2.0;
+                let area = Rect {
+                    x: x - margin * w,
+                    y: y - margin * h,
+                    w: SURROUNDINGS * w,
+                    h: SURROUNDINGS * h,
+                };
+                (area, 0.7 * w)
+            }
+        };
+        Ok(self.search.begin(now.frame, &area, min_face_px, purpose)?)
+    }
+
+    /// Waits for a search that is under way, and learns from it.
+    fn settle(&mut self, now: &mut Now<'_>) -> Result<(), FollowError> {
+        if let Some(found) = self.search.wait()? {
+            self.learn(&found, now);
+        }
+        Ok(())
+    }
+
+    fn learn(&mut self, found: &Found, now: &mut Now<'_>) {
+        now.stats.find.record(found.took);
+        match found.purpose {
+            Purpose::Anybody => self.tracks.found(&found.faces, &now.region, now.time_ms),
+            Purpose::Check(id) => self.tracks.checked(id, &found.faces, now.time_ms),
+        }
+    }
+}
+
+/// How the face with this number looked before; for a new one the memory of one that is gone.
+fn look_of<'a>(looks: &'a mut [(u32, Look)], id: u32, tracks: &Tracks) -> &'a mut Look {
+    let known = looks.iter().position(|(own, _)| *own == id);
+    let at = known.unwrap_or_else(|| {
+        let free = looks.iter().position(|(own, _)| tracks.get(*own).is_none());
+        let at = free.unwrap_or(0);
+        if let Some((own, look)) = looks.get_mut(at) {
+            *own = id;
+            look.forget();
+        }
+        at
+    });
+    &mut looks[at].1
+}

@@ -1,0 +1,73 @@
+//! Follows faces from frame to frame, so that the detector, by far the dearest step, need not see each.
+//!
+//! The box of a face follows the keypoints that the network finds in it ([`shape`]). The detector runs on a
+//! thread of its own: over the whole region when nobody is followed, and every some frames, to see who else
+//! is there; over the surroundings of a followed face several times a second, to see that it still is one. A
+//! track ends when its keypoints cannot be a face's, or when the detector no longer finds one there. What is
+//! too dark, too blurred or turned away is followed, but not judged.
+
+mod follower;
+mod look;
+pub mod quality;
+mod search;
+pub mod shape;
+mod tracks;
+
+pub use follower::{FollowError, Follower, Seen};
+pub use search::{Pace, SearchError};
+pub use tracks::{MAX_FACES, Policy, Tracks};
+
+use crate::face::DetectorConfig;
+
+/// The part of a frame in which faces count, in shares of its width and height.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Region {
+    /// Left edge, 0 to 1.
+    pub x: f32,
+    /// Upper edge, 0 to 1.
+    pub y: f32,
+    /// Width, above 0.
+    pub w: f32,
+    /// Height, above 0.
+    pub h: f32,
+}
+
+impl Region {
+    /// All of it.
+    pub const WHOLE: Self = Self {
+        x: 0.0,
+        y: 0.0,
+        w: 1.0,
+        h: 1.0,
+    };
+
+    /// Whether it lies in the frame and is not empty.
+    pub fn is_valid(&self) -> bool {
+        let Self { x, y, w, h } = *self;
+        x >= 0.0 && y >= 0.0 && w > 0.0 && h > 0.0 && x + w <= 1.0001 && y + h <= 1.0001
+    }
+}
+
+/// How faces are found and followed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TrackConfig {
+    /// How the detector searches.
+    pub detector: DetectorConfig,
+    /// Which face counts.
+    pub policy: Policy,
+    /// Frames from one search of the whole region to the next while somebody is followed, at least 1.
+    pub search_every: u32,
+    /// Where faces count.
+    pub region: Region,
+}
+
+impl Default for TrackConfig {
+    fn default() -> Self {
+        Self {
+            detector: DetectorConfig::default(),
+            policy: Policy::Largest,
+            search_every: 30,
+            region: Region::WHOLE,
+        }
+    }
+}

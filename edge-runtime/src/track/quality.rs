@@ -1,0 +1,197 @@
+//! How well faces are followed in a film: spans, breaks, and numbers that change places.
+//!
+//! The measure is the detector itself, run over every frame on its own: its finds are linked from frame to
+//! frame by overlap alone, into *chains*. A chain that somebody follows should keep one number, and a number
+//! one chain.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use shared_model::image::Rect;
+
+/// Two boxes that share this much of the union are the same face.
+const SAME: f32 = 0.3;
+
+/// Frames in which one number was seen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Span {
+    /// The number.
+    pub id: u32,
+    /// First frame.
+    pub from: u64,
+    /// Last frame.
+    pub to: u64,
+    /// Frames in which it was seen.
+    pub frames: u64,
+    /// Frames in which it was not judged.
+    pub withheld: u64,
+    /// Times that it was gone and came back.
+    pub breaks: u64,
+}
+
+/// A face of one frame, as it was followed.
+#[derive(Debug, Clone, Copy)]
+pub struct Followed {
+    /// Its number.
+    pub id: u32,
+    /// Its box.
+    pub bounds: Rect,
+    /// Whether it was judged.
+    pub judged: bool,
+}
+
+/// Counts over a whole film.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct Totals {
+    /// Frames.
+    pub frames: u64,
+    /// Finds of the detector over all frames.
+    pub visible: u64,
+    /// Those of them that were followed.
+    pub followed: u64,
+    /// Times that the detector went on to find a face which was no longer followed.
+    pub breaks: u64,
+    /// Times that a face got another number while the detector went on to find it.
+    pub swaps: u64,
+    /// Faces that were followed where the detector found none: turned away, half hidden, or gone.
+    pub unseen: u64,
+}
+
+/// Takes in one frame after another.
+#[derive(Debug, Default)]
+pub struct Quality {
+    spans: BTreeMap<u32, Span>,
+    chains: Vec<Chain>,
+    totals: Totals,
+}
+
+/// A face that the detector found in every frame so far.
+#[derive(Debug, Clone, Copy)]
+struct Chain {
+    bounds: Rect,
+    /// Who it was in the frame before.
+    id: Option<u32>,
+}
+
+impl Quality {
+    /// Takes in a frame: what was followed, and what the detector finds in it on its own.
+    pub fn frame(&mut self, number: u64, followed: &[Followed], visible: &[Rect]) {
+        self.totals.frames += 1;
+        for face in followed {
+            self.extend(number, face);
+        }
+        let alone = |face: &&Followed| visible.iter().all(|bounds| bounds.overlap(&face.bounds) < SAME);
+        self.totals.unseen += followed.iter().filter(alone).count() as u64;
+        let links: Vec<Chain> = visible.iter().map(|bounds| self.link(*bounds, followed)).collect();
+        self.chains = links;
+    }
+
+    /// One span for each number, in their order.
+    pub fn spans(&self) -> impl Iterator<Item = &Span> {
+        self.spans.values()
+    }
+
+    /// The counts so far.
+    pub fn totals(&self) -> Totals {
+        self.totals
+    }
+
+    fn extend(&mut self, number: u64, face: &Followed) {
+        let span = self.spans.entry(face.id).or_insert(Span {
+            id: face.id,
+            from: number,
+            to: number,
+            frames: 0,
+            withheld: 0,
+            breaks: 0,
+        });
+        span.breaks += u64::from(number > span.to + 1);
+        span.to = number;
+        span.frames += 1;
+        span.withheld += u64::from(!face.judged);
+    }
+
+    /// Links a find to the one of the frame before, and compares their numbers.
+    fn link(&mut self, bounds: Rect, followed: &[Followed]) -> Chain {
+        let share = |other: &Rect| bounds.overlap(other);
+        let nearest = followed
+            .iter()
+            .max_by(|a, b| share(&a.bounds).total_cmp(&share(&b.bounds)));
+        let id = nearest.filter(|face| share(&face.bounds) >= SAME).map(|face| face.id);
+        let chains = self.chains.iter();
+        let before = chains.max_by(|a, b| share(&a.bounds).total_cmp(&share(&b.bounds)));
+        let before = before
+            .filter(|chain| share(&chain.bounds) >= SAME)
+            .and_then(|chain| chain.id);
+        self.totals.visible += 1;
+        self.totals.followed += u64::from(id.is_some());
+        match (before, id) {
+            (Some(_), None) => self.totals.breaks += 1,
+            (Some(before), Some(id)) if before != id => self.totals.swaps += 1,
+            _ => {}
+        }
+        // A break is counted once, and a number that came back is compared with the one before it.
+        Chain { bounds, id }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bounds(x: f32) -> Rect {
+        Rect {
+            x,
+            y: 0.0,
+            w: 10.0,
+            h: 10.0,
+        }
+    }
+
+    fn face(id: u32, x: f32) -> Followed {
+        Followed {
+            id,
+            bounds: bounds(x),
+            judged: id != 9,
+        }
+    }
+
+    #[test]
+    fn moving_faces_that_keep_their_numbers_have_neither_breaks_nor_swaps() {
+        let mut quality = Quality::default();
+        for frame in 0..20u8 {
+            let (a, b) = (f32::from(frame), 100.0 - f32::from(frame));
+            quality.frame(u64::from(frame), &[face(1, a), face(9, b)], &[bounds(a), bounds(b)]);
+        }
+        let totals = quality.totals();
+        assert_eq!(
+            (totals.visible, totals.followed, totals.breaks, totals.swaps),
+            (40, 40, 0, 0)
+        );
+        let spans: Vec<(u32, u64, u64)> = quality.spans().map(|s| (s.id, s.frames, s.withheld)).collect();
+        assert_eq!(spans, [(1, 20, 0), (9, 20, 20)]);
+    }
+
+    #[test]
+    fn numbers_that_change_places_are_two_swaps() {
+        let mut quality = Quality::default();
+        let visible = [bounds(0.0), bounds(50.0)];
+        quality.frame(0, &[face(1, 0.0), face(2, 50.0)], &visible);
+        quality.frame(1, &[face(2, 0.0), face(1, 50.0)], &visible);
+        assert_eq!(quality.totals().swaps, 2);
+    }
+
+    #[test]
+    fn a_face_that_is_no_longer_followed_is_a_break_and_one_nobody_sees_is_told() {
+        let mut quality = Quality::default();
+        quality.frame(0, &[face(1, 0.0)], &[bounds(0.0)]);
+        quality.frame(1, &[], &[bounds(0.0)]);
+        quality.frame(2, &[], &[bounds(0.0)]);
+        quality.frame(3, &[face(1, 0.0)], &[bounds(1.0)]);
+        quality.frame(4, &[face(1, 0.0)], &[]);
+        let totals = quality.totals();
+        assert_eq!((totals.breaks, totals.swaps, totals.unseen), (1, 0, 1));
+        let span = quality.spans().next().unwrap();
+        assert_eq!((span.from, span.to, span.frames, span.breaks), (0, 4, 3, 1));
+    }
+}

@@ -1,0 +1,245 @@
+//! The detector on a thread of its own.
+//!
+//! One search at a time: a part of a frame is copied, handed over, and comes back with the faces. The copy's
+//! memory goes round.
+
+use std::sync::mpsc::{Receiver, RecvError, SyncSender, TryRecvError, sync_channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use shared_model::image::{GrayView, Rect};
+
+use crate::face::{Detection, Detector, DetectorConfig, FaceError};
+use crate::picture::{Picture, PictureError};
+
+/// Whether the frames wait for a search.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pace {
+    /// They do: the same frames give the same faces.
+    Wait,
+    /// They go on, and learn of it later.
+    Background,
+}
+
+/// Why there is no detector.
+#[derive(Debug, thiserror::Error)]
+pub enum SearchError {
+    /// It cannot be set up.
+    #[error(transparent)]
+    Face(#[from] FaceError),
+    /// Its thread cannot be started.
+    #[error("start the face detector: {0}")]
+    Start(std::io::Error),
+    /// The frame is no picture.
+    #[error("search frame: {0}")]
+    Picture(#[from] PictureError),
+    /// It panicked; it starts anew with the next search.
+    #[error("search frame: the face detector broke down")]
+    Died,
+}
+
+/// What is searched for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// Whoever is there.
+    Anybody,
+    /// Whether the face with this number is still there.
+    Check(u32),
+}
+
+/// What was found, in pixels of the frame.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) purpose: Purpose,
+    pub(super) faces: Vec<Detection>,
+    pub(super) took: Duration,
+}
+
+/// Searches frames, one after another.
+pub(super) struct Search {
+    config: DetectorConfig,
+    thread: Option<Link>,
+    /// The search that is under way, and where its part of the frame begins.
+    pending: Option<(Purpose, [usize; 2])>,
+    spare: Picture,
+}
+
+struct Link {
+    jobs: SyncSender<Job>,
+    answers: Receiver<Answer>,
+}
+
+struct Job {
+    picture: Picture,
+    min_face_px: f32,
+}
+
+struct Answer {
+    picture: Picture,
+    faces: Vec<Detection>,
+    took: Duration,
+}
+
+impl Search {
+    pub(super) fn new(config: DetectorConfig) -> Result<Self, SearchError> {
+        let mut search = Self {
+            config,
+            thread: None,
+            pending: None,
+            spare: Picture::default(),
+        };
+        search.start()?;
+        Ok(search)
+    }
+
+    /// Whether a search is under way.
+    pub(super) fn is_busy(&self) -> bool {
+        self.pending.is_some()
+    }
+
+    /// Begins to search a part of a frame. A search that is under way must have been taken before.
+    pub(super) fn begin(
+        &mut self,
+        frame: GrayView<'_>,
+        area: &Rect,
+        min_face_px: f32,
+        purpose: Purpose,
+    ) -> Result<(), SearchError> {
+        // A face beyond the edge: the whole frame tells that it is gone.
+        let (part, from) = frame.part(area).unwrap_or((frame, [0, 0]));
+        let mut picture = std::mem::take(&mut self.spare);
+        picture.copy_gray(part)?;
+        if self.thread.is_none() {
+            self.start()?;
+        }
+        let link = self.thread.as_ref().ok_or(SearchError::Died)?;
+        if link.jobs.send(Job { picture, min_face_px }).is_err() {
+            self.thread = None;
+            return Err(SearchError::Died);
+        }
+        self.pending = Some((purpose, from));
+        Ok(())
+    }
+
+    /// What was found, if the search is over.
+    pub(super) fn poll(&mut self) -> Result<Option<Found>, SearchError> {
+        let Some(link) = self.thread.as_ref().filter(|_| self.pending.is_some()) else {
+            return Ok(None);
+        };
+        match link.answers.try_recv() {
+            Ok(answer) => Ok(self.finish(answer)),
+            Err(TryRecvError::Empty) => Ok(None),
+            Err(TryRecvError::Disconnected) => Err(self.died()),
+        }
+    }
+
+    /// Waits for the end of the search that is under way.
+    pub(super) fn wait(&mut self) -> Result<Option<Found>, SearchError> {
+        let Some(link) = self.thread.as_ref().filter(|_| self.pending.is_some()) else {
+            return Ok(None);
+        };
+        match link.answers.recv() {
+            Ok(answer) => Ok(self.finish(answer)),
+            Err(RecvError) => Err(self.died()),
+        }
+    }
+
+    fn died(&mut self) -> SearchError {
+        (self.thread, self.pending) = (None, None);
+        SearchError::Died
+    }
+
+    fn finish(&mut self, answer: Answer) -> Option<Found> {
+        let (purpose, [x, y]) = self.pending.take()?;
+        self.spare = answer.picture;
+        let mut faces = answer.faces;
+        for face in &mut faces {
+            face.bounds.x += x as f32;
+            face.bounds.y += y as f32;
+        }
+        Some(Found {
+            purpose,
+            faces,
+            took: answer.took,
+        })
+    }
+
+    fn start(&mut self) -> Result<(), SearchError> {
+        // Built here as well, so that a bad setting or model is an error of this call.
+        Detector::new(self.config)?;
+        let config = self.config;
+        let (jobs, job) = sync_channel::<Job>(1);
+        let (answer, answers) = sync_channel(1);
+        let search = move || {
+            let Ok(mut detector) = Detector::new(config) else {
+                return;
+            };
+            while let Ok(Job { picture, min_face_px }) = job.recv() {
+                let start = Instant::now();
+                let faces = picture.gray().map(|frame| detector.detect_from(frame, min_face_px));
+                let answer_sent = answer.send(Answer {
+                    faces: faces.unwrap_or_default(),
+                    picture,
+                    took: start.elapsed(),
+                });
+                if answer_sent.is_err() {
+                    return;
+                }
+            }
+        };
+        let spawned = thread::Builder::new().name("detector".to_owned()).spawn(search);
+        spawned.map_err(SearchError::Start)?;
+        self.thread = Some(Link { jobs, answers });
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::shared_data;
+
+    #[test]
+    fn a_part_of_a_frame_gives_the_face_at_its_place_in_the_frame() {
+        let Some(dir) = shared_data("photos") else { return };
+        let file = std::fs::read(dir.join("dlib_2008_001009.jpg")).unwrap();
+        let picture = Picture::decode(&file).unwrap();
+        let frame = picture.gray().unwrap();
+        let mut search = Search::new(DetectorConfig::default()).unwrap();
+        let mut find = |area: &Rect, min: f32| {
+            search.begin(frame, area, min, Purpose::Anybody).unwrap();
+            assert!(search.is_busy());
+            search.wait().unwrap().unwrap().faces
+        };
+        let all = find(&frame.bounds(), 40.0);
+        assert_eq!(all.len(), 2);
+        for face in &all {
+            let area = Rect {
+                x: face.bounds.x - face.bounds.w / 2.0,
+                y: face.bounds.y - face.bounds.h / 2.0,
+                w: 2.0 * face.bounds.w,
+                h: 2.0 * face.bounds.h,
+            };
+            let near = find(&area, 0.7 * face.bounds.w);
+            let same = near.iter().map(|other| other.bounds.overlap(&face.bounds));
+            assert!(same.fold(0.0, f32::max) > 0.6, "{near:?} instead of {face:?}");
+        }
+    }
+
+    #[test]
+    fn areas_outside_the_frame_are_searched_without_a_find() {
+        let mut search = Search::new(DetectorConfig::default()).unwrap();
+        let data = [7; 90 * 60];
+        let frame = GrayView::new(&data, 90, 60).unwrap();
+        let area = Rect {
+            x: 900.0,
+            y: 0.0,
+            w: 50.0,
+            h: 50.0,
+        };
+        search.begin(frame, &area, 40.0, Purpose::Check(7)).unwrap();
+        let found = search.wait().unwrap().unwrap();
+        assert_eq!((found.purpose, found.faces), (Purpose::Check(7), vec![]));
+        assert!(search.poll().unwrap().is_none() && !search.is_busy());
+    }
+}

@@ -1,0 +1,318 @@
+//! Who is followed: numbers, boxes, and which face counts. Pure: detections, keypoints and time come in.
+
+use shared_model::image::Rect;
+use shared_model::keypoints::Keypoints;
+
+use super::shape;
+use crate::face::Detection;
+
+/// Most faces that are followed at once.
+pub const MAX_FACES: usize = 8;
+
+/// A detection that shares this much of the union with a track is its face.
+const SAME: f32 = 0.3;
+
+/// Below this share a box that followed the keypoints is set back to the detector's.
+const DRIFTED: f32 = 0.5;
+
+/// Two tracks that share more of the union follow the same face.
+const DOUBLE: f32 = 0.5;
+
+/// How long the number of a lost face is kept for it.
+const REMEMBERED_MS: u64 = 1000;
+
+/// How long a face is followed that the detector does not find.
+const UNCONFIRMED_MS: u64 = 1000;
+
+/// How much larger than the face that counts another must be to take its place.
+const LARGER: f32 = 1.25;
+
+/// How much nearer to the middle, in widths of the region.
+const NEARER: f32 = 0.1;
+
+/// Which face counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Policy {
+    /// The largest; another one takes its place when it is clearly larger.
+    #[default]
+    Largest,
+    /// The one nearest to the middle of the region.
+    Centre,
+    /// The first one, until it is gone; the largest where several come at once.
+    First,
+    /// All of them, at most [`MAX_FACES`]; the largest makes the verdict.
+    All,
+}
+
+impl Policy {
+    fn limit(self) -> usize {
+        match self {
+            Self::All => MAX_FACES,
+            Self::Largest | Self::Centre | Self::First => 1,
+        }
+    }
+}
+
+/// A face that is followed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Track {
+    /// The same from frame to frame; never given again to another.
+    pub id: u32,
+    /// Where the detector would see it.
+    pub bounds: Rect,
+    /// When the detector found it last.
+    pub confirmed_ms: u64,
+    /// When the detector was last asked.
+    pub(super) asked_ms: u64,
+}
+
+/// A face that was lost a while ago.
+#[derive(Debug, Clone, Copy)]
+struct Lost {
+    id: u32,
+    bounds: Rect,
+    at_ms: u64,
+}
+
+/// All faces that are followed.
+#[derive(Debug, Clone)]
+pub struct Tracks {
+    policy: Policy,
+    live: heapless::Vec<Track, MAX_FACES>,
+    lost: heapless::Vec<Lost, MAX_FACES>,
+    counting: Option<u32>,
+    next: u32,
+}
+
+impl Tracks {
+    /// Nobody yet; numbers begin at 1.
+    pub fn new(policy: Policy) -> Self {
+        Self {
+            policy,
+            live: heapless::Vec::new(),
+            lost: heapless::Vec::new(),
+            counting: None,
+            next: 1,
+        }
+    }
+
+    /// Who is followed.
+    pub fn live(&self) -> &[Track] {
+        &self.live
+    }
+
+    /// The face that counts.
+    pub fn counting(&self) -> Option<u32> {
+        self.counting
+    }
+
+    /// The face with this number.
+    pub fn get(&self, id: u32) -> Option<&Track> {
+        self.live.iter().find(|track| track.id == id)
+    }
+
+    /// Moves the box of a face to its keypoints. Its size follows by half: the keypoints' own spread differs
+    /// by some percent from frame to frame.
+    pub fn moved(&mut self, id: u32, keypoints: &Keypoints) {
+        if let Some(track) = self.get_mut(id) {
+            let new = shape::bounds(keypoints);
+            let side = f32::midpoint(track.bounds.w, new.w.clamp(0.7 * track.bounds.w, 1.4 * track.bounds.w));
+            track.bounds = around(&new, side);
+        }
+    }
+
+    /// Ends a track; its number is kept a while for the same face.
+    pub fn lose(&mut self, id: u32, now_ms: u64) {
+        if let Some(track) = self.take(id) {
+            if self.lost.is_full() {
+                self.lost.remove(0);
+            }
+            // There is room now.
+            let _ = self.lost.push(Lost {
+                id,
+                bounds: track.bounds,
+                at_ms: now_ms,
+            });
+        }
+    }
+
+    /// Ends the track of something that was no face any more: nobody inherits its number.
+    pub fn forget(&mut self, id: u32) {
+        self.take(id);
+    }
+
+    /// What the detector found around a face: nothing, or where. Long unconfirmed ones end.
+    pub fn checked(&mut self, id: u32, faces: &[Detection], now_ms: u64) {
+        let Some(track) = self.get_mut(id) else { return };
+        match best(faces, &track.bounds) {
+            Some(face) => track.confirm(face, now_ms),
+            None if now_ms.saturating_sub(track.confirmed_ms) > UNCONFIRMED_MS => self.forget(id),
+            None => {}
+        }
+    }
+
+    /// What the detector found in the whole region.
+    pub fn found(&mut self, faces: &[Detection], region: &Rect, now_ms: u64) {
+        let centre = |face: &&Detection| inside(region, &face.bounds);
+        let mut new: heapless::Vec<Detection, 32> = faces.iter().filter(centre).copied().take(32).collect();
+        for track in &mut self.live {
+            let own = (0..new.len()).max_by(|a, b| {
+                let share = |at: usize| new[at].bounds.overlap(&track.bounds);
+                share(*a).total_cmp(&share(*b))
+            });
+            if let Some(at) = own.filter(|at| new[*at].bounds.overlap(&track.bounds) >= SAME) {
+                track.confirm(&new.swap_remove(at), now_ms);
+            }
+        }
+        let longer = |track: &Track| now_ms.saturating_sub(track.confirmed_ms) > UNCONFIRMED_MS;
+        while let Some(id) = self.live.iter().find(|track| longer(track)).map(|track| track.id) {
+            self.forget(id);
+        }
+        self.welcome(&mut new, region, now_ms);
+        self.choose(region);
+    }
+
+    /// Ends tracks that left the region, and the younger of two on the same face; chooses who counts.
+    pub fn tidy(&mut self, region: &Rect, now_ms: u64) {
+        while let Some(id) = self
+            .live
+            .iter()
+            .find(|track| !inside(region, &track.bounds))
+            .map(|t| t.id)
+        {
+            self.lose(id, now_ms);
+        }
+        while let Some(id) = self.double() {
+            self.forget(id);
+        }
+        self.lost
+            .retain(|lost| now_ms.saturating_sub(lost.at_ms) <= REMEMBERED_MS);
+        self.choose(region);
+    }
+
+    fn double(&self) -> Option<u32> {
+        let pairs = self.live.iter().flat_map(|a| self.live.iter().map(move |b| (a, b)));
+        let double = |(a, b): &(&Track, &Track)| a.id < b.id && a.bounds.overlap(&b.bounds) > DOUBLE;
+        pairs.filter(double).map(|(_, younger)| younger.id).next()
+    }
+
+    /// Starts tracks of faces that nobody follows, as far as the policy wants them.
+    fn welcome(&mut self, new: &mut [Detection], region: &Rect, now_ms: u64) {
+        let rank = |face: &Detection| match self.policy {
+            Policy::Centre => distance(region, &face.bounds),
+            Policy::Largest | Policy::First | Policy::All => -face.bounds.w,
+        };
+        new.sort_unstable_by(|a, b| rank(a).total_cmp(&rank(b)));
+        for face in new.iter() {
+            if self.live.len() >= self.policy.limit() && !self.makes_room(face, region, now_ms) {
+                return;
+            }
+            self.start(face, now_ms);
+        }
+    }
+
+    /// Whether the only face that is followed gives way to this one.
+    fn makes_room(&mut self, face: &Detection, region: &Rect, now_ms: u64) -> bool {
+        let Some(track) = self.live.first() else { return true };
+        let gives_way = match self.policy {
+            Policy::Largest => face.bounds.w > LARGER * track.bounds.w,
+            Policy::Centre => distance(region, &face.bounds) + NEARER * region.w < distance(region, &track.bounds),
+            Policy::First | Policy::All => false,
+        };
+        if gives_way {
+            let id = track.id;
+            self.lose(id, now_ms);
+        }
+        gives_way
+    }
+
+    /// Starts a track: with its old number if the face was lost near by a moment ago.
+    fn start(&mut self, face: &Detection, now_ms: u64) {
+        let known =
+            |lost: &Lost| now_ms.saturating_sub(lost.at_ms) <= REMEMBERED_MS && near(&lost.bounds, &face.bounds);
+        let id = if let Some(at) = self.lost.iter().position(known) {
+            self.lost.remove(at).id
+        } else {
+            self.next += 1;
+            self.next - 1
+        };
+        // The limit of every policy fits.
+        let _ = self.live.push(Track {
+            id,
+            bounds: face.bounds,
+            confirmed_ms: now_ms,
+            asked_ms: now_ms,
+        });
+    }
+
+    fn choose(&mut self, region: &Rect) {
+        let current = self.counting.and_then(|id| self.get(id)).copied();
+        let larger = |a: &&Track, b: &&Track| a.bounds.w.total_cmp(&b.bounds.w);
+        let largest = self
+            .live
+            .iter()
+            .filter(|track| inside(region, &track.bounds))
+            .max_by(larger);
+        self.counting = match (current, largest) {
+            (Some(current), Some(largest)) if largest.bounds.w <= LARGER * current.bounds.w => Some(current.id),
+            (_, largest) => largest.map(|track| track.id),
+        };
+    }
+
+    pub(super) fn get_mut(&mut self, id: u32) -> Option<&mut Track> {
+        self.live.iter_mut().find(|track| track.id == id)
+    }
+
+    fn take(&mut self, id: u32) -> Option<Track> {
+        let at = self.live.iter().position(|track| track.id == id)?;
+        Some(self.live.remove(at))
+    }
+}
+
+impl Track {
+    fn confirm(&mut self, face: &Detection, now_ms: u64) {
+        self.confirmed_ms = now_ms;
+        self.asked_ms = now_ms;
+        if self.bounds.overlap(&face.bounds) < DRIFTED {
+            self.bounds = face.bounds;
+        }
+    }
+}
+
+fn best<'a>(faces: &'a [Detection], bounds: &Rect) -> Option<&'a Detection> {
+    let share = |face: &Detection| face.bounds.overlap(bounds);
+    let best = faces.iter().max_by(|a, b| share(a).total_cmp(&share(b)));
+    best.filter(|face| share(face) >= SAME)
+}
+
+/// A square of this side with the same centre.
+fn around(rect: &Rect, side: f32) -> Rect {
+    Rect {
+        x: rect.x + (rect.w - side) / 2.0,
+        y: rect.y + (rect.h - side) / 2.0,
+        w: side,
+        h: side,
+    }
+}
+
+/// Whether the region holds the centre of a box.
+fn inside(region: &Rect, bounds: &Rect) -> bool {
+    let (x, y) = (
+        bounds.x + bounds.w / 2.0 - region.x,
+        bounds.y + bounds.h / 2.0 - region.y,
+    );
+    (0.0..=region.w).contains(&x) && (0.0..=region.h).contains(&y)
+}
+
+/// Distance of the centres, in pixels.
+fn distance(a: &Rect, b: &Rect) -> f32 {
+    (a.x + a.w / 2.0 - b.x - b.w / 2.0).hypot(a.y + a.h / 2.0 - b.y - b.h / 2.0)
+}
+
+/// Whether a face can have gone from one box to the other in a second.
+fn near(a: &Rect, b: &Rect) -> bool {
+    distance(a, b) < 0.75 * a.w.max(b.w) && (0.6..=1.7).contains(&(a.w / b.w))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,163 @@
+use super::*;
+use crate::track::shape::tests::face;
+
+const REGION: Rect = Rect {
+    x: 0.0,
+    y: 0.0,
+    w: 640.0,
+    h: 480.0,
+};
+
+fn at(cx: f32, cy: f32, side: f32) -> Detection {
+    let bounds = Rect {
+        x: cx - side / 2.0,
+        y: cy - side / 2.0,
+        w: side,
+        h: side,
+    };
+    Detection { bounds, score: 5.0 }
+}
+
+fn ids(tracks: &Tracks) -> Vec<u32> {
+    tracks.live().iter().map(|track| track.id).collect()
+}
+
+/// Tracks that have seen these faces at 0 ms.
+fn seen(policy: Policy, faces: &[Detection]) -> Tracks {
+    let mut tracks = Tracks::new(policy);
+    tracks.found(faces, &REGION, 0);
+    tracks
+}
+
+#[test]
+fn each_policy_follows_its_face() {
+    let faces = [at(60.0, 100.0, 80.0), at(330.0, 240.0, 60.0), at(500.0, 100.0, 120.0)];
+    for (policy, expected) in [
+        (Policy::Largest, 440.0),
+        (Policy::First, 440.0),
+        (Policy::Centre, 300.0),
+    ] {
+        let tracks = seen(policy, &faces);
+        assert_eq!(tracks.live().len(), 1);
+        assert_eq!(tracks.live()[0].bounds.x, expected, "{policy:?}");
+        assert_eq!(tracks.counting(), Some(1));
+    }
+    let all = seen(Policy::All, &faces);
+    assert_eq!(ids(&all), [1, 2, 3]);
+    assert_eq!(all.counting(), Some(1), "the largest");
+}
+
+#[test]
+fn at_most_eight_faces_are_followed() {
+    let faces: Vec<Detection> = (0..12).map(|n| at(30.0 + 50.0 * n as f32, 100.0, 40.0)).collect();
+    let tracks = seen(Policy::All, &faces);
+    assert_eq!(tracks.live().len(), MAX_FACES);
+}
+
+#[test]
+fn another_face_takes_over_only_when_it_is_clearly_better() {
+    let first = at(200.0, 240.0, 80.0);
+    for (policy, other, takes_over) in [
+        (Policy::Largest, at(450.0, 240.0, 95.0), false),
+        (Policy::Largest, at(450.0, 240.0, 110.0), true),
+        (Policy::Centre, at(340.0, 240.0, 40.0), true),
+        (Policy::Centre, at(430.0, 240.0, 40.0), false),
+        (Policy::First, at(450.0, 240.0, 300.0), false),
+    ] {
+        let mut tracks = seen(policy, &[first]);
+        tracks.found(&[first, other], &REGION, 100);
+        let expected = if takes_over { 2 } else { 1 };
+        assert_eq!(ids(&tracks), [expected], "{policy:?} {other:?}");
+        assert_eq!(tracks.counting(), Some(expected));
+    }
+}
+
+#[test]
+fn among_all_the_face_that_counts_changes_only_to_a_clearly_larger_one() {
+    let mut tracks = seen(Policy::All, &[at(100.0, 100.0, 80.0), at(400.0, 100.0, 75.0)]);
+    assert_eq!(tracks.counting(), Some(1));
+    for (side, expected) in [(90.0, 1), (99.0, 1), (110.0, 2), (70.0, 2), (60.0, 1)] {
+        tracks.get_mut(2).unwrap().bounds = at(400.0, 100.0, side).bounds;
+        tracks.tidy(&REGION, 100);
+        assert_eq!(tracks.counting(), Some(expected), "{side}");
+    }
+}
+
+#[test]
+fn box_follows_the_keypoints_and_keeps_its_number() {
+    let mut tracks = seen(Policy::Largest, &[at(100.0, 100.0, 80.0)]);
+    for step in 1..40 {
+        tracks.moved(1, &face(100.0 + 10.0 * step as f32, 100.0, 80.0, 0.1));
+    }
+    let bounds = tracks.get(1).unwrap().bounds;
+    assert!(bounds.overlap(&at(490.0, 100.0, 80.0).bounds) > 0.95, "{bounds:?}");
+    // The size follows, but not at once.
+    tracks.moved(1, &face(490.0, 100.0, 800.0, 0.0));
+    assert!((tracks.get(1).unwrap().bounds.w / bounds.w - 1.2).abs() < 0.01);
+}
+
+#[test]
+fn a_lost_face_gets_its_number_back_for_a_second_and_near_by() {
+    for (time, x, side, expected) in [
+        (100, 110.0, 80.0, 1),
+        (1000, 150.0, 90.0, 1),
+        (1100, 110.0, 80.0, 2),
+        (100, 300.0, 80.0, 2),
+        (100, 110.0, 170.0, 2),
+    ] {
+        let mut tracks = seen(Policy::Largest, &[at(100.0, 100.0, 80.0)]);
+        tracks.lose(1, 0);
+        assert_eq!(tracks.counting().and_then(|id| tracks.get(id)), None);
+        tracks.found(&[at(x, 100.0, side)], &REGION, time);
+        assert_eq!(ids(&tracks), [expected], "{x} after {time} ms");
+    }
+    let mut tracks = seen(Policy::Largest, &[at(100.0, 100.0, 80.0)]);
+    tracks.forget(1);
+    tracks.found(&[at(100.0, 100.0, 80.0)], &REGION, 0);
+    assert_eq!(ids(&tracks), [2], "what was no face has no heir");
+}
+
+#[test]
+fn what_the_detector_no_longer_finds_ends_after_a_second() {
+    let mut tracks = seen(Policy::Largest, &[at(100.0, 100.0, 80.0)]);
+    tracks.checked(1, &[], 900);
+    tracks.checked(1, &[at(105.0, 100.0, 75.0)], 950);
+    tracks.checked(1, &[at(300.0, 100.0, 75.0)], 1900);
+    assert_eq!((ids(&tracks), tracks.get(1).unwrap().confirmed_ms), (vec![1], 950));
+    tracks.checked(1, &[], 1951);
+    assert_eq!(ids(&tracks), [0; 0]);
+    let mut tracks = seen(Policy::All, &[at(100.0, 100.0, 80.0)]);
+    tracks.found(&[], &REGION, 1001);
+    assert_eq!(ids(&tracks), [0; 0]);
+}
+
+#[test]
+fn a_box_that_drifted_is_set_back() {
+    let mut tracks = seen(Policy::Largest, &[at(100.0, 100.0, 80.0)]);
+    tracks.checked(1, &[at(110.0, 100.0, 80.0)], 10);
+    assert_eq!(tracks.get(1).unwrap().bounds, at(100.0, 100.0, 80.0).bounds);
+    tracks.checked(1, &[at(135.0, 100.0, 80.0)], 20);
+    assert_eq!(tracks.get(1).unwrap().bounds, at(135.0, 100.0, 80.0).bounds);
+}
+
+#[test]
+fn two_tracks_on_one_face_become_one_and_neighbours_stay_two() {
+    let mut tracks = seen(Policy::All, &[at(100.0, 100.0, 80.0), at(190.0, 100.0, 80.0)]);
+    tracks.moved(2, &face(170.0, 100.0, 80.0, 0.0));
+    tracks.tidy(&REGION, 10);
+    assert_eq!(ids(&tracks), [1, 2]);
+    tracks.moved(2, &face(110.0, 100.0, 80.0, 0.0));
+    tracks.tidy(&REGION, 20);
+    assert_eq!(ids(&tracks), [1]);
+}
+
+#[test]
+fn faces_outside_the_region_do_not_count() {
+    let half = Rect { w: 320.0, ..REGION };
+    let mut tracks = Tracks::new(Policy::All);
+    tracks.found(&[at(100.0, 100.0, 80.0), at(330.0, 100.0, 90.0)], &half, 0);
+    assert_eq!(tracks.live().len(), 1);
+    tracks.moved(1, &face(325.0, 100.0, 80.0, 0.0));
+    tracks.tidy(&half, 10);
+    assert_eq!((ids(&tracks), tracks.counting()), (vec![], None));
+}
