@@ -4,6 +4,7 @@
 //! only the bundle knows (its classes) is checked when the program starts.
 
 mod face;
+mod mqtt;
 mod place;
 mod ranges;
 
@@ -21,6 +22,7 @@ use crate::sink::gpio::Polarity;
 use crate::source::Input;
 
 pub use face::{FaceConfig, FaceMode, PolicyName};
+pub use mqtt::{Discovery, Identity, MqttConfig, OutboxConfig, TlsConfig, is_device_id};
 pub use place::Place;
 
 /// Form of the file that this program reads.
@@ -134,6 +136,8 @@ pub struct SinkConfig {
     pub stdout: Stdout,
     /// GPIO lines, if any.
     pub gpio: Option<GpioConfig>,
+    /// A broker, if there is one.
+    pub mqtt: Option<MqttConfig>,
 }
 
 /// What standard output gets, in JSON lines.
@@ -245,6 +249,9 @@ impl Config {
         self.bundle = dir.join(&self.bundle);
         if let Input::Path(path) = &mut self.source.input {
             *path = dir.join(&*path);
+        }
+        if let Some(mqtt) = &mut self.sink.mqtt {
+            mqtt.beside(dir);
         }
         self
     }

@@ -7,6 +7,8 @@ use edge_runtime::config::ConfigError;
 use edge_runtime::face::FaceError;
 use edge_runtime::predict::PredictError;
 use edge_runtime::sink::SinkError;
+#[cfg(feature = "mqtt")]
+use edge_runtime::sink::mqtt::MqttError;
 use edge_runtime::source::SourceError;
 use edge_runtime::source::y4m::Y4mError;
 use edge_runtime::track::{FollowError, SearchError};
@@ -129,7 +131,20 @@ impl From<SinkError> for Failure {
         let code = match &error {
             SinkError::Closed => code::IO,
             SinkError::Io(error) => io_code(error),
-            SinkError::Gpio(_) => code::UNAVAILABLE,
+            SinkError::Gpio(_) | SinkError::Mqtt(_) => code::UNAVAILABLE,
+        };
+        Self::new(code, error)
+    }
+}
+
+#[cfg(feature = "mqtt")]
+impl From<MqttError> for Failure {
+    fn from(error: MqttError) -> Self {
+        let code = match &error {
+            MqttError::Outbox(error) => io_code(&error.source),
+            MqttError::Credentials { source, .. } => io_code(source),
+            MqttError::Tls(_) | MqttError::Form { .. } => code::CONFIG,
+            MqttError::Start(_) => code::INTERNAL,
         };
         Self::new(code, error)
     }

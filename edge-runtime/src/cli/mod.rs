@@ -6,6 +6,7 @@ mod classify;
 mod failure;
 mod film;
 mod run;
+mod sinks;
 mod track;
 
 use std::path::{Path, PathBuf};

@@ -8,20 +8,18 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use edge_runtime::clock::SystemClock;
-use edge_runtime::config::{Config, FaceMode, GpioBackend, GpioConfig, Pace, SourceConfig, Stdout};
+use edge_runtime::config::{Config, FaceMode, Pace, SourceConfig};
 use edge_runtime::decide::Decider;
 use edge_runtime::locate::{Faces as Places, Locator};
-use edge_runtime::pipeline::{End, Pipeline, PipelineError, Progress, Stages, Surroundings, Timing, Trouble, Watch};
+use edge_runtime::pipeline::{End, Pipeline, PipelineError, Stages, Surroundings, Timing, Trouble, Watch};
 use edge_runtime::predict::Predictor;
-use edge_runtime::sink::gpio::{Line, LogGpio};
-use edge_runtime::sink::{Faces, GpioSink, JsonLines, SignalSink};
-use edge_runtime::source::{Files, Input};
+use edge_runtime::source::{Files, Input, Pausable};
 use edge_runtime::track::{self, Follower};
 use shared_model::Text;
-use shared_model::emotion::{ClassSet, Label};
 use signal_hook::consts::TERM_SIGNALS;
 
 use super::failure::{Failure, code, source_code};
+use super::sinks::{Shared, sinks};
 use super::{Verbosity, open_bundle};
 
 const AFTER: &str = "\
@@ -44,8 +42,12 @@ pub(crate) struct Args {
 pub(crate) fn main(args: &Args, verbosity: Verbosity) -> Result<ExitCode, Failure> {
     let config = Config::load(&args.config)?;
     let signals = Signals::catch()?;
-    let progress = Arc::new(Progress::default());
-    let mut pipeline = Pipeline::new(stages(&config, progress)?);
+    let shared = Shared {
+        boot: boot_id(),
+        progress: Arc::default(),
+        switches: Arc::default(),
+    };
+    let mut pipeline = Pipeline::new(stages(&config, &shared)?);
     // A source without a single frame is an error of the source, not a run without faces.
     let mut first = None;
     let mut report = |trouble: &Trouble| {
@@ -59,7 +61,8 @@ pub(crate) fn main(args: &Args, verbosity: Verbosity) -> Result<ExitCode, Failur
         stop: &signals.stop,
         report: &mut report,
     };
-    let end = pipeline.run(Box::new(source(&config.source)), timing(&config.source), &mut around);
+    let source = Pausable::new(source(&config.source), Arc::clone(&shared.switches));
+    let end = pipeline.run(Box::new(source), timing(&config.source), &mut around);
     verbosity.say(&pipeline.stats().to_string());
     match end.map_err(|error| Failure::new(pipeline_code(&error), error))? {
         End::Stopped => Ok(ExitCode::from(signals.code())),
@@ -75,7 +78,7 @@ fn pipeline_code(error: &PipelineError) -> u8 {
     }
 }
 
-fn stages(config: &Config, progress: Arc<Progress>) -> Result<Stages, Failure> {
+fn stages(config: &Config, shared: &Shared) -> Result<Stages, Failure> {
     let bundle = open_bundle(Some(&config.bundle))?;
     let manifest = bundle.manifest();
     let classes = manifest.classes.clone();
@@ -84,11 +87,11 @@ fn stages(config: &Config, progress: Arc<Progress>) -> Result<Stages, Failure> {
     Ok(Stages {
         watch: watch(config)?,
         predictor: Predictor::load(&bundle)?,
-        sinks: sinks(config, &classes)?,
+        sinks: sinks(config, &classes, shared)?,
         classes,
         decider,
-        boot: boot_id(),
-        progress,
+        boot: shared.boot.clone(),
+        progress: Arc::clone(&shared.progress),
     })
 }
 
@@ -116,49 +119,6 @@ fn timing(config: &SourceConfig) -> Timing {
         (Input::Path(_), Pace::Realtime) => Timing::Paced,
         (Input::Path(_), Pace::Fast) => Timing::Recorded,
     }
-}
-
-fn sinks(config: &Config, classes: &ClassSet) -> Result<Vec<Box<dyn SignalSink>>, Failure> {
-    let mut sinks: Vec<Box<dyn SignalSink>> = Vec::new();
-    if let Some(gpio) = &config.sink.gpio {
-        sinks.push(gpio_sink(gpio, classes)?);
-    }
-    let faces = match config.sink.stdout {
-        Stdout::Off => return Ok(sinks),
-        Stdout::States => Faces::Hide,
-        Stdout::Faces => Faces::Show,
-    };
-    sinks.push(Box::new(JsonLines::new(io::stdout(), faces)));
-    Ok(sinks)
-}
-
-fn gpio_sink(config: &GpioConfig, classes: &ClassSet) -> Result<Box<dyn SignalSink>, Failure> {
-    let lines: Result<Vec<Line>, Failure> = (config.lines.iter())
-        .map(|line| {
-            let emotion = own_label(classes, &line.emotion)?;
-            Ok(Line {
-                pin: line.pin,
-                emotion,
-                polarity: line.polarity,
-            })
-        })
-        .collect();
-    let GpioBackend::Log = config.backend;
-    let sink = GpioSink::new(LogGpio::new(io::stderr()), lines?);
-    Ok(Box::new(sink.map_err(|error| Failure::new(code::UNAVAILABLE, error))?))
-}
-
-/// The label as the bundle writes it.
-fn own_label(classes: &ClassSet, label: &Label) -> Result<Label, Failure> {
-    let own = classes.index(label).and_then(|class| classes.label(class));
-    own.and_then(|own| Label::try_from(own).ok()).ok_or_else(|| {
-        let known: Vec<&str> = classes.iter().collect();
-        let message = format!(
-            "set up gpio: the bundle has no emotion `{label}`, only {}",
-            known.join(", ")
-        );
-        Failure::new(code::CONFIG, anyhow::Error::msg(message))
-    })
 }
 
 /// Differs from start to start: the time in nanoseconds and the process.

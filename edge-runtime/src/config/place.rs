@@ -69,7 +69,11 @@ fn nearest(message: &str) -> Option<String> {
     }
     let mut names = message.split('`').skip(1).step_by(2);
     let unknown = names.next()?;
-    let distance = |name: &&str| strsim::osa_distance(unknown, name);
+    // Who leaves the end out means that name: `ca` is `ca_file`.
+    let distance = |name: &&str| match name.strip_prefix(unknown) {
+        Some(_) => 1,
+        None => strsim::osa_distance(unknown, name),
+    };
     let best = names.min_by_key(distance)?;
     (distance(&best) <= MAX_DISTANCE).then(|| best.to_owned())
 }

@@ -11,7 +11,7 @@ use crate::sink::gpio::Polarity;
 use crate::track::Region;
 
 /// A value that a rule holds for.
-fn held<'de, D, T>(deserializer: D, rule: impl Fn(&T) -> bool, expected: &str) -> Result<T, D::Error>
+pub(super) fn held<'de, D, T>(deserializer: D, rule: impl Fn(&T) -> bool, expected: &str) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
     T: Deserialize<'de>,

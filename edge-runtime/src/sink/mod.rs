@@ -1,9 +1,13 @@
 //! Where verdicts go.
 //!
-//! [`SignalSink`] is the seam: standard output and GPIO lines look alike behind it.
+//! [`SignalSink`] is the seam: standard output, GPIO lines and a broker look alike behind it.
 
 pub mod gpio;
 mod lines;
+#[cfg(feature = "mqtt")]
+pub mod mqtt;
+pub mod outbox;
+pub mod switches;
 
 use std::io;
 
@@ -41,6 +45,9 @@ pub enum SinkError {
     /// A GPIO line cannot be set.
     #[error(transparent)]
     Gpio(#[from] GpioError),
+    /// The thread that talks to the broker is in trouble.
+    #[error("publish state: {0}")]
+    Mqtt(&'static str),
 }
 
 impl From<io::Error> for SinkError {

@@ -5,6 +5,7 @@
 //! none is taken frame by frame.
 
 mod files;
+mod pausable;
 pub mod y4m;
 
 use std::io;
@@ -15,6 +16,7 @@ use std::time::Duration;
 use crate::picture::{Picture, PictureError};
 
 pub use files::{Files, Input, Repeat};
+pub use pausable::Pausable;
 
 /// One picture of a source.
 #[derive(Debug, Clone, PartialEq)]

@@ -6,6 +6,8 @@ pub(crate) mod power;
 
 use std::path::PathBuf;
 
+use proptest::test_runner::Config;
+
 /// A folder of the photographs and films that lie beside the workspace; says so where there are none.
 pub(crate) fn shared_data(folder: &str) -> Option<PathBuf> {
     let dir = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data")).join(folder);
@@ -14,4 +16,12 @@ pub(crate) fn shared_data(folder: &str) -> Option<PathBuf> {
     }
     eprintln!("skipped: there is no {}", dir.display());
     None
+}
+
+/// So many cases of a property, or as many as `PROPTEST_CASES` asks for.
+pub(crate) fn cases(usual: u32) -> Config {
+    match std::env::var("PROPTEST_CASES") {
+        Ok(_) => Config::default(),
+        Err(_) => Config::with_cases(usual),
+    }
 }

@@ -1,0 +1,379 @@
+//! `[sink.mqtt]`: the broker, the device, and the outbox of its events.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer};
+
+use super::ranges::held;
+use crate::sink::outbox::Limits;
+
+/// Longest identifier of a device.
+const MAX_ID: usize = 64;
+
+/// Where events wait by default.
+const OUTBOX: &str = "/var/lib/edge-runtime/outbox";
+
+/// Whether a text can identify a device: 1 to 64 of `[a-zA-Z0-9_-]`, as Home Assistant wants it.
+pub fn is_device_id(text: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    (1..=MAX_ID).contains(&text.len()) && text.chars().all(plain)
+}
+
+/// `[sink.mqtt]`
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(from = "RawMqtt")]
+pub struct MqttConfig {
+    /// Name or address of the broker.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// Identifies the device, in topics and at the broker.
+    pub device: String,
+    /// What people call the device.
+    pub name: String,
+    /// User name and password, one a line.
+    pub credentials_file: Option<PathBuf>,
+    /// Encryption; none without.
+    pub tls: Option<TlsConfig>,
+    /// Whether Home Assistant learns of the device.
+    pub discovery: Discovery,
+    /// First level of Home Assistant's own topics.
+    pub discovery_prefix: String,
+    /// Time between two messages of counts.
+    pub stats_every: Duration,
+    /// What waits for the broker.
+    pub outbox: OutboxConfig,
+}
+
+/// What Home Assistant is told of the device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Discovery {
+    /// What it is, so that it shows up by itself.
+    Announce,
+    /// That it is gone, should it have been announced before.
+    Remove,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawMqtt {
+    #[serde(deserialize_with = "host")]
+    host: String,
+    #[serde(default, deserialize_with = "port")]
+    port: Option<u16>,
+    #[serde(deserialize_with = "device")]
+    device: String,
+    #[serde(default, deserialize_with = "name")]
+    name: Option<String>,
+    credentials_file: Option<PathBuf>,
+    tls: Option<TlsConfig>,
+    #[serde(default = "yes")]
+    discovery: bool,
+    #[serde(default = "default_prefix", deserialize_with = "prefix")]
+    discovery_prefix: String,
+    #[serde(default = "default_stats", deserialize_with = "stats")]
+    stats_s: u64,
+    #[serde(default)]
+    outbox: OutboxConfig,
+}
+
+/// `[sink.mqtt.tls]`
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "RawTls")]
+pub struct TlsConfig {
+    /// Certificates that are trusted, in PEM; those of the system without.
+    pub ca_file: Option<PathBuf>,
+    /// What proves to the broker who this is.
+    pub identity: Option<Identity>,
+}
+
+/// A client's certificate and its key, in PEM.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The certificate, and those between it and one that the broker trusts.
+    pub cert_file: PathBuf,
+    /// Its private key.
+    pub key_file: PathBuf,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawTls {
+    #[serde(rename = "ca_file")]
+    ca: Option<PathBuf>,
+    #[serde(rename = "cert_file")]
+    cert: Option<PathBuf>,
+    #[serde(rename = "key_file")]
+    key: Option<PathBuf>,
+}
+
+/// `[sink.mqtt.outbox]`
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(from = "RawOutbox")]
+pub struct OutboxConfig {
+    /// Directory of the segments.
+    pub dir: PathBuf,
+    /// Most events that wait.
+    pub max_events: usize,
+    /// Most bytes that wait.
+    pub max_bytes: usize,
+    /// Longest time before an event outlasts a power cut.
+    pub sync_every: Duration,
+}
+
+#[derive(Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct RawOutbox {
+    dir: PathBuf,
+    #[serde(deserialize_with = "events")]
+    max_events: usize,
+    #[serde(deserialize_with = "bytes")]
+    max_bytes: usize,
+    #[serde(deserialize_with = "sync")]
+    sync_ms: u64,
+}
+
+impl Default for RawOutbox {
+    fn default() -> Self {
+        Self {
+            dir: PathBuf::from(OUTBOX),
+            max_events: 10_000,
+            max_bytes: 4 * 1024 * 1024,
+            sync_ms: 1000,
+        }
+    }
+}
+
+impl Default for OutboxConfig {
+    fn default() -> Self {
+        RawOutbox::default().into()
+    }
+}
+
+impl OutboxConfig {
+    /// How much waits at most.
+    pub fn limits(&self) -> Limits {
+        Limits {
+            events: self.max_events,
+            bytes: self.max_bytes,
+        }
+    }
+}
+
+impl MqttConfig {
+    /// Lets relative paths start from `dir`.
+    pub(super) fn beside(&mut self, dir: &Path) {
+        let tls = self.tls.iter_mut();
+        let tls = tls.flat_map(|TlsConfig { ca_file, identity }| {
+            let identity = identity.iter_mut();
+            let identity = identity.flat_map(|it| [&mut it.cert_file, &mut it.key_file]);
+            ca_file.iter_mut().chain(identity)
+        });
+        for path in self
+            .credentials_file
+            .iter_mut()
+            .chain([&mut self.outbox.dir])
+            .chain(tls)
+        {
+            *path = dir.join(&*path);
+        }
+    }
+}
+
+impl From<RawMqtt> for MqttConfig {
+    fn from(raw: RawMqtt) -> Self {
+        let port = if raw.tls.is_some() { 8883 } else { 1883 };
+        Self {
+            host: raw.host,
+            port: raw.port.unwrap_or(port),
+            name: raw.name.unwrap_or_else(|| raw.device.clone()),
+            device: raw.device,
+            credentials_file: raw.credentials_file,
+            tls: raw.tls,
+            discovery: if raw.discovery {
+                Discovery::Announce
+            } else {
+                Discovery::Remove
+            },
+            discovery_prefix: raw.discovery_prefix,
+            stats_every: Duration::from_secs(raw.stats_s),
+            outbox: raw.outbox,
+        }
+    }
+}
+
+impl TryFrom<RawTls> for TlsConfig {
+    type Error = &'static str;
+
+    fn try_from(raw: RawTls) -> Result<Self, Self::Error> {
+        let identity = match (raw.cert, raw.key) {
+            (Some(cert_file), Some(key_file)) => Some(Identity { cert_file, key_file }),
+            (None, None) => None,
+            _ => return Err("`cert_file` and `key_file` need each other"),
+        };
+        Ok(Self {
+            ca_file: raw.ca,
+            identity,
+        })
+    }
+}
+
+impl From<RawOutbox> for OutboxConfig {
+    fn from(raw: RawOutbox) -> Self {
+        Self {
+            dir: raw.dir,
+            max_events: raw.max_events,
+            max_bytes: raw.max_bytes,
+            sync_every: Duration::from_millis(raw.sync_ms),
+        }
+    }
+}
+
+fn host<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let plain = |host: &String| {
+        let allowed = |c: char| c.is_ascii_alphanumeric() || "-._:[]".contains(c);
+        (1..=253).contains(&host.len()) && host.chars().all(allowed)
+    };
+    held(
+        deserializer,
+        plain,
+        "a host name or an address, without scheme and port",
+    )
+}
+
+fn port<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u16>, D::Error> {
+    held(deserializer, |port| *port != Some(0), "a port from 1 to 65535")
+}
+
+fn device<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    held(
+        deserializer,
+        |id: &String| is_device_id(id),
+        "1 to 64 ASCII letters, digits, '-' or '_'",
+    )
+}
+
+fn name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let good = |name: &Option<String>| name.as_ref().is_none_or(|name| (1..=200).contains(&name.len()));
+    held(deserializer, good, "a name of 1 to 200 bytes")
+}
+
+fn prefix<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let plain = |prefix: &String| {
+        let levels = prefix.split('/');
+        levels.into_iter().all(is_device_id) && prefix.len() <= MAX_ID
+    };
+    held(
+        deserializer,
+        plain,
+        "a topic of ASCII letters, digits, '-' or '_', without wildcards",
+    )
+}
+
+fn stats<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    held(
+        deserializer,
+        |s| (1..=86_400).contains(s),
+        "a number of seconds from 1 to 86400",
+    )
+}
+
+fn events<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
+    held(
+        deserializer,
+        |n| (16..=1_000_000).contains(n),
+        "a number of events from 16 to 1000000",
+    )
+}
+
+fn bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
+    let good = |n: &usize| (64 * 1024..=256 * 1024 * 1024).contains(n);
+    held(deserializer, good, "a number of bytes from 65536 to 268435456")
+}
+
+fn sync<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    held(deserializer, |ms| *ms <= 60_000, "a number of milliseconds up to 60000")
+}
+
+fn default_prefix() -> String {
+    "homeassistant".to_owned()
+}
+
+fn default_stats() -> u64 {
+    60
+}
+
+fn yes() -> bool {
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    const LEAST: &str = "schema = 1\nsource.uri = \"-\"\n[sink.mqtt]\nhost = \"broker\"\ndevice = \"hall-1\"\n";
+
+    fn parse(more: &str) -> Result<MqttConfig, String> {
+        let config = Config::parse(&format!("{LEAST}{more}")).map_err(|place| place.to_string())?;
+        Ok(config.sink.mqtt.unwrap())
+    }
+
+    #[test]
+    fn fills_in_the_defaults() {
+        let config = parse("").unwrap();
+        assert_eq!((config.port, config.name.as_str()), (1883, "hall-1"));
+        assert_eq!(config.discovery, Discovery::Announce);
+        assert_eq!(config.outbox.dir, Path::new(OUTBOX));
+        assert_eq!(parse("tls = {}").unwrap().port, 8883);
+    }
+
+    #[test]
+    fn relative_paths_start_from_the_file() {
+        let mut config = parse("credentials_file = \"login\"\ntls = { ca_file = \"ca.pem\" }").unwrap();
+        config.beside(Path::new("/etc/edge-runtime"));
+        assert_eq!(config.credentials_file.unwrap(), Path::new("/etc/edge-runtime/login"));
+        assert_eq!(
+            config.tls.unwrap().ca_file.unwrap(),
+            Path::new("/etc/edge-runtime/ca.pem")
+        );
+        assert_eq!(config.outbox.dir, Path::new(OUTBOX));
+    }
+
+    #[test]
+    fn refuses_what_no_broker_would_take() {
+        for (more, expected) in [
+            ("port = 0", "6:8: `port`: must be a port"),
+            ("name = \"\"", "`name`"),
+            ("discovery_prefix = \"a/#\"", "without wildcards"),
+            ("stats_s = 0", "`stats_s`"),
+            ("tls = { cert_file = \"a\" }", "need each other"),
+            ("tls = { ca = \"a\" }", "did you mean `ca_file`?"),
+            ("outbox = { max_events = 3 }", "events from 16"),
+            ("password = \"secret\"", "unknown field `password`"),
+        ] {
+            let error = parse(more).unwrap_err();
+            assert!(error.contains(expected), "{error} instead of {expected}");
+        }
+        let error = Config::parse(&LEAST.replace("broker", "mqtt://broker")).unwrap_err();
+        assert!(error.to_string().contains("without scheme"), "{error}");
+        let error = Config::parse(&LEAST.replace("hall-1", "hall/1")).unwrap_err();
+        assert!(error.to_string().contains("`device`: must be 1 to 64"), "{error}");
+    }
+
+    #[test]
+    fn ids_have_the_characters_that_home_assistant_takes() {
+        let long = "x".repeat(65);
+        for (id, good) in [
+            ("hall_1-B", true),
+            ("", false),
+            ("a b", false),
+            ("a/b", false),
+            ("é", false),
+            (&long, false),
+        ] {
+            assert_eq!(is_device_id(id), good, "{id}");
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! What Home Assistant is told, so that the device shows up by itself: its *device discovery* (2024.11 and
+//! later), <https://www.home-assistant.io/integrations/mqtt/#device-discovery-payload>.
+
+use serde_json::{Value, json};
+use shared_model::emotion::ClassSet;
+use shared_model::message::Verdict;
+
+use super::super::switches::Switch;
+use super::topics::Topics;
+
+/// The message that makes the device known; an empty one removes it.
+pub(super) fn payload(topics: &Topics, name: &str, classes: &ClassSet) -> Vec<u8> {
+    let version = env!("CARGO_PKG_VERSION");
+    let mut components = serde_json::Map::new();
+    components.insert("emotion".to_owned(), emotion(topics, classes));
+    components.insert("confidence".to_owned(), confidence(topics));
+    components.insert("face".to_owned(), face(topics));
+    for switch in Switch::ALL {
+        components.insert(switch.name().to_owned(), toggle(topics, switch));
+    }
+    let message = json!({
+        "dev": { "ids": [topics.id()], "name": name, "mdl": "Emotion kiosk", "sw": version },
+        "o": { "name": env!("CARGO_PKG_NAME"), "sw": version },
+        "cmps": components,
+        "availability_topic": topics.availability(),
+        // `stopped` is neither of the two words that Home Assistant knows.
+        "availability_template": "{{ 'online' if value == 'online' else 'offline' }}",
+        "qos": 1,
+    });
+    message.to_string().into_bytes()
+}
+
+fn emotion(topics: &Topics, classes: &ClassSet) -> Value {
+    let others = [Verdict::Uncertain, Verdict::NoFace, Verdict::Unknown];
+    let options: Vec<&str> = classes.iter().chain(others.iter().map(Verdict::as_str)).collect();
+    json!({
+        "p": "sensor",
+        "unique_id": unique(topics, "emotion"),
+        "name": "Emotion",
+        "device_class": "enum",
+        "options": options,
+        "state_topic": topics.state(),
+        "value_template": "{{ value_json.emotion }}",
+    })
+}
+
+fn confidence(topics: &Topics) -> Value {
+    json!({
+        "p": "sensor",
+        "unique_id": unique(topics, "confidence"),
+        "name": "Confidence",
+        "unit_of_measurement": "%",
+        "state_class": "measurement",
+        "state_topic": topics.state(),
+        "value_template": "{{ (value_json.confidence * 100) | round(1) }}",
+    })
+}
+
+fn face(topics: &Topics) -> Value {
+    json!({
+        "p": "binary_sensor",
+        "unique_id": unique(topics, "face"),
+        "name": "Face",
+        "device_class": "occupancy",
+        "state_topic": topics.state(),
+        "value_template": "{{ 'ON' if value_json.face else 'OFF' }}",
+    })
+}
+
+fn toggle(topics: &Topics, switch: Switch) -> Value {
+    let name = switch.name();
+    let (first, rest) = name.split_at(1);
+    json!({
+        "p": "switch",
+        "unique_id": unique(topics, name),
+        "name": format!("{}{rest}", first.to_uppercase()),
+        "command_topic": topics.set(switch),
+        "state_topic": topics.stats(),
+        "value_template": format!("{{{{ 'ON' if value_json.{name} else 'OFF' }}}}"),
+    })
+}
+
+fn unique(topics: &Topics, component: &str) -> String {
+    format!("{}_{component}", topics.id())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::is_device_id as is_id;
+
+    fn message() -> Value {
+        let topics = Topics::new("hall-1", "homeassistant");
+        serde_json::from_slice(&payload(&topics, "Hall", &ClassSet::product())).unwrap()
+    }
+
+    #[test]
+    fn device_and_origin_are_there() {
+        let message = message();
+        assert_eq!(message["dev"]["ids"], json!(["hall-1"]));
+        assert_eq!(message["dev"]["name"], "Hall");
+        assert_eq!(message["o"]["name"], "edge-runtime");
+    }
+
+    #[test]
+    fn every_component_has_a_platform_and_an_id_of_its_own() {
+        let message = message();
+        let components = message["cmps"].as_object().unwrap();
+        let mut ids: Vec<&str> = components
+            .values()
+            .map(|it| it["unique_id"].as_str().unwrap())
+            .collect();
+        for (key, component) in components {
+            assert!(is_id(key) && component["p"].is_string(), "{key}");
+        }
+        assert!(ids.iter().all(|id| is_id(id)));
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!(ids.len(), components.len());
+    }
+
+    #[test]
+    fn the_emotion_is_an_enumeration_of_all_that_can_be_said() {
+        let message = message();
+        let emotion = &message["cmps"]["emotion"];
+        assert_eq!(emotion["device_class"], "enum");
+        assert_eq!(
+            emotion["options"],
+            json!([
+                "Angry",
+                "Disgust",
+                "Sad",
+                "Happy",
+                "Surprise",
+                "uncertain",
+                "no_face",
+                "unknown"
+            ])
+        );
+        assert!(emotion.get("state_class").is_none() && emotion.get("unit_of_measurement").is_none());
+    }
+
+    #[test]
+    fn confidence_and_face_are_what_the_convention_says() {
+        let message = message();
+        let (confidence, face) = (&message["cmps"]["confidence"], &message["cmps"]["face"]);
+        assert_eq!(
+            (&confidence["unit_of_measurement"], &confidence["state_class"]),
+            (&json!("%"), &json!("measurement"))
+        );
+        assert_eq!(
+            (&face["p"], &face["device_class"]),
+            (&json!("binary_sensor"), &json!("occupancy"))
+        );
+    }
+
+    #[test]
+    fn switches_read_back_what_they_set() {
+        let message = message();
+        let pause = &message["cmps"]["pause"];
+        assert_eq!(pause["command_topic"], "emotion/hall-1/set/pause");
+        assert_eq!(pause["value_template"], "{{ 'ON' if value_json.pause else 'OFF' }}");
+        assert_eq!(pause["name"], "Pause");
+    }
+}

@@ -1,0 +1,177 @@
+//! The connection to the broker; rumqttc's types stay here.
+
+use std::time::Duration;
+
+use rumqttc::{
+    AsyncClient, ConnectReturnCode, ConnectionError, Event, EventLoop, LastWill, MqttOptions, MqttState,
+    NetworkOptions, Outgoing, Packet, QoS, SubscribeFilter, TlsConfiguration, Transport,
+};
+
+use super::session::{Request, Retain};
+use super::tls;
+use super::{Broker, MqttError};
+
+/// Requests that the library holds; the session never has as many open.
+const CAPACITY: usize = 64;
+
+/// Packet numbers before the library begins anew: more than can ever be open.
+const PACKETS: u16 = 1000;
+
+/// Largest packet from the broker that is read, and dropped later if it is too large for a message to a
+/// switch; a larger one ends the connection.
+const MAX_INCOMING: usize = 1024 * 1024;
+
+/// Largest packet to the broker.
+const MAX_OUTGOING: usize = 128 * 1024;
+
+/// Seconds that connecting, and sending one packet, may take.
+const TIMEOUT_S: u64 = 5;
+
+/// Seconds without a sign of life after which the broker is asked for one; at the next it counts as gone.
+const KEEP_ALIVE: Duration = Duration::from_secs(10);
+
+const FIRST_WAIT: Duration = Duration::from_millis(250);
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+
+/// What comes back from the broker.
+#[derive(Debug)]
+pub(super) enum News {
+    /// It has accepted the connection.
+    Connected,
+    /// The oldest message that was asked for went out with this packet number.
+    Sent(u16),
+    /// It has confirmed a packet.
+    Confirmed(u16),
+    /// A message on a topic that was listened to.
+    Message(Message),
+    /// The connection is gone, or could not be made.
+    Lost(String),
+    /// Nothing that matters.
+    Other,
+}
+
+/// A message from the broker.
+#[derive(Debug)]
+pub(super) struct Message {
+    pub(super) topic: String,
+    pub(super) payload: Vec<u8>,
+    /// Whether it was kept from earlier.
+    pub(super) retained: bool,
+}
+
+/// Asks the client library for something.
+pub(super) struct Requests(AsyncClient);
+
+impl Requests {
+    /// Returns false if the library takes no more.
+    pub(super) fn ask(&self, request: Request) -> bool {
+        let asked = match request {
+            Request::Subscribe(topics) => {
+                let filter = |topic| SubscribeFilter::new(topic, QoS::AtLeastOnce);
+                self.0.try_subscribe_many(topics.into_iter().map(filter))
+            }
+            Request::Publish { topic, payload, retain } => {
+                self.0
+                    .try_publish(topic, QoS::AtLeastOnce, retain == Retain::Keep, payload)
+            }
+        };
+        asked.is_ok()
+    }
+
+    /// Says farewell, so that the last will is not sent.
+    pub(super) fn disconnect(&self) {
+        // Without it the broker sends the will, which is right when not even this can be said.
+        let _ = self.0.try_disconnect();
+    }
+}
+
+/// The connection to one broker, made again whenever it is lost.
+pub(super) struct Link {
+    events: EventLoop,
+    /// Wait before the next attempt; zero for the first.
+    wait: Duration,
+    /// Spreads the attempts of many devices, 0.75 to 1.25.
+    spread: f64,
+}
+
+impl Link {
+    /// A link that connects as soon as it is asked for news.
+    pub(super) fn new(broker: &Broker, spread: f64) -> Result<(Self, Requests), MqttError> {
+        let (client, mut events) = AsyncClient::new(options(broker)?, CAPACITY);
+        let mut network = NetworkOptions::new();
+        network.set_tcp_nodelay(true);
+        network.set_connection_timeout(TIMEOUT_S);
+        events.set_network_options(network);
+        let link = Self {
+            events,
+            wait: Duration::ZERO,
+            spread,
+        };
+        Ok((link, Requests(client)))
+    }
+
+    /// Waits for news. Dropped early, it gives up a connection that is being made.
+    pub(super) async fn news(&mut self) -> News {
+        tokio::time::sleep(self.wait).await;
+        match self.events.poll().await {
+            Ok(Event::Incoming(Packet::ConnAck(_))) => {
+                self.wait = Duration::ZERO;
+                News::Connected
+            }
+            Ok(Event::Incoming(Packet::PubAck(ack))) => News::Confirmed(ack.pkid),
+            Ok(Event::Incoming(Packet::Publish(publish))) => News::Message(Message {
+                topic: publish.topic,
+                payload: publish.payload.to_vec(),
+                retained: publish.retain,
+            }),
+            Ok(Event::Outgoing(Outgoing::Publish(packet))) => News::Sent(packet),
+            Ok(_) => News::Other,
+            Err(error) => {
+                self.lose();
+                News::Lost(reason(&error))
+            }
+        }
+    }
+
+    /// Ends the connection and forgets everything that was asked for: the session will ask again.
+    pub(super) fn lose(&mut self) {
+        self.events.clean();
+        self.events.pending.clear();
+        self.events.state = MqttState::new(PACKETS, false);
+        let doubled = (self.wait * 2).clamp(FIRST_WAIT, LONGEST_WAIT);
+        self.wait = doubled.mul_f64(self.spread).min(LONGEST_WAIT);
+    }
+}
+
+fn options(broker: &Broker) -> Result<MqttOptions, MqttError> {
+    let config = &broker.config;
+    let mut options = MqttOptions::new(format!("edge-runtime-{}", config.device), &config.host, config.port);
+    options
+        .set_keep_alive(KEEP_ALIVE)
+        .set_inflight(PACKETS)
+        .set_max_packet_size(MAX_INCOMING, MAX_OUTGOING)
+        .set_last_will(LastWill::new(&broker.will_topic, "offline", QoS::AtLeastOnce, true));
+    if let Some((user, password)) = &broker.credentials {
+        options.set_credentials(user, password);
+    }
+    if let Some(tls) = &config.tls {
+        let tls = TlsConfiguration::from(tls::client_config(tls)?);
+        options.set_transport(Transport::tls_with_config(tls));
+    }
+    Ok(options)
+}
+
+/// What went wrong, with a cure where there is one.
+fn reason(error: &ConnectionError) -> String {
+    match error {
+        ConnectionError::ConnectionRefused(
+            ConnectReturnCode::BadUserNamePassword | ConnectReturnCode::NotAuthorized,
+        ) => "the broker refuses the user name or password: check `credentials_file`".to_owned(),
+        ConnectionError::ConnectionRefused(code) => format!("the broker refuses the connection: {code:?}"),
+        ConnectionError::NetworkTimeout | ConnectionError::FlushTimeout => "the broker does not answer".to_owned(),
+        ConnectionError::Tls(error) => {
+            format!("no secure connection: {error}; check `tls` and the broker's certificate")
+        }
+        other => other.to_string().to_lowercase(),
+    }
+}

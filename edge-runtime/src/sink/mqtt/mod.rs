@@ -1,0 +1,232 @@
+//! Messages to an MQTT broker: availability, state, events, counts, and Home Assistant's discovery.
+//!
+//! The sink hands states to a thread of its own and never waits. Each state is also an event, which stays
+//! in the [outbox](super::outbox) until the broker has confirmed it. From outside come the
+//! [switches](super::switches), and nothing else.
+
+mod discovery;
+mod link;
+mod session;
+mod tls;
+mod topics;
+mod worker;
+
+use std::fs;
+use std::hash::{BuildHasher, RandomState};
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+use shared_model::Text;
+use shared_model::emotion::ClassSet;
+use shared_model::message::{State, Verdict};
+use tokio::sync::mpsc::{Sender, channel, error::TrySendError};
+
+use super::outbox::{Outbox, OutboxError};
+use super::switches::Switches;
+use super::{SignalSink, SinkError};
+use crate::config::{Discovery, MqttConfig};
+
+use link::Link;
+use session::{Announcement, Session};
+use topics::Topics;
+use worker::{Pace, Worker, serve};
+
+pub use tls::TlsError;
+
+/// States that may wait for the thread; it takes them within moments.
+const INBOX: usize = 4096;
+
+/// Longest wait for the thread at the end.
+const END: Duration = Duration::from_secs(3);
+
+/// Why the sink cannot be started. That the broker cannot be reached is no such reason.
+#[derive(Debug, thiserror::Error)]
+pub enum MqttError {
+    /// Events cannot be kept.
+    #[error(transparent)]
+    Outbox(#[from] OutboxError),
+    /// Secure connections cannot be set up.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The file of user name and password cannot be read.
+    #[error("read credentials {path}: {source}")]
+    Credentials {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The file of user name and password has another form.
+    #[error("read credentials {path}: it must hold the user name on the first line and the password on the second")]
+    Form {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The thread cannot be started.
+    #[error("start mqtt: {0}")]
+    Start(io::Error),
+}
+
+/// What the sink needs to know of the rest of the program.
+pub struct Around {
+    /// Set by messages from outside.
+    pub switches: Arc<Switches>,
+    /// Counts to publish beside the sink's own.
+    pub stats: Box<dyn Fn() -> Map<String, Value> + Send>,
+    /// Is told when the connection comes and goes.
+    pub report: Box<dyn Fn(&str) + Send>,
+    /// Is called ten times a second while the thread is alive.
+    pub alive: Box<dyn Fn() + Send>,
+}
+
+/// Counts of the sink, for everyone to read.
+#[derive(Debug, Default)]
+pub struct Status {
+    /// Whether the broker is there.
+    pub connected: AtomicBool,
+    /// Events taken into the outbox since the start; the other counts are at least as new as this one.
+    pub accepted: AtomicU64,
+    /// Events that were not confirmed yet.
+    pub waiting: AtomicU64,
+    /// Events that made room for newer ones, over all starts.
+    pub dropped: AtomicU64,
+    /// Events that were found damaged on the disk.
+    pub lost: AtomicU64,
+    /// Failed writes to the disk.
+    pub errors: AtomicU64,
+    /// Messages from outside that mean nothing.
+    pub refused: AtomicU64,
+}
+
+/// What the thread is told.
+enum Command {
+    /// A new state, as JSON.
+    Show(Vec<u8>),
+    /// The end.
+    Stop,
+}
+
+/// Where to connect, and as whom.
+struct Broker {
+    config: MqttConfig,
+    credentials: Option<(String, String)>,
+    will_topic: String,
+}
+
+/// Publishes states and events.
+pub struct MqttSink {
+    inbox: Sender<Command>,
+    /// Hears when the thread has ended.
+    ended: mpsc::Receiver<()>,
+    status: Arc<Status>,
+}
+
+impl MqttSink {
+    /// Opens the outbox and starts the thread, which connects on its own time.
+    ///
+    /// `boot` identifies this start of the program; `classes` are what the emotion can be.
+    pub fn start(config: &MqttConfig, boot: &Text<32>, classes: &ClassSet, around: Around) -> Result<Self, MqttError> {
+        let topics = Topics::new(&config.device, &config.discovery_prefix);
+        let broker = Broker {
+            credentials: config.credentials_file.as_ref().map(credentials).transpose()?,
+            will_topic: topics.availability(),
+            config: config.clone(),
+        };
+        // 0 to 1, different on each start.
+        let chance = RandomState::new().hash_one(&config.device) as f64 / u64::MAX as f64;
+        let (link, requests) = Link::new(&broker, 0.75 + chance / 2.0)?;
+        let status = Arc::new(Status::default());
+        let worker = Worker {
+            outbox: Outbox::open(&config.outbox.dir, config.outbox.limits())?,
+            session: Session::new(announcement(config, topics, boot, classes, chance)),
+            around,
+            status: Arc::clone(&status),
+            stats_every: config.stats_every,
+            sync_every: config.outbox.sync_every,
+            pace: Pace::start(),
+        };
+        let (inbox, commands) = channel(INBOX);
+        let (end, ended) = mpsc::channel();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(MqttError::Start)?;
+        let work = move || {
+            runtime.block_on(serve(worker, link, requests, commands));
+            // Nobody may listen any more.
+            let _ = end.send(());
+        };
+        let thread = thread::Builder::new().name("mqtt".to_owned());
+        thread.spawn(work).map_err(MqttError::Start)?;
+        Ok(Self { inbox, ended, status })
+    }
+
+    /// How the sink is doing.
+    pub fn status(&self) -> Arc<Status> {
+        Arc::clone(&self.status)
+    }
+}
+
+impl SignalSink for MqttSink {
+    fn name(&self) -> &'static str {
+        "mqtt"
+    }
+
+    fn show(&mut self, state: &State) -> Result<(), SinkError> {
+        let message = serde_json::to_vec(state).map_err(io::Error::from)?;
+        let sent = self.inbox.try_send(Command::Show(message));
+        sent.map_err(|error| match error {
+            TrySendError::Full(_) => SinkError::Mqtt("the thread takes no more states"),
+            TrySendError::Closed(_) => SinkError::Mqtt("the thread has ended"),
+        })
+    }
+
+    fn close(&mut self) -> Result<(), SinkError> {
+        let asked = self.inbox.try_send(Command::Stop).is_ok();
+        if asked && self.ended.recv_timeout(END).is_ok() {
+            return Ok(());
+        }
+        self.status.connected.store(false, Ordering::Relaxed);
+        Err(SinkError::Mqtt("the thread did not end in time"))
+    }
+}
+
+fn announcement(config: &MqttConfig, topics: Topics, boot: &Text<32>, classes: &ClassSet, chance: f64) -> Announcement {
+    let unknown = State {
+        boot: boot.clone(),
+        sequence: 0,
+        time_ms: 0,
+        emotion: Verdict::Unknown,
+        confidence: 0.0,
+        face: false,
+    };
+    Announcement {
+        discovery: match config.discovery {
+            Discovery::Announce => discovery::payload(&topics, &config.name, classes),
+            Discovery::Remove => Vec::new(),
+        },
+        topics,
+        // Not all devices at once.
+        delay: Duration::from_millis(1000 + (chance * 4000.0) as u64),
+        // A state of fixed fields always has a text.
+        unknown: serde_json::to_vec(&unknown).unwrap_or_default(),
+    }
+}
+
+fn credentials(path: &PathBuf) -> Result<(String, String), MqttError> {
+    let text = fs::read_to_string(path).map_err(|source| MqttError::Credentials {
+        path: path.clone(),
+        source,
+    })?;
+    let mut lines = text.lines();
+    match (lines.next(), lines.next(), lines.next()) {
+        (Some(user), Some(password), None) if !user.is_empty() => Ok((user.to_owned(), password.to_owned())),
+        _ => Err(MqttError::Form { path: path.clone() }),
+    }
+}

@@ -1,0 +1,238 @@
+//! The thread of the sink: carries between session, outbox and link, and keeps the time.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use serde_json::{Map, Value, json};
+use tokio::sync::mpsc::Receiver;
+use tokio::time::{MissedTickBehavior, interval, timeout};
+
+use super::super::outbox::Outbox;
+use super::super::switches::{Switch, Switches};
+use super::link::{Link, Message, News, Requests};
+use super::session::Session;
+use super::{Around, Command, Status};
+
+/// How often the time is looked at.
+const TICK: Duration = Duration::from_millis(100);
+
+/// Longest time that the end takes.
+const END: Duration = Duration::from_millis(2500);
+
+/// Longest wait for the farewell to go out.
+const FAREWELL: Duration = Duration::from_millis(200);
+
+/// What the thread works with.
+pub(super) struct Worker {
+    pub(super) session: Session,
+    pub(super) outbox: Outbox,
+    pub(super) around: Around,
+    pub(super) status: Arc<Status>,
+    pub(super) stats_every: Duration,
+    pub(super) sync_every: Duration,
+    pub(super) pace: Pace,
+}
+
+/// When what was done last, and how much.
+pub(super) struct Pace {
+    start: Instant,
+    stats: Duration,
+    synced: Duration,
+    /// Events taken so far.
+    accepted: u64,
+    /// When the end began.
+    ending: Option<Duration>,
+    /// Why there is no connection, as it was reported last.
+    trouble: String,
+}
+
+impl Pace {
+    pub(super) fn start() -> Self {
+        Self {
+            start: Instant::now(),
+            stats: Duration::ZERO,
+            synced: Duration::ZERO,
+            accepted: 0,
+            ending: None,
+            trouble: String::new(),
+        }
+    }
+}
+
+/// Works until the end was asked for, and said.
+pub(super) async fn serve(mut worker: Worker, mut link: Link, requests: Requests, mut inbox: Receiver<Command>) {
+    let mut ticks = interval(TICK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    while !worker.is_over() {
+        let news = {
+            // Kept while other things happen: dropped, it would give up a connection that is being made.
+            let mut news = pin!(link.news());
+            loop {
+                tokio::select! {
+                    news = &mut news => break Some(news),
+                    command = inbox.recv(), if worker.pace.ending.is_none() => worker.obey(command),
+                    _ = ticks.tick() => worker.tick(),
+                }
+                worker.speak(&requests);
+                if worker.is_over() || worker.session.is_stalled(worker.now()) {
+                    break None;
+                }
+            }
+        };
+        let stalled = || News::Lost("the broker confirms nothing".to_owned());
+        if news.is_none() {
+            link.lose();
+        }
+        worker.hear(news.unwrap_or_else(stalled));
+        worker.speak(&requests);
+    }
+    worker.outbox.sync();
+    worker.publish_status();
+    requests.disconnect();
+    let gone = async { while !matches!(link.news().await, News::Lost(_)) {} };
+    // Late or not, the program ends.
+    let _ = timeout(FAREWELL, gone).await;
+}
+
+impl Worker {
+    fn now(&self) -> Duration {
+        self.pace.start.elapsed()
+    }
+
+    fn is_over(&self) -> bool {
+        let late = self.pace.ending.is_some_and(|at| self.now() >= at + END);
+        late || self.session.is_over()
+    }
+
+    /// Takes a command; `None` is the end as well.
+    fn obey(&mut self, command: Option<Command>) {
+        match command {
+            Some(Command::Show(state)) => {
+                self.pace.accepted += u64::from(self.outbox.push(state.clone()).is_some());
+                self.session.show(state);
+            }
+            Some(Command::Stop) | None => {
+                self.pace.ending = Some(self.now());
+                self.session.stop(self.now());
+            }
+        }
+    }
+
+    fn hear(&mut self, news: News) {
+        let now = self.now();
+        match news {
+            News::Connected => {
+                self.session.connected(now);
+                self.pace.trouble.clear();
+                // The switches can be read at once.
+                self.pace.stats = Duration::ZERO;
+                (self.around.report)("mqtt: connected");
+            }
+            News::Sent(packet) => self.session.sent(packet),
+            News::Confirmed(packet) => {
+                if let Some(event) = self.session.confirmed(packet, now) {
+                    self.outbox.delivered(event);
+                }
+            }
+            News::Message(message) => self.read(&message),
+            News::Lost(reason) => self.lost(&reason),
+            News::Other => {}
+        }
+        self.status
+            .connected
+            .store(self.session.is_connected(), Ordering::Relaxed);
+    }
+
+    fn lost(&mut self, reason: &str) {
+        self.session.disconnected();
+        if self.pace.trouble != reason && self.pace.ending.is_none() {
+            reason.clone_into(&mut self.pace.trouble);
+            (self.around.report)(&format!("mqtt: {reason}; trying again"));
+        }
+    }
+
+    /// A message from outside: a switch, or Home Assistant's birth. Anything else is counted, no more.
+    fn read(&mut self, message: &Message) {
+        if self.session.is_birth(&message.topic) {
+            self.session.birth(&message.payload, self.now());
+            return;
+        }
+        let switch = self.session.switch(&message.topic);
+        // What was kept from earlier is nobody's wish now.
+        let followed = !message.retained && switch.is_some_and(|it| self.around.switches.obey(it, &message.payload));
+        if followed {
+            self.tell_stats();
+        } else {
+            self.status.refused.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn tick(&mut self) {
+        let now = self.now();
+        self.session.tick(now);
+        if now >= self.pace.synced + self.sync_every {
+            self.pace.synced = now;
+            self.outbox.sync();
+        }
+        if self.pace.stats.is_zero() || now >= self.pace.stats + self.stats_every {
+            self.tell_stats();
+        }
+        self.publish_status();
+        (self.around.alive)();
+    }
+
+    fn tell_stats(&mut self) {
+        if !self.session.is_connected() {
+            return;
+        }
+        self.pace.stats = self.now();
+        self.publish_status();
+        let mut stats = (self.around.stats)();
+        stats.extend(own_stats(&self.status, &self.around.switches, self.now()));
+        self.session.tell_stats(Value::Object(stats).to_string().into_bytes());
+    }
+
+    fn publish_status(&self) {
+        let counts = self.outbox.counts();
+        let status = &self.status;
+        status.waiting.store(counts.waiting, Ordering::SeqCst);
+        status.dropped.store(counts.dropped, Ordering::Relaxed);
+        status.lost.store(counts.lost, Ordering::Relaxed);
+        status.errors.store(counts.errors, Ordering::Relaxed);
+        status.accepted.store(self.pace.accepted, Ordering::SeqCst);
+    }
+
+    /// Asks for everything that may be said now.
+    fn speak(&mut self, requests: &Requests) {
+        let now = self.now();
+        while let Some(request) = self.session.next(&self.outbox, now) {
+            if !requests.ask(request) {
+                // Never seen: the library holds more than the window. The session asks again when the
+                // broker stalls.
+                return;
+            }
+        }
+    }
+}
+
+fn own_stats(status: &Status, switches: &Switches, uptime: Duration) -> Map<String, Value> {
+    let mut stats = Map::new();
+    stats.insert("uptime_s".to_owned(), json!(uptime.as_secs()));
+    for switch in Switch::ALL {
+        stats.insert(switch.name().to_owned(), json!(switches.is_on(switch)));
+    }
+    let of = |count: &std::sync::atomic::AtomicU64| count.load(Ordering::Relaxed);
+    stats.insert(
+        "outbox".to_owned(),
+        json!({
+            "waiting": of(&status.waiting),
+            "dropped": of(&status.dropped),
+            "lost": of(&status.lost),
+            "errors": of(&status.errors),
+        }),
+    );
+    stats.insert("refused".to_owned(), json!(of(&status.refused)));
+    stats
+}

@@ -1,0 +1,120 @@
+//! The MQTT sink at a real broker.
+
+mod convention;
+mod faults;
+mod hostile;
+mod tls;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use edge_runtime::config::{Config, MqttConfig};
+use edge_runtime::sink::SignalSink;
+use edge_runtime::sink::mqtt::{Around, MqttSink, Status};
+use edge_runtime::sink::switches::Switches;
+use shared_model::Text;
+use shared_model::emotion::{ClassSet, Label};
+use shared_model::message::{State, Verdict};
+use tempfile::TempDir;
+
+use crate::support::until;
+
+/// A sink with all that it needs.
+struct Kiosk {
+    sink: MqttSink,
+    status: Arc<Status>,
+    switches: Arc<Switches>,
+    reports: Arc<Mutex<Vec<String>>>,
+    /// States that were shown.
+    shown: u64,
+    /// Lives as long as the sink.
+    _outbox: Option<TempDir>,
+}
+
+const BOOT: &str = "boot-1";
+
+fn config(port: u16, outbox: &Path, more: &str) -> MqttConfig {
+    let text = format!(
+        "schema = 1\nsource.uri = \"-\"\n[sink.mqtt]\nhost = \"127.0.0.1\"\nport = {port}\ndevice = \"hall\"\n\
+         stats_s = 1\noutbox = {{ dir = '{}', max_events = 1000000, max_bytes = 268435456, sync_ms = 200 }}\n{more}",
+        outbox.display()
+    );
+    Config::parse(&text).unwrap().sink.mqtt.unwrap()
+}
+
+impl Kiosk {
+    fn start(port: u16) -> Self {
+        let outbox = tempfile::tempdir().unwrap();
+        let config = config(port, outbox.path(), "");
+        Self {
+            _outbox: Some(outbox),
+            ..Self::with(&config)
+        }
+    }
+
+    fn with(config: &MqttConfig) -> Self {
+        let (switches, reports): (Arc<Switches>, Arc<Mutex<Vec<String>>>) = <_>::default();
+        let heard = Arc::clone(&reports);
+        let around = Around {
+            switches: Arc::clone(&switches),
+            stats: Box::new(serde_json::Map::new),
+            report: Box::new(move |news| heard.lock().unwrap().push(news.to_owned())),
+            alive: Box::new(|| {}),
+        };
+        let boot = Text::try_from(BOOT).unwrap();
+        let sink = MqttSink::start(config, &boot, &ClassSet::product(), around).unwrap();
+        Self {
+            status: sink.status(),
+            sink,
+            switches,
+            reports,
+            shown: 0,
+            _outbox: None,
+        }
+    }
+
+    /// Shows so many more states.
+    fn show(&mut self, count: u64) {
+        for _ in 0..count {
+            let state = state(self.shown);
+            while self.sink.show(&state).is_err() {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            self.shown += 1;
+        }
+    }
+
+    fn until_connected(&self) {
+        until("the kiosk connects", || self.status.connected.load(Ordering::Relaxed));
+    }
+
+    fn until_lost(&self) {
+        until("the kiosk loses the broker", || {
+            !self.status.connected.load(Ordering::Relaxed)
+        });
+    }
+
+    /// Waits until the broker has confirmed everything.
+    fn until_delivered(&self) {
+        let done = || {
+            let accepted = self.status.accepted.load(Ordering::SeqCst);
+            accepted == self.shown && self.status.waiting.load(Ordering::SeqCst) == 0
+        };
+        until("the broker confirms every event", done);
+    }
+}
+
+fn state(sequence: u64) -> State {
+    let label = if sequence.is_multiple_of(2) { "Happy" } else { "Sad" };
+    State {
+        boot: Text::try_from(BOOT).unwrap(),
+        sequence,
+        time_ms: sequence * 100,
+        emotion: Verdict::Emotion(Label::try_from(label).unwrap()),
+        confidence: 0.75,
+        face: true,
+    }
+}

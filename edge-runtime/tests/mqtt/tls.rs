@@ -1,0 +1,126 @@
+//! Encrypted connections, with certificates made on the spot.
+
+use std::fs;
+use std::path::Path;
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use rumqttc::{TlsConfiguration, Transport};
+
+use super::{Kiosk, config};
+use crate::support::broker::{Broker, Memory};
+use crate::support::listener::Listener;
+use crate::support::until;
+
+/// An authority, and what it has signed, in one directory.
+struct Authority {
+    issuer: CertifiedIssuer<'static, KeyPair>,
+}
+
+impl Authority {
+    fn new() -> Self {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        // Issuer and subject of the same name look self-signed to OpenSSL.
+        params.distinguished_name.push(DnType::CommonName, "authority");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        Self {
+            issuer: CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap(),
+        }
+    }
+
+    fn write(&self, path: &Path) {
+        fs::write(path, self.issuer.pem()).unwrap();
+    }
+
+    /// Signs a certificate for a name; writes it and its key.
+    fn sign(&self, name: &str, dir: &Path, stem: &str) {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        params.distinguished_name.push(DnType::CommonName, name);
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        fs::write(dir.join(format!("{stem}.pem")), certificate.pem()).unwrap();
+        fs::write(dir.join(format!("{stem}.key")), key.serialize_pem()).unwrap();
+    }
+}
+
+/// A broker that asks for certificates, and one of ours in its directory.
+fn broker() -> Option<Broker> {
+    let broker = Broker::prepare(Memory::None, "")?;
+    let dir = broker.dir();
+    let authority = Authority::new();
+    authority.write(&dir.join("ca.pem"));
+    authority.sign("127.0.0.1", dir, "server");
+    authority.sign("kiosk", dir, "client");
+    let more = format!(
+        "allow_anonymous true\nrequire_certificate true\ncafile {0}/ca.pem\ncertfile {0}/server.pem\n\
+         keyfile {0}/server.key\n",
+        dir.display()
+    );
+    broker.configure(Memory::None, &more);
+    Some(broker.started())
+}
+
+fn tls(dir: &Path, ca: &str, identity: bool) -> String {
+    let dir = dir.display();
+    let identity = if identity {
+        format!(", cert_file = \"{dir}/client.pem\", key_file = \"{dir}/client.key\"")
+    } else {
+        String::new()
+    };
+    format!("tls = {{ ca_file = \"{dir}/{ca}\"{identity} }}\n")
+}
+
+#[test]
+fn events_arrive_over_tls_with_a_certificate() {
+    let Some(mut broker) = broker() else { return };
+    let read = |name: &str| fs::read(broker.dir().join(name)).unwrap();
+    let simple = TlsConfiguration::Simple {
+        ca: read("ca.pem"),
+        alpn: None,
+        client_auth: Some((read("client.pem"), read("client.key"))),
+    };
+    // The listener's library takes the provider of the process.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let listener = Listener::start(broker.port, "listener", Transport::tls_with_config(simple));
+    let dir = tempfile::tempdir().unwrap();
+    let mut kiosk = Kiosk::with(&config(broker.port, dir.path(), &tls(broker.dir(), "ca.pem", true)));
+    kiosk.until_connected();
+    kiosk.show(500);
+    kiosk.until_delivered();
+    broker.end(rustix::process::Signal::KILL);
+    kiosk.until_lost();
+    listener.until_lost();
+    broker.begin();
+    listener.until_ready();
+    kiosk.until_connected();
+    kiosk.show(500);
+    kiosk.until_delivered();
+    until("all arrive", || {
+        listener
+            .events()
+            .iter()
+            .collect::<std::collections::BTreeSet<_>>()
+            .len()
+            == 1000
+    });
+}
+
+#[test]
+fn strangers_are_not_talked_to() {
+    let Some(broker) = broker() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    Authority::new().write(&broker.dir().join("other.pem"));
+    for (tls, expected) in [
+        (tls(broker.dir(), "other.pem", true), "no secure connection"),
+        (tls(broker.dir(), "ca.pem", false), "trying again"),
+        (String::new(), "trying again"),
+    ] {
+        let kiosk = Kiosk::with(&config(broker.port, dir.path(), &tls));
+        until("it is reported", || {
+            kiosk.reports.lock().unwrap().iter().any(|it| it.contains(expected))
+        });
+        assert!(
+            !kiosk.reports.lock().unwrap().iter().any(|it| it == "mqtt: connected"),
+            "{tls}"
+        );
+    }
+}
