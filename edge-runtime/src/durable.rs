@@ -45,7 +45,8 @@ pub trait Disk {
 /// Puts these bytes in place of a file's content: after a power cut at any moment, the file holds all of the old or all
 /// of the new.
 ///
-/// The directory must be there. After an error the old content is there, and the same call can be made again.
+/// The directory must be there. An error leaves the old content, or the new one where only the last step failed: who
+/// goes on reads the file again, or makes the same call again.
 pub fn replace(disk: &mut impl Disk, path: &Path, bytes: &[u8]) -> io::Result<()> {
     let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
     let mut hidden = std::ffi::OsString::from(".new-");

@@ -18,3 +18,4 @@ pub mod stats;
 #[cfg(test)]
 mod testing;
 pub mod track;
+pub mod update;

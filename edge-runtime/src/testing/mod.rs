@@ -3,6 +3,7 @@
 pub(crate) mod bundle;
 pub(crate) mod network;
 pub(crate) mod power;
+pub(crate) mod signing;
 
 use std::path::PathBuf;
 

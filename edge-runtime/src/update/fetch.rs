@@ -1,0 +1,90 @@
+//! Files from a web server, over TLS alone.
+//!
+//! Signatures, not the server, vouch for what comes; TLS keeps others from seeing and withholding it. Redirects are
+//! followed, to https:// only.
+
+use std::io::Read;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::crypto::ring;
+use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
+use ureq::{Agent, Error};
+
+use super::UpdateError;
+use super::source::FromNetwork;
+
+/// Longest wait for a connection.
+const CONNECT: Duration = Duration::from_secs(30);
+/// Longest wait for the first byte of an answer.
+const ANSWER: Duration = Duration::from_mins(1);
+/// Longest download; 256 MiB in this time are 75 kB a second.
+const WHOLE: Duration = Duration::from_hours(1);
+
+/// Reaches web servers.
+pub struct Web(Agent);
+
+impl Web {
+    /// Trusts the certificates of the system, and those of a PEM file if there is one.
+    pub fn new(ca_file: Option<&Path>) -> Result<Self, UpdateError> {
+        // Certificates that cannot be read are left out; without the right one no server is believed.
+        let system = rustls_native_certs::load_native_certs().certs;
+        let mut roots: Vec<Certificate<'static>> = system
+            .iter()
+            .map(|certificate| Certificate::from_der(certificate).to_owned())
+            .collect();
+        if let Some(path) = ca_file {
+            roots.extend(own(path)?);
+        }
+        let tls = TlsConfig::builder()
+            .root_certs(RootCerts::Specific(Arc::new(roots)))
+            .unversioned_rustls_crypto_provider(Arc::new(ring::default_provider()))
+            .build();
+        let agent = Agent::config_builder()
+            .https_only(true)
+            .tls_config(tls)
+            .timeout_connect(Some(CONNECT))
+            .timeout_recv_response(Some(ANSWER))
+            .timeout_global(Some(WHOLE))
+            .user_agent(concat!("edge-runtime/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .new_agent();
+        Ok(Self(agent))
+    }
+
+    /// What a server has at an address.
+    pub(super) fn open(&self, url: &str) -> Result<Box<dyn Read>, UpdateError> {
+        if !url.starts_with("https://") {
+            return Err(UpdateError::Scheme(url.to_owned()));
+        }
+        match self.0.get(url).call() {
+            // The reader ends where the server said it would, or with an error.
+            Ok(answer) => Ok(Box::new(FromNetwork(answer.into_body().into_reader()))),
+            Err(Error::StatusCode(404)) => Err(UpdateError::Missing(url.to_owned())),
+            Err(error) => Err(UpdateError::Network {
+                url: url.to_owned(),
+                reason: error.to_string(),
+            }),
+        }
+    }
+}
+
+fn own(path: &Path) -> Result<Vec<Certificate<'static>>, UpdateError> {
+    let what = path.display().to_string();
+    let pem = std::fs::read(path).map_err(|error| UpdateError::reading(&what, u64::MAX, error))?;
+    let mut own = Vec::new();
+    for item in parse_pem(&pem) {
+        match item {
+            Ok(PemItem::Certificate(certificate)) => own.push(certificate),
+            Ok(_) => {}
+            Err(error) => {
+                return Err(UpdateError::Key {
+                    name: what,
+                    reason: error.to_string(),
+                });
+            }
+        }
+    }
+    Ok(own)
+}
