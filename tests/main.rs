@@ -7,6 +7,7 @@
 
 mod architecture;
 mod default_bundle;
+mod flash;
 mod interrupted;
 mod path;
 mod refused;
