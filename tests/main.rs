@@ -7,6 +7,7 @@
 
 mod architecture;
 mod default_bundle;
+mod deploy;
 mod flash;
 mod interrupted;
 mod path;
