@@ -5,6 +5,7 @@ mod check_config;
 mod classify;
 mod failure;
 mod film;
+mod generate;
 mod run;
 mod sinks;
 mod track;
@@ -39,6 +40,7 @@ enum Command {
     CheckConfig(check_config::Args),
     Bench(bench::Args),
     Track(track::Args),
+    Generate(generate::Args),
 }
 
 /// Whether standard error is told more than errors.
@@ -77,6 +79,7 @@ pub(crate) fn main() -> ExitCode {
         Command::CheckConfig(args) => check_config::main(&args, verbosity),
         Command::Bench(args) => bench::main(&args),
         Command::Track(args) => track::main(&args, verbosity),
+        Command::Generate(args) => generate::main(&args),
     };
     match result {
         Ok(code) => code,
