@@ -1,0 +1,104 @@
+"""An emulated board: its console, its machine monitor, its signals. Used by scripts/test-pi."""
+
+import json
+import os
+import queue
+import re
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+
+class Failed(Exception):
+    """What was expected did not come."""
+
+
+class Lines:
+    """The lines that a process prints, with the power to wait for one."""
+
+    def __init__(self, name, process):
+        self.name, self.process, self.seen = name, process, []
+        self.queue = queue.Queue()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self):
+        for line in self.process.stdout:
+            self.queue.put(line.decode(errors="replace").rstrip())
+        self.queue.put(None)
+
+    def expect(self, pattern, seconds):
+        """The match of the first line from now on that has `pattern`."""
+        end = time.monotonic() + seconds
+        while True:
+            try:
+                line = self.queue.get(timeout=max(0.0, end - time.monotonic()))
+            except queue.Empty:
+                raise Failed(f"{self.name}: no line with {pattern!r} in {seconds} s; last lines:\n  " + "\n  ".join(self.seen[-15:])) from None
+            if line is None:
+                raise Failed(f"{self.name} ended before {pattern!r}; last lines:\n  " + "\n  ".join(self.seen[-15:]))
+            self.seen.append(line)
+            match = re.search(pattern, line)
+            if match:
+                return match
+
+
+class Board:
+    """QEMU with a console on its standard output."""
+
+    def __init__(self, arguments, folder):
+        self.monitor_path = os.path.join(folder, "monitor")
+        command = ["qemu-system-aarch64", "-nographic", "-no-reboot", "-qmp", f"unix:{self.monitor_path},server,nowait", *arguments]
+        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.console = Lines("board", self.process)
+        self.monitor = None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+
+    def _command(self, name, **arguments):
+        if self.monitor is None:
+            connection = socket.socket(socket.AF_UNIX)
+            connection.settimeout(10)
+            connection.connect(self.monitor_path)
+            self.monitor = connection.makefile("rw")
+            self.monitor.readline()
+            self._command("qmp_capabilities")
+        self.monitor.write(json.dumps({"execute": name, "arguments": arguments}) + "\n")
+        self.monitor.flush()
+        while True:
+            reply = json.loads(self.monitor.readline())
+            if "return" in reply:
+                return reply["return"]
+            if "error" in reply:
+                raise Failed(f"machine monitor: {reply['error']}")
+
+    def word(self, address):
+        """The 32-bit word at a physical address."""
+        text = self._command("human-monitor-command", **{"command-line": f"xp /1wx {address:#x}"})
+        return int(text.split()[-1], 16)
+
+    def wait_word(self, address, mask, value, seconds, what):
+        """Waits until the masked word has the value; gives the seconds that it took."""
+        start = time.monotonic()
+        while True:
+            found = self.word(address) & mask
+            if found == value:
+                return time.monotonic() - start
+            if time.monotonic() - start > seconds:
+                raise Failed(f"{what}: {found:#x} instead of {value:#x} after {seconds} s")
+            time.sleep(0.05)
+
+
+def say(text):
+    print(text, flush=True)
+
+
+def fail(code, text):
+    print(f"test-pi: {text}", file=sys.stderr)
+    sys.exit(code)
