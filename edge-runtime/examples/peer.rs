@@ -30,7 +30,10 @@ impl Network {
             return Self::stock(path);
         }
         let bytes = std::fs::read(path).with_context(|| format!("read {path}"))?;
-        Ok(Self::Own(Box::new(Model::load(&bytes, &[(name, length.parse()?)])?)))
+        Ok(Self::Own(Box::new(Model::load_owned(
+            bytes,
+            &[(name, length.parse()?)],
+        )?)))
     }
 
     fn stock(path: &str) -> Result<Self> {

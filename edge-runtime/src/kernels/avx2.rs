@@ -4,15 +4,22 @@
 //! widened weights is four channels of a group, so each channel has two partial sums, added at the end.
 
 use std::arch::x86_64::{
-    __m256i, _mm_loadu_si128, _mm_set1_epi32, _mm256_add_epi32, _mm256_cvtepi8_epi16, _mm256_cvtepu8_epi16,
-    _mm256_hadd_epi32, _mm256_madd_epi16, _mm256_permute4x64_epi64, _mm256_setzero_si256,
+    __m256i, _MM_HINT_T0, _mm_loadu_si128, _mm_prefetch, _mm_set1_epi32, _mm256_add_epi32, _mm256_cvtepi8_epi16,
+    _mm256_cvtepu8_epi16, _mm256_extract_epi32, _mm256_hadd_epi32, _mm256_madd_epi16, _mm256_permute4x64_epi64,
+    _mm256_set1_epi32, _mm256_setzero_si256,
 };
 
 use super::LANES;
-use super::tile::{Job, Kernel};
+use super::tile::{Job, Kernel, Peak};
 
 /// Registers of widened weights a panel.
 const PARTS: usize = LANES / 4;
+
+/// Bytes between what is fetched and what is multiplied.
+const AHEAD: usize = 2048;
+
+/// Sums that do not wait for each other.
+const CHAINS: usize = 12;
 
 /// 12 sums and 3 activations fill 15 of 16 registers.
 pub(super) static KERNEL: Kernel = Kernel {
@@ -20,6 +27,10 @@ pub(super) static KERNEL: Kernel = Kernel {
     panels: 1,
     tiles: [[tile::<1>, tile::<1>], [tile::<3>, tile::<3>]],
     offset: 0,
+    peak: Some(Peak {
+        run: peak,
+        products: 16 * CHAINS as u64,
+    }),
 };
 
 /// `M` pixels, one panel.
@@ -42,6 +53,10 @@ unsafe fn tile<const M: usize>(job: &mut Job<'_>, pixel: usize, panel: usize) {
                     let bytes = _mm_set1_epi32(row.add(step).cast::<i32>().read_unaligned());
                     *register = _mm256_cvtepu8_epi16(bytes);
                 }
+                if M == 1 {
+                    // Each weight of a dense layer is read once a run, from far away.
+                    _mm_prefetch::<_MM_HINT_T0>(weights.wrapping_add(at + AHEAD));
+                }
                 for part in 0..PARTS {
                     let group = _mm256_cvtepi8_epi16(_mm_loadu_si128(weights.add(at + 16 * part).cast()));
                     for (sums, activations) in sums.iter_mut().zip(activations) {
@@ -59,6 +74,20 @@ unsafe fn tile<const M: usize>(job: &mut Job<'_>, pixel: usize, panel: usize) {
             &lanes([add_pairs(sums[0], sums[1]), add_pairs(sums[2], sums[3])]),
         );
     }
+}
+
+#[target_feature(enable = "avx2")]
+fn peak(rounds: u32) -> i32 {
+    let mut sums: [__m256i; CHAINS] = std::array::from_fn(|at| _mm256_set1_epi32(at as i32));
+    let weights = _mm256_set1_epi32(0x0102_0304);
+    for _ in 0..rounds {
+        for sum in &mut sums {
+            // Multiplies the sum itself: a product of constants would be computed once.
+            *sum = _mm256_add_epi32(*sum, _mm256_madd_epi16(*sum, weights));
+        }
+    }
+    sums.iter()
+        .fold(0, |total, sum| total ^ _mm256_extract_epi32::<0>(*sum))
 }
 
 /// Adds neighbours: the totals of the four channels of `a`, then of `b`.

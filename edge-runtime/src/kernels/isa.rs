@@ -59,6 +59,15 @@ impl Isa {
         }
     }
 
+    /// Multiplies in registers for so many rounds and gives the number of multiplications; with the time that it takes,
+    /// that is the most that the instructions can do on one core. `None` where there are no special ones.
+    pub fn peak(self, rounds: u32) -> Option<u64> {
+        let peak = self.kernel().peak.as_ref().filter(|_| self.is_available())?;
+        // SAFETY: the processor has the instructions.
+        std::hint::black_box(unsafe { (peak.run)(rounds) });
+        Some(peak.products * u64::from(rounds))
+    }
+
     pub(super) fn kernel(self) -> &'static Kernel {
         match self {
             #[cfg(target_arch = "x86_64")]

@@ -8,6 +8,7 @@ pub(super) static KERNEL: Kernel = Kernel {
     panels: 1,
     tiles: [[tile; 2]; 2],
     offset: 0,
+    peak: None,
 };
 
 /// One pixel, one panel; safe, whatever it is called with.

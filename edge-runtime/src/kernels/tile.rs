@@ -139,6 +139,19 @@ pub(super) struct Kernel {
     pub(super) tiles: [[Tile; 2]; 2],
     /// What the kernel takes from activations before it multiplies.
     pub(super) offset: i32,
+    /// The fastest that its instructions can be.
+    pub(super) peak: Option<Peak>,
+}
+
+/// Multiplications in registers alone, none waiting for another.
+pub(super) struct Peak {
+    /// Runs so many rounds; what it gives means nothing.
+    ///
+    /// # Safety
+    /// The processor has the kernel's instructions.
+    pub(super) run: unsafe fn(rounds: u32) -> i32,
+    /// Multiplications in a round.
+    pub(super) products: u64,
 }
 
 impl Kernel {

@@ -30,13 +30,9 @@ pub struct Weights {
 impl Weights {
     /// Packs the weights of `biases.len()` channels over the runs of a gather.
     ///
-    /// `weight(channel, run, position)` is asked for every position, also those beyond the end of a run's meaning,
-    /// where it has to answer 0; `biases` are in units of activation scale times weight scale.
-    pub fn pack(
-        gather: &Gather,
-        biases: &[i32],
-        weight: impl Fn(usize, usize, usize) -> i8,
-    ) -> Result<Self, KernelError> {
+    /// `weight(channel, k)` is asked for every position `k` in the runs, one after the other, also for those beyond the
+    /// end of a run's meaning, where it has to answer 0; `biases` are in units of activation scale times weight scale.
+    pub fn pack(gather: &Gather, biases: &[i32], weight: impl Fn(usize, usize) -> i8) -> Result<Self, KernelError> {
         let depth = gather.run() * gather.runs().len();
         if depth > MAX_DEPTH {
             return Err(KernelError::Depth(depth));
@@ -54,23 +50,22 @@ impl Weights {
         for panel in 0..panels {
             let first = panel * LANES;
             let lanes = LANES.min(channels - first);
-            packed.pack_panel(gather, first..first + lanes, &weight)?;
+            packed.pack_panel(first..first + lanes, &weight)?;
         }
         Ok(packed)
     }
 
     fn pack_panel(
         &mut self,
-        gather: &Gather,
         channels: std::ops::Range<usize>,
-        weight: &impl Fn(usize, usize, usize) -> i8,
+        weight: &impl Fn(usize, usize) -> i8,
     ) -> Result<(), KernelError> {
         let first = channels.start;
         let groups = &mut self.bytes[first * self.depth..(first + LANES) * self.depth];
         for (at, group) in groups.chunks_exact_mut(4 * LANES).enumerate() {
             for k in 4 * at..4 * at + 4 {
                 for channel in channels.clone() {
-                    let value = weight(channel, k / gather.run(), k % gather.run());
+                    let value = weight(channel, k);
                     if value == i8::MIN {
                         return Err(KernelError::Weight(channel));
                     }
@@ -114,7 +109,7 @@ mod tests {
     #[test]
     fn packs_groups_of_four_within_panels_of_sixteen() {
         let gather = Gather::new(vec![0], vec![0, 100], 8);
-        let weight = |channel: usize, run: usize, at: usize| (channel * 4 + run * 2 + at % 2) as i8;
+        let weight = |channel: usize, k: usize| (channel * 4 + k / 8 * 2 + k % 2) as i8;
         let packed = Weights::pack(&gather, &[7; 17], weight).unwrap();
         assert_eq!((packed.channels(), packed.depth()), (32, 16));
         // Channel 16 is the first of the second panel; position 9 is position 1 of run 1, in group 2.
@@ -128,13 +123,13 @@ mod tests {
     #[test]
     fn refuses_what_the_kernels_cannot_sum() {
         let gather = Gather::new(vec![0], vec![0], 8);
-        let error = Weights::pack(&gather, &[0; 3], |channel, _, _| if channel == 2 { -128 } else { 1 });
+        let error = Weights::pack(&gather, &[0; 3], |channel, _| if channel == 2 { -128 } else { 1 });
         assert_eq!(error.unwrap_err(), KernelError::Weight(2));
         let long = Gather::new(vec![0], vec![0], MAX_DEPTH + 8);
         assert!(matches!(
-            Weights::pack(&long, &[0], |_, _, _| 0),
+            Weights::pack(&long, &[0], |_, _| 0),
             Err(KernelError::Depth(_))
         ));
-        assert!(Weights::pack(&Gather::new(vec![0], vec![0], 7), &[0], |_, _, _| 0).is_err());
+        assert!(Weights::pack(&Gather::new(vec![0], vec![0], 7), &[0], |_, _| 0).is_err());
     }
 }

@@ -22,9 +22,9 @@ pub(super) struct Network {
 
 impl Network {
     /// Builds the network from a file that the structure check has accepted.
-    pub(super) fn new(proto: &ModelProto, outputs: &[(&str, usize)]) -> Result<Self, PredictError> {
+    pub(super) fn new(proto: ModelProto, outputs: &[(&str, usize)]) -> Result<Self, PredictError> {
         let load_error = |error: TractError| PredictError::Load(format!("{error:#}"));
-        let mut model = tract_onnx::onnx().model_for_proto_model(proto).map_err(load_error)?;
+        let mut model = tract_onnx::onnx().model_for_proto_model(&proto).map_err(load_error)?;
         let declared = proto.graph.iter().flat_map(|graph| &graph.output);
         let declared: Vec<&str> = declared.map(|output| output.name.as_str()).collect();
         let outlets: Vec<_> = outputs
@@ -32,6 +32,8 @@ impl Network {
             .filter_map(|(name, _)| declared.iter().position(|other| other == name))
             .filter_map(|at| model.outputs.get(at).copied())
             .collect();
+        // tract has a copy of the weights, and will make another one.
+        drop(proto);
         model.select_output_outlets(&outlets).map_err(load_error)?;
         let fact = InferenceFact::dt_shape(f32::datum_type(), [1, 1, SIDE, SIDE]);
         model.set_input_fact(0, fact).map_err(load_error)?;

@@ -177,7 +177,7 @@ impl Part {
         // A checked manifest has at least one file a network.
         let file = file.ok_or_else(|| PredictError::Structure(format!("no file for `{}`", output.0)))?;
         Ok(Self {
-            model: Model::load(&bundle.read(file)?, &[output])?,
+            model: Model::load_owned(bundle.read(file)?, &[output])?,
             normalisation: network.normalisation,
             crop: network.crop,
             input: vec![0.0; INPUT_LEN],

@@ -4,9 +4,9 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
+use prost::Message;
 use shared_model::image::INPUT_LEN;
 use shared_model::manifest::INPUT_NAME;
-use tract_core::internal::Framework;
 use tract_onnx::pb::ModelProto;
 
 use super::{Layer, PredictError, floats, quantised, structure};
@@ -33,20 +33,28 @@ impl Model {
         Self::load_for(Isa::detect(), onnx, outputs)
     }
 
+    /// Like [`Model::load`]; the file is gone before the network is built, which saves its size where memory is scarce.
+    pub fn load_owned(onnx: Vec<u8>, outputs: &[(&str, usize)]) -> Result<Self, PredictError> {
+        caught(|| {
+            let proto = decode(&onnx)?;
+            drop(onnx);
+            Self::build(Isa::detect(), proto, outputs)
+        })
+    }
+
     /// Like [`Model::load`], where quantised files use these instructions; results are the same bit by bit.
     pub fn load_for(isa: Isa, onnx: &[u8], outputs: &[(&str, usize)]) -> Result<Self, PredictError> {
-        caught(|| {
-            let proto = tract_onnx::onnx()
-                .proto_model_for_read(&mut &*onnx)
-                .map_err(|error| PredictError::NotOnnx(error.to_string()))?;
-            structure::check(&proto, outputs).map_err(PredictError::Structure)?;
-            let mut model = Self {
-                network: Network::new(isa, proto, outputs)?,
-                names: outputs.iter().map(|(name, _)| (*name).to_owned()).collect(),
-            };
-            model.run(&vec![0.0; INPUT_LEN])?;
-            Ok(model)
-        })
+        caught(|| Self::build(isa, decode(onnx)?, outputs))
+    }
+
+    fn build(isa: Isa, proto: ModelProto, outputs: &[(&str, usize)]) -> Result<Self, PredictError> {
+        structure::check(&proto, outputs).map_err(PredictError::Structure)?;
+        let mut model = Self {
+            network: Network::new(isa, proto, outputs)?,
+            names: outputs.iter().map(|(name, _)| (*name).to_owned()).collect(),
+        };
+        model.run(&vec![0.0; INPUT_LEN])?;
+        Ok(model)
     }
 
     /// Runs the network on one input: [`INPUT_LEN`] finite values, row by row.
@@ -107,9 +115,14 @@ impl Network {
             Some(graph) if quantised::is_quantised(&graph) => {
                 quantised::Network::new(graph, outputs, isa).map(Self::Integers)
             }
-            graph => floats::Network::new(&ModelProto { graph, ..proto }, outputs).map(Self::Floats),
+            graph => floats::Network::new(ModelProto { graph, ..proto }, outputs).map(Self::Floats),
         }
     }
+}
+
+fn decode(onnx: &[u8]) -> Result<ModelProto, PredictError> {
+    // tract's own reader would copy the file first.
+    ModelProto::decode(onnx).map_err(|error| PredictError::NotOnnx(error.to_string()))
 }
 
 fn finite(values: &[f32]) -> bool {

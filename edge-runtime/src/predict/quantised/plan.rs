@@ -1,8 +1,8 @@
 //! A graph as steps over buffers, everything allocated when it is made.
 
 use crate::kernels::{
-    AveragePool, Finish, Isa, KernelError, MaxPool, Product, Quantisation, Requantise, Residual, Weights, dequantise,
-    quantise,
+    AveragePool, Finish, Gather, Isa, KernelError, MaxPool, Product, Quantisation, Requantise, Residual, Weights,
+    dequantise, quantise,
 };
 
 use super::graph::{Filter, Graph, Node, Op, Shape, Sum, Target, TensorId, Window};
@@ -203,20 +203,11 @@ impl Plan {
     ) -> Result<Product, KernelError> {
         let layout = &self.layouts[input];
         let gather = layout.rows_of(window, shape)?;
-        let (channels, pixel) = (layout.shape()[2], layout.pixel());
-        let [rows, columns] = window.size;
+        let positions = positions(layout, &gather, window);
         let [output_stride, stride] = filter.strides;
-        let weight = |output: usize, row: usize, at: usize| {
-            let (column, channel) = (at / pixel, at % pixel);
-            if column >= columns || channel >= channels {
-                return 0;
-            }
-            let position = (channel * rows + row) * columns + column;
-            filter
-                .bytes
-                .get(output * output_stride + position * stride)
-                .copied()
-                .unwrap_or(0) as i8
+        let weight = |output: usize, k: usize| {
+            let value = positions[k].and_then(|position| filter.bytes.get(output * output_stride + position * stride));
+            value.map_or(0, |value| *value as i8)
         };
         let weights = Weights::pack(&gather, &filter.biases, weight)?;
         Product::new(isa, gather, weights, self.quantisations[input].zero_point(), finish)
@@ -321,6 +312,19 @@ impl Planned {
         buffers[self.output] = out;
         done
     }
+}
+
+/// Where in the window, `(channel * rows + row) * columns + column`, each value of the runs lies; `None` for what fills
+/// them up.
+fn positions(layout: &Layout, gather: &Gather, window: &Window) -> Vec<Option<usize>> {
+    let (channels, pixel) = (layout.shape()[2], layout.pixel());
+    let [rows, columns] = window.size;
+    let values = (0..rows).flat_map(|row| (0..gather.run()).map(move |at| (row, at / pixel, at % pixel)));
+    values
+        .map(|(row, column, channel)| {
+            (column < columns && channel < channels).then(|| (channel * rows + row) * columns + column)
+        })
+        .collect()
 }
 
 fn floor(quantisation: Quantisation, relu: bool) -> u8 {
