@@ -7,6 +7,7 @@ mod face;
 mod mqtt;
 mod place;
 mod ranges;
+mod source;
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -19,11 +20,11 @@ use shared_model::emotion::Label;
 use crate::bundle;
 use crate::decide::DecideConfig;
 use crate::sink::gpio::Polarity;
-use crate::source::Input;
 
 pub use face::{FaceConfig, FaceMode, PolicyName};
 pub use mqtt::{Discovery, Identity, MqttConfig, OutboxConfig, TlsConfig, is_device_id};
 pub use place::Place;
+pub use source::{Origin, Pace, SourceConfig};
 
 /// Form of the file that this program reads.
 pub const SCHEMA: u32 = 1;
@@ -52,41 +53,6 @@ pub struct Config {
     /// Where verdicts go.
     #[serde(default)]
     pub sink: SinkConfig,
-}
-
-/// `[source]`
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(try_from = "RawSource")]
-pub struct SourceConfig {
-    /// A picture, directory or stream; `-` is a stream on standard input.
-    pub input: Input,
-    /// At what pace frames are taken.
-    pub pace: Pace,
-    /// What comes after the last frame.
-    pub repeat: crate::source::Repeat,
-    /// Frames a second at which picture files follow each other.
-    pub fps: f32,
-}
-
-/// At what pace frames are taken from a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pace {
-    /// As fast as they can be judged; none is left out.
-    Fast,
-    /// At their own times, as from a camera; those that come too late are left out.
-    Realtime,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawSource {
-    uri: String,
-    #[serde(default)]
-    realtime: bool,
-    #[serde(default, rename = "loop")]
-    repeat: bool,
-    #[serde(default = "default_fps", deserialize_with = "ranges::fps")]
-    fps: f32,
 }
 
 /// `[decide]`
@@ -247,37 +213,11 @@ impl Config {
 
     fn beside(mut self, dir: &Path) -> Self {
         self.bundle = dir.join(&self.bundle);
-        if let Input::Path(path) = &mut self.source.input {
-            *path = dir.join(&*path);
-        }
+        self.source.origin.beside(dir);
         if let Some(mqtt) = &mut self.sink.mqtt {
             mqtt.beside(dir);
         }
         self
-    }
-}
-
-impl TryFrom<RawSource> for SourceConfig {
-    type Error = &'static str;
-
-    fn try_from(raw: RawSource) -> Result<Self, Self::Error> {
-        let input = Input::parse(&raw.uri);
-        if raw.uri.is_empty() {
-            return Err("`uri` must name a file, a directory or -");
-        }
-        if input == Input::Stdin && (raw.realtime || raw.repeat) {
-            return Err("`realtime` and `loop` are for files: standard input comes once, at its own pace");
-        }
-        Ok(Self {
-            input,
-            pace: if raw.realtime { Pace::Realtime } else { Pace::Fast },
-            repeat: if raw.repeat {
-                crate::source::Repeat::Forever
-            } else {
-                crate::source::Repeat::Once
-            },
-            fps: raw.fps,
-        })
     }
 }
 
@@ -329,10 +269,6 @@ impl TryFrom<RawGpio> for GpioConfig {
 
 fn default_bundle() -> PathBuf {
     PathBuf::from(bundle::DEFAULT_DIR)
-}
-
-fn default_fps() -> f32 {
-    10.0
 }
 
 #[cfg(test)]

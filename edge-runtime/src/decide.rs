@@ -156,8 +156,12 @@ impl Decider {
             }
         };
         self.judged_ms = Some(now_ms);
-        let change = self.consider(now_ms, target);
-        stale.or(change)
+        if stale.is_some() {
+            // One change at a time, or this one would never be told.
+            self.candidate = (target != self.held).then_some((target, now_ms));
+            return stale;
+        }
+        self.consider(now_ms, target)
     }
 
     /// Lets time pass without an observation; gives the change to `Unknown` when it comes.
@@ -276,5 +280,7 @@ impl Decider {
     }
 }
 
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod tests;

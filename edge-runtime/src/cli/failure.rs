@@ -67,7 +67,11 @@ pub(crate) fn source_code(error: &SourceError) -> u8 {
             source: Y4mError::Io(source),
             ..
         } => io_code(source),
-        SourceError::TooLarge { .. } | SourceError::Picture { .. } | SourceError::Stream { .. } => code::DATA,
+        SourceError::Camera { .. } => code::UNAVAILABLE,
+        SourceError::TooLarge { .. }
+        | SourceError::Picture { .. }
+        | SourceError::Stream { .. }
+        | SourceError::Pixels { .. } => code::DATA,
     }
 }
 

@@ -6,6 +6,7 @@ mod classify;
 mod failure;
 mod film;
 mod generate;
+mod input;
 mod run;
 mod sinks;
 mod track;

@@ -8,17 +8,16 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use edge_runtime::clock::SystemClock;
-use edge_runtime::config::{Config, FaceMode, Pace, SourceConfig};
+use edge_runtime::config::Config;
 use edge_runtime::decide::Decider;
-use edge_runtime::locate::{Faces as Places, Locator};
-use edge_runtime::pipeline::{End, Pipeline, PipelineError, Stages, Surroundings, Timing, Trouble, Watch};
+use edge_runtime::pipeline::{End, Pipeline, PipelineError, Stages, Surroundings, Trouble};
 use edge_runtime::predict::Predictor;
-use edge_runtime::source::{Files, Input, Pausable};
-use edge_runtime::track::{self, Follower};
+use edge_runtime::source::Pausable;
 use shared_model::Text;
 use signal_hook::consts::TERM_SIGNALS;
 
 use super::failure::{Failure, code, source_code};
+use super::input::{source, timing, watch};
 use super::sinks::{Shared, sinks};
 use super::{Verbosity, open_bundle};
 
@@ -61,7 +60,7 @@ pub(crate) fn main(args: &Args, verbosity: Verbosity) -> Result<ExitCode, Failur
         stop: &signals.stop,
         report: &mut report,
     };
-    let source = Pausable::new(source(&config.source), Arc::clone(&shared.switches));
+    let source = Pausable::new(source(&config.source)?, Arc::clone(&shared.switches));
     let end = pipeline.run(Box::new(source), timing(&config.source), &mut around);
     verbosity.say(&pipeline.stats().to_string());
     match end.map_err(|error| Failure::new(pipeline_code(&error), error))? {
@@ -93,32 +92,6 @@ fn stages(config: &Config, shared: &Shared) -> Result<Stages, Failure> {
         boot: shared.boot.clone(),
         progress: Arc::clone(&shared.progress),
     })
-}
-
-fn watch(config: &Config) -> Result<Watch, Failure> {
-    match config.face.mode {
-        FaceMode::Whole => Ok(Watch::fixed(Locator::new(Places::Whole)?)),
-        FaceMode::Detect => {
-            let pace = match timing(&config.source) {
-                Timing::Recorded => track::Pace::Wait,
-                Timing::Paced | Timing::Live => track::Pace::Background,
-            };
-            Ok(Watch::Follow(Box::new(Follower::new(config.face.track(), pace)?)))
-        }
-    }
-}
-
-fn source(config: &SourceConfig) -> Files {
-    let interval_ms = (1000.0 / config.fps).round() as u64;
-    Files::new(vec![config.input.clone()], config.repeat, interval_ms)
-}
-
-fn timing(config: &SourceConfig) -> Timing {
-    match (&config.input, config.pace) {
-        (Input::Stdin, _) => Timing::Live,
-        (Input::Path(_), Pace::Realtime) => Timing::Paced,
-        (Input::Path(_), Pace::Fast) => Timing::Recorded,
-    }
 }
 
 /// Differs from start to start: the time in nanoseconds and the process.

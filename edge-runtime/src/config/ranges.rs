@@ -48,6 +48,14 @@ pub(super) fn min_face<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f32
     )
 }
 
+pub(super) fn side<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    held(
+        deserializer,
+        |value| (16..=8192).contains(value),
+        "a number of pixels from 16 to 8192",
+    )
+}
+
 pub(super) fn search_every<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
     held(
         deserializer,

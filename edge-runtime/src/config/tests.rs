@@ -1,5 +1,5 @@
 use super::*;
-use crate::source::Repeat;
+use crate::source::{Input, Repeat};
 
 const LEAST: &str = "schema = 1\n[source]\nuri = \"clip.y4m\"\n";
 
@@ -11,7 +11,7 @@ fn error(text: &str) -> String {
 fn fills_in_the_defaults() {
     let config = Config::parse(LEAST).unwrap();
     assert_eq!(config.bundle, Path::new(bundle::DEFAULT_DIR));
-    assert_eq!(config.source.input, Input::Path("clip.y4m".into()));
+    assert_eq!(config.source.origin, Origin::Files(Input::Path("clip.y4m".into())));
     assert_eq!((config.source.pace, config.source.repeat), (Pace::Fast, Repeat::Once));
     assert_eq!(config.decide.0, DecideConfig::default());
     assert_eq!(config.face, FaceConfig::default());
@@ -133,7 +133,8 @@ fn relative_paths_start_from_the_file() {
     std::fs::write(&path, format!("bundle = \"models\"\n{LEAST}")).unwrap();
     let config = Config::load(&path).unwrap();
     assert_eq!(config.bundle, dir.path().join("models"));
-    assert_eq!(config.source.input, Input::Path(dir.path().join("clip.y4m")));
+    let clip = Input::Path(dir.path().join("clip.y4m"));
+    assert_eq!(config.source.origin, Origin::Files(clip));
     std::fs::write(&path, format!("bundle = \"/models\"\n{LEAST}")).unwrap();
     assert_eq!(Config::load(&path).unwrap().bundle, Path::new("/models"));
 }

@@ -211,6 +211,12 @@ fn a_gap_between_observations_is_told_first() {
 }
 
 #[test]
+fn without_a_dwell_what_follows_a_gap_is_told_with_the_next_frame() {
+    let steps = [(0, A(0.9), "A"), (1500, A(0.9), "unknown"), (1530, A(0.9), "A")];
+    tell(&mut decider(PLAIN), &steps);
+}
+
+#[test]
 fn smoothing_follows_the_time_constant() {
     let mut decider = decider(DecideConfig {
         smoothing_ms: 100,

@@ -4,8 +4,15 @@
 //! time at which it was taken, so that what follows needs no clock, and its memory is used again, so that
 //! none is taken frame by frame.
 
+pub mod camera;
 mod files;
+mod mjpeg;
 mod pausable;
+mod piped;
+pub mod pixels;
+pub mod rpicam;
+#[cfg(feature = "camera")]
+mod v4l2;
 pub mod y4m;
 
 use std::io;
@@ -15,8 +22,13 @@ use std::time::Duration;
 
 use crate::picture::{Picture, PictureError};
 
+pub use camera::Camera;
 pub use files::{Files, Input, Repeat};
 pub use pausable::Pausable;
+pub use piped::Piped;
+pub use rpicam::Rpicam;
+#[cfg(feature = "camera")]
+pub use v4l2::V4l2;
 
 /// One picture of a source.
 #[derive(Debug, Clone, PartialEq)]
@@ -67,6 +79,12 @@ pub trait FrameSource: Send {
     fn read(&mut self, frame: &mut Frame) -> Result<Next, SourceError>;
 }
 
+impl FrameSource for Box<dyn FrameSource> {
+    fn read(&mut self, frame: &mut Frame) -> Result<Next, SourceError> {
+        (**self).read(frame)
+    }
+}
+
 /// Why a frame cannot be had.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
@@ -113,5 +131,23 @@ pub enum SourceError {
         name: String,
         /// What is wrong.
         source: y4m::Y4mError,
+    },
+    /// A camera gives no frame, or a bad one.
+    #[error("{name}: {source}")]
+    Camera {
+        /// Which one.
+        name: String,
+        /// What is wrong.
+        source: camera::CameraError,
+    },
+    /// A frame of a pipe cannot be read.
+    #[error("{name} frame {number}: {source}")]
+    Pixels {
+        /// The pipe.
+        name: String,
+        /// Number of the frame, from 0.
+        number: u64,
+        /// What is wrong.
+        source: pixels::PixelsError,
     },
 }

@@ -1,6 +1,7 @@
 //! What the unit tests share: tiny networks written as real ONNX files, and a bundle of them.
 
 pub(crate) mod bundle;
+pub(crate) mod jpeg;
 pub(crate) mod network;
 pub(crate) mod power;
 pub(crate) mod signing;

@@ -1,0 +1,66 @@
+//! What a configuration says about frames and faces, built.
+
+use std::io::{self, BufReader};
+
+use edge_runtime::clock::SystemClock;
+use edge_runtime::config::{Config, FaceMode, Origin, Pace, SourceConfig};
+use edge_runtime::locate::{Faces, Locator};
+use edge_runtime::pipeline::{Timing, Watch};
+use edge_runtime::source::{Camera, Files, FrameSource, Input, Piped, Rpicam};
+use edge_runtime::track::{self, Follower};
+
+use super::failure::{Failure, code};
+
+/// Where frames come from.
+pub(super) fn source(config: &SourceConfig) -> Result<Box<dyn FrameSource>, Failure> {
+    let wanted = config.wanted;
+    let clock = || Box::new(SystemClock::start());
+    match &config.origin {
+        Origin::Files(input) => {
+            let interval_ms = (1000.0 / config.fps).round() as u64;
+            Ok(Box::new(Files::new(vec![input.clone()], config.repeat, interval_ms)))
+        }
+        Origin::Rpicam(program) => Ok(Box::new(Camera::new(Rpicam::new(program, wanted), clock()))),
+        Origin::Piped(pixels) => {
+            let size = (wanted.width as usize, wanted.height as usize);
+            let piped = Piped::new(BufReader::new(io::stdin()), *pixels, size, clock());
+            Ok(Box::new(piped.map_err(|error| Failure::new(code::CONFIG, error))?))
+        }
+        #[cfg(feature = "camera")]
+        Origin::V4l2(path) => {
+            let driver = edge_runtime::source::V4l2::new(path, wanted);
+            Ok(Box::new(Camera::new(driver, clock())))
+        }
+        #[cfg(not(feature = "camera"))]
+        Origin::V4l2(path) => {
+            let message = format!(
+                "open v4l2:{}: this program was built without cameras; build it with --features camera",
+                path.display()
+            );
+            Err(Failure::new(code::UNAVAILABLE, anyhow::Error::msg(message)))
+        }
+    }
+}
+
+/// How its frames relate to the clock.
+pub(super) fn timing(config: &SourceConfig) -> Timing {
+    match (&config.origin, config.pace) {
+        (Origin::Files(Input::Path(_)), Pace::Realtime) => Timing::Paced,
+        (Origin::Files(Input::Path(_)), Pace::Fast) => Timing::Recorded,
+        (Origin::Files(Input::Stdin) | Origin::V4l2(_) | Origin::Rpicam(_) | Origin::Piped(_), _) => Timing::Live,
+    }
+}
+
+/// Who looks at them.
+pub(super) fn watch(config: &Config) -> Result<Watch, Failure> {
+    match config.face.mode {
+        FaceMode::Whole => Ok(Watch::fixed(Locator::new(Faces::Whole)?)),
+        FaceMode::Detect => {
+            let pace = match timing(&config.source) {
+                Timing::Recorded => track::Pace::Wait,
+                Timing::Paced | Timing::Live => track::Pace::Background,
+            };
+            Ok(Watch::Follow(Box::new(Follower::new(config.face.track(), pace)?)))
+        }
+    }
+}

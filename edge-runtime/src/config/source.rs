@@ -1,0 +1,223 @@
+//! `[source]`: where frames come from, and how.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::ranges;
+use crate::source::camera::Wanted;
+use crate::source::pixels::Pixels;
+use crate::source::{Input, Repeat, rpicam};
+
+/// `[source]`
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(try_from = "RawSource")]
+pub struct SourceConfig {
+    /// Where frames come from.
+    pub origin: Origin,
+    /// At what pace frames are taken.
+    pub pace: Pace,
+    /// What comes after the last frame.
+    pub repeat: Repeat,
+    /// Frames a second at which picture files follow each other.
+    pub fps: f32,
+    /// What a camera is asked for, and what bare frames on standard input are.
+    pub wanted: Wanted,
+}
+
+/// Where frames come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// A picture, a directory, a `.y4m` file, or a `.y4m` stream on standard input.
+    Files(Input),
+    /// A V4L2 device.
+    V4l2(PathBuf),
+    /// A CSI camera, by this program.
+    Rpicam(PathBuf),
+    /// Bare frames or JPEG pictures on standard input.
+    Piped(Pixels),
+}
+
+/// At what pace frames are taken from a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pace {
+    /// As fast as they can be judged; none is left out.
+    Fast,
+    /// At their own times, as from a camera; those that come too late are left out.
+    Realtime,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawSource {
+    uri: String,
+    #[serde(default)]
+    realtime: bool,
+    #[serde(default, rename = "loop")]
+    repeat: bool,
+    #[serde(default = "default_fps", deserialize_with = "ranges::fps")]
+    fps: f32,
+    #[serde(default = "default_width", deserialize_with = "ranges::side")]
+    width: u32,
+    #[serde(default = "default_height", deserialize_with = "ranges::side")]
+    height: u32,
+    #[serde(default)]
+    pixels: PixelsName,
+}
+
+/// How pixels are laid out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum PixelsName {
+    /// As the camera likes it.
+    #[default]
+    Any,
+    Yuyv,
+    Grey,
+    Nv12,
+    Yuv420,
+    Mjpeg,
+}
+
+impl PixelsName {
+    fn pixels(self) -> Option<Pixels> {
+        match self {
+            Self::Any => None,
+            Self::Yuyv => Some(Pixels::Yuyv),
+            Self::Grey => Some(Pixels::Grey),
+            Self::Nv12 => Some(Pixels::Nv12),
+            Self::Yuv420 => Some(Pixels::Yu12),
+            Self::Mjpeg => Some(Pixels::Mjpeg),
+        }
+    }
+}
+
+impl Origin {
+    fn parse(uri: &str, pixels: Option<Pixels>) -> Result<Self, String> {
+        if let Some(path) = uri.strip_prefix("v4l2:") {
+            return match path {
+                "" => Err("`uri` must name the device, for example v4l2:/dev/video0".to_owned()),
+                path => Ok(Self::V4l2(path.into())),
+            };
+        }
+        if let Some(program) = uri.strip_prefix("rpicam:") {
+            let program = if program.is_empty() { rpicam::PROGRAM } else { program };
+            return Ok(Self::Rpicam(program.into()));
+        }
+        match uri.strip_prefix("stdin:") {
+            Some("raw") => Ok(Self::Piped(pixels.unwrap_or(Pixels::Yu12))),
+            Some("mjpeg") => Ok(Self::Piped(Pixels::Mjpeg)),
+            Some(other) => Err(format!(
+                "`uri` stdin:{other} must be stdin:raw or stdin:mjpeg; a y4m stream is `-`"
+            )),
+            None if uri.is_empty() => Err("`uri` must name a file, a directory, a camera or -".to_owned()),
+            None => Ok(Self::Files(Input::parse(uri))),
+        }
+    }
+
+    /// Whether frames come when they come, and not from files.
+    pub fn is_live(&self) -> bool {
+        !matches!(self, Self::Files(Input::Path(_)))
+    }
+
+    /// A relative path starts from here.
+    pub(super) fn beside(&mut self, dir: &Path) {
+        if let Self::Files(Input::Path(path)) = self {
+            *path = dir.join(&*path);
+        }
+    }
+}
+
+impl TryFrom<RawSource> for SourceConfig {
+    type Error = String;
+
+    fn try_from(raw: RawSource) -> Result<Self, Self::Error> {
+        let pixels = raw.pixels.pixels();
+        let origin = Origin::parse(&raw.uri, pixels)?;
+        if origin.is_live() && (raw.realtime || raw.repeat) {
+            let message =
+                "`realtime` and `loop` are for files: standard input and cameras come once, at their own pace";
+            return Err(message.to_owned());
+        }
+        if matches!(origin, Origin::Rpicam(_)) && !raw.width.is_multiple_of(rpicam::WIDTH_STEP) {
+            return Err(format!(
+                "`width` must be a multiple of {} for rpicam:",
+                rpicam::WIDTH_STEP
+            ));
+        }
+        Ok(Self {
+            origin,
+            pace: if raw.realtime { Pace::Realtime } else { Pace::Fast },
+            repeat: if raw.repeat { Repeat::Forever } else { Repeat::Once },
+            fps: raw.fps,
+            wanted: Wanted {
+                width: raw.width,
+                height: raw.height,
+                fps: raw.fps.round().max(1.0) as u32,
+                pixels,
+            },
+        })
+    }
+}
+
+fn default_fps() -> f32 {
+    10.0
+}
+
+fn default_width() -> u32 {
+    640
+}
+
+fn default_height() -> u32 {
+    480
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::Config;
+
+    use super::*;
+
+    fn source(section: &str) -> Result<SourceConfig, String> {
+        let text = format!("schema = 1\n[source]\n{section}\n");
+        Config::parse(&text)
+            .map(|config| config.source)
+            .map_err(|place| place.to_string())
+    }
+
+    #[test]
+    fn uri_says_where_frames_come_from() {
+        for (uri, expected) in [
+            ("clip.y4m", Origin::Files(Input::Path("clip.y4m".into()))),
+            ("-", Origin::Files(Input::Stdin)),
+            ("v4l2:/dev/video0", Origin::V4l2("/dev/video0".into())),
+            ("rpicam:", Origin::Rpicam("rpicam-vid".into())),
+            ("rpicam:/opt/vid", Origin::Rpicam("/opt/vid".into())),
+            ("stdin:raw", Origin::Piped(Pixels::Yu12)),
+            ("stdin:mjpeg", Origin::Piped(Pixels::Mjpeg)),
+        ] {
+            assert_eq!(source(&format!("uri = \"{uri}\"")).unwrap().origin, expected);
+        }
+        let config = source("uri = \"stdin:raw\"\npixels = \"nv12\"\nwidth = 320\nheight = 200\nfps = 7.5").unwrap();
+        assert_eq!(config.origin, Origin::Piped(Pixels::Nv12));
+        let wanted = config.wanted;
+        assert_eq!((wanted.width, wanted.height, wanted.fps), (320, 200, 8));
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        for (section, expected) in [
+            ("uri = \"\"", "`uri` must"),
+            ("uri = \"v4l2:\"", "v4l2:/dev/video0"),
+            ("uri = \"stdin:h264\"", "stdin:raw or stdin:mjpeg"),
+            ("uri = \"v4l2:/dev/video0\"\nloop = true", "for files"),
+            ("uri = \"rpicam:\"\nrealtime = true", "for files"),
+            ("uri = \"rpicam:\"\nwidth = 650", "multiple of 64"),
+            ("uri = \"v4l2:/dev/video0\"\nwidth = 0", "`width`"),
+            ("uri = \"v4l2:/dev/video0\"\npixels = \"h264\"", "`pixels`"),
+        ] {
+            let error = source(section).unwrap_err();
+            assert!(error.contains(expected), "{error} instead of {expected}");
+        }
+    }
+}
