@@ -11,5 +11,6 @@ mod deploy;
 mod flash;
 mod interrupted;
 mod path;
+mod quantised;
 mod refused;
 mod support;

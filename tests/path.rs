@@ -10,6 +10,7 @@ use edge_runtime::predict::Model;
 use host_trainer::train::shipped::Shipped;
 use shared_model::image::{INPUT_LEN, SIDE, sample};
 
+use crate::quantised;
 use crate::support::faces;
 use crate::support::programs::{program, root, run};
 
@@ -38,7 +39,7 @@ fn train(task: &str, data: &Path, out: &Path) {
 
 /// What `onnx` says of the file, and what `onnxruntime` gives for one input; `None`, said aloud, where
 /// they are not installed.
-fn onnx_runtime(onnx: &Path, input: &[f32], folder: &Path) -> Option<Vec<Vec<f64>>> {
+pub(crate) fn onnx_runtime(onnx: &Path, input: &[f32], folder: &Path) -> Option<Vec<Vec<f64>>> {
     let Some(python) = std::env::var_os("ONNX_PYTHON") else {
         eprintln!("no ONNX_PYTHON: the comparison with ONNX Runtime is skipped (./scripts/test sets it)");
         return None;
@@ -61,13 +62,20 @@ fn agree(what: &str, got: &[f64], expected: &[f64]) {
     }
 }
 
-/// Runs one network on burn, tract and, where it is installed, ONNX Runtime; gives what they agree on.
-fn compare(task: &str, run_folder: &Path, picture: &Picture, folder: &Path) -> Vec<f64> {
-    let shipped = Shipped::of_run(run_folder).unwrap();
+/// What the network of a run gets of a picture that already is the crop.
+fn input_of(picture: &Picture, run_folder: &Path) -> Vec<f32> {
     let mut input = vec![0.0; INPUT_LEN];
     let view = picture.gray().unwrap();
     sample(view, &view.bounds(), SIDE, &mut input);
+    let shipped = Shipped::of_run(run_folder).unwrap();
     shipped.state.config.normalisation.apply(&mut input);
+    input
+}
+
+/// Runs one network on burn, tract and, where it is installed, ONNX Runtime; gives what they agree on.
+fn compare(task: &str, run_folder: &Path, picture: &Picture, folder: &Path) -> Vec<f64> {
+    let shipped = Shipped::of_run(run_folder).unwrap();
+    let input = input_of(picture, run_folder);
 
     let tensor = Tensor::<4>::from_data(TensorData::new(input.clone(), [1, 1, SIDE, SIDE]), &Device::flex());
     let by_burn: Vec<f64> = shipped.network.forward(tensor).into_data().iter::<f64>().collect();
@@ -122,6 +130,14 @@ fn the_whole_path_gives_the_same_numbers_everywhere() {
     let keypoints = compare("keypoints", &at("keypoints"), &picture, folder.path());
     let logits = compare("emotion", &at("emotion"), &picture, folder.path());
 
+    for task in ["keypoints", "emotion"] {
+        let data = if task == "emotion" {
+            &csv.emotion
+        } else {
+            &csv.keypoints
+        };
+        quantised::runtime_and_onnx_runtime_agree(task, &at(task), data, &input_of(&picture, &at(task)), folder.path());
+    }
     let bundle = at("bundle");
     let mut command = program("host-trainer");
     command
@@ -135,6 +151,8 @@ fn the_whole_path_gives_the_same_numbers_everywhere() {
         .arg(at("emotion"))
         .arg("--emotion-data")
         .arg(&csv.emotion)
+        .arg("--int8")
+        .args(["keypoints", "emotion"].map(|task| at(&format!("{task}-int8.onnx"))))
         .arg("--combined")
         .arg("--out")
         .arg(&bundle);
@@ -147,7 +165,7 @@ fn the_whole_path_gives_the_same_numbers_everywhere() {
 
     let mut command = program("edge-runtime");
     command
-        .args(["classify", "--face", "whole", "--bundle"])
+        .args(["classify", "--face", "whole", "--precision", "f32", "--bundle"])
         .arg(&bundle)
         .arg(&file);
     let line = run(&mut command, 0).lines().remove(0);
@@ -175,7 +193,16 @@ fn the_whole_path_gives_the_same_numbers_everywhere() {
     let top = (0..5).max_by(|a, b| expected[*a].total_cmp(&expected[*b])).unwrap();
     assert_eq!(line["emotion"], labels[top]);
 
-    quantised_file_is_close(&at("emotion"), &csv.emotion, &picture, &logits, folder.path());
+    quantised::integers_are_preferred_and_near(&bundle, &file, &line);
+    quantised::a_layer_can_keep_its_floats(
+        &at("emotion"),
+        &csv.emotion,
+        &input_of(&picture, &at("emotion")),
+        &logits,
+        folder.path(),
+    );
+    quantised::mirrored_means_are_measured_as_they_run(folder.path(), &csv);
+    quantised::damage_behind_a_new_hash_is_refused(&bundle, &file);
     combined_file_gives_both(&bundle, &picture, &keypoints, &logits, folder.path());
     evaluate_repeats_the_manifest(&bundle, &csv, &manifest);
 }
@@ -196,54 +223,6 @@ fn combined_file_gives_both(bundle: &Path, picture: &Picture, keypoints: &[f64],
     }
 }
 
-/// The quantised network stays near the exact one, on tract and on ONNX Runtime.
-fn quantised_file_is_close(trained: &Path, data: &Path, picture: &Picture, logits: &[f64], folder: &Path) {
-    let onnx = folder.join("quantised.onnx");
-    let quantise = |more: &[&str]| {
-        let mut command = program("host-trainer");
-        command
-            .arg("quantise")
-            .arg(trained)
-            .arg("--calibrate")
-            .arg(data)
-            .arg("--out")
-            .arg(&onnx)
-            .args(more);
-        command
-    };
-    let refused = run(&mut quantise(&["--keep-float", "nose"]), 65);
-    assert!(
-        refused.errors.contains("no layer `nose`") && refused.errors.contains("res1.iden1.b"),
-        "{}",
-        refused.errors
-    );
-    let layers = run(&mut quantise(&["--faces", "16", "--keep-float", "stem"]), 0)
-        .lines()
-        .remove(0);
-    assert_eq!(layers.as_array().unwrap().len(), 22);
-
-    let mut input = vec![0.0; INPUT_LEN];
-    let view = picture.gray().unwrap();
-    sample(view, &view.bounds(), SIDE, &mut input);
-    let mut model = Model::load(&fs::read(&onnx).unwrap(), &[("emotion", 5)]).unwrap();
-    model.run(&input).unwrap();
-    let by_tract: Vec<f64> = model.output(0).iter().map(|v| f64::from(*v)).collect();
-    let near = |what: &str, got: &[f64]| {
-        let largest = logits.iter().fold(0.0f64, |a, b| a.max(b.abs()));
-        for (got, exact) in got.iter().zip(logits) {
-            assert!(
-                (got - exact).abs() < 0.1 * largest,
-                "{what}: {got} instead of about {exact}"
-            );
-        }
-    };
-    near("tract", &by_tract);
-    assert!(by_tract != logits, "nothing was quantised");
-    if let Some(outputs) = onnx_runtime(&onnx, &input, folder) {
-        near("ONNX Runtime", &outputs[0]);
-    }
-}
-
 /// The figures in the manifest are those that the documented command prints.
 fn evaluate_repeats_the_manifest(bundle: &Path, csv: &faces::Csv, manifest: &serde_json::Value) {
     let cases = [
@@ -259,14 +238,15 @@ fn evaluate_repeats_the_manifest(bundle: &Path, csv: &faces::Csv, manifest: &ser
             .args(["--task", task])
             .arg("--data")
             .arg(data);
-        let figures = run(&mut command, 0).lines().remove(0);
-        let metrics = manifest[task]["files"][0]["metrics"].as_array().unwrap();
-        let stored = metrics.iter().find(|m| m["name"] == metric).unwrap()["value"]
-            .as_f64()
-            .unwrap();
-        assert!(
-            (figures[metric].as_f64().unwrap() - stored).abs() < 1e-9,
-            "{task}: {figures}"
-        );
+        let files = manifest[task]["files"].as_array().unwrap();
+        let lines = run(&mut command, 0).lines();
+        assert_eq!(lines.len(), files.len(), "{task}");
+        for (figures, file) in lines.iter().zip(files) {
+            let metrics = file["metrics"].as_array().unwrap();
+            let stored = metrics.iter().find(|m| m["name"] == metric).unwrap();
+            let difference = figures[metric].as_f64().unwrap() - stored["value"].as_f64().unwrap();
+            assert!(difference.abs() < 1e-9, "{task}: {figures}");
+            assert_eq!(figures["precision"], file["precision"]);
+        }
     }
 }

@@ -1,7 +1,7 @@
-//! Bundles on disk: a directory with `manifest.json` and the network files it names.
+//! Bundles on disk: a directory with `manifest.json` and the files it names.
 //!
 //! [`Bundle::open`] trusts nothing: sizes are capped and compared before a file is read, hashes before
-//! anything in it is parsed. What a network file holds is the business of [`crate::predict`].
+//! anything in it is parsed. What the files hold is the business of [`crate::predict`].
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -9,12 +9,12 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
-use shared_model::manifest::{CONTRACT, FILE_NAME, Manifest, ManifestError, ModelFile, SCHEMA};
+use shared_model::manifest::{CONTRACT, FILE_NAME, FileRef, Manifest, ManifestError, SCHEMA};
 
 /// Most bytes that a manifest may have.
 pub const MAX_MANIFEST_BYTES: u64 = 256 * 1024;
 
-/// Most bytes that one network file may have.
+/// Most bytes that one file of a bundle may have.
 pub const MAX_FILE_BYTES: u64 = 256 * 1024 * 1024;
 
 /// Where a bundle is looked for when none is named: what the packages install.
@@ -131,7 +131,7 @@ impl Bundle {
     }
 
     /// The bytes of a file of this bundle, compared with the manifest once more.
-    pub fn read(&self, file: &ModelFile) -> Result<Vec<u8>, BundleError> {
+    pub fn read(&self, file: FileRef<'_>) -> Result<Vec<u8>, BundleError> {
         let path = self.check_size(file)?;
         let bytes = read_capped(&path, file.bytes)?;
         check_hash(&path, file, &Sha256::digest(&bytes).into())?;
@@ -139,7 +139,7 @@ impl Bundle {
     }
 
     /// Compares a file with the manifest without holding it in memory.
-    fn verify(&self, file: &ModelFile) -> Result<(), BundleError> {
+    fn verify(&self, file: FileRef<'_>) -> Result<(), BundleError> {
         let path = self.check_size(file)?;
         let mut reader = open(&path)?.take(file.bytes);
         let mut hasher = Sha256::new();
@@ -154,7 +154,7 @@ impl Bundle {
         check_hash(&path, file, &hasher.finalize().into())
     }
 
-    fn check_size(&self, file: &ModelFile) -> Result<PathBuf, BundleError> {
+    fn check_size(&self, file: FileRef<'_>) -> Result<PathBuf, BundleError> {
         let path = self.dir.join(file.path.as_str());
         if file.bytes > MAX_FILE_BYTES {
             return Err(BundleError::TooLarge {
@@ -239,9 +239,9 @@ fn io_error(path: &Path, source: io::Error) -> BundleError {
     }
 }
 
-fn check_hash(path: &Path, file: &ModelFile, digest: &[u8; 32]) -> Result<(), BundleError> {
+fn check_hash(path: &Path, file: FileRef<'_>, digest: &[u8; 32]) -> Result<(), BundleError> {
     let found = shared_model::manifest::Sha256::from_bytes(digest);
-    if found == file.sha256 {
+    if found == *file.sha256 {
         return Ok(());
     }
     Err(BundleError::Hash {
@@ -273,8 +273,10 @@ mod tests {
         write_bundle(dir.path());
         let bundle = Bundle::open(dir.path()).unwrap();
         let file = &bundle.manifest().keypoints.files[0];
-        assert_eq!(bundle.read(file).unwrap().len() as u64, file.bytes);
+        assert_eq!(bundle.read(file.into()).unwrap().len() as u64, file.bytes);
         assert_eq!(bundle.dir(), dir.path());
+        fs::remove_file(dir.path().join(bundle.manifest().golden.path.as_str())).unwrap();
+        assert!(error_of(dir.path()).contains("golden.json does not exist"));
     }
 
     #[test]
@@ -288,11 +290,11 @@ mod tests {
         bytes[100] ^= 1;
         fs::write(&path, &bytes).unwrap();
         assert!(error_of(dir.path()).contains("sha-256"));
-        assert!(matches!(bundle.read(&file), Err(BundleError::Hash { .. })));
+        assert!(matches!(bundle.read((&file).into()), Err(BundleError::Hash { .. })));
         bytes.pop();
         fs::write(&path, &bytes).unwrap();
         assert!(error_of(dir.path()).contains("bytes instead of"));
-        assert!(matches!(bundle.read(&file), Err(BundleError::Size { .. })));
+        assert!(matches!(bundle.read((&file).into()), Err(BundleError::Size { .. })));
         fs::remove_file(&path).unwrap();
         assert!(error_of(dir.path()).contains("does not exist"));
         fs::create_dir(&path).unwrap();
@@ -303,9 +305,10 @@ mod tests {
     fn tells_schema_and_contract_before_anything_else() {
         for (json, expected) in [
             (r#"{"schema": 9, "contract": 1, "strange": true}"#, "schema 9"),
-            (r#"{"schema": 1, "contract": 7, "strange": true}"#, "contract 7"),
-            (r#"{"schema": 1, "contract": 1, "strange": true}"#, "strange"),
-            (r#"{"schema": 1}"#, "contract"),
+            (r#"{"schema": 1, "contract": 1}"#, "schema 1"),
+            (r#"{"schema": 2, "contract": 7, "strange": true}"#, "contract 7"),
+            (r#"{"schema": 2, "contract": 1, "strange": true}"#, "strange"),
+            (r#"{"schema": 2}"#, "contract"),
             ("{", "EOF"),
             ("", "EOF"),
         ] {

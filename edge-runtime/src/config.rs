@@ -19,6 +19,7 @@ use shared_model::emotion::Label;
 
 use crate::bundle;
 use crate::decide::DecideConfig;
+use crate::predict::PrecisionChoice;
 use crate::sink::gpio::Polarity;
 
 pub use face::{FaceConfig, FaceMode, PolicyName};
@@ -42,6 +43,9 @@ pub struct Config {
     /// Directory of the bundle.
     #[serde(default = "default_bundle")]
     pub bundle: PathBuf,
+    /// Which of the bundle's files run.
+    #[serde(default)]
+    pub precision: PrecisionChoice,
     /// Where frames come from.
     pub source: SourceConfig,
     /// Where the face is.

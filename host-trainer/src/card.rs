@@ -4,10 +4,11 @@
 
 use std::fmt::Write;
 
-use shared_model::manifest::Manifest;
+use shared_model::manifest::{Manifest, Network, Precision};
 
-use crate::bundle::{Measurements, Source};
+use crate::bundle::{Measured, Measurements, NetworkFile, Source};
 use crate::config::SplitBy;
+use crate::evaluate::{EmotionMetrics, KeypointMetrics};
 use crate::train::shipped::Shipped;
 
 /// The card of a bundle.
@@ -20,7 +21,10 @@ pub(crate) fn card(manifest: &Manifest, measured: &Measurements, sources: [&Sour
 }
 
 fn front_matter(text: &mut String, manifest: &Manifest, measured: &Measurements) -> std::fmt::Result {
-    let (keypoints, emotion) = (&measured.keypoints.0, &measured.emotion.0);
+    let (keypoints, emotion) = (
+        &measured.keypoints.preferred().metrics,
+        &measured.emotion.preferred().metrics,
+    );
     writeln!(text, "---")?;
     writeln!(text, "library_name: onnx")?;
     writeln!(text, "tags: [face, keypoints, emotion, resnet, embedded]")?;
@@ -66,6 +70,7 @@ fn body(
     )?;
     text.push_str(INTENDED_USE);
     figures(text, manifest, measured)?;
+    precisions(text, measured)?;
     training(text, manifest, measured, sources)?;
     preprocessing(text, manifest)?;
     text.push_str(LIMITS);
@@ -98,15 +103,24 @@ const LIMITS: &str = "\
 ";
 
 fn figures(text: &mut String, manifest: &Manifest, measured: &Measurements) -> std::fmt::Result {
-    let (keypoints, emotion) = (&measured.keypoints.0, &measured.emotion.0);
+    let (keypoints, emotion) = (
+        &measured.keypoints.preferred().metrics,
+        &measured.emotion.preferred().metrics,
+    );
     writeln!(text, "## Figures on faces never trained on\n")?;
     writeln!(
         text,
-        "Keypoints, {} faces, in pixels of the 96x96 crop:\n",
-        keypoints.faces
+        "Keypoints, {} faces, in pixels of the 96x96 crop{}:\n",
+        keypoints.faces,
+        used(&manifest.keypoints, measured.keypoints.preferred())
     )?;
     writeln!(text, "```text\n{}\n```\n", keypoints.table().trim_end())?;
-    writeln!(text, "Emotion, {} faces:\n", emotion.faces)?;
+    writeln!(
+        text,
+        "Emotion, {} faces{}:\n",
+        emotion.faces,
+        used(&manifest.emotion, measured.emotion.preferred())
+    )?;
     writeln!(text, "```text\n{}\n```\n", emotion.table().trim_end())?;
     let [before, after] = measured.calibration;
     writeln!(
@@ -117,6 +131,66 @@ fn figures(text: &mut String, manifest: &Manifest, measured: &Measurements) -> s
     )
 }
 
+/// How a network is used on the device.
+fn used<M>(network: &Network, file: &NetworkFile<M>) -> String {
+    let views = if network.mirrored {
+        ", mean of the face and its mirror image"
+    } else {
+        ""
+    };
+    let numbers = match file.precision {
+        Precision::F32 => "",
+        Precision::Int8 => ", in 8-bit integers",
+    };
+    format!("{numbers}{views}")
+}
+
+/// What quantisation costs, where the bundle holds integers.
+fn precisions(text: &mut String, measured: &Measurements) -> std::fmt::Result {
+    let (keypoints, emotion) = (&measured.keypoints, &measured.emotion);
+    if keypoints.int8.is_none() && emotion.int8.is_none() {
+        return Ok(());
+    }
+    writeln!(text, "## 8-bit integers beside 32-bit floats\n")?;
+    writeln!(
+        text,
+        "The runtime takes the integers where there are any; `precision = \"f32\"` in its configuration takes the floats. \
+         Both on the same faces:\n"
+    )?;
+    writeln!(text, "| | f32 | int8 | change |\n|---|---|---|---|")?;
+    let mut row = |name: &str, [float, int8]: [f64; 2], digits: usize, change: fn(f64, f64) -> String| {
+        let change = change(float, int8);
+        writeln!(text, "| {name} | {float:.digits$} | {int8:.digits$} | {change} |")
+    };
+    if let Some(int8) = &keypoints.int8 {
+        let pair = |value: fn(&KeypointMetrics) -> f64| [value(&keypoints.float.metrics), value(&int8.metrics)];
+        row("keypoints, mean squared error in px²", pair(|m| m.mse_px2), 4, percent)?;
+        row("keypoints, mean error in px", pair(|m| m.mean_error_px), 4, percent)?;
+        row("keypoints, MB", megabytes(keypoints, int8), 2, percent)?;
+    }
+    if let Some(int8) = &emotion.int8 {
+        let pair = |value: fn(&EmotionMetrics) -> f64| [value(&emotion.float.metrics), value(&int8.metrics)];
+        row("emotion, accuracy", pair(|m| m.accuracy), 4, points)?;
+        row("emotion, macro F1", pair(|m| m.macro_average.f1), 4, points)?;
+        row("emotion, log loss", pair(|m| m.log_loss), 4, percent)?;
+        row("emotion, MB", megabytes(emotion, int8), 2, percent)?;
+    }
+    writeln!(text)
+}
+
+fn percent(float: f64, int8: f64) -> String {
+    format!("{:+.2} %", 100.0 * (int8 / float - 1.0))
+}
+
+fn points(float: f64, int8: f64) -> String {
+    format!("{:+.2} points", 100.0 * (int8 - float))
+}
+
+/// Sizes of a network's two files.
+fn megabytes<M>(measured: &Measured<M>, int8: &NetworkFile<M>) -> [f64; 2] {
+    [&measured.float.onnx, &int8.onnx].map(|onnx| onnx.len() as f64 / 1e6)
+}
+
 fn training(
     text: &mut String,
     manifest: &Manifest,
@@ -125,17 +199,18 @@ fn training(
 ) -> std::fmt::Result {
     writeln!(text, "## Training\n")?;
     let networks = [
-        ("keypoints", &manifest.keypoints, &measured.keypoints.1, sources[0]),
-        ("emotion", &manifest.emotion, &measured.emotion.1, sources[1]),
+        ("keypoints", &manifest.keypoints, measured.keypoints.epochs, sources[0]),
+        ("emotion", &manifest.emotion, measured.emotion.epochs, sources[1]),
     ];
     writeln!(text, "| | keypoints | emotion |\n|---|---|---|")?;
     let mut row = |name: &str, cell: &dyn Fn(usize) -> String| writeln!(text, "| {name} | {} | {} |", cell(0), cell(1));
     row("architecture", &|at| networks[at].1.architecture.to_string())?;
     row("parameters", &|at| networks[at].1.parameters.to_string())?;
-    row("size of the file", &|at| {
-        format!("{:.1} MB", networks[at].2.bytes as f64 / 1e6)
+    row("size of the 32-bit file", &|at| {
+        let bytes = networks[at].1.file(Precision::F32).map_or(0, |file| file.bytes);
+        format!("{:.1} MB", bytes as f64 / 1e6)
     })?;
-    row("epochs (of these weights)", &|at| networks[at].2.epochs.to_string())?;
+    row("epochs (of these weights)", &|at| networks[at].2.to_string())?;
     row("faces trained on", &|at| networks[at].1.training.rows.to_string())?;
     row("divided by", &|at| divided(networks[at].3.shipped).to_owned())?;
     row("validation / test faces", &|at| {

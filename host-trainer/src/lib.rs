@@ -11,6 +11,7 @@ pub mod device;
 pub mod early_stop;
 pub mod engine;
 pub mod evaluate;
+pub mod golden;
 pub mod measure;
 pub mod model;
 pub mod onnx;

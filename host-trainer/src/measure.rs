@@ -3,23 +3,28 @@
 use std::thread;
 
 use anyhow::{Context, Result, anyhow};
-use edge_runtime::predict::Model;
+use edge_runtime::predict::{FaceNetwork, Output, Setup, Views};
 use shared_model::emotion::Scores;
-use shared_model::image::{GrayView, INPUT_LEN, Normalisation, SIDE, sample};
-use shared_model::keypoints::{COORDINATES, Keypoints};
-use shared_model::manifest::{EMOTION_NAME, KEYPOINTS_NAME};
+use shared_model::image::Normalisation;
+use shared_model::keypoints::Keypoints;
 
 use crate::data::{EmotionData, Faces, KeypointData};
 use crate::evaluate::{EmotionMetrics, KeypointMetrics};
 
+/// An exported network, and how it is used.
+#[derive(Debug, Clone, Copy)]
+pub struct Exported<'a> {
+    /// The file.
+    pub onnx: &'a [u8],
+    /// What is done to a face before.
+    pub normalisation: Normalisation,
+    /// What of a face it sees.
+    pub views: Views,
+}
+
 /// Figures of a keypoint network on these rows.
-pub fn keypoints(
-    onnx: &[u8],
-    normalisation: Normalisation,
-    data: &KeypointData,
-    rows: &[u32],
-) -> Result<KeypointMetrics> {
-    let outputs = outputs(onnx, (KEYPOINTS_NAME, COORDINATES), normalisation, &data.faces, rows)?;
+pub fn keypoints(network: Exported<'_>, data: &KeypointData, rows: &[u32]) -> Result<KeypointMetrics> {
+    let outputs = network.outputs(Output::Keypoints, &data.faces, rows)?;
     let judged = rows.iter().zip(&outputs).map(|(row, output)| {
         let row = *row as usize;
         let predicted = Keypoints::from_coordinates(output).context("a keypoint network gives 30 values")?;
@@ -36,16 +41,10 @@ pub struct Judged {
 
 impl Judged {
     /// Runs the network.
-    pub fn new(onnx: &[u8], normalisation: Normalisation, data: &EmotionData, rows: &[u32]) -> Result<Self> {
-        let logits = outputs(
-            onnx,
-            (EMOTION_NAME, data.classes.len()),
-            normalisation,
-            &data.faces,
-            rows,
-        )?;
+    pub fn new(network: Exported<'_>, data: &EmotionData, rows: &[u32]) -> Result<Self> {
+        let classes = data.classes.len();
         Ok(Self {
-            logits,
+            logits: network.outputs(Output::Emotion { classes }, &data.faces, rows)?,
             labels: rows.iter().map(|row| data.labels[*row as usize]).collect(),
         })
     }
@@ -71,40 +70,35 @@ impl Judged {
     }
 }
 
-/// Outputs of a network for these faces, in their order.
-fn outputs(
-    onnx: &[u8],
-    output: (&str, usize),
-    normalisation: Normalisation,
-    faces: &Faces,
-    rows: &[u32],
-) -> Result<Vec<Vec<f32>>> {
-    let threads = thread::available_parallelism().map_or(1, usize::from);
-    let share = rows.len().div_ceil(threads).max(1);
-    thread::scope(|scope| {
-        let threads: Vec<_> = rows
-            .chunks(share)
-            .map(|rows| {
-                scope.spawn(move || {
-                    let mut model = Model::load(onnx, &[output])?;
-                    rows.iter()
-                        .map(|row| run(&mut model, normalisation, faces.view(*row as usize)))
-                        .collect::<Result<Vec<_>>>()
-                })
-            })
-            .collect();
-        let parts = threads
-            .into_iter()
-            .map(|thread| thread.join().map_err(|_| anyhow!("an evaluation thread stopped"))?);
-        Ok(parts.collect::<Result<Vec<_>>>()?.concat())
-    })
-}
+impl Exported<'_> {
+    /// Outputs for these faces, each of which already is the crop, in their order.
+    fn outputs(self, output: Output, faces: &Faces, rows: &[u32]) -> Result<Vec<Vec<f32>>> {
+        let threads = thread::available_parallelism().map_or(1, usize::from);
+        let share = rows.len().div_ceil(threads).max(1);
+        thread::scope(|scope| {
+            let threads: Vec<_> = rows
+                .chunks(share)
+                .map(|rows| scope.spawn(move || self.some_outputs(output, faces, rows)))
+                .collect();
+            let parts = threads
+                .into_iter()
+                .map(|thread| thread.join().map_err(|_| anyhow!("an evaluation thread stopped"))?);
+            Ok(parts.collect::<Result<Vec<_>>>()?.concat())
+        })
+    }
 
-/// Output for a picture that already is the crop.
-fn run(model: &mut Model, normalisation: Normalisation, face: GrayView<'_>) -> Result<Vec<f32>> {
-    let mut input = vec![0.0; INPUT_LEN];
-    sample(face, &face.bounds(), SIDE, &mut input);
-    normalisation.apply(&mut input);
-    model.run(&input)?;
-    Ok(model.output(0).to_vec())
+    fn some_outputs(self, output: Output, faces: &Faces, rows: &[u32]) -> Result<Vec<Vec<f32>>> {
+        let setup = Setup {
+            output,
+            normalisation: self.normalisation,
+            views: self.views,
+        };
+        let mut network = FaceNetwork::load(self.onnx.to_vec(), setup)?;
+        let mut outputs = Vec::with_capacity(rows.len());
+        for row in rows {
+            let face = faces.view(*row as usize);
+            outputs.push(network.judge(face, &face.bounds())?.to_vec());
+        }
+        Ok(outputs)
+    }
 }

@@ -98,7 +98,7 @@ impl Subject {
             );
             Failure::new(code::USAGE, anyhow::Error::msg(message))
         })?;
-        let onnx = bundle.read(file)?;
+        let onnx = bundle.read(file.into())?;
         let isa = args.isa.unwrap_or_else(Isa::detect);
         let start = Instant::now();
         let model = Model::load_for(isa, &onnx, &[output])?;

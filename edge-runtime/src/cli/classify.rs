@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use edge_runtime::annotate::Annotation;
 use edge_runtime::face::DetectorConfig;
 use edge_runtime::locate::{Faces, Located, Locator};
-use edge_runtime::predict::{PredictError, Predictor};
+use edge_runtime::predict::{PrecisionChoice, PredictError, Predictor};
 use edge_runtime::sink::{self, JsonLines, SinkError};
 use edge_runtime::source::{Files, Frame, FrameSource, Input, Next, Repeat};
 use shared_model::emotion::ClassSet;
@@ -35,6 +35,9 @@ pub(crate) struct Args {
     /// Directory of the bundle with the networks [default: /usr/share/edge-runtime/models/default]
     #[arg(long, value_name = "DIR")]
     bundle: Option<PathBuf>,
+    /// Which of the bundle's networks run; `auto` prefers 8-bit integers where the bundle has them
+    #[arg(long, value_enum, default_value_t = PrecisionChoice::Auto)]
+    precision: PrecisionChoice,
     /// Where the faces are: `detect` finds them, `whole` takes each picture as one cut face, and a box
     /// x,y,w,h in pixels stands for what the detector would find
     #[arg(long, value_name = "detect|whole|x,y,w,h", default_value = "detect", value_parser = parse_face, allow_hyphen_values = true)]
@@ -102,7 +105,7 @@ pub(crate) fn main(args: &Args, verbosity: Verbosity) -> Result<ExitCode, Failur
     }
     let mut classifier = Classifier {
         locator: Locator::new(args.faces())?,
-        predictor: Predictor::load(&bundle)?,
+        predictor: Predictor::load_in(&bundle, args.precision)?,
         classes: bundle.manifest().classes.clone(),
         lines: JsonLines::new(io::stdout().lock(), sink::Faces::Show),
         pages: args.annotate.clone().map(Pages::new),

@@ -11,6 +11,7 @@ fn error(text: &str) -> String {
 fn fills_in_the_defaults() {
     let config = Config::parse(LEAST).unwrap();
     assert_eq!(config.bundle, Path::new(bundle::DEFAULT_DIR));
+    assert_eq!(config.precision, PrecisionChoice::Auto);
     assert_eq!(config.source.origin, Origin::Files(Input::Path("clip.y4m".into())));
     assert_eq!((config.source.pace, config.source.repeat), (Pace::Fast, Repeat::Once));
     assert_eq!(config.decide.0, DecideConfig::default());
@@ -47,6 +48,10 @@ fn names_line_column_key_and_the_nearest_known_key() {
         (
             "schema = 1\n[source]\nuri = \"-\"\n[face]\nmode = \"detekt\"\n",
             "did you mean `detect`?",
+        ),
+        (
+            "schema = 1\nprecision = \"int9\"\n[source]\nuri = \"-\"\n",
+            "did you mean `int8`?",
         ),
         ("schema = 1\n[source]\nuri = 7\n", "3:7: `uri`"),
         ("schema = 1\n[source]\n", "missing field `uri`"),

@@ -1,24 +1,32 @@
 //! From a face in a picture to scores and keypoints.
 //!
-//! Everything of tract stays in this module. [`Model`] is one network; [`Predictor`] holds the two of a
-//! bundle and knows which crop each of them sees and how it is normalised. Where the face is comes from
-//! outside ([`crate::face`], or the caller).
+//! Everything of tract stays in this module. [`Model`] is one network, [`FaceNetwork`] a network with what is done to
+//! a crop before and to the outputs after it, [`Predictor`] holds the two of a bundle and knows which crop each of them
+//! sees. A bundle whose networks do not give their [`Golden`] outputs is not used. Where the face is comes from outside
+//! ([`crate::face`], or the caller).
 
+mod face_network;
 mod floats;
+mod golden;
 mod layer;
 mod model;
 mod quantised;
 mod structure;
 
+use std::path::PathBuf;
+
+use serde::Deserialize;
 use shared_model::emotion::Scores;
-use shared_model::image::{CropRule, GrayView, INPUT_LEN, Normalisation, Rect, SIDE, sample};
-use shared_model::keypoints::{COORDINATES, Keypoints};
+use shared_model::image::{CropRule, GrayView, INPUT_LEN, Rect, SIDE};
+use shared_model::keypoints::Keypoints;
 use shared_model::manifest::{EMOTION_NAME, KEYPOINTS_NAME, Network, Precision};
 
 use crate::bundle::{Bundle, BundleError};
 
+pub use face_network::{FaceNetwork, Output, Setup, Views};
+pub use golden::{Golden, GoldenOutputs, GoldenPicture};
 pub use layer::Layer;
-pub use model::Model;
+pub use model::{Arithmetic, Model};
 
 /// Why a network cannot be loaded or run.
 #[derive(Debug, thiserror::Error)]
@@ -54,12 +62,65 @@ pub enum PredictError {
     /// The network gave a value that is no finite number.
     #[error("run network: output `{0}` is not finite")]
     NotFinite(String),
+    /// The bundle has no file of the precision that was asked for.
+    #[error("load network `{network}`: the bundle has no {precision} file of it; choose the precision `auto`")]
+    Precision {
+        /// Name of the output.
+        network: &'static str,
+        /// What was asked for.
+        precision: Precision,
+    },
+    /// The golden vectors of a bundle cannot be used.
+    #[error("check {path}: {reason}; make the bundle again")]
+    GoldenFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A network does not give its golden outputs.
+    #[error(
+        "check network `{network}` ({precision}): {reason}; the file is damaged, or this program computes it wrongly: \
+         install the bundle again, or choose another precision"
+    )]
+    Golden {
+        /// Name of the output.
+        network: &'static str,
+        /// Of the file.
+        precision: Precision,
+        /// What is wrong.
+        reason: String,
+    },
     /// A crop is empty or not finite.
     #[error("crop face: {0:?} is no rectangle")]
     Crop(Rect),
     /// A file of the bundle cannot be read.
     #[error(transparent)]
     Bundle(#[from] BundleError),
+}
+
+/// Which of a bundle's files run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum PrecisionChoice {
+    /// 8-bit integers of each network that the bundle has them of, else 32-bit floats.
+    #[default]
+    Auto,
+    /// 32-bit floats.
+    F32,
+    /// 8-bit integers.
+    Int8,
+}
+
+impl PrecisionChoice {
+    /// What is looked for, the best first.
+    fn wanted(self) -> &'static [Precision] {
+        match self {
+            Self::Auto => &[Precision::Int8, Precision::F32],
+            Self::F32 => &[Precision::F32],
+            Self::Int8 => &[Precision::Int8],
+        }
+    }
 }
 
 /// What each network sees of a picture, in its pixels; may reach beyond the picture.
@@ -99,26 +160,35 @@ pub struct Predictor {
     crops: Option<Crops>,
 }
 
-/// A network and what is done to its input.
+/// A network and which crop it sees.
 struct Part {
-    model: Model,
-    normalisation: Normalisation,
+    network: FaceNetwork,
+    precision: Precision,
     crop: CropRule,
-    /// Kept, so that no frame allocates.
-    input: Vec<f32>,
 }
 
 impl Predictor {
-    /// Loads both networks, in 32-bit floats where the bundle has them.
+    /// Loads both networks, in 8-bit integers where the bundle has them, and compares them with the golden vectors.
     pub fn load(bundle: &Bundle) -> Result<Self, PredictError> {
+        Self::load_in(bundle, PrecisionChoice::Auto)
+    }
+
+    /// Like [`Predictor::load`], in the precision of one's choice.
+    pub fn load_in(bundle: &Bundle, choice: PrecisionChoice) -> Result<Self, PredictError> {
         let manifest = bundle.manifest();
         let classes = manifest.classes.len();
+        let golden = Golden::of(bundle)?;
         Ok(Self {
-            keypoints: Part::load(bundle, &manifest.keypoints, (KEYPOINTS_NAME, COORDINATES))?,
-            emotion: Part::load(bundle, &manifest.emotion, (EMOTION_NAME, classes))?,
+            keypoints: Part::load(bundle, &manifest.keypoints, Output::Keypoints, choice, &golden)?,
+            emotion: Part::load(bundle, &manifest.emotion, Output::Emotion { classes }, choice, &golden)?,
             temperature: manifest.decision.temperature,
             crops: None,
         })
+    }
+
+    /// Precision of the files that run, keypoints and emotion.
+    pub fn precisions(&self) -> [Precision; 2] {
+        [self.keypoints.precision, self.emotion.precision]
     }
 
     /// The crops for a box of the face detector.
@@ -138,11 +208,12 @@ impl Predictor {
     /// Cuts the inputs of both networks out of the picture.
     pub fn crop(&mut self, picture: GrayView<'_>, crops: &Crops) -> Result<(), PredictError> {
         self.crops = None;
-        self.keypoints.fill(picture, &crops.keypoints)?;
-        if crops.keypoints == crops.emotion && self.keypoints.normalisation == self.emotion.normalisation {
-            self.emotion.input.copy_from_slice(&self.keypoints.input);
+        let (keypoints, emotion) = (&mut self.keypoints.network, &mut self.emotion.network);
+        keypoints.look(picture, &crops.keypoints)?;
+        if crops.keypoints == crops.emotion && keypoints.setup().normalisation == emotion.setup().normalisation {
+            emotion.look_like(keypoints);
         } else {
-            self.emotion.fill(picture, &crops.emotion)?;
+            emotion.look(picture, &crops.emotion)?;
         }
         self.crops = Some(*crops);
         Ok(())
@@ -151,8 +222,8 @@ impl Predictor {
     /// Runs both networks on what [`Predictor::crop`] cut last.
     pub fn run(&mut self) -> Result<Prediction, PredictError> {
         let crops = self.crops.ok_or(PredictError::Input(0))?;
-        self.keypoints.model.run(&self.keypoints.input)?;
-        self.emotion.model.run(&self.emotion.input)?;
+        self.keypoints.network.run()?;
+        self.emotion.network.run()?;
         Ok(Prediction {
             scores: self.scores()?,
             keypoints: self.points(&crops.keypoints)?,
@@ -160,44 +231,47 @@ impl Predictor {
     }
 
     fn scores(&self) -> Result<Scores, PredictError> {
-        Scores::from_logits(self.emotion.model.output(0), self.temperature)
+        Scores::from_logits(self.emotion.network.outputs(), self.temperature)
             .ok_or_else(|| PredictError::NotFinite(EMOTION_NAME.to_owned()))
     }
 
     fn points(&self, crop: &Rect) -> Result<Keypoints, PredictError> {
-        let points = Keypoints::from_coordinates(self.keypoints.model.output(0))
+        let points = Keypoints::from_coordinates(self.keypoints.network.outputs())
             .ok_or_else(|| PredictError::NotFinite(KEYPOINTS_NAME.to_owned()))?;
         Ok(Keypoints(points.0.map(|point| crop.to_picture(point, SIDE as f32))))
     }
 }
 
 impl Part {
-    fn load(bundle: &Bundle, network: &Network, output: (&str, usize)) -> Result<Self, PredictError> {
-        let file = network.file(Precision::F32).or_else(|| network.file(Precision::Int8));
-        // A checked manifest has at least one file a network.
-        let file = file.ok_or_else(|| PredictError::Structure(format!("no file for `{}`", output.0)))?;
+    fn load(
+        bundle: &Bundle,
+        entry: &Network,
+        output: Output,
+        choice: PrecisionChoice,
+        golden: &Golden,
+    ) -> Result<Self, PredictError> {
+        let wanted = choice.wanted();
+        let file = wanted.iter().find_map(|precision| entry.file(*precision));
+        let file = file.ok_or_else(|| PredictError::Precision {
+            network: output.name(),
+            precision: wanted[0],
+        })?;
+        let mut network = FaceNetwork::load(bundle.read(file.into())?, Setup::of(entry, output))?;
+        golden.check(&mut network, file.precision)?;
         Ok(Self {
-            model: Model::load_owned(bundle.read(file)?, &[output])?,
-            normalisation: network.normalisation,
-            crop: network.crop,
-            input: vec![0.0; INPUT_LEN],
+            network,
+            precision: file.precision,
+            crop: entry.crop,
         })
-    }
-
-    fn fill(&mut self, picture: GrayView<'_>, crop: &Rect) -> Result<(), PredictError> {
-        if !crop.is_valid() {
-            return Err(PredictError::Crop(*crop));
-        }
-        sample(picture, crop, SIDE, &mut self.input);
-        self.normalisation.apply(&mut self.input);
-        Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use shared_model::keypoints::COORDINATES;
+
     use super::*;
-    use crate::testing::bundle::write_bundle;
+    use crate::testing::bundle::{add_int8_emotion, write_bundle};
     use crate::testing::network;
 
     fn predictor() -> Predictor {
@@ -257,6 +331,30 @@ mod tests {
                 h: 60.0
             }
         );
+    }
+
+    #[test]
+    fn integers_are_preferred_and_floats_can_be_chosen() {
+        let dir = tempfile::tempdir().unwrap();
+        write_bundle(dir.path());
+        let floats = Bundle::open(dir.path()).unwrap();
+        let error = Predictor::load_in(&floats, PrecisionChoice::Int8)
+            .map(|_| ())
+            .unwrap_err();
+        assert!(error.to_string().contains("no int8 file"), "{error}");
+        assert_eq!(Predictor::load(&floats).unwrap().precisions(), [Precision::F32; 2]);
+        add_int8_emotion(dir.path());
+        let both = Bundle::open(dir.path()).unwrap();
+        for (choice, expected) in [
+            (PrecisionChoice::Auto, [Precision::F32, Precision::Int8]),
+            (PrecisionChoice::F32, [Precision::F32; 2]),
+        ] {
+            assert_eq!(Predictor::load_in(&both, choice).unwrap().precisions(), expected);
+        }
+        let error = Predictor::load_in(&both, PrecisionChoice::Int8)
+            .map(|_| ())
+            .unwrap_err();
+        assert!(error.to_string().contains("`keypoints`"), "{error}");
     }
 
     #[test]

@@ -23,6 +23,15 @@ enum Network {
     Integers(quantised::Network),
 }
 
+/// What a network computes with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Arithmetic {
+    /// 32-bit floats.
+    Floats,
+    /// 8-bit integers, summed in 32 bits.
+    Integers,
+}
+
 impl Model {
     /// Builds the network from an ONNX file, with these outputs (name and length) in this order.
     ///
@@ -97,6 +106,14 @@ impl Model {
         match self.names.iter().enumerate().find(|(at, _)| !finite(self.output(*at))) {
             Some((_, name)) => Err(PredictError::NotFinite(name.clone())),
             None => Ok(()),
+        }
+    }
+
+    /// What the network computes with, whatever its file holds.
+    pub fn arithmetic(&self) -> Arithmetic {
+        match self.network {
+            Network::Floats(_) => Arithmetic::Floats,
+            Network::Integers(_) => Arithmetic::Integers,
         }
     }
 

@@ -3,9 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context, Result, bail};
 use clap::Args;
+use edge_runtime::predict::Views;
 use host_trainer::bundle::{Identity, Source, write};
+use host_trainer::model::Task;
+use host_trainer::onnx::quantise::task_of;
 use host_trainer::train::prepare::Prepared;
 use host_trainer::train::shipped::Shipped;
 
@@ -14,8 +17,8 @@ use super::data::DataOptions;
 
 /// Put two trained networks into the directory that the runtime loads.
 ///
-/// Measures both on the faces held out, calibrates the scores, finds how the face detector's box
-/// relates to each data set's framing, and writes networks, manifest and model card.
+/// Measures both on the faces held out, in each precision, calibrates the scores, finds how the face detector's box
+/// relates to each data set's framing, and writes networks, golden vectors, manifest and model card.
 #[derive(Debug, Args)]
 pub(crate) struct Bundle {
     /// Directory of the keypoint run.
@@ -30,9 +33,15 @@ pub(crate) struct Bundle {
     /// The CSV that the emotion run was trained on.
     #[arg(long, value_name = "CSV")]
     emotion_data: PathBuf,
-    /// The votes that the emotion run was trained with, if any.
+    /// The votes that the emotion run was trained with; its figures do not need them.
     #[arg(long, value_name = "CSV")]
     emotion_votes: Option<PathBuf>,
+    /// Networks that `quantise` made of these runs, at most one of each; the runtime prefers them.
+    #[arg(long, value_name = "ONNX", num_args = 1..)]
+    int8: Vec<PathBuf>,
+    /// The network also sees each face mirrored, and the mean counts: twice the work, a smaller error.
+    #[arg(long, value_name = "TASK", num_args = 1..)]
+    mirrored: Vec<Task>,
     /// Leave out rows that cannot be read, as in the training.
     #[arg(long)]
     skip_bad_rows: bool,
@@ -65,9 +74,17 @@ impl Bundle {
             combined: self.combined,
             accepted_accuracy: self.accepted_accuracy,
         };
+        let int8 = self.read_int8()?;
         eprintln!("measuring networks and crops");
-        let source = |(shipped, prepared)| Source { shipped, prepared };
-        let sources = [&keypoints, &emotion].map(|(shipped, prepared)| source((shipped, prepared)));
+        let sources = [(Task::Keypoints, &keypoints), (Task::Emotion, &emotion)].map(|(task, (shipped, prepared))| {
+            let quantised = int8.iter().find(|(other, _)| *other == task);
+            Source {
+                shipped,
+                int8: quantised.map(|(_, onnx)| onnx.as_slice()),
+                views: self.views(task),
+                prepared,
+            }
+        });
         let manifest = write(&self.out, &sources[0], &sources[1], &identity)?;
         println!("{}", serde_json::to_string(&manifest)?);
         eprintln!("{} is ready; its README.md has the figures", self.out.display());
@@ -81,7 +98,29 @@ impl Bundle {
             votes,
             skip_bad_rows: self.skip_bad_rows,
         };
-        let prepared = options.prepare(&shipped.state.config)?;
+        let prepared = options.prepare_trained(&shipped.state.config)?;
         Ok((shipped, prepared))
+    }
+
+    fn views(&self, task: Task) -> Views {
+        if self.mirrored.contains(&task) {
+            Views::Mirrored
+        } else {
+            Views::Plain
+        }
+    }
+
+    /// The quantised networks, with what each tells.
+    fn read_int8(&self) -> Result<Vec<(Task, Vec<u8>)>> {
+        let mut files: Vec<(Task, Vec<u8>)> = Vec::new();
+        for path in &self.int8 {
+            let onnx = std::fs::read(path).with_context(|| format!("read {}", path.display()))?;
+            let task = task_of(&onnx).with_context(|| format!("bundle {}", path.display()))?;
+            if files.iter().any(|(other, _)| *other == task) {
+                bail!("bundle {}: another file was given for the same network", path.display());
+            }
+            files.push((task, onnx));
+        }
+        Ok(files)
     }
 }

@@ -23,6 +23,14 @@ pub(crate) struct DataOptions {
 }
 
 impl DataOptions {
+    /// Like [`DataOptions::prepare`], for a network that is trained already: votes that its loss asked for need not
+    /// be named.
+    pub(crate) fn prepare_trained(&self, config: &TrainConfig) -> Result<Prepared> {
+        let mut config = config.clone();
+        config.loss = TrainConfig::original(config.task).loss;
+        self.prepare(&config)
+    }
+
     /// Reads and divides the data; tells on stderr what was left out.
     pub(crate) fn prepare(&self, config: &TrainConfig) -> Result<Prepared> {
         let files = Files {

@@ -6,20 +6,23 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use edge_runtime::bundle::Bundle;
+use edge_runtime::predict::{Output, Setup, Views};
 use host_trainer::config::{SplitConfig, TrainConfig};
-use host_trainer::measure::{Judged, keypoints};
+use host_trainer::measure::{Exported, Judged, keypoints};
 use host_trainer::model::Task;
 use host_trainer::train::prepare::Prepared;
 use host_trainer::train::samples::Data;
 use host_trainer::train::shipped::Shipped;
+use serde_json::Value;
 use shared_model::image::Normalisation;
+use shared_model::manifest::{Network as Entry, Precision};
 
 use super::data::DataOptions;
 
 /// Measure a trained network on the faces held out.
 ///
 /// The network runs as it does on the device: exported, by the runtime's code. Figures go to stdout
-/// as JSON and to stderr as a table.
+/// as JSON, a line for each precision that a bundle holds, and to stderr as a table.
 #[derive(Debug, Args)]
 pub(crate) struct Evaluate {
     #[command(flatten)]
@@ -27,6 +30,12 @@ pub(crate) struct Evaluate {
     /// Measure this ONNX file, exported or quantised from the run, instead of its weights.
     #[arg(long, value_name = "ONNX", requires = "run")]
     onnx: Option<PathBuf>,
+    /// Show the network each face mirrored as well, and let the mean count; a bundle knows its own.
+    #[arg(long, requires = "run")]
+    mirrored: bool,
+    /// Only this one of a bundle's precisions.
+    #[arg(long, value_name = "f32|int8", value_parser = precision, requires = "bundle")]
+    precision: Option<Precision>,
     /// Which of a bundle's networks; a run knows its own.
     #[arg(long, required_unless_present = "run")]
     task: Option<Task>,
@@ -62,29 +71,42 @@ enum Part {
 
 /// What is measured.
 struct Subject {
-    onnx: Vec<u8>,
+    /// Files with their precision, where it is known.
+    files: Vec<(Option<Precision>, Vec<u8>)>,
     normalisation: Normalisation,
+    views: Views,
     temperature: f32,
     config: TrainConfig,
     /// SHA-256 of data and held out rows, in hexadecimal.
     fingerprints: [String; 2],
 }
 
+fn precision(name: &str) -> Result<Precision, String> {
+    let known = [Precision::F32, Precision::Int8];
+    let found = known.into_iter().find(|precision| precision.name() == name);
+    found.ok_or_else(|| "neither f32 nor int8".to_owned())
+}
+
 impl Evaluate {
     pub(crate) fn run(&self) -> Result<ExitCode> {
-        let mut subject = match (&self.network.run, &self.network.bundle, self.task) {
-            (Some(run), _, _) => of_run(&Shipped::of_run(run)?)?,
-            (None, Some(bundle), Some(task)) => of_bundle(&Bundle::open(bundle)?, task)?,
+        let subject = match (&self.network.run, &self.network.bundle, self.task) {
+            (Some(run), _, _) => self.of_run(&Shipped::of_run(run)?)?,
+            (None, Some(bundle), Some(task)) => self.of_bundle(&Bundle::open(bundle)?, task)?,
             _ => bail!("evaluate: name a run, or a bundle and a task"),
         };
-        if let Some(path) = &self.onnx {
-            subject.onnx = std::fs::read(path).with_context(|| format!("read {}", path.display()))?;
-        }
-        let prepared = self.data.prepare(&subject.config)?;
+        let prepared = self.data.prepare_trained(&subject.config)?;
         let rows = self.rows(&prepared, &subject)?;
-        let (json, table) = measure(&subject, &prepared, &rows)?;
-        eprintln!("{} faces\n{table}", rows.len());
-        println!("{json}");
+        for (precision, onnx) in &subject.files {
+            let (mut json, table) = subject.measure(onnx, &prepared, &rows)?;
+            match precision {
+                Some(precision) => {
+                    json["precision"] = precision.name().into();
+                    eprintln!("{} faces, {precision}\n{table}", rows.len());
+                }
+                None => eprintln!("{} faces\n{table}", rows.len()),
+            }
+            println!("{json}");
+        }
         Ok(ExitCode::SUCCESS)
     }
 
@@ -110,53 +132,82 @@ impl Evaluate {
         }
         Ok(part.clone())
     }
-}
 
-fn of_run(shipped: &Shipped) -> Result<Subject> {
-    Ok(Subject {
-        onnx: shipped.onnx()?,
-        normalisation: shipped.state.config.normalisation,
-        temperature: 1.0,
-        config: shipped.state.config.clone(),
-        fingerprints: [shipped.state.data.clone(), shipped.state.held_out.clone()],
-    })
-}
+    fn of_run(&self, shipped: &Shipped) -> Result<Subject> {
+        let file = match &self.onnx {
+            Some(path) => {
+                let onnx = std::fs::read(path).with_context(|| format!("read {}", path.display()))?;
+                (None, onnx)
+            }
+            None => (Some(Precision::F32), shipped.onnx()?),
+        };
+        Ok(Subject {
+            files: vec![file],
+            normalisation: shipped.state.config.normalisation,
+            views: if self.mirrored { Views::Mirrored } else { Views::Plain },
+            temperature: 1.0,
+            config: shipped.state.config.clone(),
+            fingerprints: [shipped.state.data.clone(), shipped.state.held_out.clone()],
+        })
+    }
 
-fn of_bundle(bundle: &Bundle, task: Task) -> Result<Subject> {
-    let manifest = bundle.manifest();
-    let network = match task {
-        Task::Keypoints => &manifest.keypoints,
-        Task::Emotion => &manifest.emotion,
-    };
-    let file = network
-        .files
-        .first()
-        .context("evaluate: the bundle has no file for this network")?;
-    let training = &network.training;
-    let mut config = TrainConfig::original(task);
-    config.classes = manifest.classes.clone();
-    config.seed = training.seed;
-    config.split =
-        SplitConfig::from_manifest(&training.split).context("evaluate: the bundle was divided in an unknown way")?;
-    Ok(Subject {
-        onnx: bundle.read(file)?,
-        normalisation: network.normalisation,
-        temperature: manifest.decision.temperature,
-        config,
-        fingerprints: [&training.data, &training.held_out].map(|hash| hash.as_str().to_owned()),
-    })
-}
+    fn of_bundle(&self, bundle: &Bundle, task: Task) -> Result<Subject> {
+        let manifest = bundle.manifest();
+        let (network, output) = match task {
+            Task::Keypoints => (&manifest.keypoints, Output::Keypoints),
+            Task::Emotion => {
+                let classes = manifest.classes.len();
+                (&manifest.emotion, Output::Emotion { classes })
+            }
+        };
+        let training = &network.training;
+        let mut config = TrainConfig::original(task);
+        config.classes = manifest.classes.clone();
+        config.seed = training.seed;
+        config.split = SplitConfig::from_manifest(&training.split)
+            .context("evaluate: the bundle was divided in an unknown way")?;
+        let setup = Setup::of(network, output);
+        Ok(Subject {
+            files: self.files(bundle, network)?,
+            normalisation: setup.normalisation,
+            views: setup.views,
+            temperature: manifest.decision.temperature,
+            config,
+            fingerprints: [&training.data, &training.held_out].map(|hash| hash.as_str().to_owned()),
+        })
+    }
 
-fn measure(subject: &Subject, prepared: &Prepared, rows: &[u32]) -> Result<(String, String)> {
-    match prepared.samples.data() {
-        Data::Keypoints(data) => {
-            let metrics = keypoints(&subject.onnx, subject.normalisation, data, rows)?;
-            Ok((serde_json::to_string(&metrics)?, metrics.table()))
+    /// The files of a bundle's network that are asked for.
+    fn files(&self, bundle: &Bundle, network: &Entry) -> Result<Vec<(Option<Precision>, Vec<u8>)>> {
+        let wanted = |precision| self.precision.is_none_or(|wanted| wanted == precision);
+        let mut files = Vec::new();
+        for file in network.files.iter().filter(|file| wanted(file.precision)) {
+            files.push((Some(file.precision), bundle.read(file.into())?));
         }
-        Data::Emotion(data) => {
-            let metrics =
-                Judged::new(&subject.onnx, subject.normalisation, data, rows)?.metrics(data, subject.temperature)?;
-            Ok((serde_json::to_string(&metrics)?, metrics.table()))
+        if files.is_empty() {
+            bail!("evaluate: the bundle has no file of this precision for this network");
+        }
+        Ok(files)
+    }
+}
+
+impl Subject {
+    /// Figures of one file, as JSON and as a table.
+    fn measure(&self, onnx: &[u8], prepared: &Prepared, rows: &[u32]) -> Result<(Value, String)> {
+        let network = Exported {
+            onnx,
+            normalisation: self.normalisation,
+            views: self.views,
+        };
+        match prepared.samples.data() {
+            Data::Keypoints(data) => {
+                let metrics = keypoints(network, data, rows)?;
+                Ok((serde_json::to_value(&metrics)?, metrics.table()))
+            }
+            Data::Emotion(data) => {
+                let metrics = Judged::new(network, data, rows)?.metrics(data, self.temperature)?;
+                Ok((serde_json::to_value(&metrics)?, metrics.table()))
+            }
         }
     }
 }

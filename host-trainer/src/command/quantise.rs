@@ -35,6 +35,9 @@ pub(crate) struct Quantise {
     /// How the range of an activation is found.
     #[arg(long, value_enum, default_value_t = Observer::Mse)]
     observer: Observer,
+    /// Let each layer's bias make up for what rounding its weights moves on average.
+    #[arg(long)]
+    bias_correction: bool,
     /// A layer that stays 32-bit float; may be given several times.
     #[arg(long, value_name = "LAYER")]
     keep_float: Vec<String>,
@@ -55,7 +58,7 @@ impl Quantise {
             votes: None,
             skip_bad_rows: self.skip_bad_rows,
         };
-        let prepared = options.prepare(&shipped.state.config)?;
+        let prepared = options.prepare_trained(&shipped.state.config)?;
         if prepared.data != shipped.state.data {
             bail!(
                 "quantise: {} is not the data that the run was trained on",
@@ -65,6 +68,7 @@ impl Quantise {
         let faces = calibration(&prepared, shipped.state.config.normalisation, self.faces);
         let settings = Settings {
             observer: self.observer,
+            bias_correction: self.bias_correction,
             keep_float: self.keep_float.iter().cloned().collect(),
         };
         let quantised = quantise(&onnx, &description, &settings, &faces, &mut |step| eprintln!("{step}"))?;

@@ -86,17 +86,20 @@ impl Manifest {
             let again = self
                 .files()
                 .take(at)
-                .any(|other| other.path.eq_ignore_ascii_case(&file.path));
-            if again || !is_plain(&file.path) {
+                .any(|other| other.path.eq_ignore_ascii_case(file.path));
+            if again || !is_plain(file.path) {
                 return Err(ManifestError::Path {
                     path: file.path.clone(),
                 });
             }
             require(file.bytes > 0, "bytes", "above 0")?;
-            let finite = file.metrics.iter().all(|metric| metric.value.is_finite());
-            require(finite, "metrics", "finite numbers")?;
         }
-        Ok(())
+        let mut metrics = self.networks().flat_map(|file| &file.metrics);
+        require(
+            metrics.all(|metric| metric.value.is_finite()),
+            "metrics",
+            "finite numbers",
+        )
     }
 }
 
@@ -149,7 +152,7 @@ mod tests {
     use super::*;
     use crate::emotion::ClassSet;
     use crate::image::{CropRule, Normalisation};
-    use crate::manifest::{ModelFile, Precision, Sha256, Split, Training};
+    use crate::manifest::{GoldenFile, Metric, ModelFile, Precision, Sha256, Split, Training};
 
     fn file(path: &str, precision: Precision) -> ModelFile {
         ModelFile {
@@ -169,6 +172,7 @@ mod tests {
             parameters: 7,
             normalisation: Normalisation::Unit,
             crop: CropRule::IDENTITY,
+            mirrored: false,
             files,
             training: Training {
                 seed: 1,
@@ -199,6 +203,11 @@ mod tests {
             },
             keypoints: network("keypoints.onnx"),
             emotion: network("emotion.onnx"),
+            golden: GoldenFile {
+                path: Text::try_from("golden.json").unwrap(),
+                bytes: 10,
+                sha256: Sha256::from_bytes(&[7; 32]),
+            },
             combined: Some(file("combined.onnx", Precision::F32)),
         }
     }
@@ -209,6 +218,24 @@ mod tests {
         let back: Manifest = serde_json::from_str(&json).unwrap();
         assert_eq!(back, manifest());
         assert_eq!(back.check(), Ok(()));
+    }
+
+    #[test]
+    fn a_network_sees_no_mirror_image_unless_told() {
+        let json = serde_json::to_string(&manifest()).unwrap();
+        assert_eq!(json.matches(",\"mirrored\":false").count(), 2);
+        let back: Manifest = serde_json::from_str(&json.replace(",\"mirrored\":false", "")).unwrap();
+        assert_eq!(back, manifest());
+    }
+
+    #[test]
+    fn refuses_a_manifest_without_golden_vectors() {
+        let json = serde_json::to_string(&manifest()).unwrap();
+        let (before, rest) = json.split_once("\"golden\":").unwrap();
+        let (_, after) = rest.split_once("},").unwrap();
+        let text = std::format!("{before}{after}");
+        let error = std::format!("{}", serde_json::from_str::<Manifest>(&text).unwrap_err());
+        assert!(error.contains("missing field `golden`"), "{error}");
     }
 
     #[test]
@@ -228,7 +255,7 @@ mod tests {
     #[test]
     fn refuses_each_rule_broken() {
         type Break = fn(&mut Manifest);
-        let cases: [(&str, Break); 13] = [
+        let cases: [(&str, Break); 16] = [
             ("schema", |m| m.schema = 9),
             ("contract", |m| m.contract = 9),
             ("version", |m| m.version = 0),
@@ -247,6 +274,15 @@ mod tests {
                 m.emotion.files.push(file("b.onnx", Precision::F32)).unwrap();
             }),
             ("bytes", |m| m.emotion.files[0].bytes = 0),
+            ("bytes", |m| m.golden.bytes = 0),
+            ("stand once", |m| m.golden.path = m.emotion.files[0].path.clone()),
+            ("metrics", |m| {
+                let metric = Metric {
+                    name: Text::new(),
+                    value: f64::NAN,
+                };
+                m.emotion.files[0].metrics.push(metric).unwrap();
+            }),
             ("stand once", |m| {
                 m.emotion.files[0].path = m.keypoints.files[0].path.clone();
             }),

@@ -6,6 +6,8 @@
 
 mod check;
 
+use core::fmt;
+
 pub use check::ManifestError;
 use heapless::Vec;
 use serde::{Deserialize, Serialize};
@@ -15,7 +17,9 @@ use crate::emotion::ClassSet;
 use crate::image::{CropRule, Normalisation};
 
 /// Form of `manifest.json` that this code reads and writes.
-pub const SCHEMA: u32 = 1;
+///
+/// Schema 2 added the golden vectors, without which nobody can tell whether a network still computes what it did.
+pub const SCHEMA: u32 = 2;
 
 /// What goes into the networks and comes out of them.
 ///
@@ -61,6 +65,8 @@ pub struct Manifest {
     pub keypoints: Network,
     /// The network that tells the emotion.
     pub emotion: Network,
+    /// A few inputs with the outputs that each network file must give.
+    pub golden: GoldenFile,
     /// Both networks in one file, for callers whose pictures already are the crop of both; only where
     /// both normalise alike.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -89,6 +95,10 @@ pub struct Network {
     pub normalisation: Normalisation,
     /// How the crop lies relative to the detector's box.
     pub crop: CropRule,
+    /// Whether the network also sees the mirror image of the crop, its outputs are mirrored back (keypoints change
+    /// places by [`crate::keypoints::MIRROR`]), and the mean of both counts.
+    #[serde(default)]
+    pub mirrored: bool,
     /// The network in each precision that the bundle holds; at least one, none twice.
     pub files: Vec<ModelFile, MAX_FILES>,
     /// Where the weights come from.
@@ -142,6 +152,49 @@ pub struct ModelFile {
     pub metrics: Vec<Metric, MAX_METRICS>,
 }
 
+/// The file with the golden vectors.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GoldenFile {
+    /// Plain file name inside the bundle, as in [`ModelFile::path`].
+    pub path: Text<64>,
+    /// Size in bytes, above 0.
+    pub bytes: u64,
+    /// SHA-256 of the file, in hexadecimal.
+    pub sha256: Sha256,
+}
+
+/// What every file of a bundle has, whatever it holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FileRef<'a> {
+    /// Plain file name inside the bundle.
+    pub path: &'a Text<64>,
+    /// Size in bytes.
+    pub bytes: u64,
+    /// SHA-256 of the file.
+    pub sha256: &'a Sha256,
+}
+
+impl<'a> From<&'a ModelFile> for FileRef<'a> {
+    fn from(file: &'a ModelFile) -> Self {
+        Self {
+            path: &file.path,
+            bytes: file.bytes,
+            sha256: &file.sha256,
+        }
+    }
+}
+
+impl<'a> From<&'a GoldenFile> for FileRef<'a> {
+    fn from(file: &'a GoldenFile) -> Self {
+        Self {
+            path: &file.path,
+            bytes: file.bytes,
+            sha256: &file.sha256,
+        }
+    }
+}
+
 /// The numbers that a network computes with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -150,6 +203,22 @@ pub enum Precision {
     F32,
     /// 8-bit integers: `u8` activations, `s8` weights.
     Int8,
+}
+
+impl Precision {
+    /// As it stands in the manifest: `f32` or `int8`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::Int8 => "int8",
+        }
+    }
+}
+
+impl fmt::Display for Precision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
 }
 
 /// One measured figure.
@@ -207,13 +276,20 @@ impl From<Sha256> for Text<64> {
 }
 
 impl Manifest {
-    /// Every file that the bundle holds.
-    pub fn files(&self) -> impl Iterator<Item = &ModelFile> {
+    /// Every network file that the bundle holds.
+    pub fn networks(&self) -> impl Iterator<Item = &ModelFile> {
         self.keypoints
             .files
             .iter()
             .chain(&self.emotion.files)
             .chain(&self.combined)
+    }
+
+    /// Every file that the bundle holds beside the manifest.
+    pub fn files(&self) -> impl Iterator<Item = FileRef<'_>> {
+        self.networks()
+            .map(FileRef::from)
+            .chain(core::iter::once(FileRef::from(&self.golden)))
     }
 }
 

@@ -8,7 +8,9 @@
 //! Scheme and formulas: Jacob et al., Quantization and Training of Neural Networks for Efficient
 //! Integer-Arithmetic-Only Inference, 2018; Nagel et al., A White Paper on Neural Network Quantization, 2021.
 
+mod correct;
 mod observe;
+mod origin;
 mod probe;
 mod qdq;
 mod shapes;
@@ -17,11 +19,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Result, bail};
 use shared_model::image::{INPUT_LEN, Normalisation, SIDE, sample};
+use tract_onnx::pb::NodeProto;
 
 use super::graph::Graph;
 use super::{Description, metadata};
 use crate::train::prepare::Prepared;
 pub use observe::Observer;
+pub use origin::{check_origin, task_of};
 use probe::Probe;
 
 /// How a network is quantised.
@@ -29,6 +33,8 @@ use probe::Probe;
 pub struct Settings {
     /// How the range of an activation is found.
     pub observer: Observer,
+    /// Whether biases make up for what rounding the weights moves on average.
+    pub bias_correction: bool,
     /// Layers that stay 32-bit floats, by name.
     pub keep_float: BTreeSet<String>,
 }
@@ -123,12 +129,20 @@ pub fn quantise(
     }
     tell(&format!("observing activations of {} faces", calibration.len()));
     let ranges = observe::ranges(&graph, settings.observer, calibration)?;
+    let corrected = if settings.bias_correction {
+        tell("correcting biases");
+        correct::correct(&graph, calibration)?
+    } else {
+        graph.clone()
+    };
     tell("measuring what each layer costs");
-    let errors = layer_errors(&graph, &ranges, &layers, calibration)?;
+    let errors = layer_errors(&graph, &corrected, &ranges, calibration)?;
     let float: BTreeSet<&str> = settings.keep_float.iter().map(String::as_str).collect();
-    let quantised = qdq::rewrite(&graph, &ranges, &|layer| !float.contains(layer))?;
+    let quantised = qdq::rewrite(&corrected, &ranges, &|layer| !float.contains(layer))?;
+    let mut metadata = metadata(description);
+    metadata.push((origin::KEY, origin::of(onnx)));
     Ok(Quantised {
-        onnx: quantised.write(&metadata(description)),
+        onnx: quantised.write(&metadata),
         layers: errors,
     })
 }
@@ -136,26 +150,34 @@ pub fn quantise(
 /// Faces over which the cost of a layer is measured.
 const COMPARED: usize = 24;
 
+/// Quantises each layer of `graph` alone, with its bias of `corrected`.
 fn layer_errors(
     graph: &Graph,
+    corrected: &Graph,
     ranges: &BTreeMap<String, Range>,
-    layers: &[String],
     calibration: &[Vec<f32>],
 ) -> Result<Vec<LayerError>> {
     let faces = &calibration[..calibration.len().min(COMPARED)];
     let outputs: Vec<(&str, usize)> = graph.outputs.iter().map(|(name, len)| (name.as_str(), *len)).collect();
     let exact = Probe::of_outputs(&graph.write(&[]), &outputs)?.all(faces)?;
-    layers
-        .iter()
-        .map(|layer| {
-            let one = qdq::rewrite(graph, ranges, &|name| name == layer)?;
-            let rough = Probe::of_outputs(&one.write(&[]), &outputs)?.all(faces)?;
-            Ok(LayerError {
-                name: layer.clone(),
-                sqnr_db: sqnr(&exact, &rough),
-            })
+    let error = |layer: &NodeProto| {
+        let mut alone = graph.clone();
+        if let Some((name, bias)) = layer
+            .input
+            .get(2)
+            .and_then(|name| corrected.weights.get_key_value(name))
+        {
+            alone.weights.insert(name.clone(), bias.clone());
+        }
+        let one = qdq::rewrite(&alone, ranges, &|name| name == layer.name)?;
+        let rough = Probe::of_outputs(&one.write(&[]), &outputs)?.all(faces)?;
+        Ok(LayerError {
+            name: layer.name.clone(),
+            sqnr_db: sqnr(&exact, &rough),
         })
-        .collect()
+    };
+    let layers = graph.nodes.iter().filter(|node| qdq::has_weights(node));
+    layers.map(error).collect()
 }
 
 /// Signal to noise over all faces; each row holds the outputs of one face.

@@ -21,7 +21,8 @@ pub(super) fn layers(graph: &Graph) -> Vec<String> {
         .collect()
 }
 
-fn has_weights(node: &NodeProto) -> bool {
+/// Whether a node is a layer with weights.
+pub(super) fn has_weights(node: &NodeProto) -> bool {
     matches!(node.op_type.as_str(), "Conv" | "Gemm")
 }
 
@@ -202,6 +203,16 @@ fn per_channel(weight: &Weight) -> (Vec<i8>, Vec<f32>) {
         scales.push(scale);
     }
     (integers, scales)
+}
+
+/// Weights as they come back from their integers.
+pub(super) fn rounded(weight: &Weight) -> Vec<f32> {
+    let (integers, scales) = per_channel(weight);
+    let each = weight.values.len() / weight.dims[0].max(1);
+    let channels = integers.chunks_exact(each).zip(scales);
+    channels
+        .flat_map(|(channel, scale)| channel.iter().map(move |value| f32::from(*value) * scale))
+        .collect()
 }
 
 #[cfg(test)]

@@ -1,0 +1,128 @@
+//! What the manifest says of networks and files.
+
+use anyhow::{Result, anyhow};
+use edge_runtime::predict::Views;
+use sha2::{Digest, Sha256 as Hasher};
+use shared_model::Text;
+use shared_model::manifest::{GoldenFile, Metric, ModelFile, Network, Precision, Sha256, Training};
+
+use super::Source;
+use super::measured::Measured;
+use crate::evaluate::{EmotionMetrics, KeypointMetrics};
+
+/// Name of the file with the golden vectors.
+pub(super) const GOLDEN: &str = "golden.json";
+
+/// Name of a network's file.
+pub(super) fn path(network: &str, precision: Precision) -> String {
+    match precision {
+        Precision::F32 => format!("{network}.onnx"),
+        Precision::Int8 => format!("{network}-int8.onnx"),
+    }
+}
+
+/// The manifest's entry of a network called `name`; `list` names the metrics.
+pub(super) fn network<M>(
+    name: &str,
+    source: &Source<'_>,
+    measured: &Measured<M>,
+    list: fn(&M) -> Vec<(&'static str, f64)>,
+) -> Result<Network> {
+    let state = &source.shipped.state;
+    let mut files = heapless::Vec::new();
+    for file in measured.files() {
+        let entry = model_file(
+            &path(name, file.precision),
+            file.precision,
+            &file.onnx,
+            list(&file.metrics),
+        )?;
+        files.push(entry).map_err(|_| anyhow!("bundle: too many files"))?;
+    }
+    Ok(Network {
+        architecture: text(&state.config.architecture.name(), "architecture")?,
+        parameters: measured.parameters as u32,
+        normalisation: state.config.normalisation,
+        crop: measured.crop.rule,
+        mirrored: source.views == Views::Mirrored,
+        files,
+        training: Training {
+            seed: state.config.seed,
+            epochs: source.shipped.epoch,
+            rows: state.train_rows,
+            data: sha(&state.data)?,
+            held_out: sha(&state.held_out)?,
+            split: state.config.split.to_manifest(),
+        },
+    })
+}
+
+/// The manifest's entry of a network file.
+pub(super) fn model_file(
+    path: &str,
+    precision: Precision,
+    bytes: &[u8],
+    metrics: Vec<(&str, f64)>,
+) -> Result<ModelFile> {
+    let mut list = heapless::Vec::new();
+    for (name, value) in metrics {
+        let metric = Metric {
+            name: text(name, "metric")?,
+            value,
+        };
+        list.push(metric).map_err(|_| anyhow!("bundle: too many metrics"))?;
+    }
+    Ok(ModelFile {
+        path: text(path, "path")?,
+        precision,
+        bytes: bytes.len() as u64,
+        sha256: hash(bytes),
+        metrics: list,
+    })
+}
+
+/// The manifest's entry of the golden vectors.
+pub(super) fn golden_file(bytes: &[u8]) -> Result<GoldenFile> {
+    Ok(GoldenFile {
+        path: text(GOLDEN, "path")?,
+        bytes: bytes.len() as u64,
+        sha256: hash(bytes),
+    })
+}
+
+/// Metrics of a keypoint network, as `evaluate` names them.
+pub(super) fn keypoint_list(metrics: &KeypointMetrics) -> Vec<(&'static str, f64)> {
+    let mut list = vec![
+        ("faces", metrics.faces as f64),
+        ("mse_px2", metrics.mse_px2),
+        ("rmse_px", metrics.rmse_px),
+        ("mean_error_px", metrics.mean_error_px),
+    ];
+    list.extend(metrics.normalised_error.map(|error| ("normalised_error", error)));
+    list
+}
+
+/// Metrics of an emotion network, as `evaluate` names them.
+pub(super) fn emotion_list(metrics: &EmotionMetrics) -> Vec<(&'static str, f64)> {
+    vec![
+        ("faces", metrics.faces as f64),
+        ("accuracy", metrics.accuracy),
+        ("macro_f1", metrics.macro_average.f1),
+        ("weighted_f1", metrics.weighted_average.f1),
+        ("log_loss", metrics.log_loss),
+        ("calibration_error", metrics.calibration_error),
+    ]
+}
+
+/// A text that fits its place in the manifest.
+pub(super) fn text<const N: usize>(value: &str, what: &str) -> Result<Text<N>> {
+    Text::try_from(value).map_err(|_| anyhow!("bundle: {what} `{value}` is longer than {N} bytes"))
+}
+
+fn sha(hex: &str) -> Result<Sha256> {
+    Sha256::try_from(text::<64>(hex, "fingerprint")?).map_err(|error| anyhow!("bundle: {error}"))
+}
+
+fn hash(bytes: &[u8]) -> Sha256 {
+    Sha256::from_bytes(&Hasher::digest(bytes).into())
+}

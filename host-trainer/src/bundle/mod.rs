@@ -1,0 +1,191 @@
+//! Puts two trained networks, their figures and their manifest into one directory.
+
+mod entry;
+mod measured;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use edge_runtime::predict::{Golden, Output, Views};
+use shared_model::manifest::{CONTRACT, EMOTION_NAME, FILE_NAME, KEYPOINTS_NAME, Manifest, Precision, SCHEMA};
+
+use crate::card;
+use crate::golden::pictures;
+use crate::model::Task;
+use crate::onnx::merge;
+use crate::train::checkpoint::replace;
+use crate::train::prepare::Prepared;
+use crate::train::samples::Data;
+use crate::train::shipped::Shipped;
+use entry::{GOLDEN, emotion_list, golden_file, keypoint_list, model_file, path, text};
+pub(crate) use measured::{Measured, Measurements, NetworkFile};
+use measured::{measure_emotion, measure_keypoints};
+
+/// Name of the file with both networks.
+const COMBINED: &str = "combined.onnx";
+
+/// A trained network with the data that it is measured on.
+pub struct Source<'a> {
+    /// Its best weights.
+    pub shipped: &'a Shipped,
+    /// What [`crate::onnx::quantise::quantise`] made of them, if the bundle is to hold it.
+    pub int8: Option<&'a [u8]>,
+    /// What of a face the network sees on the device.
+    pub views: Views,
+    /// Its data, divided as in training.
+    pub prepared: &'a Prepared,
+}
+
+/// What a bundle is called.
+pub struct Identity {
+    /// For people.
+    pub name: String,
+    /// Grows with every release.
+    pub version: u32,
+    /// Commit of the trainer, or `unknown`.
+    pub commit: String,
+    /// Whether the bundle also holds both networks in one file, for callers whose pictures already are
+    /// the crop of both; they must normalise alike.
+    pub combined: bool,
+    /// Accuracy that an accepted verdict must have on the validation part; sets the abstain threshold.
+    pub accepted_accuracy: f64,
+}
+
+/// Writes a bundle to `out`, which must not exist or be empty; gives the manifest.
+pub fn write(out: &Path, keypoint: &Source<'_>, emotion: &Source<'_>, identity: &Identity) -> Result<Manifest> {
+    refuse_full(out)?;
+    check(keypoint, Task::Keypoints)?;
+    check(emotion, Task::Emotion)?;
+    let hidden = hidden(out)?;
+    fs::create_dir_all(&hidden).with_context(|| format!("create {}", hidden.display()))?;
+    let measured = measure(keypoint, emotion, identity)?;
+    let golden = serde_json::to_vec(&golden(&measured, keypoint, emotion)?)?;
+    let combined = combined(&measured, keypoint, emotion, identity)?;
+    let manifest = Manifest {
+        schema: SCHEMA,
+        contract: CONTRACT,
+        name: text(&identity.name, "name")?,
+        version: identity.version,
+        commit: text(&identity.commit, "commit")?,
+        classes: emotion.shipped.state.config.classes.clone(),
+        decision: measured.decision,
+        keypoints: entry::network(KEYPOINTS_NAME, keypoint, &measured.keypoints, keypoint_list)?,
+        emotion: entry::network(EMOTION_NAME, emotion, &measured.emotion, emotion_list)?,
+        golden: golden_file(&golden)?,
+        combined: combined
+            .as_ref()
+            .map(|bytes| model_file(COMBINED, Precision::F32, bytes, Vec::new()))
+            .transpose()?,
+    };
+    manifest.check()?;
+    write_networks(&hidden, KEYPOINTS_NAME, &measured.keypoints)?;
+    write_networks(&hidden, EMOTION_NAME, &measured.emotion)?;
+    if let Some(combined) = &combined {
+        replace(&hidden.join(COMBINED), combined)?;
+    }
+    replace(&hidden.join(GOLDEN), &golden)?;
+    let card = card::card(&manifest, &measured, [keypoint, emotion]);
+    replace(&hidden.join("README.md"), card.as_bytes())?;
+    let mut json = serde_json::to_vec_pretty(&manifest)?;
+    json.push(b'\n');
+    replace(&hidden.join(FILE_NAME), &json)?;
+    if out.exists() {
+        fs::remove_dir(out).with_context(|| format!("replace {}", out.display()))?;
+    }
+    fs::rename(&hidden, out).with_context(|| format!("move the bundle to {}", out.display()))?;
+    Ok(manifest)
+}
+
+fn measure(keypoint: &Source<'_>, emotion: &Source<'_>, identity: &Identity) -> Result<Measurements> {
+    let (Data::Keypoints(faces), Data::Emotion(labelled)) =
+        (keypoint.prepared.samples.data(), emotion.prepared.samples.data())
+    else {
+        bail!("bundle: the data sets do not belong to the networks")
+    };
+    let keypoints = measure_keypoints(keypoint, faces)?;
+    let (emotion, decision, calibration) = measure_emotion(emotion, labelled, identity.accepted_accuracy)?;
+    Ok(Measurements {
+        keypoints,
+        emotion,
+        decision,
+        calibration,
+    })
+}
+
+fn golden(measured: &Measurements, keypoint: &Source<'_>, emotion: &Source<'_>) -> Result<Golden> {
+    let mut golden = Golden {
+        pictures: pictures(),
+        outputs: Vec::new(),
+    };
+    let classes = emotion.shipped.state.config.classes.len();
+    measured.keypoints.record(&mut golden, keypoint, Output::Keypoints)?;
+    measured
+        .emotion
+        .record(&mut golden, emotion, Output::Emotion { classes })?;
+    Ok(golden)
+}
+
+/// Both networks in one file, in 32-bit floats, if that is wanted.
+fn combined(
+    measured: &Measurements,
+    keypoint: &Source<'_>,
+    emotion: &Source<'_>,
+    identity: &Identity,
+) -> Result<Option<Vec<u8>>> {
+    if !identity.combined {
+        return Ok(None);
+    }
+    if keypoint.shipped.state.config.normalisation != emotion.shipped.state.config.normalisation {
+        bail!("bundle: the two networks normalise their input differently and cannot be combined");
+    }
+    let both = [&measured.keypoints.float.onnx, &measured.emotion.float.onnx];
+    Ok(Some(merge(both[0], both[1], &emotion.shipped.description())?))
+}
+
+fn write_networks<M>(folder: &Path, name: &str, measured: &Measured<M>) -> Result<()> {
+    for file in measured.files() {
+        replace(&folder.join(path(name, file.precision)), &file.onnx)?;
+    }
+    Ok(())
+}
+
+fn refuse_full(out: &Path) -> Result<()> {
+    let full = out.exists()
+        && fs::read_dir(out)
+            .with_context(|| format!("list {}", out.display()))?
+            .next()
+            .is_some();
+    if full {
+        bail!(
+            "{} is not empty: name another directory, or move it away",
+            out.display()
+        );
+    }
+    Ok(())
+}
+
+/// Where a bundle grows before it gets its name.
+fn hidden(out: &Path) -> Result<PathBuf> {
+    let name = out
+        .file_name()
+        .with_context(|| format!("{} is no name for a directory", out.display()))?;
+    let mut hidden = std::ffi::OsString::from(".writing-");
+    hidden.push(name);
+    Ok(out.with_file_name(hidden))
+}
+
+/// The run must have been trained for the task, and on this data.
+fn check(source: &Source<'_>, task: Task) -> Result<()> {
+    let state = &source.shipped.state;
+    if state.config.task != task {
+        bail!(
+            "bundle: the run given for {task:?} was trained for {:?}",
+            state.config.task
+        );
+    }
+    if state.data != source.prepared.data || state.held_out != source.prepared.held_out {
+        bail!("bundle: the data given for {task:?} differs from what its run was trained on");
+    }
+    Ok(())
+}

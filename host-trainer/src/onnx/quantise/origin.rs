@@ -1,0 +1,83 @@
+//! What a quantised file was made of, so that it is never bundled with the weights of another training.
+
+use anyhow::{Context, Result, bail};
+use prost::Message;
+use sha2::{Digest, Sha256};
+use shared_model::manifest::{EMOTION_NAME, KEYPOINTS_NAME};
+use tract_onnx::pb::ModelProto;
+
+use crate::model::Task;
+use crate::train::checkpoint::hex;
+
+/// Key in the metadata of a quantised file: SHA-256 of the 32-bit file, in hexadecimal.
+pub(super) const KEY: &str = "quantised_from";
+
+/// What [`KEY`] says of files made of this one.
+pub(super) fn of(onnx: &[u8]) -> String {
+    hex(&Sha256::digest(onnx))
+}
+
+/// Checks that a file was quantised from this one.
+pub fn check_origin(quantised: &[u8], onnx: &[u8]) -> Result<()> {
+    let model = ModelProto::decode(quantised).context("read a quantised file")?;
+    let found = model.metadata_props.iter().find(|entry| entry.key == KEY);
+    match found {
+        None => bail!("the file was not written by `host-trainer quantise`"),
+        Some(entry) if entry.value != of(onnx) => {
+            bail!("the file was quantised from other weights than those of the run: quantise the run again")
+        }
+        Some(_) => Ok(()),
+    }
+}
+
+/// What a network file with one output tells.
+pub fn task_of(onnx: &[u8]) -> Result<Task> {
+    let graph = ModelProto::decode(onnx).context("read a network file")?.graph;
+    let outputs: Vec<String> = (graph.unwrap_or_default().output.into_iter())
+        .map(|output| output.name)
+        .collect();
+    match outputs.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        [KEYPOINTS_NAME] => Ok(Task::Keypoints),
+        [EMOTION_NAME] => Ok(Task::Emotion),
+        _ => bail!(
+            "the file gives `{}`; a network of a bundle gives `{KEYPOINTS_NAME}` or `{EMOTION_NAME}`",
+            outputs.join("`, `")
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::onnx::graph::{Graph, node};
+
+    fn file(outputs: &[&str], metadata: &[(&str, String)]) -> Vec<u8> {
+        let graph = Graph {
+            input: "input".into(),
+            nodes: vec![node("Relu", &["input"], "rectified", Vec::new())],
+            outputs: outputs.iter().map(|name| ((*name).to_owned(), 5)).collect(),
+            ..Graph::default()
+        };
+        graph.write(metadata)
+    }
+
+    #[test]
+    fn knows_the_file_it_was_made_of() {
+        let (own, other) = (file(&["emotion"], &[]), file(&["keypoints"], &[]));
+        let quantised = file(&["emotion"], &[(KEY, of(&own))]);
+        check_origin(&quantised, &own).unwrap();
+        let error = check_origin(&quantised, &other).unwrap_err().to_string();
+        assert!(error.contains("quantise the run again"), "{error}");
+        let error = check_origin(&own, &own).unwrap_err().to_string();
+        assert!(error.contains("not written by"), "{error}");
+        assert!(check_origin(b"nothing", &own).is_err());
+    }
+
+    #[test]
+    fn tells_the_task_by_the_output() {
+        assert_eq!(task_of(&file(&["keypoints"], &[])).unwrap(), Task::Keypoints);
+        assert_eq!(task_of(&file(&["emotion"], &[])).unwrap(), Task::Emotion);
+        let error = task_of(&file(&["keypoints", "emotion"], &[])).unwrap_err().to_string();
+        assert!(error.contains("`keypoints`, `emotion`"), "{error}");
+    }
+}
