@@ -19,7 +19,7 @@ use shared_model::emotion::Label;
 
 use crate::bundle;
 use crate::decide::DecideConfig;
-use crate::predict::PrecisionChoice;
+use crate::predict::{PrecisionChoice, Threads};
 use crate::sink::gpio::Polarity;
 
 pub use face::{FaceConfig, FaceMode, PolicyName};
@@ -46,6 +46,9 @@ pub struct Config {
     /// Which of the bundle's files run.
     #[serde(default)]
     pub precision: PrecisionChoice,
+    /// How many threads the networks run on, 1 or 2.
+    #[serde(default)]
+    pub threads: Threads,
     /// Where frames come from.
     pub source: SourceConfig,
     /// Where the face is.

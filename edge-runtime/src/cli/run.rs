@@ -85,7 +85,7 @@ fn stages(config: &Config, shared: &Shared) -> Result<Stages, Failure> {
         .map_err(|error| Failure::new(code::CONFIG, error))?;
     Ok(Stages {
         watch: watch(config)?,
-        predictor: Predictor::load_in(&bundle, config.precision)?,
+        predictor: Predictor::load_in(&bundle, config.precision)?.on(config.threads),
         sinks: sinks(config, &classes, shared)?,
         classes,
         decider,

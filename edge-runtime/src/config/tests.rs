@@ -12,6 +12,7 @@ fn fills_in_the_defaults() {
     let config = Config::parse(LEAST).unwrap();
     assert_eq!(config.bundle, Path::new(bundle::DEFAULT_DIR));
     assert_eq!(config.precision, PrecisionChoice::Auto);
+    assert_eq!(config.threads, Threads::Two);
     assert_eq!(config.source.origin, Origin::Files(Input::Path("clip.y4m".into())));
     assert_eq!((config.source.pace, config.source.repeat), (Pace::Fast, Repeat::Once));
     assert_eq!(config.decide.0, DecideConfig::default());
@@ -53,6 +54,7 @@ fn names_line_column_key_and_the_nearest_known_key() {
             "schema = 1\nprecision = \"int9\"\n[source]\nuri = \"-\"\n",
             "did you mean `int8`?",
         ),
+        ("schema = 1\nthreads = 3\n[source]\nuri = \"-\"\n", "must be 1 or 2"),
         ("schema = 1\n[source]\nuri = 7\n", "3:7: `uri`"),
         ("schema = 1\n[source]\n", "missing field `uri`"),
         ("[source]\nuri = \"-\"\n", "missing field `schema`"),

@@ -12,6 +12,7 @@ mod layer;
 mod model;
 mod quantised;
 mod structure;
+mod threads;
 
 use std::path::PathBuf;
 
@@ -27,6 +28,7 @@ pub use face_network::{FaceNetwork, Output, Setup, Views};
 pub use golden::{Golden, GoldenOutputs, GoldenPicture};
 pub use layer::Layer;
 pub use model::{Arithmetic, Model};
+pub use threads::Threads;
 
 /// Why a network cannot be loaded or run.
 #[derive(Debug, thiserror::Error)]
@@ -156,6 +158,7 @@ pub struct Predictor {
     keypoints: Part,
     emotion: Part,
     temperature: f32,
+    threads: Threads,
     /// What was cut last.
     crops: Option<Crops>,
 }
@@ -182,8 +185,15 @@ impl Predictor {
             keypoints: Part::load(bundle, &manifest.keypoints, Output::Keypoints, choice, &golden)?,
             emotion: Part::load(bundle, &manifest.emotion, Output::Emotion { classes }, choice, &golden)?,
             temperature: manifest.decision.temperature,
+            threads: Threads::default(),
             crops: None,
         })
+    }
+
+    /// The same networks, on so many threads.
+    #[must_use]
+    pub fn on(self, threads: Threads) -> Self {
+        Self { threads, ..self }
     }
 
     /// Precision of the files that run, keypoints and emotion.
@@ -222,8 +232,8 @@ impl Predictor {
     /// Runs both networks on what [`Predictor::crop`] cut last.
     pub fn run(&mut self) -> Result<Prediction, PredictError> {
         let crops = self.crops.ok_or(PredictError::Input(0))?;
-        self.keypoints.network.run()?;
-        self.emotion.network.run()?;
+        let (keypoints, emotion) = (&mut self.keypoints.network, &mut self.emotion.network);
+        self.threads.run(|| keypoints.run(), || emotion.run())?;
         Ok(Prediction {
             scores: self.scores()?,
             keypoints: self.points(&crops.keypoints)?,
@@ -310,6 +320,15 @@ mod tests {
             assert!((110.0 + (near[0] - 10.0) * 2.0 - far[0]).abs() < 1e-2);
             assert!((20.0 + (near[1] - 20.0) * 2.0 - far[1]).abs() < 1e-2);
         }
+    }
+
+    #[test]
+    fn threads_do_not_change_the_prediction() {
+        let data = gradient(SIDE, SIDE);
+        let picture = GrayView::new(&data, SIDE, SIDE).unwrap();
+        let crops = Crops::both(picture.bounds());
+        let on = |threads| predictor().on(threads).predict(picture, &crops).unwrap();
+        assert_eq!(on(Threads::One), on(Threads::Two));
     }
 
     #[test]
