@@ -5,7 +5,8 @@ use std::path::Path;
 
 use edge_runtime::predict::{Arithmetic, Model};
 use serde_json::Value;
-use sha2::{Digest, Sha256};
+use sha2::{Digest, Sha256 as Hasher};
+use shared_model::manifest::Sha256;
 
 use crate::path::onnx_runtime;
 use crate::support::faces;
@@ -130,7 +131,7 @@ pub(crate) fn damage_behind_a_new_hash_is_refused(bundle: &Path, picture: &Path)
     let manifest = bundle.join("manifest.json");
     let file = bundle.join("emotion-int8.onnx");
     let (json, mut onnx) = (fs::read_to_string(&manifest).unwrap(), fs::read(&file).unwrap());
-    let hash = |bytes: &[u8]| -> String { Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect() };
+    let hash = |bytes: &[u8]| Sha256::from_bytes(&Hasher::digest(bytes).into()).as_str().to_owned();
     let before = (json.clone(), onnx.clone());
     // The weights lie at the end, as bytes: a stretch of them is overwritten.
     let middle = onnx.len() / 2;
