@@ -9,8 +9,9 @@ use host_trainer::data::BadRows;
 use host_trainer::device::Backend;
 use host_trainer::model::Task;
 use host_trainer::train::prepare::{Files, Prepared, read};
+use host_trainer::train::provenance::Provenance;
 use host_trainer::train::shipped::Shipped;
-use host_trainer::train::{Ended, Event, Job, train};
+use host_trainer::train::{CHECKPOINT_EVERY, Ended, Event, Job, train};
 
 use crate::support::faces;
 use crate::support::programs::{program, run};
@@ -41,6 +42,8 @@ fn go(prepared: &Prepared, run: &Path, resume: bool, stop_after: u32) -> Ended {
         run,
         backend: Backend::Flex,
         resume,
+        checkpoint_every: CHECKPOINT_EVERY,
+        begun: Provenance::default(),
     };
     let stop = AtomicBool::new(false);
     let mut steps = 0;

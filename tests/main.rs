@@ -9,6 +9,7 @@ mod architecture;
 mod default_bundle;
 mod deploy;
 mod flash;
+mod honest;
 mod interrupted;
 mod path;
 mod quantised;

@@ -2,9 +2,11 @@
 
 use std::process::Command;
 
-/// Commit of the working tree that this runs in, as far as git tells; else `unknown`.
+/// Commit of the source that this was built from, as far as git still tells; else `unknown`.
 pub(crate) fn commit() -> String {
-    let output = Command::new("git").args(["rev-parse", "HEAD"]).output();
+    let output = Command::new("git")
+        .args(["-C", env!("CARGO_MANIFEST_DIR"), "rev-parse", "HEAD"])
+        .output();
     let text = output
         .ok()
         .filter(|output| output.status.success())

@@ -12,6 +12,7 @@ use host_trainer::measure::{Exported, Judged, keypoints};
 use host_trainer::model::Task;
 use host_trainer::train::prepare::Prepared;
 use host_trainer::train::samples::Data;
+use host_trainer::train::seen::Seen;
 use host_trainer::train::shipped::Shipped;
 use serde_json::Value;
 use shared_model::image::Normalisation;
@@ -65,8 +66,10 @@ enum Part {
     Validation,
     /// Faces that were trained on.
     Train,
-    /// All faces of a file that was neither trained on nor chosen by.
+    /// All faces of a file with none that was trained on or chosen by.
     Other,
+    /// All faces of a file, those that were trained on included.
+    All,
 }
 
 /// What is measured.
@@ -116,6 +119,9 @@ impl Evaluate {
             if known {
                 bail!("evaluate: this is the data that was trained on; --part other is for another file");
             }
+            self.refuse_seen(prepared)?;
+        }
+        if matches!(self.part, Part::Other | Part::All) {
             return Ok((0..prepared.samples.data().faces().len() as u32).collect());
         }
         if !known {
@@ -131,6 +137,26 @@ impl Evaluate {
             bail!("evaluate: this run was divided into variants of faces; its figures are those of its history.csv");
         }
         Ok(part.clone())
+    }
+
+    /// Refuses a file with faces that the run has seen.
+    fn refuse_seen(&self, prepared: &Prepared) -> Result<()> {
+        let seen = self.network.run.as_deref().map(Seen::of_run).transpose()?.flatten();
+        let Some(seen) = seen else {
+            eprintln!("what was trained on is known by its fingerprint alone: single faces of it are not looked for");
+            return Ok(());
+        };
+        let data = prepared.samples.data();
+        let rows = seen.among(data.faces());
+        if let Some(first) = data.file_rows(&rows).first() {
+            bail!(
+                "evaluate: {} of {} faces were trained on or chosen by, the first in row {first}; leave them out, or \
+                 measure on all with --part all",
+                rows.len(),
+                data.faces().len()
+            );
+        }
+        Ok(())
     }
 
     fn of_run(&self, shipped: &Shipped) -> Result<Subject> {

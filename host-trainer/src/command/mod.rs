@@ -10,6 +10,7 @@ mod export;
 mod progress;
 mod quantise;
 mod train;
+mod words;
 
 use std::process::ExitCode;
 

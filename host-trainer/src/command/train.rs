@@ -4,17 +4,21 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use host_trainer::config::TrainConfig;
 use host_trainer::device::Backend;
 use host_trainer::model::Task;
-use host_trainer::train::{Ended, Job, train};
+use host_trainer::train::provenance::Provenance;
+use host_trainer::train::{CHECKPOINT_EVERY, Ended, Job, train};
 
+use super::commit::commit;
 use super::data::DataOptions;
 use super::exit;
 use super::progress::Progress;
+use super::words;
 
 /// Train a network, or go on with a training.
 ///
@@ -33,6 +37,9 @@ pub(crate) struct Train {
     /// Go on from the newest checkpoint in the run's directory.
     #[arg(long)]
     resume: bool,
+    /// Longest time between two checkpoints, in seconds; each epoch ends with one in any case.
+    #[arg(long, value_name = "SECONDS", default_value_t = CHECKPOINT_EVERY.as_secs())]
+    checkpoint_every: u64,
     /// How faces are varied and divided.
     #[arg(long, value_enum, default_value_t = Protocol::Honest)]
     protocol: Protocol,
@@ -98,6 +105,8 @@ impl Train {
             run: &self.out,
             backend: self.device,
             resume: self.resume,
+            checkpoint_every: Duration::from_secs(self.checkpoint_every),
+            begun: begun(),
         };
         Ok(match train(&job, &stop, &mut |event| progress.tell(&event))? {
             Ended::Finished => ExitCode::SUCCESS,
@@ -110,5 +119,16 @@ impl Train {
                 ExitCode::from(exit::INTERRUPTED)
             }
         })
+    }
+}
+
+/// This process, for the run's directory.
+fn begun() -> Provenance {
+    let directory = std::env::current_dir().map_or_else(|_| String::new(), |path| path.display().to_string());
+    Provenance {
+        command: words::own(),
+        directory,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        commit: commit(),
     }
 }

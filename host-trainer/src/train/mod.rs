@@ -10,11 +10,13 @@ pub mod history;
 mod learner;
 mod params;
 pub mod prepare;
+pub mod provenance;
 #[cfg(test)]
 mod reference_tests;
 mod replicas;
 pub mod samples;
 mod schedule;
+pub mod seen;
 pub mod shipped;
 mod validate;
 
@@ -34,12 +36,17 @@ use checkpoint::State;
 use history::EpochRecord;
 use learner::Learner;
 use prepare::Prepared;
+use provenance::Provenance;
+use seen::Seen;
 
 /// The order of the rows in an epoch draws from the stream of this sample number, which no row has.
 const ORDER: u64 = u64::MAX;
 
-/// Longest time between two checkpoints.
-const CHECKPOINT_EVERY: Duration = Duration::from_mins(5);
+/// The settings, in a run's directory; it is there from the beginning of the run.
+const SETTINGS: &str = "config.toml";
+
+/// Longest time between two checkpoints, where nothing else is asked for.
+pub const CHECKPOINT_EVERY: Duration = Duration::from_mins(5);
 
 /// A training to be run, or to go on with.
 pub struct Job<'a> {
@@ -53,6 +60,10 @@ pub struct Job<'a> {
     pub backend: Backend,
     /// Go on from the newest checkpoint, instead of starting.
     pub resume: bool,
+    /// Longest time between two checkpoints; there is one at the end of each epoch in any case.
+    pub checkpoint_every: Duration,
+    /// How it was asked for; noted where it starts.
+    pub begun: Provenance,
 }
 
 /// What a training tells while it runs.
@@ -125,7 +136,9 @@ pub fn train(job: &Job<'_>, stop: &AtomicBool, tell: &mut dyn FnMut(Event<'_>)) 
             }
             learner.step(job.prepared, batch, steps * u64::from(job.config.epochs))?;
             tell(learner.progress());
-            if saved.elapsed() > CHECKPOINT_EVERY {
+            // The last step's checkpoint is that of the epoch, which it must not be mistaken for.
+            let last = learner.state.step_of_epoch == steps;
+            if !last && saved.elapsed() >= job.checkpoint_every {
                 learner.save(job.run)?;
                 saved = Instant::now();
             }
@@ -167,7 +180,7 @@ fn start(job: &Job<'_>, tell: &mut dyn FnMut(Event<'_>)) -> Result<Learner> {
             }
             Learner::resume(found, job.backend)
         }
-        (None, true) => bail!(
+        (None, true) if !damaged.is_empty() || !job.run.join(SETTINGS).exists() => bail!(
             "resume: {} holds no whole checkpoint; start without --resume",
             folder.display()
         ),
@@ -175,17 +188,26 @@ fn start(job: &Job<'_>, tell: &mut dyn FnMut(Event<'_>)) -> Result<Learner> {
             "{} already holds a training: go on with --resume, or name another directory",
             place.display()
         ),
-        (None, false) => {
-            let text = toml::to_string(&job.config)?;
-            checkpoint::replace(&job.run.join("config.toml"), text.as_bytes())?;
-            Learner::new(&job.config, job.prepared, job.backend)
-        }
+        // A training that was stopped before its first checkpoint goes on from its beginning.
+        (None, _) => begin(job),
     }
+}
+
+/// A fresh learner; what belongs to it is noted in the run's directory, the settings last.
+fn begin(job: &Job<'_>) -> Result<Learner> {
+    job.begun.write(job.run)?;
+    Seen::of(job.prepared).write(job.run)?;
+    let (path, text) = (job.run.join(SETTINGS), toml::to_string(&job.config)?);
+    checkpoint::replace(&path, text.as_bytes()).with_context(|| format!("write {}", path.display()))?;
+    Learner::new(&job.config, job.prepared, job.backend)
 }
 
 /// Validates, notes, adapts the learning rate, saves.
 fn end_epoch(job: &Job<'_>, learner: &mut Learner, begun: Instant) -> Result<Progress> {
-    let (validation_loss, validation_metric) = learner.validate(job.prepared)?;
+    let (validation_loss, validation_metric) = learner.validate(job.prepared).with_context(|| {
+        let epoch = learner.state.epoch + 1;
+        format!("validate after epoch {epoch}; the last checkpoint is intact: lower the learning rate and start again")
+    })?;
     let record = EpochRecord {
         epoch: learner.state.epoch + 1,
         loss: learner.mean_loss(),

@@ -31,6 +31,15 @@ impl Data {
         }
     }
 
+    /// Numbers that these rows, or the faces that they are variants of, have in the data file, from 1.
+    pub fn file_rows(&self, rows: &[u32]) -> Vec<u64> {
+        let numbers = match self {
+            Self::Keypoints(data) => &data.rows,
+            Self::Emotion(data) => &data.rows,
+        };
+        rows.iter().map(|row| numbers[*row as usize % numbers.len()]).collect()
+    }
+
     /// SHA-256 over faces and labels.
     pub fn fingerprint(&self) -> [u8; 32] {
         match self {

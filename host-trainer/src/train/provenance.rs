@@ -1,0 +1,63 @@
+//! How a run was begun, for those who want to repeat it.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+
+use super::checkpoint::replace;
+
+const FILE: &str = "provenance.json";
+
+/// How a run was begun.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Provenance {
+    /// The command, as a shell takes it.
+    pub command: String,
+    /// Where the command was given; its relative paths begin there.
+    pub directory: String,
+    /// Version of the trainer.
+    pub version: String,
+    /// Commit of the trainer, or `unknown`.
+    pub commit: String,
+}
+
+impl Provenance {
+    /// Notes it in the run's directory.
+    pub(crate) fn write(&self, run: &Path) -> Result<()> {
+        let path = run.join(FILE);
+        replace(&path, &serde_json::to_vec_pretty(self)?).with_context(|| format!("write {}", path.display()))
+    }
+
+    /// What a run's directory says; `None` where it says nothing, as those of older versions.
+    pub fn of_run(run: &Path) -> Result<Option<Self>> {
+        let path = run.join(FILE);
+        if !path.exists() {
+            return Ok(None);
+        }
+        let text = std::fs::read(&path).with_context(|| format!("read {}", path.display()))?;
+        let found = serde_json::from_slice(&text).with_context(|| format!("read {}", path.display()))?;
+        Ok(Some(found))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_tells_how_it_was_begun_and_older_runs_tell_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(Provenance::of_run(folder.path()).unwrap(), None);
+        let begun = Provenance {
+            command: "host-trainer train emotion --data 'my faces.csv'".to_owned(),
+            ..Provenance::default()
+        };
+        begun.write(folder.path()).unwrap();
+        assert_eq!(Provenance::of_run(folder.path()).unwrap(), Some(begun));
+        std::fs::write(folder.path().join(FILE), "{").unwrap();
+        let error = Provenance::of_run(folder.path()).unwrap_err();
+        assert!(format!("{error:#}").contains(FILE), "{error:#}");
+    }
+}
