@@ -14,4 +14,5 @@ mod interrupted;
 mod path;
 mod quantised;
 mod refused;
+mod report;
 mod support;

@@ -16,4 +16,5 @@ pub mod measure;
 pub mod model;
 pub mod onnx;
 pub mod plateau;
+pub mod report;
 pub mod train;

@@ -9,7 +9,7 @@ use shared_model::image::Normalisation;
 use shared_model::keypoints::Keypoints;
 
 use crate::data::{EmotionData, Faces, KeypointData};
-use crate::evaluate::{EmotionMetrics, KeypointMetrics};
+use crate::evaluate::{EmotionMetrics, KeypointMetrics, MetricError};
 
 /// An exported network, and how it is used.
 #[derive(Debug, Clone, Copy)]
@@ -22,15 +22,24 @@ pub struct Exported<'a> {
     pub views: Views,
 }
 
+/// Keypoints that a network finds on these rows, in their order.
+pub fn predict(network: Exported<'_>, data: &KeypointData, rows: &[u32]) -> Result<Vec<Keypoints>> {
+    let outputs = network.outputs(Output::Keypoints, &data.faces, rows)?;
+    outputs
+        .iter()
+        .map(|output| Keypoints::from_coordinates(output).context("a keypoint network gives 30 values"))
+        .collect()
+}
+
 /// Figures of a keypoint network on these rows.
 pub fn keypoints(network: Exported<'_>, data: &KeypointData, rows: &[u32]) -> Result<KeypointMetrics> {
-    let outputs = network.outputs(Output::Keypoints, &data.faces, rows)?;
-    let judged = rows.iter().zip(&outputs).map(|(row, output)| {
-        let row = *row as usize;
-        let predicted = Keypoints::from_coordinates(output).context("a keypoint network gives 30 values")?;
-        Ok((predicted, data.points[row], data.present[row]))
-    });
-    Ok(KeypointMetrics::measure(judged.collect::<Result<Vec<_>>>()?)?)
+    Ok(judge(&predict(network, data, rows)?, data, rows)?)
+}
+
+/// Figures of the keypoints found on these rows.
+pub fn judge(predicted: &[Keypoints], data: &KeypointData, rows: &[u32]) -> Result<KeypointMetrics, MetricError> {
+    let judged = predicted.iter().zip(rows.iter().map(|row| *row as usize));
+    KeypointMetrics::measure(judged.map(|(predicted, row)| (*predicted, data.points[row], data.present[row])))
 }
 
 /// Logits of an emotion network on these rows, and their labels.

@@ -1,4 +1,5 @@
-//! What the tests share: programs, faces, files.
+//! What the tests share: programs, faces, files, a browser.
 
+pub(crate) mod browser;
 pub(crate) mod faces;
 pub(crate) mod programs;

@@ -9,6 +9,7 @@ pub(crate) mod exit;
 mod export;
 mod progress;
 mod quantise;
+mod report;
 mod train;
 mod words;
 
@@ -31,6 +32,8 @@ enum Command {
     Train(Box<train::Train>),
     /// Measure a trained network on the faces held out.
     Evaluate(evaluate::Evaluate),
+    /// Write a page about a trained network: curves, figures, faces, data, settings.
+    Report(report::Report),
     /// Write a trained network as an ONNX file.
     Export(export::Export),
     /// Quantise a trained network to 8-bit integers.
@@ -47,6 +50,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
     match arguments.command {
         Command::Train(command) => command.run(),
         Command::Evaluate(command) => command.run(),
+        Command::Report(command) => command.run(),
         Command::Export(command) => command.run(),
         Command::Quantise(command) => command.run(),
         Command::Bench(command) => command.run(),

@@ -37,16 +37,31 @@ const LABELS: [&str; 8] = {
 
 const EXPECTED: &str = "neutral, happiness, surprise, sadness, anger, disgust, fear, contempt and optionally Usage";
 
+/// Share of the votes for each class, 0 beyond the last class.
+pub type Shares = [f32; MAX_CLASSES];
+
 /// Sets the soft labels of `data` from the votes for its own faces.
 ///
 /// Votes are restricted to the class set and divided by their sum. A face without such a vote, and
 /// one whose row of votes is skipped as bad, keeps its hard label as 1. After an error `data` is
 /// unchanged.
 pub fn attach(data: &mut EmotionData, path: &Path, bad_rows: BadRows) -> Result<Skipped, DataError> {
+    let (shares, skipped) = read(data, path, bad_rows)?;
+    let soft = shares
+        .into_iter()
+        .zip(&data.labels)
+        .map(|(shares, label)| shares.unwrap_or_else(|| hard(*label)));
+    data.soft = Some(soft.collect());
+    Ok(skipped)
+}
+
+/// The votes for each face of `data`, restricted to the class set and divided by their sum; `None` where
+/// nobody voted for one of its classes, and where the row of votes is skipped as bad.
+pub fn read(data: &EmotionData, path: &Path, bad_rows: BadRows) -> Result<(Vec<Option<Shares>>, Skipped), DataError> {
     let mut table = Table::open(path, bad_rows, EXPECTED)?;
     let columns = columns_of(&table, &data.classes)?;
     let usage_column = table.optional_column("Usage")?;
-    let mut soft: Vec<_> = data.labels.iter().map(|label| hard(*label)).collect();
+    let mut found = vec![None; data.labels.len()];
     let mut record = ByteRecord::new();
     let mut next = 0;
     while table.next(&mut record)? {
@@ -59,8 +74,7 @@ pub fn attach(data: &mut EmotionData, path: &Path, bad_rows: BadRows) -> Result<
         }
         let read = same_usage(data, next, &record, usage_column).and_then(|()| shares(&record, &columns));
         match read {
-            Ok(Some(shares)) => soft[next] = shares,
-            Ok(None) => {}
+            Ok(shares) => found[next] = shares,
             Err(fault) => table.bad(&record, fault)?,
         }
     }
@@ -71,11 +85,11 @@ pub fn attach(data: &mut EmotionData, path: &Path, bad_rows: BadRows) -> Result<
             found: table.row(),
         });
     }
-    data.soft = Some(soft);
-    Ok(Skipped {
+    let skipped = Skipped {
         rows: table.into_skipped(),
         outside_classes: 0,
-    })
+    };
+    Ok((found, skipped))
 }
 
 /// The column of each class, with its name.

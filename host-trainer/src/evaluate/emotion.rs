@@ -4,12 +4,10 @@ use serde::{Deserialize, Serialize};
 use shared_model::emotion::ClassSet;
 
 use super::MetricError;
+use super::reliability::{BINS, bin, coverage};
 
 /// Thresholds of the top probability for which coverage is given.
 pub const THRESHOLDS: [f64; 7] = [0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95];
-
-/// Bins of the calibration error.
-const BINS: usize = 15;
 
 /// How far the sum of a face's scores may be from 1.
 const SUM_TOLERANCE: f64 = 1e-3;
@@ -197,22 +195,9 @@ fn calibration_error(verdicts: &[(f64, bool)]) -> f64 {
     // Per bin the sum of (right - probability): divided by all faces it is the bin's weighted gap.
     let mut gaps = [0.0; BINS];
     for (top, right) in verdicts {
-        let bin = ((top * BINS as f64).ceil() as usize).clamp(1, BINS) - 1;
-        gaps[bin] += f64::from(u8::from(*right)) - top;
+        gaps[bin(*top)] += f64::from(u8::from(*right)) - top;
     }
     gaps.iter().map(|gap| gap.abs()).sum::<f64>() / verdicts.len() as f64
-}
-
-fn coverage(verdicts: &[(f64, bool)], threshold: f64) -> Coverage {
-    let given = verdicts.iter().filter(|(top, _)| *top >= threshold);
-    let (count, right) = given.fold((0, 0), |(count, hits), (_, right)| {
-        (count + 1, hits + u64::from(*right))
-    });
-    Coverage {
-        threshold,
-        coverage: share(count, verdicts.len() as u64),
-        accuracy: (count > 0).then(|| share(right, count)),
-    }
 }
 
 #[cfg(test)]

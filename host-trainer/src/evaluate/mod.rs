@@ -6,9 +6,11 @@
 mod emotion;
 mod emotion_table;
 mod keypoints;
+mod reliability;
 
 pub use emotion::{Averages, ClassMetrics, Coverage, EmotionMetrics, THRESHOLDS};
 pub use keypoints::{KeypointMetrics, PointMetrics};
+pub use reliability::{BINS, Bin, coverage_curve, reliability};
 
 /// Why predictions cannot be measured. Faces are counted from 0 in the order given.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]

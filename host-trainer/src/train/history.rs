@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 use super::checkpoint::replace;
@@ -18,7 +18,7 @@ pub struct EpochRecord {
     pub loss: f64,
     /// Validation loss, on faces as they are.
     pub validation_loss: f64,
-    /// Validation accuracy of an emotion network, or mean squared error of a keypoint network in px².
+    /// Validation accuracy of an emotion network, or root mean squared error of a keypoint network in px.
     pub validation_metric: f64,
     /// Learning rate of the epoch's last step.
     pub learning_rate: f64,
@@ -36,5 +36,5 @@ pub(crate) fn write(path: &Path, records: &[EpochRecord]) -> Result<()> {
             r.epoch, r.loss, r.validation_loss, r.validation_metric, r.learning_rate, r.seconds
         )?;
     }
-    replace(path, text.as_bytes())
+    replace(path, text.as_bytes()).with_context(|| format!("write {}", path.display()))
 }

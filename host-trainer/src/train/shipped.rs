@@ -7,6 +7,7 @@ use burn::module::Module;
 
 use super::checkpoint::{Checkpoint, State, load, newest};
 use super::checkpoints;
+use super::history::EpochRecord;
 use crate::device::Backend;
 use crate::model::Network;
 use crate::onnx::{Description, export};
@@ -15,8 +16,10 @@ use crate::onnx::{Description, export};
 pub struct Shipped {
     /// The averaged weights where an average was kept, else the weights.
     pub network: Network,
-    /// What is known of the training; the epochs done are those of the newest checkpoint.
+    /// What was known of the training when it had these weights.
     pub state: State,
+    /// What every epoch came to, those after these weights included.
+    pub history: Vec<EpochRecord>,
     /// Epoch of these weights, from 1.
     pub epoch: u32,
 }
@@ -28,6 +31,7 @@ impl Shipped {
         let found = newest(&folder, &mut Vec::new())?;
         let (_, last) =
             found.with_context(|| format!("{} holds no whole checkpoint: train first", folder.display()))?;
+        let history = last.state.history.clone();
         let (checkpoint, epoch) = if let Some((name, epoch)) = last.state.best.clone() {
             (load(&folder.join(&name))?, epoch)
         } else {
@@ -50,7 +54,12 @@ impl Shipped {
         let network = network
             .try_load_record(average.unwrap_or(weights))
             .map_err(|error| anyhow!("load the weights of {}: {error}", folder.display()))?;
-        Ok(Self { network, state, epoch })
+        Ok(Self {
+            network,
+            state,
+            history,
+            epoch,
+        })
     }
 
     /// The network as an ONNX file.
