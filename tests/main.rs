@@ -11,8 +11,12 @@ mod deploy;
 mod flash;
 mod honest;
 mod interrupted;
+#[cfg(unix)]
+mod killed;
 mod path;
 mod quantised;
 mod refused;
 mod report;
+#[cfg(unix)]
+mod stopped;
 mod support;

@@ -274,6 +274,9 @@ impl TrainConfig {
         require((1..=100_000).contains(&self.epochs), "epochs", "in 1..=100000")?;
         let replicas = (1..=64).contains(&self.replicas) && self.replicas <= self.batch;
         require(replicas, "replicas", "in 1..=64 and at most the batch")?;
+        // Epochs are chosen by the validation part.
+        let validation = self.split.validation > 0.0 && self.split.validation < 1.0;
+        require(validation, "split.validation", "above 0 and below 1")?;
         require((0.0..1.0).contains(&self.average), "average", "at least 0 and below 1")?;
         require(
             (1..=3).contains(&self.architecture.stages),

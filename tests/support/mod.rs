@@ -1,5 +1,7 @@
-//! What the tests share: programs, faces, files, a browser.
+//! What the tests share: programs, faces, files, a browser, a training.
 
 pub(crate) mod browser;
 pub(crate) mod faces;
 pub(crate) mod programs;
+#[cfg(unix)]
+pub(crate) mod training;

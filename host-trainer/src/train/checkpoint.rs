@@ -30,6 +30,8 @@ const AVERAGE: &str = "average.bpk";
 const OPTIMISER: &str = "optimiser.bpk";
 const STATE: &str = "state.json";
 const MANIFEST: &str = "manifest.json";
+/// How the name of what is still being written begins.
+const HIDDEN: &str = ".writing-";
 
 /// Everything but tensors that a training needs to go on as if it had never stopped.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -91,38 +93,48 @@ pub(crate) fn save(
     optimiser: &ModuleOptimizer,
 ) -> Result<String> {
     let name = format!("step-{:08}", state.step);
-    let (hidden, place) = (folder.join(format!(".writing-{name}")), folder.join(&name));
+    let (hidden, place) = (folder.join(format!("{HIDDEN}{name}")), folder.join(&name));
+    // It may be the best one: never take it away to write it again.
+    if place.exists() && load(&place).is_ok_and(|found| found.state == *state) {
+        return Ok(name);
+    }
     let context = || format!("write checkpoint {}", place.display());
     remove(&hidden).with_context(context)?;
-    fs::create_dir_all(&hidden).with_context(context)?;
-    let mut manifest = Manifest { files: Vec::new() };
-    let weights = network
-        .clone()
-        .into_record()
-        .into_bytes()
-        .map_err(|e| anyhow::anyhow!("{e}"))
-        .with_context(context)?;
-    add(&hidden, &mut manifest, WEIGHTS, &weights).with_context(context)?;
-    if let Some(average) = average {
-        let bytes = average
-            .into_record()
-            .into_bytes()
-            .map_err(|e| anyhow::anyhow!("{e}"))
-            .with_context(context)?;
-        add(&hidden, &mut manifest, AVERAGE, &bytes).with_context(context)?;
+    let written = write_set(&hidden, state, network, average, optimiser);
+    if written.is_err() {
+        // Gives the room back; the error at hand matters more than one from here.
+        let _ = remove(&hidden);
     }
-    let moments = optimiser
-        .into_bytes()
-        .map_err(|e| anyhow::anyhow!("{e}"))
-        .with_context(context)?;
-    add(&hidden, &mut manifest, OPTIMISER, &moments).with_context(context)?;
-    add(&hidden, &mut manifest, STATE, &serde_json::to_vec_pretty(state)?).with_context(context)?;
-    write(&hidden.join(MANIFEST), &serde_json::to_vec_pretty(&manifest)?).with_context(context)?;
-    File::open(&hidden)?.sync_all().with_context(context)?;
+    written.with_context(context)?;
     remove(&place).with_context(context)?;
     fs::rename(&hidden, &place).with_context(context)?;
     File::open(folder)?.sync_all().with_context(context)?;
     Ok(name)
+}
+
+/// Writes a whole set into a new directory, the manifest last.
+fn write_set(
+    hidden: &Path,
+    state: &State,
+    network: &Network,
+    average: Option<Network>,
+    optimiser: &ModuleOptimizer,
+) -> Result<()> {
+    fs::create_dir_all(hidden)?;
+    let mut manifest = Manifest { files: Vec::new() };
+    add(hidden, &mut manifest, WEIGHTS, &bytes(network.clone())?)?;
+    if let Some(average) = average {
+        add(hidden, &mut manifest, AVERAGE, &bytes(average)?)?;
+    }
+    let moments = optimiser.into_bytes().map_err(|e| anyhow::anyhow!("{e}"))?;
+    add(hidden, &mut manifest, OPTIMISER, &moments)?;
+    add(hidden, &mut manifest, STATE, &serde_json::to_vec_pretty(state)?)?;
+    write(&hidden.join(MANIFEST), &serde_json::to_vec_pretty(&manifest)?)?;
+    Ok(File::open(hidden)?.sync_all()?)
+}
+
+fn bytes(network: Network) -> Result<Bytes> {
+    network.into_record().into_bytes().map_err(|e| anyhow::anyhow!("{e}"))
 }
 
 /// Reads one checkpoint, after comparing every file with its hash.
@@ -175,23 +187,29 @@ pub(crate) fn prune(folder: &Path, best: Option<&str>) -> Result<()> {
     for name in names[..old].iter().filter(|name| Some(name.as_str()) != best) {
         remove(&folder.join(name))?;
     }
+    for left in entries(folder)?.iter().filter(|name| name.starts_with(HIDDEN)) {
+        remove(&folder.join(left))?;
+    }
     Ok(())
 }
 
 /// Names of checkpoints, oldest first.
 fn names(folder: &Path) -> Result<Vec<String>> {
+    let mut names = entries(folder)?;
+    names.retain(|name| name.starts_with("step-"));
+    names.sort();
+    Ok(names)
+}
+
+/// Names of whatever is there; nothing where the folder is not.
+fn entries(folder: &Path) -> Result<Vec<String>> {
     if !folder.exists() {
         return Ok(Vec::new());
     }
-    let mut names = Vec::new();
-    for entry in fs::read_dir(folder).with_context(|| format!("list {}", folder.display()))? {
-        let name = entry?.file_name().to_string_lossy().into_owned();
-        if name.starts_with("step-") {
-            names.push(name);
-        }
-    }
-    names.sort();
-    Ok(names)
+    let entries = fs::read_dir(folder).with_context(|| format!("list {}", folder.display()))?;
+    entries
+        .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
+        .collect()
 }
 
 fn add(folder: &Path, manifest: &mut Manifest, name: &str, bytes: &[u8]) -> Result<()> {
@@ -213,8 +231,12 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
         _ => Path::new("."),
     };
     let name = path.file_name().context("a file has a name")?.to_string_lossy();
-    let hidden = folder.join(format!(".writing-{name}"));
-    write(&hidden, bytes)?;
+    let hidden = folder.join(format!("{HIDDEN}{name}"));
+    if let Err(error) = write(&hidden, bytes) {
+        // Gives the room back; the error at hand matters more than one from here.
+        let _ = fs::remove_file(&hidden);
+        return Err(error);
+    }
     fs::rename(&hidden, path)?;
     Ok(File::open(folder)?.sync_all()?)
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::{AdamConfig, AdamWConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor, TensorData};
@@ -104,11 +104,12 @@ impl Learner {
         let finite = scale(&mut outcome, self.state.config.optimiser.clip);
         if !finite {
             bail!(
-                "step {} of epoch {}: loss or gradient is not a number (loss sum {}); rows {rows:?}. \
-                 The last checkpoint is intact: lower the learning rate and use --resume, or look at these rows",
+                "step {} of epoch {}: loss or gradient is not a number (loss sum {}); rows {:?} of the data file. \
+                 The last checkpoint is intact: look at these rows, or start again with a lower learning rate",
                 self.state.step_of_epoch + 1,
                 self.state.epoch + 1,
-                outcome.loss
+                outcome.loss,
+                prepared.samples.data().file_rows(rows)
             );
         }
         let rate = self.learning_rate();
@@ -164,8 +165,29 @@ impl Learner {
     pub(super) fn save(&self, run: &Path) -> Result<()> {
         let folder = checkpoints(run);
         let average = self.average.as_ref().map(|_| self.shipped());
-        checkpoint::save(&folder, &self.state, &self.network, average, &self.optimiser)?;
+        let State {
+            epoch, step_of_epoch, ..
+        } = self.state;
+        let context = || {
+            format!(
+                "save after step {step_of_epoch} of epoch {}; the checkpoints before it are intact: mend the cause, then \
+                 go on with --resume",
+                epoch + 1
+            )
+        };
+        self.check_weights().with_context(context)?;
+        checkpoint::save(&folder, &self.state, &self.network, average, &self.optimiser).with_context(context)?;
         checkpoint::prune(&folder, self.state.best.as_ref().map(|(name, _)| name.as_str()))
+            .with_context(|| format!("remove old checkpoints from {}", folder.display()))
+    }
+
+    /// A step can leave weights that are no numbers, which only the next one would notice.
+    fn check_weights(&self) -> Result<()> {
+        let finite = |numbers: &Vec<f32>| numbers.iter().all(|number| number.is_finite());
+        if !numbers(&self.network).iter().all(finite) {
+            bail!("the weights are no longer numbers: start again with a lower learning rate");
+        }
+        Ok(())
     }
 
     /// The network that would be shipped now, without gradients.

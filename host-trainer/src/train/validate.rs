@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, bail};
 use edge_runtime::predict::Model;
 use shared_model::image::INPUT_LEN;
 
@@ -63,6 +63,12 @@ fn sums(onnx: &[u8], output: &str, prepared: &Prepared, rows: &[u32]) -> Result<
                     cross_entropy(outputs, usize::from(label))
                 }
             };
+            if !(loss.is_finite() && metric.is_finite()) {
+                bail!(
+                    "the loss of row {:?} of the data file is not a number",
+                    samples.data().file_rows(&[*row])
+                );
+            }
             total = [total[0] + loss, total[1] + metric, total[2] + count];
         }
     }
