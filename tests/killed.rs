@@ -14,14 +14,15 @@ use crate::support::training::{Training, exported, names, newest, wait};
 
 const KILLS: usize = 30;
 /// Of 6 steps each: more than a training gets done between that many kills.
-const EPOCHS: &str = "14";
+const EPOCHS: &str = "16";
 /// The signal that cannot be caught.
 const SIGKILL: i32 = 9;
 
 /// When a training is killed.
 #[derive(Debug, Clone, Copy)]
 enum Moment {
-    /// A random time after it was started, while it reads, builds the network, or trains.
+    /// A random time after it was started, while it reads or builds the network; at the first checkpoint at
+    /// the latest.
     Starting,
     /// A random time after its first checkpoint.
     Training,
@@ -34,10 +35,13 @@ fn life(training: &Training, run: &Path, moment: Moment, random: &mut ChaCha8Rng
     let (before, left) = (newest(run), names(run, ".writing-"));
     let mut child = training.start(run);
     match moment {
-        Moment::Starting => std::thread::sleep(startup.mul_f64(random.random_range(0.0..1.2))),
+        Moment::Starting => {
+            let (started, lives) = (Instant::now(), startup.mul_f64(random.random_range(0.0..1.1)));
+            wait(&mut child, || started.elapsed() >= lives || newest(run) > before);
+        }
         Moment::Training => {
             wait(&mut child, || newest(run) > before);
-            std::thread::sleep(startup.mul_f64(random.random_range(0.0..0.3)));
+            std::thread::sleep(Duration::from_micros(random.random_range(0..20_000)));
         }
         Moment::Saving => {
             if random.random_bool(0.5) {

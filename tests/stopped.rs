@@ -18,7 +18,7 @@ fn limited(command: &Command, blocks: u32) -> Command {
 #[test]
 fn a_checkpoint_that_cannot_be_written_stops_the_training_and_harms_no_other() {
     let folder = tempfile::tempdir().unwrap();
-    let training = Training::new(folder.path(), &["--epochs", "1"]);
+    let training = Training::new(folder.path(), &["--epochs", "4"]);
     let [whole, parts] = ["whole", "parts"].map(|name| folder.path().join(name));
     run(&mut training.command(&whole), 0);
 
@@ -30,7 +30,7 @@ fn a_checkpoint_that_cannot_be_written_stops_the_training_and_harms_no_other() {
 
     // Room for the settings, not for weights.
     let stopped = run(&mut limited(&training.command(&parts), 64), 74);
-    let told = ["save after step", "of epoch 1", "step-0000", "File too large", "intact"];
+    let told = ["save after step", "step-0000", "File too large", "intact"];
     assert!(
         told.iter().all(|part| stopped.errors.contains(part)),
         "{}",

@@ -15,6 +15,9 @@ pub enum Backend {
     /// A graphics card, through Vulkan.
     #[cfg(feature = "vulkan")]
     Vulkan,
+    /// The first NVIDIA graphics card, through CUDA.
+    #[cfg(feature = "cuda")]
+    Cuda,
 }
 
 impl Backend {
@@ -26,6 +29,8 @@ impl Backend {
             Self::Ndarray => Device::ndarray(),
             #[cfg(feature = "vulkan")]
             Self::Vulkan => Device::vulkan(burn::tensor::DeviceKind::DefaultDevice),
+            #[cfg(feature = "cuda")]
+            Self::Cuda => Device::cuda(0),
         }
     }
 }

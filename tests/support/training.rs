@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use super::faces;
 use super::programs::{program, run};
@@ -76,7 +77,7 @@ pub(crate) fn newest(run: &Path) -> Option<String> {
 pub(crate) fn wait(child: &mut Child, holds: impl Fn() -> bool) {
     while !holds() {
         assert_eq!(child.try_wait().unwrap(), None, "the training ended by itself");
-        std::thread::yield_now();
+        std::thread::sleep(Duration::from_micros(200));
     }
 }
 

@@ -58,7 +58,8 @@ pub(crate) struct Train {
     /// Seed of every random choice.
     #[arg(long)]
     seed: Option<u64>,
-    /// Copies of the network that share each batch; by default one a core.
+    /// Copies of the network that share each batch, one a thread; by default one a core. The same number and
+    /// seed give the same weights, on the same machine and build.
     #[arg(long, value_name = "N")]
     replicas: Option<usize>,
     /// Where to compute.

@@ -23,7 +23,7 @@ pub struct Split {
     pub test: Vec<u32>,
     /// Training rows that are copies of a test row; in no part.
     pub copies_of_test: Vec<u32>,
-    /// Rows of a test part that was not asked for; in no part.
+    /// Rows of a test part that was not asked for, or that a protocol has no use for; in no part.
     pub unused: Vec<u32>,
 }
 

@@ -159,7 +159,8 @@ impl Learner {
     pub(super) fn validate(&self, prepared: &Prepared) -> Result<(f64, f64)> {
         let description = Description::of(&self.state.config);
         let onnx = export(&self.shipped(), &self.state.target, &description)?;
-        validate::validate(&onnx, description.output(), prepared, self.state.config.replicas)
+        let rows = &prepared.split.validation;
+        validate::validate(&onnx, description.output(), prepared, rows, self.state.config.replicas)
     }
 
     pub(super) fn save(&self, run: &Path) -> Result<()> {

@@ -18,7 +18,7 @@ pub mod samples;
 mod schedule;
 pub mod seen;
 pub mod shipped;
-mod validate;
+pub mod validate;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -87,7 +87,9 @@ fn divide(samples: &Samples, config: &TrainConfig) -> Result<Split> {
     };
     let split = match (config.split.by, samples.data()) {
         (SplitBy::Group, _) => by_group(groups, fractions, config.seed),
-        (SplitBy::Variants, _) => random_rows(samples.rows(), fractions, config.seed),
+        (SplitBy::Variants, data) => {
+            random_rows(samples.rows(), fractions, config.seed).map(|split| whole(split, data))
+        }
         (SplitBy::Usage, Data::Emotion(data)) => {
             let usage = data
                 .usage
@@ -98,4 +100,49 @@ fn divide(samples: &Samples, config: &TrainConfig) -> Result<Split> {
         (SplitBy::Usage, Data::Keypoints(_)) => bail!("split by usage: keypoint data has no usage; use split by group"),
     };
     split.context("divide the data")
+}
+
+/// The original trains and tests only on faces whose points are all known.
+fn whole(mut split: Split, data: &Data) -> Split {
+    if let Data::Keypoints(data) = data {
+        let known = |row: &u32| {
+            data.present[*row as usize % data.present.len()]
+                .iter()
+                .all(|known| *known)
+        };
+        for part in [&mut split.train, &mut split.validation, &mut split.test] {
+            split.unused.extend(part.extract_if(.., |row| !known(row)));
+        }
+        split.unused.sort_unstable();
+    }
+    split
+}
+
+#[cfg(test)]
+mod tests {
+    use shared_model::keypoints::{COUNT, Keypoints};
+
+    use super::*;
+    use crate::data::{Faces, KeypointData};
+
+    #[test]
+    fn the_originals_protocol_leaves_out_faces_with_unknown_points() {
+        const FACES: usize = 20;
+        let mut present = vec![[true; COUNT]; FACES];
+        present[3][7] = false;
+        let data = KeypointData {
+            faces: Faces::new(1, vec![0; FACES]).unwrap(),
+            points: vec![Keypoints([[1.0; 2]; COUNT]); FACES],
+            present,
+            groups: (0..FACES as u32).collect(),
+            rows: (1..=FACES as u64).collect(),
+        };
+        let config = TrainConfig::original(Task::Keypoints).with_original_protocol();
+        let split = Prepared::new(Data::Keypoints(data), &config).unwrap().split;
+        // Five variants of each face.
+        assert_eq!(split.unused, [3, 23, 43, 63, 83]);
+        let rest = [split.train, split.validation, split.test].concat();
+        assert_eq!(rest.len(), 95);
+        assert!(rest.iter().all(|row| row % 20 != 3));
+    }
 }

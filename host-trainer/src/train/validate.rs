@@ -1,4 +1,6 @@
-//! Loss and metric of a network on the validation part, run by the code that runs on the device.
+//! Loss and metric of a network on rows as training has them, run by the code that runs on the device.
+//!
+//! Rows are faces, or variants of faces in the original's protocol.
 
 use std::thread;
 
@@ -14,8 +16,7 @@ const BATCH: usize = 32;
 
 /// Loss and metric of an exported network: cross entropy in nats and accuracy, or mean squared error in
 /// px² and its root.
-pub(super) fn validate(onnx: &[u8], output: &str, prepared: &Prepared, threads: usize) -> Result<(f64, f64)> {
-    let rows = &prepared.split.validation;
+pub fn validate(onnx: &[u8], output: &str, prepared: &Prepared, rows: &[u32], threads: usize) -> Result<(f64, f64)> {
     let share = rows.len().div_ceil(threads).max(1);
     let sums: Vec<[f64; 3]> = thread::scope(|scope| {
         let parts = rows.chunks(share);
@@ -30,6 +31,9 @@ pub(super) fn validate(onnx: &[u8], output: &str, prepared: &Prepared, threads: 
     let [loss, metric, count] = sums
         .iter()
         .fold([0.0; 3], |a, b| [a[0] + b[0], a[1] + b[1], a[2] + b[2]]);
+    if count <= 0.0 {
+        bail!("there is nothing to validate on: no row with a label");
+    }
     let (loss, metric) = (loss / count, metric / count);
     Ok(match prepared.samples.data() {
         Data::Keypoints(_) => (loss, loss.sqrt()),
