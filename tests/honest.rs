@@ -36,8 +36,8 @@ fn rows_that_were_trained_on_are_measured_only_when_asked_for_by_name() {
     fs::write(&other, format!("emotion,pixels\n{}", rows.collect::<String>())).unwrap();
 
     let cases: [(_, &[&str], _, _); 8] = [
-        (&data, &[], 0, " faces\n"),
-        (&data, &["--part", "train"], 0, " faces\n"),
+        (&data, &[], 0, " faces"),
+        (&data, &["--part", "train"], 0, " faces"),
         (&data, &["--part", "other"], 65, "--part other is for another file"),
         (&data, &["--part", "all"], 0, "48 faces"),
         (&part, &[], 65, "not the data that was trained on"),

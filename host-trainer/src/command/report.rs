@@ -34,7 +34,7 @@ pub(crate) struct Report {
 impl Report {
     pub(crate) fn run(&self) -> Result<ExitCode> {
         let shipped = Shipped::of_run(&self.run)?;
-        let prepared = self.data.prepare(&shipped.state.config)?;
+        let prepared = self.data.prepare_trained(&shipped.state.config)?;
         let votes = match (prepared.samples.data(), &self.data.votes) {
             (Data::Emotion(data), Some(path)) => {
                 let bad_rows = if self.data.skip_bad_rows {
