@@ -4,25 +4,24 @@
 //! only the bundle knows (its classes) is checked when the program starts.
 
 mod face;
+mod gpio;
 mod mqtt;
 mod place;
 mod ranges;
 mod source;
 
-use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
-use shared_model::emotion::Label;
 
 use crate::bundle;
 use crate::decide::DecideConfig;
 use crate::predict::{PrecisionChoice, Threads};
-use crate::sink::gpio::Polarity;
 
 pub use face::{FaceConfig, FaceMode, PolicyName};
+pub use gpio::{GpioBackend, GpioConfig, LampConfig, LineConfig};
 pub use mqtt::{Discovery, Identity, MqttConfig, OutboxConfig, TlsConfig, is_device_id};
 pub use place::Place;
 pub use source::{Origin, Pace, SourceConfig};
@@ -126,44 +125,6 @@ pub enum Stdout {
     Off,
 }
 
-/// `[sink.gpio]`
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(try_from = "RawGpio")]
-pub struct GpioConfig {
-    /// What drives the lines.
-    pub backend: GpioBackend,
-    /// One line an emotion; no line and no emotion stands twice.
-    pub lines: Vec<LineConfig>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawGpio {
-    backend: GpioBackend,
-    lines: Vec<LineConfig>,
-}
-
-/// What drives the lines.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum GpioBackend {
-    /// Nothing: the levels are written to standard error, to try a wiring plan.
-    Log,
-}
-
-/// `[[sink.gpio.lines]]`
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LineConfig {
-    /// Number of the line on its chip.
-    pub pin: u32,
-    /// Label of a class of the bundle, letter case aside.
-    pub emotion: Label,
-    /// Whether the line is low while the emotion holds.
-    #[serde(default, rename = "active_low", deserialize_with = "ranges::polarity")]
-    pub polarity: Polarity,
-}
-
 /// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -248,29 +209,6 @@ impl TryFrom<RawDecide> for DecideSection {
         };
         config.check()?;
         Ok(Self(config))
-    }
-}
-
-impl TryFrom<RawGpio> for GpioConfig {
-    type Error = String;
-
-    fn try_from(raw: RawGpio) -> Result<Self, Self::Error> {
-        let (mut pins, mut emotions) = (HashSet::new(), HashSet::new());
-        for line in &raw.lines {
-            if !pins.insert(line.pin) {
-                return Err(format!("pin {} stands twice", line.pin));
-            }
-            if !emotions.insert(line.emotion.to_ascii_lowercase()) {
-                return Err(format!("emotion {:?} has two lines", line.emotion.as_str()));
-            }
-        }
-        if raw.lines.is_empty() {
-            return Err("`lines` needs at least one line".to_owned());
-        }
-        Ok(Self {
-            backend: raw.backend,
-            lines: raw.lines,
-        })
     }
 }
 

@@ -12,6 +12,7 @@ pub mod locate;
 pub mod picture;
 pub mod pipeline;
 pub mod predict;
+pub mod service;
 pub mod sink;
 pub mod source;
 pub mod stats;

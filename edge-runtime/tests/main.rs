@@ -8,4 +8,5 @@
 
 #[cfg(feature = "mqtt")]
 mod mqtt;
+mod service;
 mod support;

@@ -7,6 +7,7 @@ mod failure;
 mod film;
 mod generate;
 mod input;
+mod lines;
 mod run;
 mod sinks;
 mod track;
@@ -39,6 +40,7 @@ enum Command {
     Classify(classify::Args),
     Run(run::Args),
     CheckConfig(check_config::Args),
+    Safe(lines::Args),
     Bench(bench::Args),
     Track(track::Args),
     Generate(generate::Args),
@@ -78,6 +80,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Classify(args) => classify::main(&args, verbosity),
         Command::Run(args) => run::main(&args, verbosity),
         Command::CheckConfig(args) => check_config::main(&args, verbosity),
+        Command::Safe(args) => lines::main(&args, verbosity),
         Command::Bench(args) => bench::main(&args),
         Command::Track(args) => track::main(&args, verbosity),
         Command::Generate(args) => generate::main(&args),

@@ -12,9 +12,11 @@ use edge_runtime::config::Config;
 use edge_runtime::decide::Decider;
 use edge_runtime::pipeline::{End, Pipeline, PipelineError, Stages, Surroundings, Trouble};
 use edge_runtime::predict::Predictor;
-use edge_runtime::source::Pausable;
+use edge_runtime::service::Service;
+use edge_runtime::source::{Held, Pausable};
 use shared_model::Text;
-use signal_hook::consts::TERM_SIGNALS;
+use signal_hook::consts::{SIGHUP, TERM_SIGNALS};
+use signal_hook::flag;
 
 use super::failure::{Failure, code, source_code};
 use super::input::{source, timing, watch};
@@ -29,7 +31,8 @@ frames and the latencies.";
 
 /// Watches a source, decides over time, and signals what holds
 ///
-/// Ends with the source, or on SIGINT or SIGTERM, and leaves every line at its safe level.
+/// Ends with the source, or on SIGINT or SIGTERM, and leaves every line at its safe level. On SIGHUP it takes up the
+/// changed configuration; a camera that stays the same stays open.
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER)]
 pub(crate) struct Args {
@@ -39,14 +42,50 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn main(args: &Args, verbosity: Verbosity) -> Result<ExitCode, Failure> {
-    let config = Config::load(&args.config)?;
+    let mut config = Config::load(&args.config)?;
     let signals = Signals::catch()?;
-    let shared = Shared {
+    let mut shared = Shared {
         boot: boot_id(),
         progress: Arc::default(),
         switches: Arc::default(),
+        stop: Arc::clone(&signals.stop),
+        beats: Arc::default(),
+        vitals: Arc::default(),
     };
-    let mut pipeline = Pipeline::new(stages(&config, &shared)?);
+    let progress = Arc::clone(&shared.progress);
+    let mut service = Service::start(Arc::clone(&shared.vitals), move || progress.inferred() > 0)
+        .map_err(|error| Failure::new(code::INTERNAL, error))?;
+    let mut camera = Held::new(source(&config.source)?);
+    loop {
+        let code = run(&config, camera.clone(), &shared, &signals, verbosity);
+        if !signals.take_reload() {
+            service.stopping();
+            return code;
+        }
+        service.reloading();
+        shared.boot = boot_id();
+        match Config::load(&args.config) {
+            Ok(new) => {
+                // The same camera goes on; only another one is opened anew.
+                if new.source != config.source {
+                    camera = Held::new(source(&new.source)?);
+                }
+                config = new;
+            }
+            Err(error) => eprintln!("warning: {error}; going on with the configuration as it was"),
+        }
+    }
+}
+
+/// Runs until the source ends or a signal comes.
+fn run(
+    config: &Config,
+    camera: Held,
+    shared: &Shared,
+    signals: &Signals,
+    verbosity: Verbosity,
+) -> Result<ExitCode, Failure> {
+    let mut pipeline = Pipeline::new(stages(config, shared)?);
     // A source without a single frame is an error of the source, not a run without faces.
     let mut first = None;
     let mut report = |trouble: &Trouble| {
@@ -60,7 +99,7 @@ pub(crate) fn main(args: &Args, verbosity: Verbosity) -> Result<ExitCode, Failur
         stop: &signals.stop,
         report: &mut report,
     };
-    let source = Pausable::new(source(&config.source)?, Arc::clone(&shared.switches));
+    let source = Pausable::new(camera, Arc::clone(&shared.switches));
     let end = pipeline.run(Box::new(source), timing(&config.source), &mut around);
     verbosity.say(&pipeline.stats().to_string());
     match end.map_err(|error| Failure::new(pipeline_code(&error), error))? {
@@ -102,32 +141,51 @@ fn boot_id() -> Text<32> {
     Text::try_from(id.as_str()).unwrap_or_default()
 }
 
-/// The signals that end the program.
+/// The signals that end the program, and the one that makes it read its configuration again.
 struct Signals {
+    /// Ends the run.
     stop: Arc<AtomicBool>,
+    /// Ends the program.
+    end: Arc<AtomicBool>,
     /// Number of the signal that came; 0 before.
     number: Arc<AtomicUsize>,
+    /// Begins another run.
+    reload: Arc<AtomicBool>,
 }
 
 impl Signals {
     fn catch() -> Result<Self, Failure> {
-        let failed = |error: io::Error| Failure::new(code::INTERNAL, anyhow::anyhow!("catch signals: {error}"));
         let signals = Self {
             stop: Arc::default(),
+            end: Arc::default(),
             number: Arc::default(),
+            reload: Arc::default(),
         };
-        for &signal in TERM_SIGNALS {
-            // In this order: the number is there when the flag is seen. A second signal ends at once.
-            signal_hook::flag::register_conditional_shutdown(
-                signal,
-                i32::from(code::SIGNAL) + signal,
-                Arc::clone(&signals.stop),
-            )
-            .map_err(failed)?;
-            signal_hook::flag::register_usize(signal, Arc::clone(&signals.number), signal as usize).map_err(failed)?;
-            signal_hook::flag::register(signal, Arc::clone(&signals.stop)).map_err(failed)?;
-        }
+        let caught = (TERM_SIGNALS.iter())
+            .try_for_each(|signal| signals.catch_end(*signal))
+            .and_then(|()| flag::register(SIGHUP, Arc::clone(&signals.reload)).map(drop))
+            .and_then(|()| flag::register(SIGHUP, Arc::clone(&signals.stop)).map(drop));
+        caught.map_err(|error| Failure::new(code::INTERNAL, anyhow::anyhow!("catch signals: {error}")))?;
         Ok(signals)
+    }
+
+    /// In this order: the number is there when the flag is seen. A second signal ends at once.
+    fn catch_end(&self, signal: i32) -> io::Result<()> {
+        flag::register_conditional_shutdown(signal, i32::from(code::SIGNAL) + signal, Arc::clone(&self.end))?;
+        flag::register_usize(signal, Arc::clone(&self.number), signal as usize)?;
+        flag::register(signal, Arc::clone(&self.end))?;
+        flag::register(signal, Arc::clone(&self.stop)).map(drop)
+    }
+
+    /// Whether another run is to begin; it may, then.
+    fn take_reload(&self) -> bool {
+        let reload = self.reload.swap(false, Ordering::Relaxed) && !self.end.load(Ordering::Relaxed);
+        if reload {
+            self.stop.store(false, Ordering::Relaxed);
+            // The end may have come in between.
+            self.stop.fetch_or(self.end.load(Ordering::Relaxed), Ordering::Relaxed);
+        }
+        reload
     }
 
     fn code(&self) -> u8 {

@@ -2,30 +2,66 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use edge_runtime::config::{Config, GpioBackend, GpioConfig, MqttConfig, Stdout};
+use edge_runtime::config::{Config, GpioConfig, MqttConfig, Stdout};
 use edge_runtime::pipeline::Progress;
-use edge_runtime::sink::gpio::{Line, LogGpio};
-use edge_runtime::sink::switches::Switches;
-use edge_runtime::sink::{Faces, GpioSink, JsonLines, SignalSink};
+use edge_runtime::service::{Vital, Vitals};
+use edge_runtime::sink::gpio::{Line, Panel, outputs};
+use edge_runtime::sink::switches::{Switch, Switches};
+use edge_runtime::sink::{Faces, GpioSink, JsonLines, SignalSink, SinkError};
 use shared_model::Text;
 use shared_model::emotion::{ClassSet, Label};
+use shared_model::message::State;
 
 use super::failure::{Failure, code};
+use super::lines;
 
 /// What sinks share with the rest of a run.
 pub(crate) struct Shared {
-    /// Identifies this start of the program.
+    /// Identifies this run.
     pub(crate) boot: Text<32>,
     pub(crate) progress: Arc<Progress>,
     pub(crate) switches: Arc<Switches>,
+    /// Whether the program was asked to stop.
+    pub(crate) stop: Arc<AtomicBool>,
+    /// Signs of life of the loop.
+    pub(crate) beats: Arc<AtomicU64>,
+    /// What the watchdog looks at.
+    pub(crate) vitals: Arc<Vitals>,
+}
+
+/// Counts the signs of life.
+struct Heart(Arc<AtomicU64>);
+
+impl SignalSink for Heart {
+    fn name(&self) -> &'static str {
+        "watchdog"
+    }
+
+    fn show(&mut self, _: &State) -> Result<(), SinkError> {
+        Ok(())
+    }
+
+    fn beat(&mut self) -> Result<(), SinkError> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn close(&mut self) -> Result<(), SinkError> {
+        Ok(())
+    }
 }
 
 /// All sinks, in the order in which they are told and closed: what is fast comes first.
 pub(crate) fn sinks(config: &Config, classes: &ClassSet, shared: &Shared) -> Result<Vec<Box<dyn SignalSink>>, Failure> {
+    let mut vitals = stages(shared);
     let mut sinks: Vec<Box<dyn SignalSink>> = Vec::new();
     if let Some(gpio) = &config.sink.gpio {
-        sinks.push(gpio_sink(gpio, classes)?);
+        let sink = gpio_sink(gpio, classes, shared)?;
+        let orders = sink.orders();
+        vitals.push(Vital::new("gpio", move || orders.rounds()));
+        sinks.push(Box::new(sink));
     }
     match config.sink.stdout {
         Stdout::Off => {}
@@ -33,13 +69,37 @@ pub(crate) fn sinks(config: &Config, classes: &ClassSet, shared: &Shared) -> Res
         Stdout::Faces => sinks.push(Box::new(JsonLines::new(io::stdout(), Faces::Show))),
     }
     if let Some(mqtt) = &config.sink.mqtt {
-        sinks.push(mqtt_sink(mqtt, classes, shared)?);
+        let beats = Arc::new(AtomicU64::new(0));
+        sinks.push(mqtt_sink(mqtt, classes, shared, Arc::clone(&beats))?);
+        vitals.push(Vital::new("mqtt", move || beats.load(Ordering::Relaxed)));
     }
+    sinks.push(Box::new(Heart(Arc::clone(&shared.beats))));
+    shared.vitals.replace(vitals);
     Ok(sinks)
 }
 
-fn gpio_sink(config: &GpioConfig, classes: &ClassSet) -> Result<Box<dyn SignalSink>, Failure> {
-    let lines: Result<Vec<Line>, Failure> = (config.lines.iter())
+/// Capture, inference and output; while a switch holds them up, the loop alone.
+fn stages(shared: &Shared) -> Vec<Vital> {
+    let vital = |name: &'static str, count: fn(&Progress) -> u64| {
+        let (progress, beats) = (Arc::clone(&shared.progress), Arc::clone(&shared.beats));
+        let switches = Arc::clone(&shared.switches);
+        Vital::new(name, move || {
+            if switches.is_on(Switch::Pause) {
+                beats.load(Ordering::Relaxed)
+            } else {
+                count(&progress)
+            }
+        })
+    };
+    vec![
+        vital("capture", Progress::captured),
+        vital("inference", Progress::inferred),
+        vital("output", Progress::output),
+    ]
+}
+
+fn gpio_sink(config: &GpioConfig, classes: &ClassSet, shared: &Shared) -> Result<GpioSink, Failure> {
+    let own_lines: Result<Vec<Line>, Failure> = (config.lines.iter())
         .map(|line| {
             let emotion = own_label(classes, &line.emotion)?;
             Ok(Line {
@@ -49,9 +109,13 @@ fn gpio_sink(config: &GpioConfig, classes: &ClassSet) -> Result<Box<dyn SignalSi
             })
         })
         .collect();
-    let GpioBackend::Log = config.backend;
-    let sink = GpioSink::new(LogGpio::new(io::stderr()), lines?);
-    Ok(Box::new(sink.map_err(|error| Failure::new(code::UNAVAILABLE, error))?))
+    let own_lines = own_lines?;
+    let gpio = lines::open(config, &outputs(&own_lines, config.lamp()))?;
+    let panel = Panel::new(gpio, own_lines, config.lamp(), config.signal);
+    let sink = GpioSink::start(panel, Arc::clone(&shared.stop), Arc::clone(&shared.switches))
+        .map_err(|error| Failure::new(code::INTERNAL, error))?;
+    sink.mind_panics();
+    Ok(sink)
 }
 
 /// The label as the bundle writes it.
@@ -68,7 +132,12 @@ fn own_label(classes: &ClassSet, label: &Label) -> Result<Label, Failure> {
 }
 
 #[cfg(feature = "mqtt")]
-fn mqtt_sink(config: &MqttConfig, classes: &ClassSet, shared: &Shared) -> Result<Box<dyn SignalSink>, Failure> {
+fn mqtt_sink(
+    config: &MqttConfig,
+    classes: &ClassSet,
+    shared: &Shared,
+    beats: Arc<AtomicU64>,
+) -> Result<Box<dyn SignalSink>, Failure> {
     use edge_runtime::sink::mqtt::{Around, MqttSink};
     use serde_json::{Map, json};
 
@@ -88,13 +157,15 @@ fn mqtt_sink(config: &MqttConfig, classes: &ClassSet, shared: &Shared) -> Result
         switches: Arc::clone(&shared.switches),
         stats: Box::new(stats),
         report: Box::new(|news| eprintln!("{news}")),
-        alive: Box::new(|| {}),
+        alive: Box::new(move || {
+            beats.fetch_add(1, Ordering::Relaxed);
+        }),
     };
     Ok(Box::new(MqttSink::start(config, &shared.boot, classes, around)?))
 }
 
 #[cfg(not(feature = "mqtt"))]
-fn mqtt_sink(_: &MqttConfig, _: &ClassSet, _: &Shared) -> Result<Box<dyn SignalSink>, Failure> {
+fn mqtt_sink(_: &MqttConfig, _: &ClassSet, _: &Shared, _: Arc<AtomicU64>) -> Result<Box<dyn SignalSink>, Failure> {
     let message = "set up mqtt: this program was built without it: build with `--features mqtt`";
     Err(Failure::new(code::CONFIG, anyhow::Error::msg(message)))
 }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::sink::gpio::Polarity;
 use crate::source::{Input, Repeat};
 
 const LEAST: &str = "schema = 1\n[source]\nuri = \"clip.y4m\"\n";
@@ -118,13 +119,13 @@ fn refuses_what_contradicts_itself() {
         ("schema = 1\n[source]\nuri = \"-\"\nrealtime = true\n", "standard input"),
         ("schema = 1\n[source]\nuri = \"\"\n", "`uri` must"),
         (
-            "schema = 1\nsource.uri = \"-\"\n[sink.gpio]\nbackend = \"log\"\n[[sink.gpio.lines]]\npin = 1\nemotion = \"Sad\"\n\
-             [[sink.gpio.lines]]\npin = 1\nemotion = \"Happy\"\n",
-            "pin 1 stands twice",
+            "schema = 1\nsource.uri = \"-\"\n[sink.gpio]\nbackend = \"log\"\n[[sink.gpio.lines]]\npin = 4\nemotion = \"Sad\"\n\
+             [[sink.gpio.lines]]\npin = 4\nemotion = \"Happy\"\n",
+            "pin 4 stands twice",
         ),
         (
-            "schema = 1\nsource.uri = \"-\"\n[sink.gpio]\nbackend = \"log\"\n[[sink.gpio.lines]]\npin = 1\nemotion = \"Sad\"\n\
-             [[sink.gpio.lines]]\npin = 2\nemotion = \"sad\"\n",
+            "schema = 1\nsource.uri = \"-\"\n[sink.gpio]\nbackend = \"log\"\n[[sink.gpio.lines]]\npin = 4\nemotion = \"Sad\"\n\
+             [[sink.gpio.lines]]\npin = 5\nemotion = \"sad\"\n",
             "two lines",
         ),
     ] {

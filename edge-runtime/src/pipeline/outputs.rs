@@ -65,8 +65,14 @@ impl Outputs {
         self.catch_up(report)
     }
 
-    /// Gives the newest state to the sinks that lack it.
+    /// Gives every sink a sign of life, and the newest state to those that lack it.
     pub(super) fn catch_up(&mut self, report: &mut Report<'_>) -> Result<(), Leave> {
+        for output in &mut self.all {
+            if let Err(error) = output.sink.beat() {
+                self.errors += 1;
+                output.failed(error, report)?;
+            }
+        }
         let Some(state) = &self.newest else { return Ok(()) };
         for output in self.all.iter_mut().filter(|output| output.behind) {
             match output.sink.show(state) {

@@ -73,7 +73,7 @@ impl SignalSink for Log {
     fn show(&mut self, state: &State) -> Result<(), SinkError> {
         if self.failures.get() > 0 {
             self.failures.set(self.failures.get() - 1);
-            return Err(GpioError {
+            return Err(GpioError::Set {
                 pin: 1,
                 reason: "gone".into(),
             }

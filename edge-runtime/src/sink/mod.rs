@@ -29,6 +29,11 @@ pub trait SignalSink {
         Ok(())
     }
 
+    /// A sign of life, several times a second, and the chance to tell of a failure since the last one.
+    fn beat(&mut self) -> Result<(), SinkError> {
+        Ok(())
+    }
+
     /// Leaves the sink in its safe state at the end.
     fn close(&mut self) -> Result<(), SinkError>;
 }

@@ -6,6 +6,7 @@
 
 pub mod camera;
 mod files;
+mod held;
 mod mjpeg;
 mod pausable;
 mod piped;
@@ -24,6 +25,7 @@ use crate::picture::{Picture, PictureError};
 
 pub use camera::Camera;
 pub use files::{Files, Input, Repeat};
+pub use held::Held;
 pub use pausable::Pausable;
 pub use piped::Piped;
 pub use rpicam::Rpicam;

@@ -4,6 +4,7 @@
 pub(crate) mod broker;
 #[cfg(feature = "mqtt")]
 pub(crate) mod listener;
+pub(crate) mod program;
 #[cfg(feature = "mqtt")]
 pub(crate) mod proxy;
 

@@ -1,0 +1,244 @@
+//! `[sink.gpio]`: the lines, the lamp, and what drives them.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer};
+use shared_model::emotion::Label;
+
+use super::ranges::{self, held};
+use crate::sink::gpio::{Polarity, Signal};
+
+/// Last line of a Raspberry Pi's header, by its BCM number.
+const LAST_BCM: u32 = 27;
+
+/// Lines that identify a board on top of the Pi.
+const EEPROM: [u32; 2] = [0, 1];
+
+/// More lines than any chip has.
+const MAX_OFFSET: u32 = 1023;
+
+/// `[sink.gpio]`
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(try_from = "RawGpio")]
+pub struct GpioConfig {
+    /// What drives the lines.
+    pub backend: GpioBackend,
+    /// How long a line is active.
+    pub signal: Signal,
+    /// A lamp that is lit while the camera runs.
+    pub lamp: Option<LampConfig>,
+    /// One line an emotion; no line and no emotion stands twice.
+    pub lines: Vec<LineConfig>,
+}
+
+/// What drives the lines.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GpioBackend {
+    /// Nothing: the levels are written to standard error, to try a wiring plan.
+    Log,
+    /// The registers of a Raspberry Pi; lines are BCM numbers.
+    Pi,
+    /// The chip with this label, by its character device; lines are its offsets.
+    Chip(String),
+}
+
+/// `[sink.gpio.lamp]`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LampConfig {
+    /// Number of the line on its chip.
+    pub pin: u32,
+    /// Whether the line is low while the lamp is lit.
+    #[serde(default, rename = "active_low", deserialize_with = "ranges::polarity")]
+    pub polarity: Polarity,
+}
+
+/// `[[sink.gpio.lines]]`
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LineConfig {
+    /// Number of the line on its chip.
+    pub pin: u32,
+    /// Label of a class of the bundle, letter case aside.
+    pub emotion: Label,
+    /// Whether the line is low while the emotion holds.
+    #[serde(default, rename = "active_low", deserialize_with = "ranges::polarity")]
+    pub polarity: Polarity,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum BackendName {
+    Log,
+    Rppal,
+    Chip,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+enum SignalName {
+    #[default]
+    Hold,
+    Pulse,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawGpio {
+    backend: BackendName,
+    chip: Option<String>,
+    #[serde(default)]
+    signal: SignalName,
+    #[serde(default = "default_pulse", deserialize_with = "pulse")]
+    pulse_ms: u64,
+    lamp: Option<LampConfig>,
+    lines: Vec<LineConfig>,
+}
+
+impl GpioConfig {
+    /// The lamp, as a panel wants it.
+    pub fn lamp(&self) -> Option<(u32, Polarity)> {
+        self.lamp.map(|lamp| (lamp.pin, lamp.polarity))
+    }
+}
+
+impl TryFrom<RawGpio> for GpioConfig {
+    type Error = String;
+
+    fn try_from(raw: RawGpio) -> Result<Self, Self::Error> {
+        let backend = match (raw.backend, raw.chip) {
+            (BackendName::Chip, Some(label)) => GpioBackend::Chip(label),
+            (BackendName::Chip, None) => return Err("`chip` must name the chip, such as \"pinctrl-rp1\"".to_owned()),
+            (_, Some(_)) => return Err("`chip` is for backend = \"chip\" alone".to_owned()),
+            (BackendName::Log, None) => GpioBackend::Log,
+            (BackendName::Rppal, None) => GpioBackend::Pi,
+        };
+        let config = Self {
+            backend,
+            signal: match raw.signal {
+                SignalName::Hold => Signal::Hold,
+                SignalName::Pulse => Signal::Pulse(Duration::from_millis(raw.pulse_ms)),
+            },
+            lamp: raw.lamp,
+            lines: raw.lines,
+        };
+        config.check()?;
+        Ok(config)
+    }
+}
+
+impl GpioConfig {
+    fn check(&self) -> Result<(), String> {
+        if self.lines.is_empty() {
+            return Err("`lines` needs at least one line".to_owned());
+        }
+        let (mut pins, mut emotions) = (HashSet::new(), HashSet::new());
+        for pin in self
+            .lines
+            .iter()
+            .map(|line| line.pin)
+            .chain(self.lamp.map(|lamp| lamp.pin))
+        {
+            self.check_pin(pin)?;
+            if !pins.insert(pin) {
+                return Err(format!("pin {pin} stands twice"));
+            }
+        }
+        for line in &self.lines {
+            if !emotions.insert(line.emotion.to_ascii_lowercase()) {
+                return Err(format!("emotion {:?} has two lines", line.emotion.as_str()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether such a line can be there at all.
+    fn check_pin(&self, pin: u32) -> Result<(), String> {
+        let last = match self.backend {
+            GpioBackend::Pi => LAST_BCM,
+            GpioBackend::Log | GpioBackend::Chip(_) => MAX_OFFSET,
+        };
+        if pin > last {
+            return Err(format!("pin {pin} is impossible: lines go up to {last}"));
+        }
+        if self.backend == GpioBackend::Pi && EEPROM.contains(&pin) {
+            return Err(format!(
+                "pin {pin} belongs to the memory that identifies boards on top of the Pi"
+            ));
+        }
+        Ok(())
+    }
+}
+
+fn pulse<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    let expected = "a number of milliseconds from 20 to 60000";
+    held(deserializer, |ms| (20..=60_000).contains(ms), expected)
+}
+
+fn default_pulse() -> u64 {
+    500
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    fn parse(gpio: &str) -> Result<GpioConfig, String> {
+        let text = format!("schema = 1\nsource.uri = \"-\"\n[sink.gpio]\n{gpio}");
+        let config = Config::parse(&text).map_err(|place| place.to_string())?;
+        Ok(config.sink.gpio.unwrap())
+    }
+
+    fn with_pins(backend: &str, line: u32, lamp: u32) -> Result<GpioConfig, String> {
+        parse(&format!(
+            "backend = {backend}\nlamp = {{ pin = {lamp} }}\nlines = [{{ pin = {line}, emotion = \"Happy\" }}]"
+        ))
+    }
+
+    #[test]
+    fn backends_and_signals_are_read() {
+        let chip = parse(
+            "backend = \"chip\"\nchip = \"pinctrl-rp1\"\nsignal = \"pulse\"\npulse_ms = 250\n\
+             lines = [{ pin = 17, emotion = \"Sad\", active_low = true }]",
+        )
+        .unwrap();
+        assert_eq!(chip.backend, GpioBackend::Chip("pinctrl-rp1".into()));
+        assert_eq!(chip.signal, Signal::Pulse(Duration::from_millis(250)));
+        assert_eq!(chip.lines[0].polarity, Polarity::ActiveLow);
+        assert_eq!(
+            with_pins("\"rppal\"", 17, 22).unwrap().lamp(),
+            Some((22, Polarity::ActiveHigh))
+        );
+    }
+
+    #[test]
+    fn impossible_and_conflicting_pins_are_refused() {
+        for (backend, line, lamp, expected) in [
+            ("\"rppal\"", 28, 22, "pin 28 is impossible: lines go up to 27"),
+            ("\"rppal\"", 17, 40, "pin 40 is impossible"),
+            ("\"rppal\"", 1, 22, "pin 1 belongs to"),
+            ("\"rppal\"", 22, 22, "pin 22 stands twice"),
+            ("\"log\"", 5000, 22, "pin 5000 is impossible"),
+        ] {
+            let error = with_pins(backend, line, lamp).unwrap_err();
+            assert!(error.contains(expected), "{error} instead of {expected}");
+        }
+        assert!(with_pins("\"log\"", 28, 1).is_ok());
+    }
+
+    #[test]
+    fn a_chip_and_its_name_need_each_other() {
+        let lines = "lines = [{ pin = 17, emotion = \"Sad\" }]";
+        for (backend, expected) in [
+            ("backend = \"chip\"", "must name the chip"),
+            ("backend = \"log\"\nchip = \"x\"", "is for backend"),
+            ("backend = \"log\"\npulse_ms = 1", "`pulse_ms`: must be"),
+            ("backend = \"rpal\"", "did you mean `rppal`?"),
+        ] {
+            let error = parse(&format!("{backend}\n{lines}")).unwrap_err();
+            assert!(error.contains(expected), "{error} instead of {expected}");
+        }
+    }
+}

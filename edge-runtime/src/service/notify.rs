@@ -1,0 +1,106 @@
+//! Talks to systemd; a thread of its own feeds the watchdog.
+
+use std::io;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use sd_notify::{NotifyState, notify, watchdog_enabled};
+
+use super::watchdog::Vitals;
+
+/// How often the parts are looked at when systemd has no watchdog for this service.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// Longest time for which a new configuration excuses parts that do not move on.
+const RELOAD: Duration = Duration::from_secs(30);
+
+/// The service manager's view of the program. Without a manager it says nothing.
+pub struct Service {
+    /// Closed at the end.
+    end: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+    reload: Arc<Reload>,
+}
+
+/// Since when a new configuration is being taken up, if one is.
+#[derive(Default)]
+struct Reload(Mutex<Option<Instant>>);
+
+impl Reload {
+    fn since(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Service {
+    /// Watches from now on; ready once `ready` says so.
+    pub fn start(vitals: Arc<Vitals>, ready: impl Fn() -> bool + Send + 'static) -> io::Result<Self> {
+        let reload = Arc::new(Reload::default());
+        let (end, ended) = channel();
+        let excuse = Arc::clone(&reload);
+        let thread = thread::Builder::new().name("service".to_owned());
+        let thread = thread.spawn(move || watch(&vitals, &ready, &excuse, &ended))?;
+        Ok(Self {
+            end: Some(end),
+            thread: Some(thread),
+            reload,
+        })
+    }
+
+    /// A new configuration is being taken up.
+    pub fn reloading(&self) {
+        *self.reload.since() = Some(Instant::now());
+        match NotifyState::monotonic_usec_now() {
+            Ok(now) => say(&[NotifyState::Reloading, now]),
+            Err(_) => say(&[NotifyState::Reloading]),
+        }
+    }
+
+    /// The end begins; nobody is watched any more.
+    pub fn stopping(&mut self) {
+        say(&[NotifyState::Stopping]);
+        self.end = None;
+        if let Some(thread) = self.thread.take() {
+            // It has nothing to tell.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        if self.end.is_some() {
+            self.stopping();
+        }
+    }
+}
+
+fn watch(vitals: &Vitals, ready: &dyn Fn() -> bool, reload: &Reload, ended: &Receiver<()>) {
+    let look = watchdog_enabled().map_or(LOOK, |limit| (limit / 6).min(LOOK));
+    let mut started = false;
+    while let Err(RecvTimeoutError::Timeout) = ended.recv_timeout(look) {
+        if !started {
+            started = ready();
+            if started {
+                say(&[NotifyState::Ready]);
+            }
+            continue;
+        }
+        let moved = vitals.have_moved_on();
+        let reloading = *reload.since();
+        if moved && reloading.is_some() {
+            *reload.since() = None;
+            say(&[NotifyState::Ready]);
+        }
+        if moved || reloading.is_some_and(|since| since.elapsed() < RELOAD) {
+            say(&[NotifyState::Watchdog]);
+        }
+    }
+}
+
+/// A manager that cannot be reached will notice by itself that nothing comes.
+fn say(news: &[NotifyState<'_>]) {
+    let _ = notify(news);
+}

@@ -1,0 +1,126 @@
+//! Signals over GPIO: a line for each emotion, and a privacy lamp.
+//!
+//! A line is *active* while it shows something and *safe* otherwise. A thread of its own, the
+//! [keeper](keeper), owns the lines: they go safe when the program stops, when nothing recent is known, when
+//! the program hangs, and when it panics. [`Gpio`] is the seam to the hardware.
+
+#[cfg(feature = "gpio")]
+mod chip;
+mod keeper;
+mod panel;
+#[cfg(feature = "gpio")]
+mod pi;
+mod sink;
+
+use std::io::Write;
+
+#[cfg(feature = "gpio")]
+pub use chip::{Chip, Found, chips};
+pub use keeper::{Keeper, Orders};
+pub use panel::{Line, Panel, Signal, Wish, outputs};
+#[cfg(feature = "gpio")]
+pub use pi::Pi;
+pub use sink::{GpioSink, safe_when_panicking};
+
+/// Voltage of a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    /// Ground.
+    Low,
+    /// Supply.
+    High,
+}
+
+/// Which level is active.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Polarity {
+    /// High is active, low is safe.
+    #[default]
+    ActiveHigh,
+    /// Low is active, high is safe.
+    ActiveLow,
+}
+
+impl Polarity {
+    /// The level of a line that shows something.
+    pub fn active(self) -> Level {
+        match self {
+            Self::ActiveHigh => Level::High,
+            Self::ActiveLow => Level::Low,
+        }
+    }
+
+    /// The level otherwise.
+    pub fn safe(self) -> Level {
+        match self {
+            Self::ActiveHigh => Level::Low,
+            Self::ActiveLow => Level::High,
+        }
+    }
+}
+
+/// A line that is used, and its safe level.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Output {
+    /// Number of the line on its chip.
+    pub pin: u32,
+    /// The level that it is given before anything else.
+    pub safe: Level,
+}
+
+/// Lines that cannot be had, or one that cannot be set.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum GpioError {
+    /// The hardware is not there, not allowed, or in use.
+    #[error("open gpio {subject}: {reason}")]
+    Open {
+        /// The chip, or the chip and a line.
+        subject: String,
+        /// Why, and what helps.
+        reason: String,
+    },
+    /// A line cannot be set.
+    #[error("set gpio line {pin}: {reason}")]
+    Set {
+        /// Which one.
+        pin: u32,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Output lines.
+pub trait Gpio: Send {
+    /// Drives line `pin` to this level.
+    fn set(&mut self, pin: u32, level: Level) -> Result<(), GpioError>;
+}
+
+/// Writes down what would be driven, one line a change: for trying a wiring plan without the wires.
+pub struct LogGpio<W> {
+    out: W,
+}
+
+impl<W: Write + Send> LogGpio<W> {
+    /// Writes to `out`, the safe levels first.
+    pub fn open(out: W, outputs: &[Output]) -> Result<Self, GpioError> {
+        let mut gpio = Self { out };
+        for output in outputs {
+            gpio.set(output.pin, output.safe)?;
+        }
+        Ok(gpio)
+    }
+}
+
+impl<W: Write + Send> Gpio for LogGpio<W> {
+    fn set(&mut self, pin: u32, level: Level) -> Result<(), GpioError> {
+        let level = match level {
+            Level::Low => "low",
+            Level::High => "high",
+        };
+        let written = writeln!(self.out, "gpio {pin} {level}").and_then(|()| self.out.flush());
+        written.map_err(|error| GpioError::Set {
+            pin,
+            reason: error.to_string(),
+        })
+    }
+}

@@ -1,0 +1,228 @@
+//! The sink in front of the lines.
+
+use std::panic;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Weak};
+use std::thread::{self, ThreadId};
+
+use shared_model::message::{State, Verdict};
+
+use super::super::switches::Switches;
+use super::super::{SignalSink, SinkError};
+use super::keeper::{Keeper, Orders, Overrides};
+use super::{GpioError, Panel};
+
+/// Shows emotions on lines.
+pub struct GpioSink {
+    keeper: Keeper,
+}
+
+impl GpioSink {
+    /// Takes a panel on lines that have their safe levels; they go safe at once when `stop` becomes true.
+    pub fn start(panel: Panel, stop: Arc<AtomicBool>, switches: Arc<Switches>) -> Result<Self, GpioError> {
+        let keeper = Keeper::start(panel, Overrides { stop, switches }).map_err(|error| GpioError::Open {
+            subject: "thread".to_owned(),
+            reason: error.to_string(),
+        })?;
+        Ok(Self { keeper })
+    }
+
+    /// Where wishes go, for those who watch the thread.
+    pub fn orders(&self) -> Arc<Orders> {
+        Arc::clone(self.keeper.orders())
+    }
+
+    /// The lines go safe when any thread panics, before anything else is done about it.
+    pub fn mind_panics(&self) {
+        safe_when_panicking(Arc::downgrade(self.keeper.orders()), self.keeper.id());
+    }
+}
+
+/// Calls for safe lines from the panic hook, in front of the hook that is there. The thread `keeper` is left
+/// to itself: it makes its lines safe when it unwinds.
+pub fn safe_when_panicking(orders: Weak<Orders>, keeper: Option<ThreadId>) {
+    let next = panic::take_hook();
+    panic::set_hook(Box::new(move |info| {
+        if keeper != Some(thread::current().id())
+            && let Some(orders) = orders.upgrade()
+        {
+            orders.safe_now();
+        }
+        next(info);
+    }));
+}
+
+impl SignalSink for GpioSink {
+    fn name(&self) -> &'static str {
+        "gpio"
+    }
+
+    fn show(&mut self, state: &State) -> Result<(), SinkError> {
+        let emotion = match &state.emotion {
+            Verdict::Emotion(label) => Some(label.clone()),
+            Verdict::Uncertain | Verdict::NoFace | Verdict::Unknown => None,
+        };
+        self.keeper.orders().show(emotion);
+        Ok(())
+    }
+
+    fn beat(&mut self) -> Result<(), SinkError> {
+        Ok(self.keeper.orders().beat()?)
+    }
+
+    fn close(&mut self) -> Result<(), SinkError> {
+        Ok(self.keeper.end()?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+    use std::time::{Duration, Instant};
+
+    use shared_model::Text;
+    use shared_model::emotion::Label;
+
+    use super::super::{Gpio, Level, Line, Polarity, Signal};
+    use super::*;
+
+    /// Levels and when they were set.
+    type Log = Arc<Mutex<Vec<(Level, Instant)>>>;
+
+    struct Wire {
+        log: Log,
+        panics: Arc<AtomicBool>,
+    }
+
+    impl Gpio for Wire {
+        fn set(&mut self, _: u32, level: Level) -> Result<(), GpioError> {
+            self.log.lock().unwrap().push((level, Instant::now()));
+            let panics = self.panics.load(std::sync::atomic::Ordering::Relaxed);
+            assert!(!(level == Level::High && panics), "the test's own");
+            Ok(())
+        }
+    }
+
+    struct Setup {
+        sink: GpioSink,
+        log: Log,
+        stop: Arc<AtomicBool>,
+        switches: Arc<Switches>,
+        panics: Arc<AtomicBool>,
+    }
+
+    fn setup() -> Setup {
+        let (log, stop, switches, panics): (Log, Arc<AtomicBool>, Arc<Switches>, Arc<AtomicBool>) = <_>::default();
+        let wire = Wire {
+            log: Arc::clone(&log),
+            panics: Arc::clone(&panics),
+        };
+        let line = Line {
+            pin: 1,
+            emotion: Label::try_from("Happy").unwrap(),
+            polarity: Polarity::ActiveHigh,
+        };
+        let panel = Panel::new(Box::new(wire), vec![line], None, Signal::Hold);
+        let sink = GpioSink::start(panel, Arc::clone(&stop), Arc::clone(&switches)).unwrap();
+        Setup {
+            sink,
+            log,
+            stop,
+            switches,
+            panics,
+        }
+    }
+
+    impl Setup {
+        fn show_happy(&mut self) {
+            let state = State {
+                boot: Text::new(),
+                sequence: 0,
+                time_ms: 0,
+                emotion: Verdict::Emotion(Label::try_from("Happy").unwrap()),
+                confidence: 1.0,
+                face: true,
+            };
+            self.sink.show(&state).unwrap();
+        }
+
+        /// Waits for a level, and gives the time at which it was set.
+        fn until(&self, level: Level) -> Instant {
+            let start = Instant::now();
+            loop {
+                if let Some((last, at)) = self.log.lock().unwrap().last()
+                    && *last == level
+                {
+                    return *at;
+                }
+                assert!(start.elapsed() < Duration::from_secs(20), "never {level:?}");
+                thread::yield_now();
+            }
+        }
+    }
+
+    #[test]
+    fn the_line_goes_safe_when_the_program_is_asked_to_stop() {
+        let mut setup = setup();
+        setup.show_happy();
+        setup.until(Level::High);
+        setup.stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        setup.until(Level::Low);
+        assert!(setup.sink.close().is_ok());
+    }
+
+    #[test]
+    fn a_mute_takes_the_line_and_gives_it_back() {
+        let mut setup = setup();
+        setup.show_happy();
+        setup.until(Level::High);
+        setup.switches.obey(super::super::super::switches::Switch::Mute, b"ON");
+        setup.until(Level::Low);
+        setup.switches.obey(super::super::super::switches::Switch::Mute, b"OFF");
+        setup.sink.beat().unwrap();
+        setup.until(Level::High);
+    }
+
+    #[test]
+    fn the_line_goes_safe_when_nobody_gives_a_sign_of_life() {
+        let mut setup = setup();
+        setup.show_happy();
+        let on = setup.until(Level::High);
+        let off = setup.until(Level::Low);
+        assert!(off - on >= Duration::from_millis(900), "{:?}", off - on);
+    }
+
+    #[test]
+    fn the_line_is_safe_when_a_panic_is_told() {
+        let mut setup = setup();
+        setup.show_happy();
+        setup.until(Level::High);
+        // What the hook of a panic calls.
+        setup.sink.orders().safe_now();
+        assert_eq!(setup.log.lock().unwrap().last().unwrap().0, Level::Low);
+    }
+
+    #[test]
+    fn the_line_is_safe_when_its_own_thread_panics() {
+        let mut setup = setup();
+        setup.panics.store(true, std::sync::atomic::Ordering::Relaxed);
+        setup.show_happy();
+        setup.until(Level::Low);
+        assert!(setup.sink.close().is_ok());
+    }
+
+    #[test]
+    fn closing_and_dropping_leave_the_line_safe() {
+        for close in [true, false] {
+            let mut setup = setup();
+            setup.show_happy();
+            setup.until(Level::High);
+            if close {
+                setup.sink.close().unwrap();
+            }
+            let log = Arc::clone(&setup.log);
+            drop(setup);
+            assert_eq!(log.lock().unwrap().last().unwrap().0, Level::Low);
+        }
+    }
+}

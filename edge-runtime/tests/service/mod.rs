@@ -1,0 +1,176 @@
+//! Life as a service: signals, the watchdog, new configurations, lines that go safe.
+
+use std::os::unix::net::UnixDatagram;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use crate::support::program::{LINES, Program, command, configure};
+use crate::support::{rounds, until};
+
+/// Lines must be safe this soon.
+const SAFE: Duration = Duration::from_millis(100);
+
+/// systemd's end of the notifications.
+struct Manager {
+    socket: UnixDatagram,
+    path: PathBuf,
+    _dir: tempfile::TempDir,
+}
+
+impl Manager {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("notify");
+        let socket = UnixDatagram::bind(&path).unwrap();
+        socket.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+        Self {
+            socket,
+            path,
+            _dir: dir,
+        }
+    }
+
+    /// The next notification, if one comes soon.
+    fn next(&self) -> Option<String> {
+        let mut buffer = [0; 1024];
+        let length = self.socket.recv(&mut buffer).ok()?;
+        Some(String::from_utf8(buffer[..length].to_vec()).unwrap())
+    }
+
+    fn until(&self, text: &str) {
+        until(text, || self.next().is_some_and(|news| news.contains(text)));
+    }
+
+    /// How long the notifications go on to come, once the program hangs; the longest that it may be is
+    /// `limit`.
+    fn silence_within(&self, limit: Duration) {
+        let start = Instant::now();
+        let mut last = Instant::now();
+        while last.elapsed() < Duration::from_secs(1) {
+            if self.next().is_some_and(|news| news.contains("WATCHDOG=1")) {
+                last = Instant::now();
+            }
+            assert!(start.elapsed() < limit, "the watchdog is fed although something hangs");
+        }
+    }
+}
+
+#[test]
+fn readiness_life_and_end_are_told() {
+    let manager = Manager::new();
+    let mut program = Program::start("", Stdio::null(), &[("NOTIFY_SOCKET", &manager.path)]);
+    let mut first = None;
+    until("it is ready", || {
+        first = manager.next();
+        first.is_some()
+    });
+    assert_eq!(first.unwrap().trim(), "READY=1");
+    for _ in 0..3 {
+        manager.until("WATCHDOG=1");
+    }
+    program.signal(Signal::TERM);
+    manager.until("STOPPING=1");
+    assert_eq!(program.ended().code(), Some(128 + 15));
+}
+
+#[test]
+fn a_source_that_hangs_starves_the_watchdog() {
+    let manager = Manager::new();
+    let program = Program::start("", Stdio::null(), &[("NOTIFY_SOCKET", &manager.path)]);
+    for _ in 0..rounds(2) {
+        manager.until("WATCHDOG=1");
+        program.feeding.store(false, Ordering::Relaxed);
+        manager.silence_within(Duration::from_secs(5));
+        program.feeding.store(true, Ordering::Relaxed);
+    }
+    manager.until("WATCHDOG=1");
+}
+
+#[test]
+fn an_output_that_hangs_starves_the_watchdog() {
+    let manager = Manager::new();
+    let sinks = "[sink]\nstdout = \"faces\"\n";
+    let mut program = Program::start(sinks, Stdio::piped(), &[("NOTIFY_SOCKET", &manager.path)]);
+    manager.until("WATCHDOG=1");
+    // The pipe is full after some seconds.
+    manager.silence_within(Duration::from_secs(50));
+    assert!(program.is_running());
+    drop(program.stdout());
+}
+
+#[test]
+fn lines_are_safe_soon_after_a_signal() {
+    let mut slowest = Duration::ZERO;
+    for round in 0..rounds(4) {
+        let signal = [Signal::TERM, Signal::INT][round as usize % 2];
+        let mut program = Program::start(LINES, Stdio::null(), &[]);
+        until("a line is active", || program.active_lines().len() == 2);
+        let asked = program.signal(signal);
+        until("the lines are safe", || {
+            program.active_lines().iter().all(|pin| *pin == 22)
+        });
+        let low = program
+            .said()
+            .into_iter()
+            .rev()
+            .find(|(_, line)| line.ends_with("low") && !line.contains(" 22 "));
+        slowest = slowest.max(low.unwrap().0 - asked);
+        assert_eq!(program.ended().code(), Some(128 + signal.as_raw()));
+        until("the lamp is out", || program.active_lines().is_empty());
+    }
+    eprintln!("lines safe {slowest:?} after a signal at the latest");
+    assert!(slowest <= SAFE, "{slowest:?}");
+}
+
+#[test]
+fn lines_of_a_killed_program_are_made_safe_by_another() {
+    let mut program = Program::start(LINES, Stdio::null(), &[]);
+    until("a line is active", || program.active_lines().len() == 2);
+    program.signal(Signal::KILL);
+    program.ended();
+    let output = command(&["safe", "--config"]).arg(program.config()).output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    let said = String::from_utf8(output.stderr).unwrap();
+    for pin in [5, 6, 7, 8, 9, 22] {
+        assert!(said.contains(&format!("gpio {pin} low")), "{said}");
+    }
+}
+
+#[test]
+fn a_new_configuration_is_taken_up_without_losing_the_source() {
+    let manager = Manager::new();
+    let mut program = Program::start(
+        "[sink]\nstdout = \"off\"\n",
+        Stdio::null(),
+        &[("NOTIFY_SOCKET", &manager.path)],
+    );
+    manager.until("READY=1");
+    configure(&program.config(), LINES);
+    program.signal(Signal::HUP);
+    manager.until("RELOADING=1");
+    manager.until("READY=1");
+    until("the new lines are driven", || program.active_lines().len() == 2);
+    manager.until("WATCHDOG=1");
+    // A configuration that is wrong changes nothing.
+    std::fs::write(program.config(), "schema = 7\n").unwrap();
+    program.signal(Signal::HUP);
+    program.until_said("going on with the configuration as it was");
+    manager.until("READY=1");
+    manager.until("WATCHDOG=1");
+    assert!(program.is_running());
+    program.signal(Signal::TERM);
+    assert_eq!(program.ended().code(), Some(128 + 15));
+}
+
+#[test]
+fn the_unit_is_hardened() {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../scripts/check-unit");
+    let output = std::process::Command::new(script).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
+    eprintln!("{said}");
+    assert!(output.status.success(), "{said}");
+}
