@@ -4,7 +4,10 @@
 //! only the bundle knows (its classes) is checked when the program starts.
 
 mod face;
+#[cfg(test)]
+mod fuzz;
 mod gpio;
+mod metrics;
 mod mqtt;
 mod place;
 mod ranges;
@@ -22,6 +25,7 @@ use crate::predict::{PrecisionChoice, Threads};
 
 pub use face::{FaceConfig, FaceMode, PolicyName};
 pub use gpio::{GpioBackend, GpioConfig, LampConfig, LineConfig};
+pub use metrics::MetricsConfig;
 pub use mqtt::{Discovery, Identity, MqttConfig, OutboxConfig, TlsConfig, is_device_id};
 pub use place::Place;
 pub use source::{Origin, Pace, SourceConfig};
@@ -59,6 +63,8 @@ pub struct Config {
     /// Where verdicts go.
     #[serde(default)]
     pub sink: SinkConfig,
+    /// Where counts can be read, if anywhere.
+    pub metrics: Option<MetricsConfig>,
 }
 
 /// `[decide]`

@@ -9,6 +9,7 @@ pub mod durable;
 pub mod face;
 pub mod kernels;
 pub mod locate;
+pub mod metrics;
 pub mod picture;
 pub mod pipeline;
 pub mod predict;

@@ -3,6 +3,7 @@
 mod bench;
 mod check_config;
 mod classify;
+mod doctor;
 mod failure;
 mod film;
 mod generate;
@@ -41,6 +42,7 @@ enum Command {
     Run(run::Args),
     CheckConfig(check_config::Args),
     Safe(lines::Args),
+    Doctor(doctor::Args),
     Bench(bench::Args),
     Track(track::Args),
     Generate(generate::Args),
@@ -81,6 +83,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Run(args) => run::main(&args, verbosity),
         Command::CheckConfig(args) => check_config::main(&args, verbosity),
         Command::Safe(args) => lines::main(&args, verbosity),
+        Command::Doctor(args) => doctor::main(&args, verbosity),
         Command::Bench(args) => bench::main(&args),
         Command::Track(args) => track::main(&args, verbosity),
         Command::Generate(args) => generate::main(&args),

@@ -10,7 +10,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use edge_runtime::clock::SystemClock;
 use edge_runtime::config::Config;
 use edge_runtime::decide::Decider;
-use edge_runtime::pipeline::{End, Pipeline, PipelineError, Stages, Surroundings, Trouble};
+use edge_runtime::metrics::{self, Counts};
+use edge_runtime::pipeline::{End, Pipeline, PipelineError, Progress, Stages, Surroundings, Trouble};
 use edge_runtime::predict::Predictor;
 use edge_runtime::service::Service;
 use edge_runtime::source::{Held, Pausable};
@@ -55,6 +56,7 @@ pub(crate) fn main(args: &Args, verbosity: Verbosity) -> Result<ExitCode, Failur
     let progress = Arc::clone(&shared.progress);
     let mut service = Service::start(Arc::clone(&shared.vitals), move || progress.inferred() > 0)
         .map_err(|error| Failure::new(code::INTERNAL, error))?;
+    measure(&config, &shared.progress)?;
     let mut camera = Held::new(source(&config.source)?);
     loop {
         let code = run(&config, camera.clone(), &shared, &signals, verbosity);
@@ -75,6 +77,25 @@ pub(crate) fn main(args: &Args, verbosity: Verbosity) -> Result<ExitCode, Failur
             Err(error) => eprintln!("warning: {error}; going on with the configuration as it was"),
         }
     }
+}
+
+/// Offers counts where the configuration at the start wants them.
+fn measure(config: &Config, progress: &Arc<Progress>) -> Result<(), Failure> {
+    let Some(metrics) = &config.metrics else { return Ok(()) };
+    let progress = Arc::clone(progress);
+    let counts = move || Counts {
+        captured: progress.captured(),
+        judged: progress.inferred(),
+        inference: progress.inference(),
+    };
+    let served = metrics::serve(metrics.listen, counts);
+    let failed = |error| {
+        Failure::new(
+            code::UNAVAILABLE,
+            anyhow::anyhow!("serve metrics on {}: {error}", metrics.listen),
+        )
+    };
+    served.map(drop).map_err(failed)
 }
 
 /// Runs until the source ends or a signal comes.

@@ -267,8 +267,8 @@ impl Pipeline {
             return self.tell(change, around);
         }
         self.stats.judged += 1;
-        self.progress.infer();
         let judged = around.clock.now();
+        self.progress.infer(judged.saturating_sub(start));
         self.tell_faces(frame, around)?;
         let change = self.decide(frame.time_ms);
         self.tell(change, around)?;

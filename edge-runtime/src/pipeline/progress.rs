@@ -1,12 +1,15 @@
 //! How far a run has come, for those who watch from another thread.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 /// Counters that only grow. A run is alive while all three do.
 #[derive(Debug, Default)]
 pub struct Progress {
     captured: AtomicU64,
     inferred: AtomicU64,
+    /// Time spent on judging, in nanoseconds.
+    inference_ns: AtomicU64,
     output: AtomicU64,
 }
 
@@ -21,6 +24,11 @@ impl Progress {
         self.inferred.load(Ordering::Relaxed)
     }
 
+    /// Time spent on judging them.
+    pub fn inference(&self) -> Duration {
+        Duration::from_nanos(self.inference_ns.load(Ordering::Relaxed))
+    }
+
     /// Frames of which every sink was told.
     pub fn output(&self) -> u64 {
         self.output.load(Ordering::Relaxed)
@@ -30,7 +38,8 @@ impl Progress {
         self.captured.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn infer(&self) {
+    pub(super) fn infer(&self, took: Duration) {
+        self.inference_ns.fetch_add(took.as_nanos() as u64, Ordering::Relaxed);
         self.inferred.fetch_add(1, Ordering::Relaxed);
     }
 

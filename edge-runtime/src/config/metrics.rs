@@ -1,0 +1,49 @@
+//! `[metrics]`: where counts can be read.
+
+use std::net::SocketAddr;
+
+use serde::{Deserialize, Deserializer};
+
+use super::ranges::held;
+
+/// `[metrics]`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MetricsConfig {
+    /// An address of this machine alone, and a port.
+    #[serde(deserialize_with = "listen")]
+    pub listen: SocketAddr,
+}
+
+fn listen<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
+    let loopback = |address: &SocketAddr| address.ip().is_loopback();
+    held(
+        deserializer,
+        loopback,
+        "an address of the loopback, such as 127.0.0.1:9464",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::Config;
+
+    #[test]
+    fn only_the_loopback_is_listened_on() {
+        let parse = |listen: &str| {
+            let text = format!("schema = 1\nsource.uri = \"-\"\n[metrics]\nlisten = \"{listen}\"\n");
+            Config::parse(&text).map_err(|place| place.to_string())
+        };
+        assert_eq!(parse("127.0.0.1:9464").unwrap().metrics.unwrap().listen.port(), 9464);
+        assert!(parse("[::1]:9464").is_ok());
+        for address in ["0.0.0.0:9464", "192.168.1.2:80"] {
+            assert!(
+                parse(address)
+                    .unwrap_err()
+                    .contains("must be an address of the loopback"),
+                "{address}"
+            );
+        }
+        assert!(parse("localhost").is_err());
+    }
+}
