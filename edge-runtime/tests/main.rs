@@ -6,6 +6,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test ends where anything goes wrong")]
 
+mod frames;
 #[cfg(feature = "mqtt")]
 mod mqtt;
 mod service;

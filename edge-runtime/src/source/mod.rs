@@ -8,6 +8,8 @@ pub mod camera;
 mod files;
 mod held;
 mod mjpeg;
+#[cfg(test)]
+mod mutants;
 mod pausable;
 mod piped;
 pub mod pixels;

@@ -27,3 +27,8 @@ pub(crate) fn cases(usual: u32) -> Config {
         Err(_) => Config::with_cases(usual),
     }
 }
+
+/// How often something is tried: `SOAK_N`, or so many.
+pub(crate) fn rounds(usual: u64) -> u64 {
+    std::env::var("SOAK_N").map_or(usual, |n| n.parse().unwrap())
+}

@@ -12,7 +12,10 @@ use crate::predict::{PredictError, Prediction, Predictor};
 use crate::stats::Stats;
 
 /// How often the detector looks whether a followed face is still there.
-const CHECK_MS: u64 = 250;
+const CHECK_MS: u64 = 400;
+
+/// How soon it looks again where it has not found it.
+const RETRY_MS: u64 = 100;
 
 /// A face that the detector has not found for longer is not judged.
 const UNCONFIRMED_MS: u64 = 600;
@@ -197,7 +200,10 @@ impl Follower {
         if self.search.is_busy() {
             return Ok(());
         }
-        let due = |track: &&Track| now.time_ms.saturating_sub(track.asked_ms) >= CHECK_MS;
+        let due = |track: &&Track| {
+            let missed = track.asked_ms > track.confirmed_ms;
+            now.time_ms.saturating_sub(track.asked_ms) >= if missed { RETRY_MS } else { CHECK_MS }
+        };
         let check = self.tracks.live().iter().filter(due).min_by_key(|track| track.asked_ms);
         let purpose = if self.unsearched > self.config.search_every {
             Purpose::Anybody

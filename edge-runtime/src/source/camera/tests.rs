@@ -7,9 +7,7 @@ use shared_model::message::Verdict;
 
 use super::*;
 use crate::decide::{DecideConfig, Decider, Observation};
-
-/// Faults of one run; the soak test asks for more by this variable.
-const RUNS: &str = "SOAK_CAMERA";
+use crate::testing::rounds;
 
 #[derive(Clone, Default)]
 struct Hands(Arc<Mutex<Duration>>);
@@ -236,7 +234,7 @@ impl Bench {
 
 #[test]
 fn every_fault_is_unknown_within_2_s_and_over_within_5_s() {
-    let runs: usize = std::env::var(RUNS).ok().and_then(|n| n.parse().ok()).unwrap_or(1000);
+    let runs = rounds(1000) as usize;
     let mut numbers = Numbers(7);
     let mut bench = Bench::new();
     let (mut slowest, mut last_number) = (Duration::ZERO, None);
