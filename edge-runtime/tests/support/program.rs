@@ -40,8 +40,25 @@ pub(crate) fn command(arguments: &[&str]) -> Command {
     command
 }
 
-fn bundle() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("models/default")
+/// Copies the default bundle, whose verdicts then need no certainty: any picture shows an emotion.
+fn bundle(dir: &Path) -> PathBuf {
+    let (default, own) = (
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("models/default"),
+        dir.join("bundle"),
+    );
+    if own.is_dir() {
+        return own;
+    }
+    fs::create_dir(&own).unwrap();
+    for entry in fs::read_dir(default).unwrap() {
+        let entry = entry.unwrap();
+        fs::copy(entry.path(), own.join(entry.file_name())).unwrap();
+    }
+    let path = own.join("manifest.json");
+    let mut manifest: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    manifest["decision"]["abstain_below"] = 0.0.into();
+    fs::write(&path, manifest.to_string()).unwrap();
+    own
 }
 
 /// Writes a configuration that reads frames from standard input.
@@ -49,7 +66,7 @@ pub(crate) fn configure(path: &Path, sinks: &str) {
     let text = format!(
         "schema = 1\nbundle = '{}'\n[source]\nuri = \"-\"\n[face]\nmode = \"whole\"\n\
          [decide]\nenter = 0.0\nleave = 0.0\ndwell_ms = 0\n{sinks}",
-        bundle().display()
+        bundle(path.parent().unwrap()).display()
     );
     fs::write(path, text).unwrap();
 }
@@ -144,8 +161,7 @@ impl Drop for Program {
     }
 }
 
-/// Twenty frames a second of the same picture: stripes that the networks of the default bundle hold for one
-/// emotion with near certainty.
+/// Twenty frames a second of the same picture.
 fn feed(mut stdin: ChildStdin, feeding: &AtomicBool) {
     let mut frame = b"FRAME\n".to_vec();
     frame.extend((0..SIDE * SIDE).map(|at| (at % SIDE * 28 + at / SIDE * 23) as u8));
