@@ -12,6 +12,7 @@ mod mqtt;
 mod place;
 mod ranges;
 mod source;
+mod update;
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -29,6 +30,7 @@ pub use metrics::MetricsConfig;
 pub use mqtt::{Discovery, Identity, MqttConfig, OutboxConfig, TlsConfig, is_device_id};
 pub use place::Place;
 pub use source::{Origin, Pace, SourceConfig};
+pub use update::UpdateConfig;
 
 /// Form of the file that this program reads.
 pub const SCHEMA: u32 = 1;
@@ -65,6 +67,9 @@ pub struct Config {
     pub sink: SinkConfig,
     /// Where counts can be read, if anywhere.
     pub metrics: Option<MetricsConfig>,
+    /// Where new bundles come from; none do where it is absent.
+    #[serde(default)]
+    pub update: Option<UpdateConfig>,
 }
 
 /// `[decide]`
@@ -191,6 +196,7 @@ impl Config {
         if let Some(mqtt) = &mut self.sink.mqtt {
             mqtt.beside(dir);
         }
+        self.update = self.update.map(|update| update.beside(dir));
         self
     }
 }

@@ -120,17 +120,22 @@ pub struct Decider {
     scored_ms: u64,
 }
 
+/// The bundle's limit holds where it is higher.
+fn limited(config: DecideConfig, abstain_below: f32) -> DecideConfig {
+    DecideConfig {
+        enter: config.enter.max(abstain_below),
+        leave: config.leave.max(abstain_below),
+        ..config
+    }
+}
+
 impl Decider {
     /// Starts with [`Verdict::Unknown`]; `abstain_below` is the bundle's limit below which no emotion is
     /// told.
     pub fn new(config: DecideConfig, classes: ClassSet, abstain_below: f32) -> Result<Self, DecideError> {
         config.check()?;
         Ok(Self {
-            config: DecideConfig {
-                enter: config.enter.max(abstain_below),
-                leave: config.leave.max(abstain_below),
-                ..config
-            },
+            config: limited(config, abstain_below),
             classes,
             held: Held::Unknown,
             candidate: None,
@@ -138,6 +143,11 @@ impl Decider {
             judged_ms: None,
             scored_ms: 0,
         })
+    }
+
+    /// Goes on with other limits, as another bundle with the same classes has them.
+    pub fn adopt(&mut self, config: DecideConfig, abstain_below: f32) {
+        self.config = limited(config, abstain_below);
     }
 
     /// Takes in what a frame showed at `now_ms`; a time before the last one counts as the last one.

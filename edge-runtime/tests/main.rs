@@ -11,3 +11,4 @@ mod frames;
 mod mqtt;
 mod service;
 mod support;
+mod update;

@@ -17,4 +17,5 @@ pub mod model;
 pub mod onnx;
 pub mod plateau;
 pub mod report;
+pub mod sign;
 pub mod train;

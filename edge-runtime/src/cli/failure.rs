@@ -21,6 +21,7 @@ pub(crate) mod code {
     pub(crate) const UNAVAILABLE: u8 = 69;
     pub(crate) const INTERNAL: u8 = 70;
     pub(crate) const IO: u8 = 74;
+    pub(crate) const TEMPORARY: u8 = 75;
     pub(crate) const PERMISSION: u8 = 77;
     pub(crate) const CONFIG: u8 = 78;
     /// A signal ended the program: this plus its number.

@@ -1,6 +1,7 @@
 //! Command line of the program. Data goes to standard output, everything else to standard error.
 
 mod bench;
+mod bundles;
 mod check_config;
 mod classify;
 mod doctor;
@@ -12,6 +13,8 @@ mod lines;
 mod run;
 mod sinks;
 mod track;
+mod try_bundle;
+mod update;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -23,7 +26,7 @@ use failure::{Failure, code};
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 done, 64 usage, 65 bad picture, stream or bundle, 66 input not there, 69 device unavailable,
-70 internal, 74 read or write error, 77 no permission, 78 bad configuration, 128+N ended by signal N.";
+70 internal, 74 read or write error, 75 try again later, 77 no permission, 78 bad configuration, 128+N ended by signal N.";
 
 /// Tells faces, their keypoints and their emotion, in pictures and streams, on this machine alone.
 #[derive(Debug, Parser)]
@@ -46,6 +49,9 @@ enum Command {
     Bench(bench::Args),
     Track(track::Args),
     Generate(generate::Args),
+    Update(update::Args),
+    #[command(hide = true)]
+    TryBundle(try_bundle::Args),
 }
 
 /// Whether standard error is told more than errors.
@@ -87,6 +93,8 @@ pub(crate) fn main() -> ExitCode {
         Command::Bench(args) => bench::main(&args),
         Command::Track(args) => track::main(&args, verbosity),
         Command::Generate(args) => generate::main(&args),
+        Command::Update(args) => update::main(&args, verbosity),
+        Command::TryBundle(args) => try_bundle::main(&args),
     };
     match result {
         Ok(code) => code,

@@ -12,17 +12,18 @@ use edge_runtime::config::Config;
 use edge_runtime::decide::Decider;
 use edge_runtime::metrics::{self, Counts};
 use edge_runtime::pipeline::{End, Pipeline, PipelineError, Progress, Stages, Surroundings, Trouble};
-use edge_runtime::predict::Predictor;
 use edge_runtime::service::Service;
 use edge_runtime::source::{Held, Pausable};
+use edge_runtime::update::Networks;
 use shared_model::Text;
 use signal_hook::consts::{SIGHUP, TERM_SIGNALS};
 use signal_hook::flag;
 
+use super::Verbosity;
+use super::bundles::{Bundles, Outcome};
 use super::failure::{Failure, code, source_code};
 use super::input::{source, timing, watch};
 use super::sinks::{Shared, sinks};
-use super::{Verbosity, open_bundle};
 
 const AFTER: &str = "\
 Standard output gets a JSON line for each new verdict:
@@ -106,7 +107,10 @@ fn run(
     signals: &Signals,
     verbosity: Verbosity,
 ) -> Result<ExitCode, Failure> {
-    let mut pipeline = Pipeline::new(stages(config, shared)?);
+    let mut bundles = Bundles::new(config, verbosity);
+    let stages = stages(config, bundles.start(config)?, shared)?;
+    let (watcher, swaps) = bundles.watch(config, stages.classes.clone(), Arc::clone(&shared.progress))?;
+    let mut pipeline = Pipeline::new(stages).swapping(swaps);
     // A source without a single frame is an error of the source, not a run without faces.
     let mut first = None;
     let mut report = |trouble: &Trouble| {
@@ -122,6 +126,7 @@ fn run(
     };
     let source = Pausable::new(camera, Arc::clone(&shared.switches));
     let end = pipeline.run(Box::new(source), timing(&config.source), &mut around);
+    watcher.end(if end.is_ok() { Outcome::Clean } else { Outcome::Failed });
     verbosity.say(&pipeline.stats().to_string());
     match end.map_err(|error| Failure::new(pipeline_code(&error), error))? {
         End::Stopped => Ok(ExitCode::from(signals.code())),
@@ -137,15 +142,14 @@ fn pipeline_code(error: &PipelineError) -> u8 {
     }
 }
 
-fn stages(config: &Config, shared: &Shared) -> Result<Stages, Failure> {
-    let bundle = open_bundle(Some(&config.bundle))?;
-    let manifest = bundle.manifest();
+fn stages(config: &Config, networks: Networks, shared: &Shared) -> Result<Stages, Failure> {
+    let manifest = networks.bundle.manifest();
     let classes = manifest.classes.clone();
     let decider = Decider::new(config.decide.0, classes.clone(), manifest.decision.abstain_below)
         .map_err(|error| Failure::new(code::CONFIG, error))?;
     Ok(Stages {
         watch: watch(config)?,
-        predictor: Predictor::load_in(&bundle, config.precision)?.on(config.threads),
+        predictor: networks.predictor.on(config.threads),
         sinks: sinks(config, &classes, shared)?,
         classes,
         decider,

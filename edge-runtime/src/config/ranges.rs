@@ -1,6 +1,8 @@
 //! Ranges of the values in a configuration file, checked where each is read, so that an error knows its
 //! line.
 
+use std::time::Duration;
+
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
@@ -102,4 +104,13 @@ pub(super) fn stale<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D
 pub(super) fn polarity<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Polarity, D::Error> {
     let low = bool::deserialize(deserializer)?;
     Ok(if low { Polarity::ActiveLow } else { Polarity::ActiveHigh })
+}
+
+pub(super) fn confirm_after<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    let seconds = held(
+        deserializer,
+        |value| *value <= 86_400,
+        "a number of seconds up to 86400",
+    )?;
+    Ok(Duration::from_secs(seconds))
 }

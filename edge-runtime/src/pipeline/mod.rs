@@ -17,6 +17,7 @@ mod watch;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use shared_model::Text;
@@ -24,7 +25,7 @@ use shared_model::emotion::ClassSet;
 use shared_model::message::{Face, FaceLine, State};
 
 use crate::clock::Clock;
-use crate::decide::{Change, Decider, Observation};
+use crate::decide::{Change, DecideConfig, Decider, Observation};
 use crate::picture::PictureError;
 use crate::predict::{PredictError, Predictor};
 use crate::sink::{SignalSink, SinkError};
@@ -80,6 +81,16 @@ pub struct Stages {
     pub boot: Text<32>,
     /// Is told how far the run has come.
     pub progress: Arc<Progress>,
+}
+
+/// Networks that take the place of those that run, with the same classes.
+pub struct Swap {
+    /// The networks.
+    pub predictor: Predictor,
+    /// How verdicts are formed, whatever the bundle.
+    pub decide: DecideConfig,
+    /// The bundle's limit below which no emotion is told.
+    pub abstain_below: f32,
 }
 
 /// Something that went wrong without ending the run.
@@ -160,6 +171,7 @@ pub struct Pipeline {
     /// Number of the face that the verdict is about.
     face: Option<u32>,
     stats: Stats,
+    swaps: Option<Receiver<Swap>>,
 }
 
 /// Why the loop was left.
@@ -182,7 +194,15 @@ impl Pipeline {
             progress: stages.progress,
             sequence: 0,
             stats: Stats::default(),
+            swaps: None,
         }
+    }
+
+    /// The same pipeline, which takes up what comes here, between two frames.
+    #[must_use]
+    pub fn swapping(mut self, swaps: Receiver<Swap>) -> Self {
+        self.swaps = Some(swaps);
+        self
     }
 
     /// What has been counted so far.
@@ -227,6 +247,7 @@ impl Pipeline {
             if around.stop.load(Ordering::Relaxed) {
                 return Leave::End(End::Stopped);
             }
+            self.swap();
             let step = match reader.take(&mut frame, POLL) {
                 Taken::Frame => self.take(&frame, &mut pacer, around),
                 Taken::Error(error) => {
@@ -240,6 +261,15 @@ impl Pipeline {
                 return leave;
             }
         }
+    }
+
+    /// Takes up the newest networks that were loaded meanwhile; the verdict goes on.
+    fn swap(&mut self) {
+        let Some(swap) = self.swaps.as_ref().and_then(|swaps| swaps.try_iter().last()) else {
+            return;
+        };
+        self.predictor = swap.predictor;
+        self.decider.adopt(swap.decide, swap.abstain_below);
     }
 
     /// Waits for the time of a frame, then judges it, unless that time is over.
@@ -264,6 +294,9 @@ impl Pipeline {
     fn judge(&mut self, frame: &Frame, around: &mut Surroundings<'_>) -> Result<(), Leave> {
         let start = around.clock.now();
         if let Err(trouble) = self.look(frame, around.clock) {
+            if matches!(trouble, Trouble::Predict(_) | Trouble::Follow(FollowError::Predict(_))) {
+                self.progress.fail();
+            }
             self.skip(&trouble, around);
             let change = self.decider.tick(frame.time_ms);
             return self.tell(change, around);

@@ -10,6 +10,7 @@ pub struct Progress {
     inferred: AtomicU64,
     /// Time spent on judging, in nanoseconds.
     inference_ns: AtomicU64,
+    failed: AtomicU64,
     output: AtomicU64,
 }
 
@@ -29,6 +30,11 @@ impl Progress {
         Duration::from_nanos(self.inference_ns.load(Ordering::Relaxed))
     }
 
+    /// Frames that the networks failed on.
+    pub fn failed(&self) -> u64 {
+        self.failed.load(Ordering::Relaxed)
+    }
+
     /// Frames of which every sink was told.
     pub fn output(&self) -> u64 {
         self.output.load(Ordering::Relaxed)
@@ -41,6 +47,10 @@ impl Progress {
     pub(super) fn infer(&self, took: Duration) {
         self.inference_ns.fetch_add(took.as_nanos() as u64, Ordering::Relaxed);
         self.inferred.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn fail(&self) {
+        self.failed.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(super) fn put_out(&self) {

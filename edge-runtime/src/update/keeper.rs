@@ -13,7 +13,7 @@ use shared_model::manifest::Sha256;
 use super::{Choice, Counts, Event, Health, Slot, Store, UpdateError};
 use crate::bundle::Bundle;
 use crate::durable::SystemDisk;
-use crate::predict::{PredictError, Predictor};
+use crate::predict::{PrecisionChoice, PredictError, Predictor};
 
 /// A bundle, ready to run.
 pub struct Networks {
@@ -24,10 +24,10 @@ pub struct Networks {
 }
 
 impl Networks {
-    /// Loads a bundle.
-    pub fn load(dir: &Path) -> Result<Self, PredictError> {
+    /// Loads a bundle, in the precision of one's choice.
+    pub fn load(dir: &Path, precision: PrecisionChoice) -> Result<Self, PredictError> {
         let bundle = Bundle::open(dir)?;
-        let predictor = Predictor::load(&bundle)?;
+        let predictor = Predictor::load_in(&bundle, precision)?;
         Ok(Self { bundle, predictor })
     }
 }
@@ -39,6 +39,7 @@ pub type Report<'a> = dyn FnMut(String) + 'a;
 pub struct Keeper {
     store: Store<SystemDisk>,
     factory: PathBuf,
+    precision: PrecisionChoice,
     /// How long a trial must work.
     window: Duration,
     running: Running,
@@ -55,10 +56,11 @@ enum Running {
 
 impl Keeper {
     /// A keeper for the bundles in `root`, with a factory bundle beside them.
-    pub fn new(root: &Path, factory: &Path, window: Duration) -> Result<Self, UpdateError> {
+    pub fn new(root: &Path, factory: &Path, precision: PrecisionChoice, window: Duration) -> Result<Self, UpdateError> {
         Ok(Self {
             store: Store::system(root)?,
             factory: factory.to_path_buf(),
+            precision,
             window,
             running: Running::Factory,
             waits: None,
@@ -230,12 +232,12 @@ impl Keeper {
             }
         }
         self.running = Running::Factory;
-        Networks::load(&self.factory)
+        Networks::load(&self.factory, self.precision)
     }
 
     fn load(&mut self, slot: &Slot) -> Result<Networks, String> {
         self.store.verify(&slot.id).map_err(|error| error.to_string())?;
-        Networks::load(&self.store.dir(&slot.id)).map_err(|error| error.to_string())
+        Networks::load(&self.store.dir(&slot.id), self.precision).map_err(|error| error.to_string())
     }
 
     fn factory_version(&self) -> u32 {

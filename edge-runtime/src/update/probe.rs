@@ -127,3 +127,43 @@ fn explain(status: std::process::ExitStatus, message: &str, limits: Limits) -> S
         ),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    /// What becomes of a bundle when the other process does this.
+    fn outcome(script: &str) -> Result<(), UpdateError> {
+        let dir = tempfile::tempdir().unwrap();
+        let program = dir.path().join("program");
+        fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        let limits = Limits {
+            seconds: if script.contains("sleep") { 0 } else { 60 },
+            ..Limits::default()
+        };
+        run(&program, dir.path(), limits)
+    }
+
+    #[test]
+    fn whatever_the_other_process_does_is_told() {
+        assert!(outcome("exit 0").is_ok());
+        for (script, expected) in [
+            (
+                "echo 'error: it has no graph' >&2; exit 65",
+                "try bundle: it has no graph",
+            ),
+            ("kill -SEGV $$", "signal 11"),
+            ("kill -XCPU $$", "60 s of computing"),
+            ("exec sleep 1000", "not done after 0 s"),
+        ] {
+            let error = outcome(script).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error} does not speak of {expected}");
+        }
+        let missing = run(Path::new("/nowhere"), Path::new("/"), Limits::default());
+        assert!(missing.unwrap_err().to_string().contains("start /nowhere"));
+    }
+}

@@ -10,6 +10,7 @@ mod export;
 mod progress;
 mod quantise;
 mod report;
+mod sign;
 mod train;
 mod words;
 
@@ -43,6 +44,9 @@ enum Command {
     Bench(bench::Bench),
     /// Put two trained networks into the directory that the runtime loads.
     Bundle(bundle::Bundle),
+    /// Sign what devices accept as an update.
+    #[command(subcommand)]
+    Sign(sign::Sign),
 }
 
 /// Runs one command.
@@ -55,5 +59,6 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Quantise(command) => command.run(),
         Command::Bench(command) => command.run(),
         Command::Bundle(command) => command.run(),
+        Command::Sign(command) => command.run(),
     }
 }

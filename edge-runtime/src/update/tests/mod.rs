@@ -1,7 +1,7 @@
 //! Faults of updates, on a disk whose power can be cut. What runs here are the product's own parts; only networks are
 //! left out, because none of these rules looks at them.
 //!
-//! `SOAK_CASES` in the environment asks for more of what is drawn by chance.
+//! `SOAK_N` in the environment asks for more of what is drawn by chance.
 
 mod power;
 mod refusals;
@@ -39,7 +39,7 @@ struct Update {
 
 /// How much is drawn by chance: `fast` cases, or what the environment asks for.
 fn cases(fast: u64) -> u64 {
-    let asked = std::env::var("SOAK_CASES").ok().and_then(|text| text.parse().ok());
+    let asked = std::env::var("SOAK_N").ok().and_then(|text| text.parse().ok());
     asked.unwrap_or(fast)
 }
 

@@ -1,0 +1,30 @@
+//! `edge-runtime try-bundle`: what `update` runs a new bundle in.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use edge_runtime::update::{Limits, probe};
+
+use super::failure::Failure;
+
+/// Loads and runs a bundle with limited memory and time
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Memory that may be written to
+    #[arg(long, value_name = "BYTES", default_value_t = Limits::default().memory_bytes)]
+    memory_bytes: u64,
+    /// Computing time
+    #[arg(long, value_name = "S", default_value_t = Limits::default().seconds)]
+    seconds: u64,
+    /// Directory of the bundle
+    bundle: PathBuf,
+}
+
+pub(crate) fn main(args: &Args) -> Result<ExitCode, Failure> {
+    let limits = Limits {
+        memory_bytes: args.memory_bytes,
+        seconds: args.seconds,
+    };
+    probe::try_bundle(&args.bundle, limits)?;
+    Ok(ExitCode::SUCCESS)
+}

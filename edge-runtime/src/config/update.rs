@@ -1,0 +1,58 @@
+//! `[update]`: where bundles come from and where they are kept.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::ranges;
+
+/// `[update]`
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct UpdateConfig {
+    /// Directory of the slots and of the record that says which of them runs.
+    pub state: PathBuf,
+    /// Directory with the public root key `root.pub`, and the first key list `keys.json` if there is one.
+    pub keys: PathBuf,
+    /// Where updates are looked for when none is named: an address or a directory.
+    pub channel: Option<String>,
+    /// Name of this device among those that share a channel; else the machine's own.
+    pub device: Option<String>,
+    /// Certificates in PEM that vouch for web servers, beside those of the system.
+    pub ca_file: Option<PathBuf>,
+    /// How long a new bundle must work before it stays.
+    #[serde(rename = "confirm_after_s", deserialize_with = "ranges::confirm_after")]
+    pub confirm_after: Duration,
+}
+
+impl Default for UpdateConfig {
+    fn default() -> Self {
+        Self {
+            state: PathBuf::from("/var/lib/edge-runtime"),
+            keys: PathBuf::from("/usr/share/edge-runtime/keys"),
+            channel: None,
+            device: None,
+            ca_file: None,
+            confirm_after: Duration::from_mins(1),
+        }
+    }
+}
+
+impl UpdateConfig {
+    /// With relative paths that start from this directory.
+    pub(super) fn beside(mut self, dir: &Path) -> Self {
+        self.state = dir.join(&self.state);
+        self.keys = dir.join(&self.keys);
+        self.ca_file = self.ca_file.map(|path| dir.join(path));
+        self.channel = self.channel.map(|channel| {
+            let is_address = channel.contains("://");
+            if is_address {
+                channel
+            } else {
+                dir.join(channel).to_string_lossy().into_owned()
+            }
+        });
+        self
+    }
+}
