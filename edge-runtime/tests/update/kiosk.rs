@@ -42,6 +42,8 @@ impl Kiosk {
             let pgm: Vec<u8> = b"P5 96 96 255\n".iter().copied().chain(pixels).collect();
             fs::write(kiosk.path(&format!("frames/{number}.pgm")), pgm).unwrap();
         }
+        copy_bundle(&factory(), &kiosk.path("factory"));
+        edit_manifest(&kiosk.path("factory"), |manifest| manifest["version"] = 1.into());
         kiosk.configure("");
         kiosk
     }
@@ -53,9 +55,8 @@ impl Kiosk {
     /// Writes the configuration, with `more` at its end.
     pub(crate) fn configure(&self, more: &str) {
         let text = format!(
-            "schema = 1\nbundle = \"{}\"\n[source]\nuri = \"frames\"\nloop = true\n[face]\nmode = \"whole\"\n\
-             [update]\nstate = \"state\"\nkeys = \"keys\"\ndevice = \"kiosk-1\"\nconfirm_after_s = 1\n{more}\n",
-            factory().display()
+            "schema = 1\nbundle = \"factory\"\n[source]\nuri = \"frames\"\nloop = true\n[face]\nmode = \"whole\"\n\
+             [update]\nstate = \"state\"\nkeys = \"keys\"\ndevice = \"kiosk-1\"\nconfirm_after_s = 1\n{more}\n"
         );
         fs::write(self.path("config.toml"), text).unwrap();
     }
@@ -86,13 +87,10 @@ impl Kiosk {
         self.state().current.map(|slot| slot.version)
     }
 
-    /// The factory's bundle as another version, bent before it is signed.
+    /// The factory bundle, which has version 1 here, as another version, bent before it is signed.
     pub(crate) fn archive(&self, version: u32, bend: impl FnOnce(&Path)) -> PathBuf {
         let dir = tempfile::tempdir().unwrap();
-        for entry in fs::read_dir(factory()).unwrap() {
-            let entry = entry.unwrap();
-            fs::copy(entry.path(), dir.path().join(entry.file_name())).unwrap();
-        }
+        copy_bundle(&self.path("factory"), dir.path());
         edit_manifest(dir.path(), |manifest| manifest["version"] = version.into());
         bend(dir.path());
         let statement = describe(&Bundle::open(dir.path()).unwrap(), Version::own()).unwrap();
@@ -122,11 +120,19 @@ impl Kiosk {
     pub(crate) fn install_blindly(&self, archive: &Path) {
         let mut store = Store::for_update(&self.path("state")).unwrap();
         let root = self.root.pk.to_base64();
-        let mut installer = Installer::new(&mut store, &root, None, factory_version(&factory())).unwrap();
+        let mut installer = Installer::new(&mut store, &root, None, factory_version(&self.path("factory"))).unwrap();
         let bytes = fs::read(archive).unwrap();
         let mut archive = tar::Archive::new(Capped::new(bytes.as_slice()));
         let mut parts = TarParts::new(&mut archive).unwrap();
         installer.install(&mut parts, None, &mut |_| Ok(())).unwrap();
+    }
+}
+
+fn copy_bundle(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
     }
 }
 
