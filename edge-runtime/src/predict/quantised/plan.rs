@@ -18,6 +18,8 @@ enum Step {
     Floats {
         product: Product,
         output: usize,
+        /// Whether values below 0 become 0, as at the end of the original's keypoint network.
+        relu: bool,
     },
     MaxPool(MaxPool),
     AveragePool(AveragePool),
@@ -98,7 +100,7 @@ impl Plan {
                 let finish = self.finish(&filter, input, output, relu, sum)?;
                 let product = self.product(isa, input, &window, &filter, finish, shape)?;
                 match output {
-                    Target::Output(output) => Step::Floats { product, output },
+                    Target::Output(output) => Step::Floats { product, output, relu },
                     Target::Tensor(_) => {
                         let other = sum.map(|sum| (sum.other, self.layouts[sum.other].pixels()));
                         Step::Product {
@@ -293,8 +295,13 @@ impl Plan {
 impl Planned {
     /// Takes the output's buffer out while the others are read.
     fn run(&self, buffers: &mut [Vec<u8>], outputs: &mut [Vec<f32>]) -> Result<(), KernelError> {
-        if let Step::Floats { product, output } = &self.step {
-            return product.run_floats(&buffers[self.input], &mut outputs[*output]);
+        if let Step::Floats { product, output, relu } = &self.step {
+            let values = &mut outputs[*output];
+            product.run_floats(&buffers[self.input], values)?;
+            if *relu {
+                values.iter_mut().for_each(|value| *value = value.max(0.0));
+            }
+            return Ok(());
         }
         let mut out = std::mem::take(&mut buffers[self.output]);
         let input = &buffers[self.input];

@@ -283,9 +283,7 @@ impl Reader {
     fn output(&mut self, name: &str, at: usize) -> Result<(), String> {
         match self.take(name)? {
             Value::Real(view) => self.graph.dequantised.push((view.tensor, at)),
-            Value::Pending(pending)
-                if matches!(pending.op, Op::Convolution { .. }) && pending.flat && !pending.relu =>
-            {
+            Value::Pending(pending) if matches!(pending.op, Op::Convolution { .. }) && pending.flat => {
                 self.push(*pending, Target::Output(at));
             }
             _ => return Err("it is neither dequantised nor a dense layer's".to_owned()),
