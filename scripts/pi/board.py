@@ -50,7 +50,7 @@ class Board:
     def __init__(self, arguments, folder):
         self.monitor_path = os.path.join(folder, "monitor")
         command = ["qemu-system-aarch64", "-nographic", "-no-reboot", "-qmp", f"unix:{self.monitor_path},server,nowait", *arguments]
-        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         self.console = Lines("board", self.process)
         self.monitor = None
 
@@ -60,6 +60,11 @@ class Board:
     def __exit__(self, *_):
         self.process.kill()
         self.process.wait()
+
+    def send(self, line):
+        """Types a line on the console."""
+        self.process.stdin.write(line.encode() + b"\n")
+        self.process.stdin.flush()
 
     def _command(self, name, **arguments):
         if self.monitor is None:
