@@ -20,7 +20,7 @@ use shared_model::emotion::{ClassSet, Label};
 use shared_model::message::{State, Verdict};
 use tempfile::TempDir;
 
-use crate::support::until;
+use crate::support::{until, until_none};
 
 /// A sink with all that it needs.
 struct Kiosk {
@@ -99,11 +99,11 @@ impl Kiosk {
 
     /// Waits until the broker has confirmed everything.
     fn until_delivered(&self) {
-        let done = || {
+        let left = || {
             let accepted = self.status.accepted.load(Ordering::SeqCst);
-            accepted == self.shown && self.status.waiting.load(Ordering::SeqCst) == 0
+            self.shown - accepted + self.status.waiting.load(Ordering::SeqCst)
         };
-        until("the broker confirms every event", done);
+        until_none("the broker confirms every event", left);
     }
 }
 

@@ -53,7 +53,7 @@ impl Broker {
         let kept = if memory == Memory::Kept { "true" } else { "false" };
         let text = format!(
             "listener {} 127.0.0.1\n{more}\npersistence {kept}\npersistence_location {dir}/\nuser root\n\
-             max_queued_messages 0\nmax_inflight_messages 0\nlog_dest file {dir}/log\n",
+             max_queued_messages 0\nmax_inflight_messages 0\nset_tcp_nodelay true\nlog_dest file {dir}/log\n",
             self.port
         );
         fs::write(self.dir.path().join("conf"), text).unwrap();

@@ -84,6 +84,12 @@ impl Listener {
         self.on("/event").iter().map(number).collect()
     }
 
+    /// How many messages came on topics that end so.
+    pub(crate) fn count(&self, leaf: &str) -> u64 {
+        let heard = self.heard.lock().unwrap();
+        heard.iter().filter(|it| it.topic.ends_with(leaf)).count() as u64
+    }
+
     /// Messages on topics that end so.
     pub(crate) fn on(&self, leaf: &str) -> Vec<Heard> {
         let heard = self.heard.lock().unwrap();

@@ -21,6 +21,19 @@ pub(crate) fn rounds(usual: u64) -> u64 {
     }
 }
 
+/// Waits until something is done, as long as it moves on: until `left` is 0.
+pub(crate) fn until_none(what: &str, mut left: impl FnMut() -> u64) {
+    let (mut least, mut since) = (u64::MAX, Instant::now());
+    loop {
+        match left() {
+            0 => return,
+            now if now < least => (least, since) = (now, Instant::now()),
+            now => assert!(since.elapsed() < PATIENCE, "waited in vain: {what}, {now} left"),
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
 /// Waits until something holds.
 pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let start = Instant::now();
