@@ -299,7 +299,9 @@ impl Planned {
             let values = &mut outputs[*output];
             product.run_floats(&buffers[self.input], values)?;
             if *relu {
-                values.iter_mut().for_each(|value| *value = value.max(0.0));
+                for value in values.iter_mut() {
+                    *value = value.max(0.0);
+                }
             }
             return Ok(());
         }
