@@ -1,7 +1,7 @@
 //! A camera that is kept alive: opened, watched, torn down on any error, and opened again.
 //!
 //! [`Driver`] is the seam to the device; whatever goes wrong below it ends here, as an error that is told
-//! and a pause before the next attempt. No wait is longer than [`SLICE`], but for the device's own opening.
+//! and a pause before the next attempt. No wait is longer than `SLICE`, but for the device's own opening.
 
 use std::io;
 use std::sync::Arc;

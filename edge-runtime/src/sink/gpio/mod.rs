@@ -1,7 +1,7 @@
 //! Signals over GPIO: a line for each emotion, and a privacy lamp.
 //!
 //! A line is *active* while it shows something and *safe* otherwise. A thread of its own, the
-//! [keeper](keeper), owns the lines: they go safe when the program stops, when nothing recent is known, when
+//! `keeper`, owns the lines: they go safe when the program stops, when nothing recent is known, when
 //! the program hangs, and when it panics. [`Gpio`] is the seam to the hardware.
 
 #[cfg(feature = "gpio")]
