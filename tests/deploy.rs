@@ -60,28 +60,31 @@ impl Server {
     }
 }
 
-/// Programs of the device that write down how they were called.
-fn device(dir: &Path, doctor: i32) {
+/// Programs of the device that write down how they were called, and end with these codes.
+fn device(dir: &Path, doctor: i32, restart: i32) {
     let bin = dir.join("bin");
     fs::create_dir_all(&bin).unwrap();
     let log = dir.join("log");
     for (name, code) in [
-        ("sudo", None),
-        ("install", Some(0)),
-        ("dpkg", Some(0)),
-        ("edge-runtime", Some(doctor)),
-        ("systemctl", Some(0)),
-        ("journalctl", Some(0)),
+        ("install", String::from("0")),
+        ("dpkg", String::from("0")),
+        ("edge-runtime", doctor.to_string()),
+        ("systemctl", format!("$([ $1 = restart ] && echo {restart} || echo 0)")),
+        ("journalctl", String::from("0")),
     ] {
-        let body = match code {
-            Some(code) => format!("echo {name} \"$@\" >>'{}'\nexit {code}\n", log.display()),
-            None => String::from("[ \"$1\" = -n ] && shift\nexec \"$@\"\n"),
-        };
-        let path = bin.join(name);
-        fs::write(&path, format!("#!/bin/sh\n{body}")).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        let body = format!(
+            "echo {name} \"$@\" >>'{}'\n[ {name} != journalctl ] || echo a line of the kiosk\nexit {code}\n",
+            log.display()
+        );
+        program(&bin.join(name), &body);
     }
+    program(&bin.join("sudo"), "[ \"$1\" = -n ] && shift\nexec \"$@\"\n");
     let _ = fs::remove_file(log);
+}
+
+fn program(path: &Path, body: &str) {
+    fs::write(path, format!("#!/bin/sh\n{body}")).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
 fn deploy(dir: &Path, port: u16, arguments: &[&str]) -> Output {
@@ -118,7 +121,7 @@ fn installs_checks_and_starts_in_this_order() {
     let server = Server::start(dir);
     let log = || fs::read_to_string(dir.join("log")).unwrap_or_default();
 
-    device(dir, 0);
+    device(dir, 0, 0);
     let output = deploy(dir, server.port, &["--package", "kiosk.deb", "--config", "mine.toml"]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let log_text = log();
@@ -131,16 +134,18 @@ fn installs_checks_and_starts_in_this_order() {
             "edge-runtime",
             "systemctl",
             "systemctl",
+            "systemctl",
             "journalctl"
         ]
     );
+    assert!(String::from_utf8_lossy(&output.stdout).contains("a line of the kiosk"));
     assert!(
         log_text.contains("--force-confold"),
         "an edited configuration must be kept: {log_text}"
     );
 
     // What the doctor finds keeps the service from being restarted.
-    device(dir, 69);
+    device(dir, 69, 0);
     let output = deploy(dir, server.port, &["--package", "kiosk.deb"]);
     assert_eq!(output.status.code(), Some(69));
     assert!(
@@ -149,7 +154,13 @@ fn installs_checks_and_starts_in_this_order() {
         log()
     );
 
-    device(dir, 0);
+    // A kiosk that does not start tells why.
+    device(dir, 0, 1);
+    let output = deploy(dir, server.port, &["--package", "kiosk.deb"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("a line of the kiosk"));
+
+    device(dir, 0, 0);
     let output = deploy(dir, server.port, &["--dry-run", "--package", "kiosk.deb"]);
     assert!(output.status.success() && log().is_empty(), "a dry run did {}", log());
 
