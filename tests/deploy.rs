@@ -154,6 +154,13 @@ fn installs_checks_and_starts_in_this_order() {
         log()
     );
 
+    let output = deploy(dir, server.port, &["--anyway", "--package", "kiosk.deb"]);
+    assert!(
+        output.status.success() && log().contains("systemctl restart"),
+        "{}",
+        log()
+    );
+
     // A kiosk that does not start tells why.
     device(dir, 0, 1);
     let output = deploy(dir, server.port, &["--package", "kiosk.deb"]);
