@@ -1,14 +1,83 @@
-//! The integer kernels one by one, in millions of multiplications a second.
+//! The kernels one by one, in millions of multiplications a second, and as a share of what the core can do.
 //!
-//! `peak` is what one core can multiply when nothing has to be fetched; the other rates divided by it are the share of
-//! the peak that a kernel reaches. Shapes are those of the networks' layers. Run with `cargo bench --bench kernels`.
+//! `peak` is what one core can multiply when nothing has to be fetched. First comes a table of shares: a kernel's rate
+//! divided by the peak, both the best of the same many short runs in turn, so that other programs disturb both alike.
+//! Shapes are those of the networks' layers. Run with `cargo bench --bench kernels`.
+
+use std::time::Instant;
 
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
-use edge_runtime::kernels::{AveragePool, Finish, Gather, Isa, MaxPool, Product, Requantise, Residual, Weights};
+use edge_runtime::kernels::{
+    AveragePool, Finish, FloatProduct, FloatWeights, Floors, Gather, Isa, MaxPool, Product, Requantise, Residual,
+    Weights,
+};
 
 fn main() {
+    // `cargo test` only looks whether the benches run.
+    if std::env::args().any(|argument| argument == "--bench") {
+        print_shares();
+    }
     divan::main();
+}
+
+/// Runs that the best one is taken of, and rounds of a peak, a few microseconds.
+const RUNS: usize = 300;
+const PEAK_ROUNDS: u32 = 2000;
+
+fn print_shares() {
+    println!("{:44} {:>9} {:>9} {:>7}", "kernel", "GMAC/s", "peak", "share");
+    for (isa, shape) in available().flat_map(|isa| SHAPES.map(|shape| (isa, shape))) {
+        let integers = shape
+            .requantise()
+            .and_then(|requantise| shape.product(isa, Finish::Bytes(requantise)));
+        if let Some(product) = integers {
+            let (input, places, mut out) = shape.buffers(77_u8);
+            let run = || {
+                product
+                    .run(black_box(&input), None, black_box(&mut out), &places)
+                    .is_ok()
+            };
+            print_share(
+                &format!("{} int8 {shape}", isa.name()),
+                shape,
+                || isa.peak(PEAK_ROUNDS),
+                run,
+            );
+        }
+        if let Some(product) = shape.float_product(isa) {
+            let (input, places, mut out) = shape.buffers(0.5_f32);
+            let run = || {
+                product
+                    .run(black_box(&input), None, black_box(&mut out), &places)
+                    .is_ok()
+            };
+            print_share(
+                &format!("{} f32 {shape}", isa.name()),
+                shape,
+                || isa.float_peak(PEAK_ROUNDS),
+                run,
+            );
+        }
+    }
+}
+
+fn print_share(name: &str, shape: Shape, peak: impl Fn() -> Option<u64>, mut run: impl FnMut() -> bool) {
+    let (mut best, mut best_peak) = (0.0_f64, 0.0_f64);
+    for _ in 0..RUNS {
+        let start = Instant::now();
+        let Some(products) = peak() else { return };
+        best_peak = best_peak.max(products as f64 / start.elapsed().as_nanos() as f64);
+        let start = Instant::now();
+        if !run() {
+            return;
+        }
+        best = best.max(shape.products() as f64 / start.elapsed().as_nanos() as f64);
+    }
+    println!(
+        "{name:44} {best:9.1} {best_peak:9.1} {:5.0} %",
+        100.0 * best / best_peak
+    );
 }
 
 /// A layer: rows and columns of the output, of the window, channels in and out.
@@ -93,6 +162,21 @@ impl Shape {
         Product::new(isa, self.gather(), weights.ok()?, 3, finish).ok()
     }
 
+    fn float_product(self, isa: Isa) -> Option<FloatProduct> {
+        let weights = FloatWeights::pack(&self.gather(), &vec![0.0; self.outputs], |channel, k| {
+            ((channel * 7 + k) % 17) as f32 - 8.0
+        });
+        let floors = Floors { own: 0.0, sum: 0.0 };
+        FloatProduct::new(isa, self.gather(), weights.ok()?, floors).ok()
+    }
+
+    /// Input, where each output pixel begins, and the output.
+    fn buffers<T: Copy>(self, value: T) -> (Vec<T>, Vec<u32>, Vec<T>) {
+        let places = self.places(self.side * self.outputs, self.outputs);
+        let out = vec![value; self.side * self.side * self.outputs];
+        (vec![value; self.gather().reach()], places, out)
+    }
+
     fn requantise(self) -> Option<Requantise> {
         Requantise::new(&vec![1e-4; self.outputs], 0, 0).ok()
     }
@@ -143,13 +227,32 @@ fn product_and_sum(bencher: Bencher<'_, '_>, name: &str) {
 
 fn run(bencher: Bencher<'_, '_>, parts: Option<(Shape, Product)>, others: Option<&[u8]>) {
     let Some((shape, product)) = parts else { return };
-    let input = vec![77; shape.gather().reach()];
-    let places = shape.places(shape.side * shape.outputs, shape.outputs);
-    let mut out = vec![0; shape.side * shape.side * shape.outputs];
+    let (input, places, mut out) = shape.buffers(77_u8);
     let others = others.map(|others| (others, places.as_slice()));
     bencher
         .counter(ItemsCount::new(shape.products()))
         .bench_local(|| product.run(black_box(&input), others, black_box(&mut out), &places));
+}
+
+#[divan::bench(args = available().filter(|isa| isa.float_peak(1).is_some()).map(Isa::name))]
+fn float_peak(bencher: Bencher<'_, '_>, name: &str) {
+    const ROUNDS: u32 = 100_000;
+    let isa = available().find(|isa| isa.name() == name).unwrap_or(Isa::Portable);
+    let products = isa.float_peak(ROUNDS).unwrap_or_default();
+    bencher
+        .counter(ItemsCount::new(products))
+        .bench_local(|| isa.float_peak(ROUNDS));
+}
+
+/// Without plain Rust, whose fused products are library calls where the instruction is missing.
+#[divan::bench(args = layers().into_iter().filter(|name| !name.starts_with(Isa::Portable.name())))]
+fn float_product(bencher: Bencher<'_, '_>, name: &str) {
+    let parts = layer(name).and_then(|(isa, shape)| Some((shape, shape.float_product(isa)?)));
+    let Some((shape, product)) = parts else { return };
+    let (input, places, mut out) = shape.buffers(0.5_f32);
+    bencher
+        .counter(ItemsCount::new(shape.products()))
+        .bench_local(|| product.run(black_box(&input), None, black_box(&mut out), &places));
 }
 
 /// Windows of 2x2 over 22x22 pixels of 64 channels.

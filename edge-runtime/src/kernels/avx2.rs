@@ -10,7 +10,8 @@ use std::arch::x86_64::{
 };
 
 use super::LANES;
-use super::tile::{Job, Kernel, Peak};
+use super::schedule::{Peak, Tiles};
+use super::tile::{Job, Kernel, Tile};
 
 /// Registers of widened weights a panel.
 const PARTS: usize = LANES / 4;
@@ -23,15 +24,22 @@ const CHAINS: usize = 12;
 
 /// 12 sums and 3 activations fill 15 of 16 registers.
 pub(super) static KERNEL: Kernel = Kernel {
-    pixels: 3,
-    panels: 1,
-    tiles: [[tile::<1>, tile::<1>], [tile::<3>, tile::<3>]],
+    heights: &[tiles(1, tile::<1>), tiles(2, tile::<2>), tiles(3, tile::<3>)],
     offset: 0,
     peak: Some(Peak {
         run: peak,
         products: 16 * CHAINS as u64,
     }),
 };
+
+const fn tiles(pixels: usize, tile: Tile) -> Tiles<Tile> {
+    Tiles {
+        pixels,
+        panels: 1,
+        narrow: tile,
+        wide: tile,
+    }
+}
 
 /// `M` pixels, one panel.
 #[target_feature(enable = "avx2")]
@@ -68,11 +76,8 @@ unsafe fn tile<const M: usize>(job: &mut Job<'_>, pixel: usize, panel: usize) {
         }
     }
     for (row, sums) in sums.iter().enumerate() {
-        job.finish(
-            pixel + row,
-            panel,
-            &lanes([add_pairs(sums[0], sums[1]), add_pairs(sums[2], sums[3])]),
-        );
+        let totals = lanes([add_pairs(sums[0], sums[1]), add_pairs(sums[2], sums[3])]);
+        job.finish(pixel + row, panel, &totals);
     }
 }
 

@@ -8,7 +8,8 @@ use std::arch::x86_64::{
 };
 
 use super::LANES;
-use super::tile::{Job, Kernel, Peak};
+use super::schedule::{Peak, Tiles};
+use super::tile::{Job, Kernel, Tile};
 
 /// Bytes between what is fetched and what is multiplied.
 const AHEAD: usize = 4096;
@@ -18,15 +19,27 @@ const CHAINS: usize = 20;
 
 /// 24 sums and 4 panels of weights fill 28 of 32 registers.
 pub(super) static KERNEL: Kernel = Kernel {
-    pixels: 6,
-    panels: 4,
-    tiles: [[tile::<1, 1>, tile::<1, 4>], [tile::<6, 1>, tile::<6, 4>]],
+    heights: &[
+        tiles(1, tile::<1, 1>, tile::<1, 4>),
+        tiles(4, tile::<4, 1>, tile::<4, 4>),
+        tiles(5, tile::<5, 1>, tile::<5, 4>),
+        tiles(6, tile::<6, 1>, tile::<6, 4>),
+    ],
     offset: 0,
     peak: Some(Peak {
         run: peak,
         products: 64 * CHAINS as u64,
     }),
 };
+
+const fn tiles(pixels: usize, narrow: Tile, wide: Tile) -> Tiles<Tile> {
+    Tiles {
+        pixels,
+        panels: 4,
+        narrow,
+        wide,
+    }
+}
 
 /// `M` pixels, `P` panels.
 #[target_feature(enable = "avx512f,avx512vnni")]

@@ -1,9 +1,10 @@
 //! Which instructions the kernels use.
 
-use super::portable;
+use super::schedule::Peak;
 use super::tile::Kernel;
 #[cfg(target_arch = "x86_64")]
 use super::{avx2, avx512};
+use super::{float, portable};
 #[cfg(target_arch = "aarch64")]
 use super::{neon, neon_dot};
 
@@ -12,7 +13,7 @@ use super::{neon, neon_dot};
 pub enum Isa {
     /// Plain Rust, on every processor.
     Portable,
-    /// x86-64 with AVX2: products of 16-bit numbers.
+    /// x86-64 with AVX2 and FMA: products of 16-bit numbers.
     Avx2,
     /// x86-64 with AVX-512 and VNNI: sums of four 8-bit products.
     Avx512Vnni,
@@ -48,7 +49,7 @@ impl Isa {
         match self {
             Self::Portable => true,
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2 => is_x86_feature_detected!("avx2"),
+            Self::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
             #[cfg(target_arch = "x86_64")]
             Self::Avx512Vnni => is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vnni"),
             #[cfg(target_arch = "aarch64")]
@@ -59,10 +60,19 @@ impl Isa {
         }
     }
 
-    /// Multiplies in registers for so many rounds and gives the number of multiplications; with the time that it takes,
-    /// that is the most that the instructions can do on one core. `None` where there are no special ones.
+    /// Multiplies integers in registers for so many rounds and gives the number of multiplications; with the time that it
+    /// takes, that is the most that the instructions can do on one core. `None` where there are no special ones.
     pub fn peak(self, rounds: u32) -> Option<u64> {
-        let peak = self.kernel().peak.as_ref().filter(|_| self.is_available())?;
+        self.run_peak(self.kernel().peak.as_ref(), rounds)
+    }
+
+    /// Like [`Isa::peak`], of floats.
+    pub fn float_peak(self, rounds: u32) -> Option<u64> {
+        self.run_peak(self.float_kernel().peak.as_ref(), rounds)
+    }
+
+    fn run_peak(self, peak: Option<&Peak>, rounds: u32) -> Option<u64> {
+        let peak = peak.filter(|_| self.is_available())?;
         // SAFETY: the processor has the instructions.
         std::hint::black_box(unsafe { (peak.run)(rounds) });
         Some(peak.products * u64::from(rounds))
@@ -79,6 +89,18 @@ impl Isa {
             #[cfg(target_arch = "aarch64")]
             Self::NeonDot => &neon_dot::KERNEL,
             _ => &portable::KERNEL,
+        }
+    }
+
+    pub(super) fn float_kernel(self) -> &'static float::tile::Kernel {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => &float::avx2::KERNEL,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512Vnni => &float::avx512::KERNEL,
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon | Self::NeonDot => &float::neon::KERNEL,
+            _ => &float::portable::KERNEL,
         }
     }
 }

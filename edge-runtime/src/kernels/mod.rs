@@ -1,4 +1,5 @@
-//! Arithmetic of quantised networks: unsigned 8-bit activations, signed 8-bit weights, 32-bit sums.
+//! Arithmetic of networks: of quantised ones, with unsigned 8-bit activations, signed 8-bit weights and 32-bit sums, and
+//! of those in 32-bit floats ([`FloatProduct`]).
 //!
 //! A real number is `scale * (q - zero_point)`. An activation `q` has one scale and zero point a tensor; a weight has
 //! one scale an output channel and the zero point 0. So a dot product is an integer sum,
@@ -31,6 +32,7 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+mod float;
 mod gather;
 mod isa;
 #[cfg(target_arch = "aarch64")]
@@ -42,14 +44,16 @@ mod portable;
 mod product;
 mod quantise;
 mod requantise;
+mod schedule;
 #[cfg(test)]
 mod tests;
 mod tile;
 mod weights;
 
+pub use float::{FloatProduct, FloatWeights, Floors};
 pub use gather::Gather;
 pub use isa::Isa;
-pub use pool::{AveragePool, MaxPool};
+pub use pool::{AveragePool, FloatAveragePool, MaxPool};
 pub use product::Product;
 pub use quantise::{Quantisation, dequantise, quantise};
 pub use requantise::{Finish, Requantise, Residual};

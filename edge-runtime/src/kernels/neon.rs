@@ -12,7 +12,8 @@ use std::arch::aarch64::{
 };
 
 use super::LANES;
-use super::tile::{Job, Kernel, Peak};
+use super::schedule::{Peak, Tiles};
+use super::tile::{Job, Kernel, Tile};
 
 /// Registers of weights in a group of a panel.
 const PARTS: usize = LANES / 4;
@@ -22,15 +23,22 @@ const CHAINS: usize = 12;
 
 /// 16 sums, 8 registers of weights and 4 of activations fill 28 of 32.
 pub(super) static KERNEL: Kernel = Kernel {
-    pixels: 2,
-    panels: 1,
-    tiles: [[tile::<1>, tile::<1>], [tile::<2>, tile::<2>]],
+    heights: &[tiles(1, tile::<1>), tiles(2, tile::<2>)],
     offset: 128,
     peak: Some(Peak {
         run: peak,
         products: 16 * CHAINS as u64,
     }),
 };
+
+const fn tiles(pixels: usize, tile: Tile) -> Tiles<Tile> {
+    Tiles {
+        pixels,
+        panels: 1,
+        narrow: tile,
+        wide: tile,
+    }
+}
 
 /// `M` pixels, one panel.
 #[target_feature(enable = "neon")]

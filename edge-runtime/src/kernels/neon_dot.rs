@@ -10,7 +10,8 @@ use std::arch::aarch64::{
 use std::arch::asm;
 
 use super::LANES;
-use super::tile::{Job, Kernel, Peak};
+use super::schedule::{Peak, Tiles};
+use super::tile::{Job, Kernel, Tile};
 
 /// Registers of weights in a group of a panel.
 const PARTS: usize = LANES / 4;
@@ -20,15 +21,22 @@ const CHAINS: usize = 16;
 
 /// 16 sums, 4 activations and up to 8 registers of weights fill 28 of 32.
 pub(super) static KERNEL: Kernel = Kernel {
-    pixels: 4,
-    panels: 1,
-    tiles: [[tile::<1>, tile::<1>], [tile::<4>, tile::<4>]],
+    heights: &[tiles(1, tile::<1>), tiles(3, tile::<3>), tiles(4, tile::<4>)],
     offset: 128,
     peak: Some(Peak {
         run: peak,
         products: 16 * CHAINS as u64,
     }),
 };
+
+const fn tiles(pixels: usize, tile: Tile) -> Tiles<Tile> {
+    Tiles {
+        pixels,
+        panels: 1,
+        narrow: tile,
+        wide: tile,
+    }
+}
 
 /// `M` pixels, one panel.
 #[target_feature(enable = "neon,dotprod")]

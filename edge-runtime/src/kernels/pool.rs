@@ -3,7 +3,7 @@
 use super::requantise::Requantise;
 use super::{Gather, KernelError, LANES, expect, reaches};
 
-/// The largest activation of each window; scale and zero point stay as they are.
+/// The largest value of each window, of bytes or floats; scale and zero point stay as they are.
 #[derive(Debug, Clone)]
 pub struct MaxPool {
     gather: Gather,
@@ -16,7 +16,7 @@ impl MaxPool {
     }
 
     /// Writes output pixel `p` from `pixels[p]` on.
-    pub fn run(&self, input: &[u8], out: &mut [u8], pixels: &[u32]) -> Result<(), KernelError> {
+    pub fn run<T: Copy + PartialOrd>(&self, input: &[T], out: &mut [T], pixels: &[u32]) -> Result<(), KernelError> {
         check(&self.gather, input, out, pixels)?;
         let run = self.gather.run();
         for (start, to) in self.gather.pixels().iter().zip(pixels) {
@@ -29,7 +29,7 @@ impl MaxPool {
                     place
                         .iter_mut()
                         .zip(values)
-                        .for_each(|(most, value)| *most = (*most).max(*value));
+                        .for_each(|(most, value)| *most = if *most < *value { *value } else { *most });
                 }
             }
         }
@@ -86,7 +86,39 @@ impl AveragePool {
     }
 }
 
-fn check(gather: &Gather, input: &[u8], out: &[u8], pixels: &[u32]) -> Result<(), KernelError> {
+/// The mean of each window of floats: their sum in the order of the runs, times one divided by their number.
+#[derive(Debug, Clone)]
+pub struct FloatAveragePool {
+    gather: Gather,
+}
+
+impl FloatAveragePool {
+    /// Over the windows of a gather.
+    pub fn new(gather: Gather) -> Self {
+        Self { gather }
+    }
+
+    /// Writes output pixel `p` from `pixels[p]` on.
+    pub fn run(&self, input: &[f32], out: &mut [f32], pixels: &[u32]) -> Result<(), KernelError> {
+        check(&self.gather, input, out, pixels)?;
+        let run = self.gather.run();
+        let factor = 1.0 / self.gather.runs().len() as f32;
+        for (start, to) in self.gather.pixels().iter().zip(pixels) {
+            let place = &mut out[*to as usize..][..run];
+            place.fill(0.0);
+            for element in self.gather.runs() {
+                let values = &input[(start + element) as usize..][..run];
+                place.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
+            }
+            for sum in place {
+                *sum *= factor;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn check<T>(gather: &Gather, input: &[T], out: &[T], pixels: &[u32]) -> Result<(), KernelError> {
     reaches(input.len(), gather.reach())?;
     expect("output pixels", pixels.len(), gather.pixels().len())?;
     let last = pixels.iter().copied().max().unwrap_or(0) as usize;
@@ -104,6 +136,17 @@ mod tests {
         let mut out = [0; 5];
         MaxPool::new(gather).run(&input, &mut out, &[3, 0]).unwrap();
         assert_eq!(out, [5, 250, 0, 3, 9]);
+    }
+
+    #[test]
+    fn takes_the_largest_and_the_mean_of_floats() {
+        let gather = Gather::new(vec![0, 4], vec![0, 2], 2);
+        let input = [1.0, -9.0, 3.0, -2.0, 5.0, 0.0, 0.0, 7.0];
+        let mut out = [f32::NAN; 4];
+        MaxPool::new(gather.clone()).run(&input, &mut out, &[2, 0]).unwrap();
+        assert_eq!(out, [5.0, 7.0, 3.0, -2.0]);
+        FloatAveragePool::new(gather).run(&input, &mut out, &[2, 0]).unwrap();
+        assert_eq!(out, [2.5, 3.5, 2.0, -5.5]);
     }
 
     #[test]

@@ -1,12 +1,16 @@
 //! Plain Rust, for every processor.
 
 use super::LANES;
-use super::tile::{Job, Kernel};
+use super::schedule::Tiles;
+use super::tile::{Job, Kernel, Tile};
 
 pub(super) static KERNEL: Kernel = Kernel {
-    pixels: 1,
-    panels: 1,
-    tiles: [[tile; 2]; 2],
+    heights: &[Tiles {
+        pixels: 1,
+        panels: 1,
+        narrow: tile as Tile,
+        wide: tile,
+    }],
     offset: 0,
     peak: None,
 };

@@ -1,9 +1,7 @@
-//! How a product is cut into tiles, and what every instruction set's tile has in common.
-//!
-//! A tile is some output pixels times some panels of channels, small enough that its sums stay in registers. Panels
-//! are the outer loop: their weights stay in the nearest cache while the pixels pass by.
+//! What every instruction set's tile of integers has in common.
 
 use super::requantise::{Finish, Floats, Requantise, Residual};
+use super::schedule::{Peak, Tiles};
 use super::{Gather, LANES};
 
 /// One run of a product; all lengths are checked.
@@ -131,27 +129,12 @@ pub(super) type Tile = unsafe fn(job: &mut Job<'_>, pixel: usize, panel: usize);
 
 /// The tiles of an instruction set.
 pub(super) struct Kernel {
-    /// Pixels of a high tile.
-    pub(super) pixels: usize,
-    /// Panels of a wide tile.
-    pub(super) panels: usize,
-    /// `[high][wide]`: one pixel or `pixels`, one panel or `panels`.
-    pub(super) tiles: [[Tile; 2]; 2],
+    /// The lowest is one pixel high.
+    pub(super) heights: &'static [Tiles<Tile>],
     /// What the kernel takes from activations before it multiplies.
     pub(super) offset: i32,
     /// The fastest that its instructions can be.
     pub(super) peak: Option<Peak>,
-}
-
-/// Multiplications in registers alone, none waiting for another.
-pub(super) struct Peak {
-    /// Runs so many rounds; what it gives means nothing.
-    ///
-    /// # Safety
-    /// The processor has the kernel's instructions.
-    pub(super) run: unsafe fn(rounds: u32) -> i32,
-    /// Multiplications in a round.
-    pub(super) products: u64,
 }
 
 impl Kernel {
@@ -160,25 +143,12 @@ impl Kernel {
     /// # Safety
     /// The processor has the kernel's instructions, and the job's parts fit each other.
     pub(super) unsafe fn run(&self, job: &mut Job<'_>) {
-        let panels = job.starts.len() / LANES;
-        let mut panel = 0;
-        while panel < panels {
-            let wide = usize::from(panel + self.panels <= panels);
-            // SAFETY: there are at least `self.panels` panels left, or one.
-            unsafe { self.column(job, panel, wide) };
-            panel += if wide == 1 { self.panels } else { 1 };
-        }
-    }
-
-    /// All pixels of some panels. The last high tile overlaps the one before it instead of being lower.
-    unsafe fn column(&self, job: &mut Job<'_>, panel: usize, wide: usize) {
-        let pixels = job.gather.pixels().len();
-        let high = usize::from(pixels >= self.pixels);
-        let height = if high == 1 { self.pixels } else { 1 };
-        for pixel in (0..pixels).step_by(height) {
-            // SAFETY: `pixels` is at least `height`.
-            unsafe { (self.tiles[high][wide])(job, pixel.min(pixels - height), panel) };
-        }
+        let (pixels, panels) = (job.gather.pixels().len(), job.starts.len() / LANES);
+        let Some(tiles) = Tiles::best(self.heights, pixels) else {
+            return;
+        };
+        // SAFETY: the tiles exist.
+        tiles.each(pixels, panels, |tile, pixel, panel| unsafe { tile(job, pixel, panel) });
     }
 }
 

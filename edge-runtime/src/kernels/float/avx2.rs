@@ -1,0 +1,111 @@
+//! AVX2 with FMA: two registers are one value's weights of a panel; a value is repeated in all lanes.
+
+use std::arch::x86_64::{
+    __m256, _MM_HINT_T0, _mm_prefetch, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_set1_ps, _mm256_storeu_ps,
+};
+
+use super::tile::{Job, Kernel, Tile};
+use crate::kernels::LANES;
+use crate::kernels::schedule::{Peak, Tiles};
+
+/// Lanes of a register.
+const HALF: usize = LANES / 2;
+
+/// Weights between what is fetched and what is multiplied.
+const AHEAD: usize = 512;
+
+/// Sums that do not wait for each other.
+const CHAINS: usize = 12;
+
+/// 12 sums, 2 registers of weights and a value fill 15 of 16 registers.
+pub(in crate::kernels) static KERNEL: Kernel = Kernel {
+    heights: &[
+        tiles(1, 4, tile::<1, 1>, tile::<1, 4>),
+        tiles(4, 1, tile::<4, 1>, tile::<4, 1>),
+        tiles(5, 1, tile::<5, 1>, tile::<5, 1>),
+        tiles(6, 1, tile::<6, 1>, tile::<6, 1>),
+    ],
+    peak: Some(Peak {
+        run: peak,
+        products: 8 * CHAINS as u64,
+    }),
+};
+
+const fn tiles(pixels: usize, panels: usize, narrow: Tile, wide: Tile) -> Tiles<Tile> {
+    Tiles {
+        pixels,
+        panels,
+        narrow,
+        wide,
+    }
+}
+
+/// `M` pixels, `P` panels.
+#[target_feature(enable = "avx2,fma")]
+unsafe fn tile<const M: usize, const P: usize>(job: &mut Job<'_>, pixel: usize, panel: usize) {
+    // SAFETY: the caller's pixels and panels exist; runs end within the input, and a panel has 16 weights for each
+    // value of them.
+    unsafe {
+        let mut sums = [[[_mm256_set1_ps(0.0); 2]; P]; M];
+        for column in 0..P {
+            let biases = job.biases(panel + column);
+            let biases = [0, HALF].map(|half| _mm256_loadu_ps(biases.as_ptr().add(half)));
+            for sums in &mut sums {
+                sums[column] = biases;
+            }
+        }
+        let weights = job.panel(panel);
+        let mut at = 0;
+        for run in job.gather.runs() {
+            let mut rows = [job.input.as_ptr(); M];
+            for (row, place) in rows.iter_mut().enumerate() {
+                *place = job.row(pixel + row).add(*run as usize);
+            }
+            for step in 0..job.gather.run() {
+                for column in 0..P {
+                    let place = weights.add(column * LANES * job.depth + at);
+                    if M == 1 {
+                        // Each weight of a dense layer is read once a run, from far away.
+                        _mm_prefetch::<_MM_HINT_T0>(place.wrapping_add(AHEAD).cast());
+                    }
+                    let weights = [_mm256_loadu_ps(place), _mm256_loadu_ps(place.add(HALF))];
+                    for (row, sums) in rows.iter().zip(&mut sums) {
+                        let value = _mm256_set1_ps(*row.add(step));
+                        for (sum, weights) in sums[column].iter_mut().zip(weights) {
+                            *sum = _mm256_fmadd_ps(value, weights, *sum);
+                        }
+                    }
+                }
+                at += LANES;
+            }
+        }
+        for (row, sums) in sums.iter().enumerate() {
+            job.finish(pixel + row, panel, &sums.map(|sums| lanes(&sums)));
+        }
+    }
+}
+
+#[target_feature(enable = "avx2,fma")]
+#[inline]
+fn lanes(registers: &[__m256; 2]) -> [f32; LANES] {
+    let mut lanes = [0.0; LANES];
+    for (place, register) in lanes.as_chunks_mut::<HALF>().0.iter_mut().zip(registers) {
+        // SAFETY: there are 8 places.
+        unsafe { _mm256_storeu_ps(place.as_mut_ptr(), *register) };
+    }
+    lanes
+}
+
+#[target_feature(enable = "avx2,fma")]
+fn peak(rounds: u32) -> i32 {
+    // Different beginnings, or the compiler would see that all are the same.
+    let mut sums: [__m256; CHAINS] = std::array::from_fn(|at| _mm256_set1_ps(at as f32));
+    let factor = std::hint::black_box(_mm256_set1_ps(0.5));
+    for _ in 0..rounds {
+        for sum in &mut sums {
+            *sum = _mm256_fmadd_ps(*sum, factor, factor);
+        }
+    }
+    sums.iter()
+        .fold(0, |total, sum| total ^ lanes(&[*sum; 2])[0].to_bits() as i32)
+}

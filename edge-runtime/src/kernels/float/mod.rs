@@ -1,0 +1,26 @@
+//! Products in 32-bit floats, for networks that are not quantised.
+//!
+//! A result is one chain of fused multiply-adds in the order of the gathered values,
+//!
+//! ```text
+//! sum = bias      sum = fused(a[k] * w[k] + sum) for k = 0, 1, ...      max(sum + other, floor)
+//! ```
+//!
+//! so every instruction set gives the same bits: there are enough channels to keep the units busy side by side. Against
+//! another order of the sum the difference is that of rounding, about `depth * 2^-24` of the sum of all magnitudes.
+
+#[cfg(target_arch = "x86_64")]
+pub(super) mod avx2;
+#[cfg(target_arch = "x86_64")]
+pub(super) mod avx512;
+#[cfg(target_arch = "aarch64")]
+pub(super) mod neon;
+pub(super) mod portable;
+mod product;
+#[cfg(test)]
+mod tests;
+pub(super) mod tile;
+mod weights;
+
+pub use product::{FloatProduct, Floors};
+pub use weights::FloatWeights;

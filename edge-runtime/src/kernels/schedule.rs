@@ -1,0 +1,88 @@
+//! The order in which the tiles of a product are computed, and what their instructions can do at most.
+//!
+//! A tile is some output pixels times some panels of channels, small enough that its sums stay in registers. Panels
+//! are the outer loop: their weights stay in a near cache while the pixels pass by.
+
+/// Tiles of one height.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Tiles<F> {
+    /// Output pixels of a tile.
+    pub(super) pixels: usize,
+    /// Panels of a wide tile.
+    pub(super) panels: usize,
+    /// Computes one panel.
+    pub(super) narrow: F,
+    /// Computes `panels` panels.
+    pub(super) wide: F,
+}
+
+impl<F: Copy> Tiles<F> {
+    /// The height with the least work for so many pixels; the first of `heights` is 1.
+    ///
+    /// The last tile overlaps the one before it, so what it computes twice is waste. Beside its pixels a tile fetches
+    /// weights, which costs about as much as one and a half pixels.
+    pub(super) fn best(heights: &[Self], pixels: usize) -> Option<&Self> {
+        let fitting = heights.iter().filter(|tiles| tiles.pixels <= pixels);
+        fitting.min_by_key(|tiles| pixels.div_ceil(tiles.pixels) * (2 * tiles.pixels + 3))
+    }
+
+    /// Calls `tile` with every tile's function, first pixel and first panel; all of them exist.
+    pub(super) fn each(&self, pixels: usize, panels: usize, mut tile: impl FnMut(F, usize, usize)) {
+        let mut panel = 0;
+        while panel < panels {
+            let (compute, width) = if panel + self.panels <= panels {
+                (self.wide, self.panels)
+            } else {
+                (self.narrow, 1)
+            };
+            for pixel in (0..pixels).step_by(self.pixels) {
+                tile(compute, pixel.min(pixels.saturating_sub(self.pixels)), panel);
+            }
+            panel += width;
+        }
+    }
+}
+
+/// Multiplications in registers alone, none waiting for another.
+pub(super) struct Peak {
+    /// Runs so many rounds; what it gives means nothing.
+    ///
+    /// # Safety
+    /// The processor has the kernel's instructions.
+    pub(super) run: unsafe fn(rounds: u32) -> i32,
+    /// Multiplications in a round.
+    pub(super) products: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn heights() -> [Tiles<&'static str>; 3] {
+        [1, 5, 6].map(|pixels| Tiles {
+            pixels,
+            panels: 4,
+            narrow: "narrow",
+            wide: "wide",
+        })
+    }
+
+    #[test]
+    fn the_height_with_the_least_waste_is_taken() {
+        for (pixels, expected) in [(1, 1), (4, 1), (5, 5), (6, 6), (25, 5), (121, 6)] {
+            let best = Tiles::best(&heights(), pixels).map(|tiles| tiles.pixels);
+            assert_eq!(best, Some(expected), "{pixels}");
+        }
+        assert!(Tiles::best(&heights(), 0).is_none());
+    }
+
+    #[test]
+    fn tiles_cover_everything_and_nothing_beyond() {
+        let mut tiles = Vec::new();
+        heights()[2].each(8, 5, |tile, pixel, panel| tiles.push((tile, pixel, panel)));
+        assert_eq!(
+            tiles,
+            [("wide", 0, 0), ("wide", 2, 0), ("narrow", 0, 4), ("narrow", 2, 4)]
+        );
+    }
+}
