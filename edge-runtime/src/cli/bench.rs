@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use edge_runtime::bundle::Bundle;
 use edge_runtime::kernels::Isa;
-use edge_runtime::predict::{Crops, Layer, Model, PrecisionChoice, Predictor, Threads};
+use edge_runtime::predict::{Arithmetic, Crops, Engine, Layer, Model, PrecisionChoice, Predictor, Threads};
 use shared_model::image::{GrayView, INPUT_LEN, SIDE};
 use shared_model::keypoints::COORDINATES;
 use shared_model::manifest::{EMOTION_NAME, KEYPOINTS_NAME, Network, Precision};
@@ -33,7 +33,7 @@ pub(crate) struct Args {
     /// Which files of the bundle [default: 8-bit integers where the bundle has them]
     #[arg(long, value_name = "f32|int8", value_parser = parse_precision)]
     precision: Option<Precision>,
-    /// Instructions of quantised networks: portable, avx2, avx512-vnni, neon or neon-dot [default: the fastest that
+    /// Instructions: portable, avx2, avx512-vnni, neon or neon-dot [default: the fastest that
     /// this processor has]
     #[arg(long, value_name = "NAME", value_parser = parse_isa)]
     isa: Option<Isa>,
@@ -147,16 +147,22 @@ impl Subject {
         let start = Instant::now();
         let model = Model::load_for(isa, &onnx, &[output])?;
         let load = milliseconds(start.elapsed());
-        let arithmetic = match file.precision {
-            Precision::F32 => "32-bit floats".to_owned(),
-            Precision::Int8 => isa.name().to_owned() + &peak(isa),
-        };
+        let arithmetic = arithmetic(&model);
         let title = format!(
             "{} ({}, {arithmetic}), loaded in {load:.1} ms\n",
             output.0,
             file.path.as_str()
         );
         Ok(Self { model, title })
+    }
+}
+
+/// What a network is computed with.
+fn arithmetic(model: &Model) -> String {
+    match (model.engine(), model.arithmetic()) {
+        (Engine::Tract(reason), _) => format!("32-bit floats by tract: {reason}"),
+        (Engine::Own(isa), Arithmetic::Floats) => format!("32-bit floats, {}", isa.name()),
+        (Engine::Own(isa), Arithmetic::Integers) => isa.name().to_owned() + &peak(*isa),
     }
 }
 

@@ -8,9 +8,11 @@
 mod face_network;
 mod floats;
 mod golden;
+mod graph;
 mod layer;
 mod model;
 mod quantised;
+mod stock;
 mod structure;
 mod threads;
 
@@ -27,7 +29,7 @@ use crate::bundle::{Bundle, BundleError};
 pub use face_network::{FaceNetwork, Output, Setup, Views};
 pub use golden::{Golden, GoldenOutputs, GoldenPicture};
 pub use layer::Layer;
-pub use model::{Arithmetic, Model};
+pub use model::{Arithmetic, Engine, Model};
 pub use threads::Threads;
 
 /// Why a network cannot be loaded or run.

@@ -9,17 +9,19 @@ use shared_model::image::INPUT_LEN;
 use shared_model::manifest::INPUT_NAME;
 use tract_onnx::pb::ModelProto;
 
-use super::{Layer, PredictError, floats, quantised, structure};
+use super::{Layer, PredictError, floats, quantised, stock, structure};
 use crate::kernels::Isa;
 
 /// A network with the input `[1, 1, 96, 96]` and outputs that are `[1, length]` each, ready to run.
 pub struct Model {
     network: Network,
+    engine: Engine,
     names: Vec<String>,
 }
 
 enum Network {
     Floats(floats::Network),
+    Stock(Box<stock::Network>),
     Integers(quantised::Network),
 }
 
@@ -32,10 +34,20 @@ pub enum Arithmetic {
     Integers,
 }
 
+/// Who computes a network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Engine {
+    /// This program, with these instructions.
+    Own(Isa),
+    /// tract, for this reason.
+    Tract(String),
+}
+
 impl Model {
     /// Builds the network from an ONNX file, with these outputs (name and length) in this order.
     ///
-    /// Quantised files run in integers, with the fastest instructions of this processor. The structure is checked
+    /// Quantised files run in integers, others in floats, with the fastest instructions of this processor; what this
+    /// program does not know itself is left to tract ([`Model::engine`]). The structure is checked
     /// before anything is built, a panic of tract becomes an error, and the network runs once, so that one that
     /// cannot run is refused here.
     pub fn load(onnx: &[u8], outputs: &[(&str, usize)]) -> Result<Self, PredictError> {
@@ -51,15 +63,17 @@ impl Model {
         })
     }
 
-    /// Like [`Model::load`], where quantised files use these instructions; results are the same bit by bit.
+    /// Like [`Model::load`], with these instructions; results are the same bit by bit, as long as the engine is.
     pub fn load_for(isa: Isa, onnx: &[u8], outputs: &[(&str, usize)]) -> Result<Self, PredictError> {
         caught(|| Self::build(isa, decode(onnx)?, outputs))
     }
 
     fn build(isa: Isa, proto: ModelProto, outputs: &[(&str, usize)]) -> Result<Self, PredictError> {
         structure::check(&proto, outputs).map_err(PredictError::Structure)?;
+        let (network, engine) = Network::new(isa, proto, outputs)?;
         let mut model = Self {
-            network: Network::new(isa, proto, outputs)?,
+            network,
+            engine,
             names: outputs.iter().map(|(name, _)| (*name).to_owned()).collect(),
         };
         model.run(&vec![0.0; INPUT_LEN])?;
@@ -88,6 +102,7 @@ impl Model {
     pub fn layers(&self) -> Vec<Layer> {
         match &self.network {
             Network::Floats(network) => network.layers(),
+            Network::Stock(network) => network.layers(),
             Network::Integers(network) => network.layers(),
         }
     }
@@ -98,7 +113,8 @@ impl Model {
             return Err(PredictError::Input(input.len()));
         }
         match &mut self.network {
-            Network::Floats(network) => network.run(input, done)?,
+            Network::Floats(network) => network.run(input, done).map_err(PredictError::Run)?,
+            Network::Stock(network) => network.run(input, done)?,
             Network::Integers(network) if finite(input) => network.run(input, done).map_err(PredictError::Run)?,
             // Bytes would hide it.
             Network::Integers(_) => return Err(PredictError::NotFinite(INPUT_NAME.to_owned())),
@@ -112,27 +128,43 @@ impl Model {
     /// What the network computes with, whatever its file holds.
     pub fn arithmetic(&self) -> Arithmetic {
         match self.network {
-            Network::Floats(_) => Arithmetic::Floats,
+            Network::Floats(_) | Network::Stock(_) => Arithmetic::Floats,
             Network::Integers(_) => Arithmetic::Integers,
         }
+    }
+
+    /// Who computes the network, which its speed depends on.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
     }
 
     /// Output `at` of the last run, in the order given to [`Model::load`]; empty where there is none.
     pub fn output(&self, at: usize) -> &[f32] {
         match &self.network {
             Network::Floats(network) => network.output(at),
+            Network::Stock(network) => network.output(at),
             Network::Integers(network) => network.output(at),
         }
     }
 }
 
 impl Network {
-    fn new(isa: Isa, proto: ModelProto, outputs: &[(&str, usize)]) -> Result<Self, PredictError> {
-        match proto.graph {
-            Some(graph) if quantised::is_quantised(&graph) => {
-                quantised::Network::new(graph, outputs, isa).map(Self::Integers)
+    fn new(isa: Isa, mut proto: ModelProto, outputs: &[(&str, usize)]) -> Result<(Self, Engine), PredictError> {
+        let graph = proto.graph.take().unwrap_or_default();
+        if quantised::is_quantised(&graph) {
+            let network = quantised::Network::new(graph, outputs, isa)?;
+            return Ok((Self::Integers(network), Engine::Own(isa)));
+        }
+        match floats::Known::read(&graph, outputs, isa) {
+            Ok(known) => {
+                let network = floats::Network::new(&known, graph.initializer, outputs, isa)?;
+                Ok((Self::Floats(network), Engine::Own(isa)))
             }
-            graph => floats::Network::new(ModelProto { graph, ..proto }, outputs).map(Self::Floats),
+            Err(reason) => {
+                proto.graph = Some(graph);
+                let network = stock::Network::new(proto, outputs)?;
+                Ok((Self::Stock(Box::new(network)), Engine::Tract(reason)))
+            }
         }
     }
 }

@@ -1,16 +1,19 @@
 //! Quantised weights and biases of a convolution or dense layer.
 
-use super::constants::Constants;
-use super::graph::Filter;
+use crate::predict::graph::constants::Constants;
+use crate::predict::graph::geometry::Geometry;
 
-/// Where a weight lies in its constant.
-pub(super) struct Layout {
-    /// Output channels.
-    pub(super) outputs: usize,
-    /// Their axis.
-    pub(super) axis: usize,
-    /// See [`Filter::strides`].
+/// Weights as the file has them.
+#[derive(Debug, Clone)]
+pub(super) struct Filter {
+    /// Two's complement.
+    pub(super) bytes: Vec<u8>,
+    /// Distance of output channels, and of positions `(channel, row, column)` of the window, in `bytes`.
     pub(super) strides: [usize; 2],
+    /// One an output channel.
+    pub(super) scales: Vec<f32>,
+    /// One an output channel, in units of activation scale times weight scale.
+    pub(super) biases: Vec<i32>,
 }
 
 /// What a `DequantizeLinear` of a constant takes.
@@ -37,21 +40,22 @@ pub(super) fn read(
     constants: &mut Constants,
     weights: &Names,
     biases: Option<&Names>,
-    layout: &Layout,
+    geometry: &Geometry,
     scale: f32,
 ) -> Result<Filter, String> {
     let [name, scales, zero_points @ ..] = &weights.names[..] else {
         return Err("its weights have no scale".to_owned());
     };
+    let outputs = geometry.output[2];
     let axes = constants.shape(name)?.len() as i64;
     let scales = constants.floats(scales)?;
-    if scales.len() > 1 && weights.axis.rem_euclid(axes.max(1)) != layout.axis as i64 {
+    if scales.len() > 1 && weights.axis.rem_euclid(axes.max(1)) != geometry.axis as i64 {
         return Err(format!(
             "its weights have scales along axis {} instead of {}",
-            weights.axis, layout.axis
+            weights.axis, geometry.axis
         ));
     }
-    let scales = per_channel(scales, layout.outputs)?;
+    let scales = per_channel(scales, outputs)?;
     if zero_points.iter().any(|name| {
         constants
             .signed(name)
@@ -61,12 +65,12 @@ pub(super) fn read(
     }
     let biases = match biases {
         Some(names) => read_biases(constants, &names.names, &scales, scale)?,
-        None => vec![0; layout.outputs],
+        None => vec![0; outputs],
     };
     let bytes = constants.take_signed(name)?;
     Ok(Filter {
         bytes,
-        strides: layout.strides,
+        strides: geometry.strides,
         scales,
         biases,
     })

@@ -3,27 +3,40 @@
 //! The interchange form is ONNX with `QuantizeLinear` and `DequantizeLinear` around every operation: activations
 //! without sign with one scale and zero point a tensor, weights with sign and one scale an output channel, batch norms
 //! folded. tract decodes the file, but would run such a network in floats. Here its nodes are [`read`] into a graph of
-//! integer operations, [`rewrite`] removes what costs time without changing a result, and the [`plan`] runs the graph
-//! with the [`kernels`](crate::kernels). A pattern that is not known is an error that names the node.
+//! integer operations, the rewrites of [`graph`](super::graph) remove what costs time without changing a result, and the
+//! [`plan`] runs it with the [`kernels`](crate::kernels). A pattern that is not known is an error that names the node.
 
-mod attributes;
-mod constants;
 mod filter;
-mod graph;
-mod layout;
 mod plan;
 mod read;
-mod rewrite;
 
 use std::collections::HashSet;
 
 use shared_model::image::SIDE;
 use tract_onnx::pb::GraphProto;
 
+use super::graph::{self, Values, rewrite};
 use super::{Layer, PredictError};
-use crate::kernels::Isa;
-use graph::Shape;
+use crate::kernels::{Isa, Quantisation};
 use plan::Plan;
+
+/// Unsigned 8-bit activations and signed 8-bit weights.
+#[derive(Debug, Clone, Copy, Default)]
+struct Integers;
+
+impl Values for Integers {
+    type Quantisation = Quantisation;
+    type Filter = filter::Filter;
+
+    fn channels(filter: &filter::Filter) -> usize {
+        filter.scales.len()
+    }
+}
+
+type Graph = graph::Graph<Integers>;
+type Node = graph::Node<Integers>;
+type Op = graph::Op<Integers>;
+type Sum = graph::Sum<Integers>;
 
 /// Whether a file is in the interchange form throughout.
 ///
@@ -51,7 +64,7 @@ impl Network {
         let names: Vec<&str> = outputs.iter().map(|(name, _)| *name).collect();
         let mut graph = read::read(graph, [SIDE, SIDE, 1], &names).map_err(PredictError::Load)?;
         for (at, (name, length)) in outputs.iter().enumerate() {
-            check_output(graph.output_shape(at), name, *length)?;
+            graph::check_output(graph.output_shape(at), name, *length)?;
         }
         rewrite::fuse_sums(&mut graph).map_err(PredictError::Load)?;
         rewrite::drop_unused(&mut graph);
@@ -76,15 +89,4 @@ impl Network {
     pub(super) fn output(&self, at: usize) -> &[f32] {
         self.outputs.get(at).map_or(&[], Vec::as_slice)
     }
-}
-
-fn check_output(found: Option<Shape>, name: &str, length: usize) -> Result<(), PredictError> {
-    if found == Some([1, 1, length]) {
-        return Ok(());
-    }
-    Err(PredictError::Output {
-        name: name.to_owned(),
-        length,
-        found: format!("rows, columns and channels {found:?}"),
-    })
 }

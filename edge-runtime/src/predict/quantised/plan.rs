@@ -1,13 +1,15 @@
 //! A graph as steps over buffers, everything allocated when it is made.
 
 use crate::kernels::{
-    AveragePool, Finish, Gather, Isa, KernelError, MaxPool, Product, Quantisation, Requantise, Residual, Weights,
-    dequantise, quantise,
+    AveragePool, Finish, Isa, KernelError, MaxPool, Product, Quantisation, Requantise, Residual, Weights, dequantise,
+    quantise,
 };
 
-use super::graph::{Filter, Graph, Node, Op, Shape, Sum, Target, TensorId, Window};
-use super::layout::Layout;
+use super::filter::Filter;
+use super::{Graph, Node, Op, Sum};
 use crate::predict::Layer;
+use crate::predict::graph::layout::{Layout, layouts, positions};
+use crate::predict::graph::{Shape, Target, TensorId, Window};
 
 /// One operation with its weights.
 enum Step {
@@ -44,7 +46,7 @@ pub(super) struct Plan {
     quantisations: Vec<Quantisation>,
     input: TensorId,
     steps: Vec<Planned>,
-    dequantised: Vec<(TensorId, usize)>,
+    results: Vec<(TensorId, usize)>,
 }
 
 impl Plan {
@@ -57,11 +59,7 @@ impl Plan {
             .map(|(layout, quantisation)| vec![quantisation.zero_point(); layout.length()])
             .collect();
         let input = graph.input.ok_or("its input is not quantised")?;
-        if let Some((_, at)) = graph
-            .dequantised
-            .iter()
-            .find(|(id, _)| layouts[*id].shape()[..2] != [1, 1])
-        {
+        if let Some((_, at)) = graph.results.iter().find(|(id, _)| layouts[*id].shape()[..2] != [1, 1]) {
             return Err(format!("output {at} is no vector"));
         }
         let mut plan = Self {
@@ -70,20 +68,20 @@ impl Plan {
             quantisations,
             input,
             steps: Vec::with_capacity(graph.nodes.len()),
-            dequantised: graph.dequantised,
+            results: graph.results.clone(),
         };
-        for node in graph.nodes {
+        let layers: Vec<Layer> = graph.nodes.iter().map(|node| graph.layer(node)).collect();
+        for (node, layer) in graph.nodes.into_iter().zip(layers) {
             let name = node.name.clone();
             let step = plan
-                .planned(node, isa)
+                .planned(node, layer, isa)
                 .map_err(|error| format!("node `{name}`: {error}"))?;
             plan.steps.push(step);
         }
         Ok(plan)
     }
 
-    fn planned(&self, node: Node, isa: Isa) -> Result<Planned, KernelError> {
-        let layer = self.layer(&node);
+    fn planned(&self, node: Node, layer: Layer, isa: Isa) -> Result<Planned, KernelError> {
         let Node {
             op,
             input,
@@ -102,11 +100,8 @@ impl Plan {
                 match output {
                     Target::Output(output) => Step::Floats { product, output, relu },
                     Target::Tensor(_) => {
-                        let other = sum.map(|sum| (sum.other, self.layouts[sum.other].pixels()));
-                        Step::Product {
-                            product,
-                            other: self.cropped(other, shape),
-                        }
+                        let other = sum.map(|sum| (sum.other, self.layouts[sum.other].cropped(shape)));
+                        Step::Product { product, other }
                     }
                 }
             }
@@ -132,31 +127,6 @@ impl Plan {
             output,
             pixels,
         })
-    }
-
-    fn layer(&self, node: &Node) -> Layer {
-        let output = match (&node.output, &node.op) {
-            (Target::Tensor(tensor), _) => self.layouts[*tensor].shape(),
-            (Target::Output(_), Op::Convolution { filter, .. }) => [1, 1, filter.scales.len()],
-            (Target::Output(_), _) => [1, 1, 0],
-        };
-        Layer {
-            name: node.name.clone(),
-            operation: node.op.to_string(),
-            output: output.to_vec(),
-            macs: node.op.products(self.layouts[node.input].shape()[2]) * output.iter().product::<usize>() as u64,
-        }
-    }
-
-    /// The pixels of another tensor that this output has; the other may be larger.
-    fn cropped(&self, other: Option<(TensorId, Vec<u32>)>, shape: Shape) -> Option<(TensorId, Vec<u32>)> {
-        let (tensor, pixels) = other?;
-        let width = self.layouts[tensor].shape()[1];
-        let rows = pixels.chunks(width).take(shape[0]);
-        Some((
-            tensor,
-            rows.flat_map(|row| row.iter().take(shape[1]).copied()).collect(),
-        ))
     }
 
     fn finish(
@@ -258,8 +228,8 @@ impl Plan {
             result.map_err(|error| format!("node `{}`: {error}", step.layer.name))?;
             done();
         }
-        for (tensor, at) in &self.dequantised {
-            let values = &self.buffers[*tensor][self.layouts[*tensor].pixels()[0] as usize..];
+        for (tensor, at) in &self.results {
+            let values = &self.buffers[*tensor][self.layouts[*tensor].first()..];
             dequantise(values, self.quantisations[*tensor], &mut outputs[*at]);
         }
         Ok(())
@@ -323,34 +293,6 @@ impl Planned {
     }
 }
 
-/// Where in the window, `(channel * rows + row) * columns + column`, each value of the runs lies; `None` for what fills
-/// them up.
-fn positions(layout: &Layout, gather: &Gather, window: &Window) -> Vec<Option<usize>> {
-    let (channels, pixel) = (layout.shape()[2], layout.pixel());
-    let [rows, columns] = window.size;
-    let values = (0..rows).flat_map(|row| (0..gather.run()).map(move |at| (row, at / pixel, at % pixel)));
-    values
-        .map(|(row, column, channel)| {
-            (column < columns && channel < channels).then(|| (channel * rows + row) * columns + column)
-        })
-        .collect()
-}
-
 fn floor(quantisation: Quantisation, relu: bool) -> u8 {
     if relu { quantisation.zero_point() } else { 0 }
-}
-
-/// Borders are as wide as the widest padding of a tensor's readers.
-fn layouts(graph: &Graph) -> Vec<Layout> {
-    let mut borders = vec![0; graph.tensors.len()];
-    for node in &graph.nodes {
-        if let Op::Convolution { window, .. } = &node.op {
-            let widest = window.pads.into_iter().max().unwrap_or(0);
-            borders[node.input] = widest.max(borders[node.input]);
-        }
-    }
-    let tensors = graph.tensors.iter().zip(borders);
-    tensors
-        .map(|(tensor, border)| Layout::new(tensor.shape, border))
-        .collect()
 }

@@ -9,11 +9,12 @@ use std::collections::HashMap;
 
 use tract_onnx::pb::{GraphProto, NodeProto};
 
-use super::attributes::{Attributes, window};
-use super::constants::Constants;
-use super::filter;
-use super::graph::{Graph, Node, Op, Shape, Target, Tensor, TensorId, Window};
+use super::{Graph, Node, Op, filter};
 use crate::kernels::Quantisation;
+use crate::predict::graph::attributes::Attributes;
+use crate::predict::graph::constants::Constants;
+use crate::predict::graph::geometry::{self, Geometry, input};
+use crate::predict::graph::{Shape, Target, Tensor, TensorId, Window};
 
 /// What a name stands for.
 #[derive(Debug, Clone)]
@@ -149,77 +150,32 @@ impl Reader {
     }
 
     fn convolution(&mut self, node: &NodeProto) -> Result<Value, String> {
-        let attributes = Attributes(node);
-        attributes.expect("group", 1)?;
-        attributes.expect_all("dilations", 1)?;
         let view = self.real(node, 0)?;
         if view.flat {
             return Err("its input is flattened".to_owned());
         }
-        let shape = self.graph.tensors[view.tensor].shape;
-        let weights = self.constant(node, 1)?;
-        let dims = self.constants.shape(weights.integers())?;
-        let [outputs, channels, rows, columns] = dims[..] else {
-            return Err("its weights have not four axes".to_owned());
-        };
-        let window = window(&attributes, Some([rows, columns]))?;
-        let ([height, width], true) = (window.output(shape).unwrap_or_default(), channels == shape[2]) else {
-            return Err(format!("its weights {dims:?} do not fit an input of {shape:?}"));
-        };
-        if height * width == 0 {
-            return Err("its window is larger than its input".to_owned());
-        }
-        let layout = filter::Layout {
-            outputs,
-            axis: 0,
-            strides: [channels * rows * columns, 1],
-        };
-        let op = self.filtered(node, view, window, &layout)?;
-        Ok(Self::pending(node, view, op, [height, width, outputs]))
+        let weights = self.constants.shape(self.constant(node, 1)?.integers())?;
+        let geometry = geometry::convolution(node, &weights, self.graph.tensors[view.tensor].shape)?;
+        let op = self.filtered(node, view, &geometry)?;
+        Ok(Self::pending(node, view, op, geometry.output))
     }
 
     fn dense(&mut self, node: &NodeProto) -> Result<Value, String> {
-        let attributes = Attributes(node);
-        attributes.expect("transA", 0)?;
-        attributes.expect_float("alpha", 1.0)?;
-        attributes.expect_float("beta", 1.0)?;
         let view = self.real(node, 0)?;
-        let [rows, columns, channels] = self.graph.tensors[view.tensor].shape;
-        let weights = self.constant(node, 1)?;
-        let dims = self.constants.shape(weights.integers())?;
-        let transposed = attributes.int("transB", 0) == 1;
-        let (depth, outputs) = match dims[..] {
-            [outputs, depth] if transposed => (depth, outputs),
-            [depth, outputs] => (depth, outputs),
-            _ => return Err("its weights have not two axes".to_owned()),
-        };
-        if !view.flat || depth != rows * columns * channels {
-            return Err(format!(
-                "its weights {dims:?} do not fit a flattened {rows}x{columns}x{channels}"
-            ));
+        if !view.flat {
+            return Err("its input is not flattened".to_owned());
         }
-        let window = Window {
-            size: [rows, columns],
-            stride: [1, 1],
-            pads: [0; 4],
-        };
-        let strides = if transposed { [depth, 1] } else { [1, outputs] };
-        let axis = usize::from(!transposed);
-        let op = self.filtered(node, view, window, &filter::Layout { outputs, axis, strides })?;
-        let Value::Pending(mut pending) = Self::pending(node, view, op, [1, 1, outputs]) else {
+        let weights = self.constants.shape(self.constant(node, 1)?.integers())?;
+        let geometry = geometry::dense(node, &weights, self.graph.tensors[view.tensor].shape)?;
+        let op = self.filtered(node, view, &geometry)?;
+        let Value::Pending(mut pending) = Self::pending(node, view, op, geometry.output) else {
             return Err("it has no result".to_owned());
         };
         pending.flat = true;
         Ok(Value::Pending(pending))
     }
 
-    fn filtered(
-        &mut self,
-        node: &NodeProto,
-        view: View,
-        window: Window,
-        layout: &filter::Layout,
-    ) -> Result<Op, String> {
+    fn filtered(&mut self, node: &NodeProto, view: View, geometry: &Geometry) -> Result<Op, String> {
         let weights = self.constant(node, 1)?;
         let biases = if node.input.len() > 2 {
             Some(self.constant(node, 2)?)
@@ -227,9 +183,9 @@ impl Reader {
             None
         };
         let scale = self.graph.tensors[view.tensor].quantisation.scale();
-        let filter = filter::read(&mut self.constants, &weights, biases.as_ref(), layout, scale)?;
+        let filter = filter::read(&mut self.constants, &weights, biases.as_ref(), geometry, scale)?;
         Ok(Op::Convolution {
-            window,
+            window: geometry.window,
             filter,
             sum: None,
         })
@@ -245,17 +201,12 @@ impl Reader {
     }
 
     fn pool(&mut self, node: &NodeProto, op: fn(Window) -> Op) -> Result<Value, String> {
-        let attributes = Attributes(node);
-        attributes.expect("ceil_mode", 0)?;
-        attributes.expect_all("dilations", 1)?;
         let view = self.real(node, 0)?;
-        let window = window(&attributes, None)?;
-        if window.pads != [0; 4] || view.flat {
-            return Err("pooling with padding, or of flattened values, is not known".to_owned());
+        if view.flat {
+            return Err("pooling of flattened values is not known".to_owned());
         }
-        let shape = self.graph.tensors[view.tensor].shape;
-        let [height, width] = window.output(shape).ok_or("its window is larger than its input")?;
-        Ok(Self::pending(node, view, op(window), [height, width, shape[2]]))
+        let (window, output) = geometry::pool(node, self.graph.tensors[view.tensor].shape)?;
+        Ok(Self::pending(node, view, op(window), output))
     }
 
     fn relu(&mut self, node: &NodeProto) -> Result<Value, String> {
@@ -282,7 +233,7 @@ impl Reader {
 
     fn output(&mut self, name: &str, at: usize) -> Result<(), String> {
         match self.take(name)? {
-            Value::Real(view) => self.graph.dequantised.push((view.tensor, at)),
+            Value::Real(view) => self.graph.results.push((view.tensor, at)),
             Value::Pending(pending) if matches!(pending.op, Op::Convolution { .. }) && pending.flat => {
                 self.push(*pending, Target::Output(at));
             }
@@ -292,13 +243,8 @@ impl Reader {
     }
 
     fn pending(node: &NodeProto, view: View, op: Op, shape: Shape) -> Value {
-        let name = if node.name.is_empty() {
-            node.output.first().cloned()
-        } else {
-            Some(node.name.clone())
-        };
         Value::Pending(Box::new(Pending {
-            name: name.unwrap_or_default(),
+            name: geometry::name(node),
             op,
             input: view.tensor,
             shape,
@@ -360,9 +306,4 @@ impl Reader {
             _ => Err("activations have one scale and zero point a tensor".to_owned()),
         }
     }
-}
-
-fn input(node: &NodeProto, at: usize) -> Result<&str, String> {
-    let name = node.input.get(at).filter(|name| !name.is_empty());
-    name.map(String::as_str).ok_or_else(|| format!("input {at} is missing"))
 }

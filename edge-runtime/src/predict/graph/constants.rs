@@ -6,10 +6,10 @@ use tract_onnx::pb::TensorProto;
 use tract_onnx::pb::tensor_proto::DataType;
 
 /// Initialisers that have been checked to be as long as their shapes say.
-pub(super) struct Constants(HashMap<String, TensorProto>);
+pub(in crate::predict) struct Constants(HashMap<String, TensorProto>);
 
 impl Constants {
-    pub(super) fn new(tensors: Vec<TensorProto>) -> Self {
+    pub(in crate::predict) fn new(tensors: Vec<TensorProto>) -> Self {
         Self(
             tensors
                 .into_iter()
@@ -18,17 +18,17 @@ impl Constants {
         )
     }
 
-    pub(super) fn contains(&self, name: &str) -> bool {
+    pub(in crate::predict) fn contains(&self, name: &str) -> bool {
         self.0.contains_key(name)
     }
 
     /// Sizes of all axes.
-    pub(super) fn shape(&self, name: &str) -> Result<Vec<usize>, String> {
+    pub(in crate::predict) fn shape(&self, name: &str) -> Result<Vec<usize>, String> {
         Ok(self.tensor(name)?.dims.iter().map(|dim| *dim as usize).collect())
     }
 
     /// 32-bit floats.
-    pub(super) fn floats(&self, name: &str) -> Result<Vec<f32>, String> {
+    pub(in crate::predict) fn floats(&self, name: &str) -> Result<Vec<f32>, String> {
         let tensor = self.typed(name, DataType::Float)?;
         let raw = words(&tensor.raw_data).map(f32::from_le_bytes);
         Ok(if tensor.raw_data.is_empty() {
@@ -39,7 +39,7 @@ impl Constants {
     }
 
     /// 32-bit integers.
-    pub(super) fn integers(&self, name: &str) -> Result<Vec<i32>, String> {
+    pub(in crate::predict) fn integers(&self, name: &str) -> Result<Vec<i32>, String> {
         let tensor = self.typed(name, DataType::Int32)?;
         let raw = words(&tensor.raw_data).map(i32::from_le_bytes);
         Ok(if tensor.raw_data.is_empty() {
@@ -50,21 +50,32 @@ impl Constants {
     }
 
     /// 8-bit integers without sign.
-    pub(super) fn unsigned(&self, name: &str) -> Result<Vec<u8>, String> {
+    pub(in crate::predict) fn unsigned(&self, name: &str) -> Result<Vec<u8>, String> {
         Ok(bytes(self.typed(name, DataType::Uint8)?))
     }
 
     /// 8-bit integers with sign, in two's complement.
-    pub(super) fn signed(&self, name: &str) -> Result<Vec<u8>, String> {
+    pub(in crate::predict) fn signed(&self, name: &str) -> Result<Vec<u8>, String> {
         Ok(bytes(self.typed(name, DataType::Int8)?))
     }
 
     /// The same, without a copy: the constant is gone.
-    pub(super) fn take_signed(&mut self, name: &str) -> Result<Vec<u8>, String> {
+    pub(in crate::predict) fn take_signed(&mut self, name: &str) -> Result<Vec<u8>, String> {
         self.typed(name, DataType::Int8)?;
         let tensor = self.0.remove(name).unwrap_or_default();
         Ok(if tensor.raw_data.is_empty() {
             bytes(&tensor)
+        } else {
+            tensor.raw_data
+        })
+    }
+
+    /// 32-bit floats as bytes, the lowest first, without a copy: the constant is gone.
+    pub(in crate::predict) fn take_floats(&mut self, name: &str) -> Result<Vec<u8>, String> {
+        self.typed(name, DataType::Float)?;
+        let tensor = self.0.remove(name).unwrap_or_default();
+        Ok(if tensor.raw_data.is_empty() {
+            tensor.float_data.iter().flat_map(|value| value.to_le_bytes()).collect()
         } else {
             tensor.raw_data
         })

@@ -1,15 +1,15 @@
 //! Rewrites that change no result.
 //!
-//! [`drop_unused`] drops what no asked output depends on. [`fuse_sums`] gives every residual sum to the convolution before it, which then adds while its results are still in
-//! registers. [`crop`] drops the rows and columns that no output depends on: a 2x2 pool reads 22 of 23 rows, so nothing
+//! [`drop_unused`] drops what no asked output depends on. [`fuse_sums`] gives every residual sum to the convolution
+//! before it, which then adds while its results are still in registers. [`crop`] drops the rows and columns that no output depends on: a 2x2 pool reads 22 of 23 rows, so nothing
 //! has to compute the last one.
 
 use std::collections::HashSet;
 
-use super::graph::{Graph, Node, Op, Shape, Sum, Target, TensorId, Window};
+use super::{Graph, Node, Op, Shape, Sum, Target, TensorId, Values, Window};
 
 /// Every `Add` becomes the end of a convolution; the error names the first one where that cannot be.
-pub(super) fn fuse_sums(graph: &mut Graph) -> Result<(), String> {
+pub(in crate::predict) fn fuse_sums<V: Values>(graph: &mut Graph<V>) -> Result<(), String> {
     while let Some(at) = graph.nodes.iter().position(|node| matches!(node.op, Op::Add { .. })) {
         let name = graph.nodes[at].name.clone();
         fuse_sum(graph, at).ok_or_else(|| format!("node `{name}` (Add): neither side is a convolution's alone"))?;
@@ -17,7 +17,7 @@ pub(super) fn fuse_sums(graph: &mut Graph) -> Result<(), String> {
     Ok(())
 }
 
-fn fuse_sum(graph: &mut Graph, at: usize) -> Option<()> {
+fn fuse_sum<V: Values>(graph: &mut Graph<V>, at: usize) -> Option<()> {
     let sides: Vec<TensorId> = graph.nodes[at].inputs().collect();
     let [first, second] = sides[..] else { return None };
     let (producer, inner, other) = [(first, second), (second, first)]
@@ -41,14 +41,14 @@ fn fuse_sum(graph: &mut Graph, at: usize) -> Option<()> {
 }
 
 /// The convolution that computes a tensor, if nobody else reads the tensor.
-fn fusible(graph: &Graph, tensor: TensorId) -> Option<usize> {
+fn fusible<V: Values>(graph: &Graph<V>, tensor: TensorId) -> Option<usize> {
     let readers = graph
         .nodes
         .iter()
         .flat_map(Node::inputs)
         .filter(|id| *id == tensor)
         .count();
-    let output = graph.dequantised.iter().any(|(id, _)| *id == tensor);
+    let output = graph.results.iter().any(|(id, _)| *id == tensor);
     let producer = graph
         .nodes
         .iter()
@@ -58,9 +58,9 @@ fn fusible(graph: &Graph, tensor: TensorId) -> Option<usize> {
 }
 
 /// Keeps only the nodes that an output depends on.
-pub(super) fn drop_unused(graph: &mut Graph) {
-    let mut used: HashSet<TensorId> = graph.dequantised.iter().map(|(tensor, _)| *tensor).collect();
-    let mut kept: Vec<Node> = Vec::with_capacity(graph.nodes.len());
+pub(in crate::predict) fn drop_unused<V: Values>(graph: &mut Graph<V>) {
+    let mut used: HashSet<TensorId> = graph.results.iter().map(|(tensor, _)| *tensor).collect();
+    let mut kept: Vec<Node<V>> = Vec::with_capacity(graph.nodes.len());
     for node in graph.nodes.drain(..).rev() {
         if matches!(node.output, Target::Tensor(tensor) if !used.contains(&tensor)) {
             continue;
@@ -75,7 +75,7 @@ pub(super) fn drop_unused(graph: &mut Graph) {
 /// Shrinks every tensor to the rows and columns that matter; they are always the first ones.
 ///
 /// What a window reads beyond a shrunk tensor would be padding: it reads so far only where the tensor is whole.
-pub(super) fn crop(graph: &mut Graph) {
+pub(in crate::predict) fn crop<V: Values>(graph: &mut Graph<V>) {
     let mut needed = vec![[0, 0]; graph.tensors.len()];
     let mut need = |tensor: TensorId, size: [usize; 2], shape: Shape| {
         for axis in 0..2 {
@@ -83,7 +83,7 @@ pub(super) fn crop(graph: &mut Graph) {
         }
         needed[tensor]
     };
-    for (tensor, _) in &graph.dequantised {
+    for (tensor, _) in &graph.results {
         let shape = graph.tensors[*tensor].shape;
         need(*tensor, [shape[0], shape[1]], shape);
     }
@@ -103,7 +103,7 @@ pub(super) fn crop(graph: &mut Graph) {
 }
 
 /// Rows and columns of the input that the first `size` outputs depend on, if the input has them.
-fn read_by(op: &Op, size: [usize; 2]) -> [usize; 2] {
+fn read_by<V: Values>(op: &Op<V>, size: [usize; 2]) -> [usize; 2] {
     let read = |window: &Window, axis: usize| {
         let last = size[axis].saturating_sub(1) * window.stride[axis] + window.size[axis];
         last.saturating_sub(window.pads[axis])
@@ -119,13 +119,24 @@ fn read_by(op: &Op, size: [usize; 2]) -> [usize; 2] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::Quantisation;
-    use crate::predict::quantised::graph::{Filter, Tensor};
+    use crate::predict::graph::Tensor;
 
-    fn tensor(shape: Shape) -> Tensor {
+    #[derive(Debug, Clone, Default)]
+    struct Nothing;
+
+    impl Values for Nothing {
+        type Quantisation = ();
+        type Filter = ();
+
+        fn channels((): &()) -> usize {
+            0
+        }
+    }
+
+    fn tensor(shape: Shape) -> Tensor<Nothing> {
         Tensor {
             shape,
-            quantisation: Quantisation::new(0.5, 3).unwrap(),
+            quantisation: (),
         }
     }
 
@@ -137,7 +148,7 @@ mod tests {
         }
     }
 
-    fn node(name: &str, op: Op, input: TensorId, output: TensorId) -> Node {
+    fn node(name: &str, op: Op<Nothing>, input: TensorId, output: TensorId) -> Node<Nothing> {
         Node {
             name: name.into(),
             op,
@@ -147,22 +158,16 @@ mod tests {
         }
     }
 
-    fn convolution(window: Window) -> Op {
-        let filter = Filter {
-            bytes: vec![],
-            strides: [0; 2],
-            scales: vec![],
-            biases: vec![],
-        };
+    fn convolution(window: Window) -> Op<Nothing> {
         Op::Convolution {
             window,
-            filter,
+            filter: (),
             sum: None,
         }
     }
 
     /// A convolution with a pooled shortcut around it.
-    fn residual() -> Graph {
+    fn residual() -> Graph<Nothing> {
         Graph {
             tensors: vec![
                 tensor([23, 23, 16]),
@@ -178,7 +183,7 @@ mod tests {
                 node("average", Op::AveragePool(window(5, 5, 0)), 3, 4),
             ],
             input: Some(0),
-            dequantised: vec![(4, 0)],
+            results: vec![(4, 0)],
         }
     }
 
@@ -199,14 +204,14 @@ mod tests {
     #[test]
     fn sums_of_what_others_read_are_refused() {
         let mut graph = residual();
-        graph.dequantised.push((2, 1));
+        graph.results.push((2, 1));
         assert!(fuse_sums(&mut graph).unwrap_err().contains("add"));
     }
 
     #[test]
     fn nodes_that_no_output_depends_on_are_dropped() {
         let mut graph = residual();
-        graph.dequantised = vec![(2, 0)];
+        graph.results = vec![(2, 0)];
         drop_unused(&mut graph);
         assert_eq!(
             graph.nodes.iter().map(|node| node.name.as_str()).collect::<Vec<_>>(),

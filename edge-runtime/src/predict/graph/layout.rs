@@ -1,25 +1,25 @@
 //! Where the activations of a tensor lie in its buffer.
 //!
-//! Channels last, `[row][column][channel]`, surrounded by a border of zero points as wide as the padding of its
+//! Channels last, `[row][column][channel]`, surrounded by a border of zeros as wide as the padding of its
 //! readers. Channels fill up to a multiple of [`LANES`]; a single channel stays single, so that the image is not
 //! blown up.
 
 use crate::kernels::{Gather, KernelError, LANES, RUN_STEP};
 
-use super::graph::{Shape, Window};
+use super::{Graph, Op, Shape, Values, Window};
 
 /// Layout of one tensor.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Layout {
+pub(in crate::predict) struct Layout {
     shape: Shape,
     /// Rows and columns on every side.
     border: usize,
-    /// Bytes of a pixel.
+    /// Values of a pixel.
     pixel: usize,
 }
 
 impl Layout {
-    pub(super) fn new(shape: Shape, border: usize) -> Self {
+    pub(in crate::predict) fn new(shape: Shape, border: usize) -> Self {
         let pixel = if shape[2] == 1 {
             1
         } else {
@@ -28,23 +28,28 @@ impl Layout {
         Self { shape, border, pixel }
     }
 
-    /// Bytes of the buffer; runs are filled up and may read past the last pixel.
-    pub(super) fn length(&self) -> usize {
+    /// Values of the buffer; runs are filled up and may read past the last pixel.
+    pub(in crate::predict) fn length(&self) -> usize {
         (self.shape[0] + 2 * self.border) * self.row() + RUN_STEP
     }
 
-    /// Bytes of a row with its border.
+    /// Values of a row with its border.
     fn row(&self) -> usize {
         (self.shape[1] + 2 * self.border) * self.pixel
     }
 
-    /// First byte of the pixel in `row` and `column`, which may lie in the border above and to the left.
+    /// First value of the pixel in `row` and `column`, which may lie in the border above and to the left.
     fn at(&self, row: usize, column: usize) -> usize {
         row * self.row() + column * self.pixel
     }
 
-    /// First byte of every pixel, row by row.
-    pub(super) fn pixels(&self) -> Vec<u32> {
+    /// First value of the first pixel.
+    pub(in crate::predict) fn first(&self) -> usize {
+        self.at(self.border, self.border)
+    }
+
+    /// First value of every pixel, row by row.
+    pub(in crate::predict) fn pixels(&self) -> Vec<u32> {
         let [height, width, _] = self.shape;
         let pixels = (0..height).flat_map(|row| (0..width).map(move |column| (row, column)));
         pixels
@@ -52,38 +57,38 @@ impl Layout {
             .collect()
     }
 
-    /// First byte of each row of values, and how many bytes belong to it; for a single channel.
-    pub(super) fn rows(&self) -> impl Iterator<Item = usize> {
+    /// First value of each row of values; for a single channel.
+    pub(in crate::predict) fn rows(&self) -> impl Iterator<Item = usize> {
         let layout = *self;
         (0..self.shape[0]).map(move |row| layout.at(row + layout.border, layout.border))
     }
 
     /// Rows, columns, channels.
-    pub(super) fn shape(&self) -> Shape {
+    pub(in crate::predict) fn shape(&self) -> Shape {
         self.shape
     }
 
-    /// Bytes of a pixel.
-    pub(super) fn pixel(&self) -> usize {
+    /// Values of a pixel.
+    pub(in crate::predict) fn pixel(&self) -> usize {
         self.pixel
     }
 
     /// What a convolution's windows cover: a run for each row of the window, filled up to a multiple of [`RUN_STEP`].
-    pub(super) fn rows_of(&self, window: &Window, output: Shape) -> Result<Gather, KernelError> {
+    pub(in crate::predict) fn rows_of(&self, window: &Window, output: Shape) -> Result<Gather, KernelError> {
         let runs = (0..window.size[0]).map(|row| self.at(row, 0) as u32);
         let run = (window.size[1] * self.pixel).next_multiple_of(RUN_STEP);
         Ok(Gather::new(self.windows(window, output)?, runs.collect(), run))
     }
 
     /// What a pool's windows cover: a run for each pixel of the window.
-    pub(super) fn pixels_of(&self, window: &Window, output: Shape) -> Result<Gather, KernelError> {
+    pub(in crate::predict) fn pixels_of(&self, window: &Window, output: Shape) -> Result<Gather, KernelError> {
         let columns = window.size[1];
         let pixels = (0..window.size[0]).flat_map(|row| (0..columns).map(move |column| (row, column)));
         let runs = pixels.map(|(row, column)| self.at(row, column) as u32);
         Ok(Gather::new(self.windows(window, output)?, runs.collect(), self.pixel))
     }
 
-    /// First byte of the window of every output pixel.
+    /// First value of the window of every output pixel.
     fn windows(&self, window: &Window, output: Shape) -> Result<Vec<u32>, KernelError> {
         let [above, left, ..] = window.pads;
         let (Some(first_row), Some(first_column)) = (self.border.checked_sub(above), self.border.checked_sub(left))
@@ -103,6 +108,41 @@ impl Layout {
         });
         Ok(starts.collect())
     }
+
+    /// First value of those pixels that an output of this shape has too; it may have fewer.
+    pub(in crate::predict) fn cropped(&self, shape: Shape) -> Vec<u32> {
+        let pixels = self.pixels();
+        let rows = pixels.chunks(self.shape[1].max(1)).take(shape[0]);
+        rows.flat_map(|row| row.iter().take(shape[1]).copied()).collect()
+    }
+}
+
+/// Where in the window, `(channel * rows + row) * columns + column`, each value of the runs lies; `None` for what fills
+/// them up.
+pub(in crate::predict) fn positions(layout: &Layout, gather: &Gather, window: &Window) -> Vec<Option<usize>> {
+    let (channels, pixel) = (layout.shape()[2], layout.pixel());
+    let [rows, columns] = window.size;
+    let values = (0..rows).flat_map(|row| (0..gather.run()).map(move |at| (row, at / pixel, at % pixel)));
+    values
+        .map(|(row, column, channel)| {
+            (column < columns && channel < channels).then(|| (channel * rows + row) * columns + column)
+        })
+        .collect()
+}
+
+/// Borders are as wide as the widest padding of a tensor's readers.
+pub(in crate::predict) fn layouts<V: Values>(graph: &Graph<V>) -> Vec<Layout> {
+    let mut borders = vec![0; graph.tensors.len()];
+    for node in &graph.nodes {
+        if let Op::Convolution { window, .. } = &node.op {
+            let widest = window.pads.into_iter().max().unwrap_or(0);
+            borders[node.input] = widest.max(borders[node.input]);
+        }
+    }
+    let tensors = graph.tensors.iter().zip(borders);
+    tensors
+        .map(|(tensor, border)| Layout::new(tensor.shape, border))
+        .collect()
 }
 
 #[cfg(test)]

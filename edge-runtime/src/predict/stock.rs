@@ -1,4 +1,5 @@
-//! A network in 32-bit floats, run by tract.
+//! A network in floats, run by tract: whatever consists of other operations than [`floats`](super::floats) knows, or where
+//! this processor has no vector instructions that it knows.
 
 use shared_model::image::SIDE;
 use tract_core::internal::{

@@ -2,19 +2,19 @@
 
 use tract_onnx::pb::NodeProto;
 
-use super::graph::Window;
+use super::Window;
 
 /// Of one node.
-pub(super) struct Attributes<'a>(pub(super) &'a NodeProto);
+pub(in crate::predict) struct Attributes<'a>(pub(in crate::predict) &'a NodeProto);
 
 impl Attributes<'_> {
-    pub(super) fn int(&self, name: &str, default: i64) -> i64 {
+    pub(in crate::predict) fn int(&self, name: &str, default: i64) -> i64 {
         let attribute = self.0.attribute.iter().find(|attribute| attribute.name == name);
         attribute.map_or(default, |attribute| attribute.i)
     }
 
     /// An integer that has to be this, which is also its default.
-    pub(super) fn expect(&self, name: &str, expected: i64) -> Result<(), String> {
+    pub(in crate::predict) fn expect(&self, name: &str, expected: i64) -> Result<(), String> {
         match self.int(name, expected) {
             value if value == expected => Ok(()),
             value => Err(format!("attribute `{name}` is {value}, only {expected} is supported")),
@@ -22,7 +22,7 @@ impl Attributes<'_> {
     }
 
     /// Integers that all have to be this, which is also their default.
-    pub(super) fn expect_all(&self, name: &str, expected: i64) -> Result<(), String> {
+    pub(in crate::predict) fn expect_all(&self, name: &str, expected: i64) -> Result<(), String> {
         if self.ints(name).iter().all(|value| *value == expected as usize) {
             return Ok(());
         }
@@ -30,7 +30,7 @@ impl Attributes<'_> {
     }
 
     /// A float that has to be this, which is also its default.
-    pub(super) fn expect_float(&self, name: &str, expected: f32) -> Result<(), String> {
+    pub(in crate::predict) fn expect_float(&self, name: &str, expected: f32) -> Result<(), String> {
         let attribute = self.0.attribute.iter().find(|attribute| attribute.name == name);
         match attribute.map_or(expected, |attribute| attribute.f) {
             value if value == expected => Ok(()),
@@ -59,7 +59,7 @@ impl Attributes<'_> {
 }
 
 /// The window of a convolution, whose weights say its size, or of a pool.
-pub(super) fn window(attributes: &Attributes<'_>, weights: Option<[usize; 2]>) -> Result<Window, String> {
+pub(in crate::predict) fn window(attributes: &Attributes<'_>, weights: Option<[usize; 2]>) -> Result<Window, String> {
     let automatic = attributes
         .0
         .attribute

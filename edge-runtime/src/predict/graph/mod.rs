@@ -1,0 +1,196 @@
+//! A network as operations on tensors whose sizes are known: what this program runs itself.
+//!
+//! Two readers make graphs, of floats ([`super::floats`]) and of quantised values ([`super::quantised`]); what they have
+//! in common is here: windows, [`layout`] of tensors in buffers, the [`rewrite`]s that change no result, and the
+//! [`attributes`] and [`constants`] of a file with the [`geometry`] that they say.
+
+pub(in crate::predict) mod attributes;
+pub(in crate::predict) mod constants;
+pub(in crate::predict) mod geometry;
+pub(in crate::predict) mod layout;
+pub(in crate::predict) mod rewrite;
+
+use std::fmt;
+
+use super::{Layer, PredictError};
+
+/// What the values of a network are.
+pub(in crate::predict) trait Values: fmt::Debug + Clone + Default {
+    /// What a tensor has beside its shape.
+    type Quantisation: fmt::Debug + Copy;
+    /// Weights and biases.
+    type Filter: fmt::Debug + Clone;
+
+    /// Output channels of a filter.
+    fn channels(filter: &Self::Filter) -> usize;
+}
+
+/// Index of a tensor in [`Graph::tensors`].
+pub(in crate::predict) type TensorId = usize;
+
+/// Rows, columns, channels.
+pub(in crate::predict) type Shape = [usize; 3];
+
+/// Activations between two operations.
+#[derive(Debug, Clone)]
+pub(in crate::predict) struct Tensor<V: Values> {
+    pub(in crate::predict) shape: Shape,
+    pub(in crate::predict) quantisation: V::Quantisation,
+}
+
+/// A window that moves over rows and columns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::predict) struct Window {
+    /// Rows and columns of the window.
+    pub(in crate::predict) size: [usize; 2],
+    /// Rows and columns to the next one.
+    pub(in crate::predict) stride: [usize; 2],
+    /// Above, left, below and right of the input.
+    pub(in crate::predict) pads: [usize; 4],
+}
+
+impl Window {
+    /// Rows and columns of the output; `None` where the window does not fit.
+    pub(in crate::predict) fn output(&self, shape: Shape) -> Option<[usize; 2]> {
+        let length = |axis: usize| {
+            let padded = shape[axis] + self.pads[axis] + self.pads[axis + 2];
+            Some(padded.checked_sub(self.size[axis])? / self.stride[axis] + 1)
+        };
+        Some([length(0)?, length(1)?])
+    }
+}
+
+/// What an operation does.
+#[derive(Debug, Clone)]
+pub(in crate::predict) enum Op<V: Values> {
+    /// A convolution, or a dense layer: that is one whose window is the whole input.
+    Convolution {
+        window: Window,
+        filter: V::Filter,
+        /// A sum that follows at once.
+        sum: Option<Sum<V>>,
+    },
+    /// A sum of two tensors that no convolution has taken over yet.
+    Add {
+        other: TensorId,
+    },
+    MaxPool(Window),
+    AveragePool(Window),
+}
+
+impl<V: Values> Op<V> {
+    /// Products in each value of the result, where the input has these channels.
+    pub(in crate::predict) fn products(&self, channels: usize) -> u64 {
+        match self {
+            Self::Convolution { window, .. } => (window.size[0] * window.size[1] * channels) as u64,
+            _ => 0,
+        }
+    }
+}
+
+/// With the size and the stride of the window.
+impl<V: Values> fmt::Display for Op<V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (name, window, end) = match self {
+            Self::Convolution { window, sum, .. } => ("conv", window, if sum.is_some() { " + sum" } else { "" }),
+            Self::MaxPool(window) => ("max", window, ""),
+            Self::AveragePool(window) => ("mean", window, ""),
+            Self::Add { .. } => return f.write_str("sum"),
+        };
+        let ([rows, columns], stride) = (window.size, window.stride[0]);
+        write!(f, "{name} {rows}x{columns}/{stride}{end}")
+    }
+}
+
+/// A residual sum at the end of a convolution.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::predict) struct Sum<V: Values> {
+    pub(in crate::predict) other: TensorId,
+    /// What the convolution alone gives.
+    pub(in crate::predict) inner: V::Quantisation,
+    pub(in crate::predict) inner_relu: bool,
+}
+
+/// An operation of the network.
+#[derive(Debug, Clone)]
+pub(in crate::predict) struct Node<V: Values> {
+    /// In the file, for messages.
+    pub(in crate::predict) name: String,
+    pub(in crate::predict) op: Op<V>,
+    pub(in crate::predict) input: TensorId,
+    pub(in crate::predict) output: Target,
+    /// Negative values become 0.
+    pub(in crate::predict) relu: bool,
+}
+
+impl<V: Values> Node<V> {
+    /// All tensors that it reads.
+    pub(in crate::predict) fn inputs(&self) -> impl Iterator<Item = TensorId> {
+        let other = match &self.op {
+            Op::Add { other } => Some(*other),
+            Op::Convolution { sum, .. } => sum.as_ref().map(|sum| sum.other),
+            _ => None,
+        };
+        std::iter::once(self.input).chain(other)
+    }
+}
+
+/// Where the result of an operation goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::predict) enum Target {
+    Tensor(TensorId),
+    /// An output of the network, in floats.
+    Output(usize),
+}
+
+/// A network: operations in the order of their computation.
+#[derive(Debug, Clone, Default)]
+pub(in crate::predict) struct Graph<V: Values> {
+    pub(in crate::predict) tensors: Vec<Tensor<V>>,
+    pub(in crate::predict) nodes: Vec<Node<V>>,
+    /// The input, as operations take it.
+    pub(in crate::predict) input: Option<TensorId>,
+    /// Outputs that are tensors, and where they go.
+    pub(in crate::predict) results: Vec<(TensorId, usize)>,
+}
+
+impl<V: Values> Graph<V> {
+    /// Shape of an output of the network.
+    pub(in crate::predict) fn output_shape(&self, at: usize) -> Option<Shape> {
+        if let Some((tensor, _)) = self.results.iter().find(|(_, output)| *output == at) {
+            return Some(self.tensors[*tensor].shape);
+        }
+        let node = self.nodes.iter().find(|node| node.output == Target::Output(at))?;
+        match &node.op {
+            Op::Convolution { filter, .. } => Some([1, 1, V::channels(filter)]),
+            _ => None,
+        }
+    }
+
+    /// A node as users see it.
+    pub(in crate::predict) fn layer(&self, node: &Node<V>) -> Layer {
+        let output = match (&node.output, &node.op) {
+            (Target::Tensor(tensor), _) => self.tensors[*tensor].shape,
+            (Target::Output(_), Op::Convolution { filter, .. }) => [1, 1, V::channels(filter)],
+            (Target::Output(_), _) => [1, 1, 0],
+        };
+        Layer {
+            name: node.name.clone(),
+            operation: node.op.to_string(),
+            output: output.to_vec(),
+            macs: node.op.products(self.tensors[node.input].shape[2]) * output.iter().product::<usize>() as u64,
+        }
+    }
+}
+
+/// Whether an output is the vector that was asked for.
+pub(in crate::predict) fn check_output(found: Option<Shape>, name: &str, length: usize) -> Result<(), PredictError> {
+    if found == Some([1, 1, length]) {
+        return Ok(());
+    }
+    Err(PredictError::Output {
+        name: name.to_owned(),
+        length,
+        found: format!("rows, columns and channels {found:?}"),
+    })
+}
