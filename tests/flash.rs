@@ -131,7 +131,7 @@ fn each_release_gets_its_own_first_boot_files() {
             "user-data",
             [
                 "#cloud-config",
-                "hostname: kiosk",
+                "hostname: kiosk\nmanage_etc_hosts: localhost",
                 "ssh-ed25519 AAAAC3NzaC1lZDI1 me@desk",
             ],
         ),
