@@ -39,6 +39,7 @@ fn go(prepared: &Prepared, run: &Path, resume: bool, stop_after: u32) -> Ended {
     let job = Job {
         config: config(),
         prepared,
+        pretrained: None,
         run,
         backend: Backend::Flex,
         resume,

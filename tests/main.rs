@@ -14,6 +14,7 @@ mod interrupted;
 #[cfg(unix)]
 mod killed;
 mod path;
+mod pretrained;
 mod quantised;
 mod refused;
 mod report;

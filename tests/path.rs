@@ -205,6 +205,50 @@ fn the_whole_path_gives_the_same_numbers_everywhere() {
     quantised::damage_behind_a_new_hash_is_refused(&bundle, &file);
     combined_file_gives_both(&bundle, &picture, &keypoints, &logits, folder.path());
     evaluate_repeats_the_manifest(&bundle, &csv, &manifest);
+    a_network_of_another_bundle_is_taken_over(&bundle, &at("keypoints"), &csv, &manifest, folder.path());
+}
+
+/// With a new keypoint network beside it, here without integers, the emotion network stays bit for bit.
+fn a_network_of_another_bundle_is_taken_over(
+    bundle: &Path,
+    keypoints: &Path,
+    csv: &faces::Csv,
+    manifest: &serde_json::Value,
+    folder: &Path,
+) {
+    let out = folder.join("next");
+    let command = |out: &Path| {
+        let mut command = program("host-trainer");
+        command
+            .args(["bundle", "--bundle-version", "2", "--keypoints"])
+            .arg(keypoints);
+        command.arg("--keypoints-data").arg(&csv.keypoints);
+        command
+            .arg("--emotion")
+            .arg(bundle)
+            .arg("--emotion-data")
+            .arg(&csv.emotion);
+        command.arg("--out").arg(out);
+        command
+    };
+    let next = run(&mut command(&out), 0).lines().remove(0);
+    assert_eq!(next["emotion"], manifest["emotion"]);
+    assert_eq!(next["keypoints"]["files"].as_array().unwrap().len(), 1);
+    for file in ["emotion.onnx", "emotion-int8.onnx", "emotion.toml"] {
+        let read = |place: &Path| fs::read(place.join(file)).unwrap();
+        assert!(read(bundle) == read(&out), "{file}");
+    }
+
+    // Settings that belong to another training divide the faces otherwise.
+    let settings = bundle.join("emotion.toml");
+    let text = fs::read_to_string(&settings).unwrap();
+    fs::write(&settings, text.replace("seed = 42", "seed = 43")).unwrap();
+    let refused = run(&mut command(&folder.join("third")), 65);
+    assert!(
+        refused.errors.contains("differs from what its network was trained on"),
+        "{}",
+        refused.errors
+    );
 }
 
 fn combined_file_gives_both(bundle: &Path, picture: &Picture, keypoints: &[f64], logits: &[f64], folder: &Path) {

@@ -7,9 +7,8 @@ use std::fmt::Write;
 use shared_model::manifest::{Manifest, Network, Precision};
 
 use crate::bundle::{Measured, Measurements, NetworkFile, Source};
-use crate::config::SplitBy;
+use crate::config::{SplitBy, TrainConfig};
 use crate::evaluate::{EmotionMetrics, KeypointMetrics};
-use crate::train::shipped::Shipped;
 
 /// The card of a bundle.
 pub(crate) fn card(manifest: &Manifest, measured: &Measurements, sources: [&Source<'_>; 2]) -> String {
@@ -71,7 +70,7 @@ fn body(
     text.push_str(INTENDED_USE);
     figures(text, manifest, measured)?;
     precisions(text, measured)?;
-    training(text, manifest, measured, sources)?;
+    training(text, manifest, sources)?;
     preprocessing(text, manifest)?;
     text.push_str(LIMITS);
     Ok(())
@@ -191,16 +190,11 @@ fn megabytes<M>(measured: &Measured<M>, int8: &NetworkFile<M>) -> [f64; 2] {
     [&measured.float.onnx, &int8.onnx].map(|onnx| onnx.len() as f64 / 1e6)
 }
 
-fn training(
-    text: &mut String,
-    manifest: &Manifest,
-    measured: &Measurements,
-    sources: [&Source<'_>; 2],
-) -> std::fmt::Result {
+fn training(text: &mut String, manifest: &Manifest, sources: [&Source<'_>; 2]) -> std::fmt::Result {
     writeln!(text, "## Training\n")?;
     let networks = [
-        ("keypoints", &manifest.keypoints, measured.keypoints.epochs, sources[0]),
-        ("emotion", &manifest.emotion, measured.emotion.epochs, sources[1]),
+        ("keypoints", &manifest.keypoints, sources[0]),
+        ("emotion", &manifest.emotion, sources[1]),
     ];
     writeln!(text, "| | keypoints | emotion |\n|---|---|---|")?;
     let mut row = |name: &str, cell: &dyn Fn(usize) -> String| writeln!(text, "| {name} | {} | {} |", cell(0), cell(1));
@@ -210,13 +204,16 @@ fn training(
         let bytes = networks[at].1.file(Precision::F32).map_or(0, |file| file.bytes);
         format!("{:.1} MB", bytes as f64 / 1e6)
     })?;
-    row("epochs (of these weights)", &|at| networks[at].2.to_string())?;
+    row("epochs (of these weights)", &|at| {
+        networks[at].1.training.epochs.to_string()
+    })?;
     row("faces trained on", &|at| networks[at].1.training.rows.to_string())?;
-    row("divided by", &|at| divided(networks[at].3.shipped).to_owned())?;
+    row("divided by", &|at| divided(&networks[at].2.trained.config).to_owned())?;
     row("validation / test faces", &|at| {
-        let split = &networks[at].3.prepared.split;
+        let split = &networks[at].2.prepared.split;
         format!("{} / {}", split.validation.len(), split.test.len())
     })?;
+    row("trunk began with", &|at| began_with(&networks[at].2.trained.config))?;
     row("seed", &|at| networks[at].1.training.seed.to_string())?;
     row("data (SHA-256)", &|at| short(networks[at].1.training.data.as_str()))?;
     row("held out (SHA-256)", &|at| {
@@ -234,8 +231,8 @@ fn training(
          and the settings of each training are:\n",
         manifest.commit
     )?;
-    for (name, _, _, source) in networks {
-        let settings = toml::to_string(&source.shipped.state.config).unwrap_or_default();
+    for (name, _, source) in networks {
+        let settings = toml::to_string(&source.trained.config).unwrap_or_default();
         writeln!(
             text,
             "<details><summary>{name}</summary>\n\n```toml\n{}\n```\n\n</details>\n",
@@ -245,12 +242,20 @@ fn training(
     Ok(())
 }
 
-fn divided(shipped: &Shipped) -> &'static str {
-    match shipped.state.config.split.by {
+fn divided(config: &TrainConfig) -> &'static str {
+    match config.split.by {
         SplitBy::Group => "person or exact copy",
         SplitBy::Usage => "the data set's `Usage`, copies of test faces left out",
         SplitBy::Variants => "variants at random (leaks)",
     }
+}
+
+fn began_with(config: &TrainConfig) -> String {
+    let trunk = config.trunk.as_deref();
+    trunk.map_or_else(
+        || "random weights".to_owned(),
+        |digest| format!("a network's, SHA-256 {}", short(digest)),
+    )
 }
 
 fn short(hash: &str) -> String {

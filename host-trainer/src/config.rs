@@ -31,6 +31,10 @@ pub struct TrainConfig {
     pub replicas: usize,
     /// Weights are averaged over steps with this decay, 0 to below 1; 0 is off.
     pub average: f32,
+    /// SHA-256 of the weights of the network whose trunk this one begins with, in hexadecimal; none is a
+    /// trunk of random weights. Set by what is given to the training, not by a recipe.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trunk: Option<String>,
     /// What the network looks like.
     pub architecture: Architecture,
     /// What is done to a face before the network sees it.
@@ -203,6 +207,7 @@ impl TrainConfig {
             epochs: 100,
             replicas: std::thread::available_parallelism().map_or(1, usize::from),
             average: 0.0,
+            trunk: None,
             architecture: Architecture::original(task, classes.len()),
             classes,
             normalisation: Normalisation::Unit,

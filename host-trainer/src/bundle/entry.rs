@@ -9,6 +9,7 @@ use shared_model::manifest::{GoldenFile, Metric, ModelFile, Network, Precision, 
 use super::Source;
 use super::measured::Measured;
 use crate::evaluate::{EmotionMetrics, KeypointMetrics};
+use crate::model::Task;
 
 /// Name of the file with the golden vectors.
 pub(super) const GOLDEN: &str = "golden.json";
@@ -21,6 +22,14 @@ pub(super) fn path(network: &str, precision: Precision) -> String {
     }
 }
 
+/// Name of the file that tells how a network was trained.
+pub(super) fn settings_file(task: Task) -> &'static str {
+    match task {
+        Task::Keypoints => "keypoints.toml",
+        Task::Emotion => "emotion.toml",
+    }
+}
+
 /// The manifest's entry of a network called `name`; `list` names the metrics.
 pub(super) fn network<M>(
     name: &str,
@@ -28,7 +37,7 @@ pub(super) fn network<M>(
     measured: &Measured<M>,
     list: fn(&M) -> Vec<(&'static str, f64)>,
 ) -> Result<Network> {
-    let state = &source.shipped.state;
+    let trained = source.trained;
     let mut files = heapless::Vec::new();
     for file in measured.files() {
         let entry = model_file(
@@ -40,19 +49,19 @@ pub(super) fn network<M>(
         files.push(entry).map_err(|_| anyhow!("bundle: too many files"))?;
     }
     Ok(Network {
-        architecture: text(&state.config.architecture.name(), "architecture")?,
-        parameters: measured.parameters as u32,
-        normalisation: state.config.normalisation,
+        architecture: text(&trained.config.architecture.name(), "architecture")?,
+        parameters: trained.parameters as u32,
+        normalisation: trained.config.normalisation,
         crop: measured.crop.rule,
         mirrored: source.views == Views::Mirrored,
         files,
         training: Training {
-            seed: state.config.seed,
-            epochs: source.shipped.epoch,
-            rows: state.train_rows,
-            data: sha(&state.data)?,
-            held_out: sha(&state.held_out)?,
-            split: state.config.split.to_manifest(),
+            seed: trained.config.seed,
+            epochs: trained.epoch,
+            rows: trained.rows,
+            data: sha(&trained.data)?,
+            held_out: sha(&trained.held_out)?,
+            split: trained.config.split.to_manifest(),
         },
     })
 }

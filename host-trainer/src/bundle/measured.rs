@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use edge_runtime::predict::{FaceNetwork, Golden, Output, Setup};
 use shared_model::manifest::{Decision, Precision};
 
-use super::Source;
+use super::{Source, Trained};
 use crate::calibrate::{temperature, threshold};
 use crate::crop::{self, measure};
 use crate::data::{EmotionData, KeypointData};
@@ -32,8 +32,6 @@ pub(crate) struct Measured<M> {
     /// What was quantised from it.
     pub(crate) int8: Option<NetworkFile<M>>,
     pub(crate) crop: crop::Measured,
-    pub(crate) parameters: usize,
-    pub(crate) epochs: u32,
 }
 
 /// A network in one precision.
@@ -53,8 +51,6 @@ impl<M> Measured<M> {
             float,
             int8,
             crop: measure(faces, &rows)?,
-            parameters: source.shipped.network.parameters(),
-            epochs: source.shipped.epoch,
         })
     }
 
@@ -73,7 +69,7 @@ impl<M> Measured<M> {
         for file in self.files() {
             let setup = Setup {
                 output,
-                normalisation: source.shipped.state.config.normalisation,
+                normalisation: source.trained.config.normalisation,
                 views: source.views,
             };
             golden.record(&mut FaceNetwork::load(file.onnx.clone(), setup)?, file.precision)?;
@@ -85,17 +81,17 @@ impl<M> Measured<M> {
 impl Source<'_> {
     /// The network in each precision, checked to be the same one.
     fn onnx(&self) -> Result<(Vec<u8>, Option<Vec<u8>>)> {
-        let float = self.shipped.onnx()?;
-        if let Some(int8) = self.int8 {
-            check_origin(int8, &float).context("bundle: use a quantised network")?;
+        let Trained { onnx, int8, .. } = self.trained;
+        if let Some(int8) = int8 {
+            check_origin(int8, onnx).context("bundle: use a quantised network")?;
         }
-        Ok((float, self.int8.map(<[u8]>::to_vec)))
+        Ok((onnx.clone(), int8.clone()))
     }
 
     fn exported<'a>(&self, onnx: &'a [u8]) -> Exported<'a> {
         Exported {
             onnx,
-            normalisation: self.shipped.state.config.normalisation,
+            normalisation: self.trained.config.normalisation,
             views: self.views,
         }
     }

@@ -2,6 +2,7 @@
 
 mod entry;
 mod measured;
+mod trained;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,25 +13,22 @@ use shared_model::manifest::{CONTRACT, EMOTION_NAME, FILE_NAME, KEYPOINTS_NAME, 
 
 use crate::card;
 use crate::golden::pictures;
-use crate::model::Task;
-use crate::onnx::merge;
+use crate::onnx::{Description, merge};
 use crate::train::checkpoint::replace;
 use crate::train::prepare::Prepared;
 use crate::train::samples::Data;
-use crate::train::shipped::Shipped;
-use entry::{GOLDEN, emotion_list, golden_file, keypoint_list, model_file, path, text};
+use entry::{GOLDEN, emotion_list, golden_file, keypoint_list, model_file, path, settings_file, text};
 pub(crate) use measured::{Measured, Measurements, NetworkFile};
 use measured::{measure_emotion, measure_keypoints};
+pub use trained::Trained;
 
 /// Name of the file with both networks.
 const COMBINED: &str = "combined.onnx";
 
 /// A trained network with the data that it is measured on.
 pub struct Source<'a> {
-    /// Its best weights.
-    pub shipped: &'a Shipped,
-    /// What [`crate::onnx::quantise::quantise`] made of them, if the bundle is to hold it.
-    pub int8: Option<&'a [u8]>,
+    /// The network.
+    pub trained: &'a Trained,
     /// What of a face the network sees on the device.
     pub views: Views,
     /// Its data, divided as in training.
@@ -55,8 +53,8 @@ pub struct Identity {
 /// Writes a bundle to `out`, which must not exist or be empty; gives the manifest.
 pub fn write(out: &Path, keypoint: &Source<'_>, emotion: &Source<'_>, identity: &Identity) -> Result<Manifest> {
     refuse_full(out)?;
-    check(keypoint, Task::Keypoints)?;
-    check(emotion, Task::Emotion)?;
+    check(keypoint)?;
+    check(emotion)?;
     let hidden = hidden(out)?;
     fs::create_dir_all(&hidden).with_context(|| format!("create {}", hidden.display()))?;
     let measured = measure(keypoint, emotion, identity)?;
@@ -68,7 +66,7 @@ pub fn write(out: &Path, keypoint: &Source<'_>, emotion: &Source<'_>, identity: 
         name: text(&identity.name, "name")?,
         version: identity.version,
         commit: text(&identity.commit, "commit")?,
-        classes: emotion.shipped.state.config.classes.clone(),
+        classes: emotion.trained.config.classes.clone(),
         decision: measured.decision,
         keypoints: entry::network(KEYPOINTS_NAME, keypoint, &measured.keypoints, keypoint_list)?,
         emotion: entry::network(EMOTION_NAME, emotion, &measured.emotion, emotion_list)?,
@@ -81,6 +79,9 @@ pub fn write(out: &Path, keypoint: &Source<'_>, emotion: &Source<'_>, identity: 
     manifest.check()?;
     write_networks(&hidden, KEYPOINTS_NAME, &measured.keypoints)?;
     write_networks(&hidden, EMOTION_NAME, &measured.emotion)?;
+    for source in [keypoint, emotion] {
+        write_settings(&hidden, source)?;
+    }
     if let Some(combined) = &combined {
         replace(&hidden.join(COMBINED), combined)?;
     }
@@ -118,7 +119,7 @@ fn golden(measured: &Measurements, keypoint: &Source<'_>, emotion: &Source<'_>) 
         pictures: pictures(),
         outputs: Vec::new(),
     };
-    let classes = emotion.shipped.state.config.classes.len();
+    let classes = emotion.trained.config.classes.len();
     measured.keypoints.record(&mut golden, keypoint, Output::Keypoints)?;
     measured
         .emotion
@@ -136,11 +137,15 @@ fn combined(
     if !identity.combined {
         return Ok(None);
     }
-    if keypoint.shipped.state.config.normalisation != emotion.shipped.state.config.normalisation {
+    if keypoint.trained.config.normalisation != emotion.trained.config.normalisation {
         bail!("bundle: the two networks normalise their input differently and cannot be combined");
     }
     let both = [&measured.keypoints.float.onnx, &measured.emotion.float.onnx];
-    Ok(Some(merge(both[0], both[1], &emotion.shipped.description())?))
+    Ok(Some(merge(
+        both[0],
+        both[1],
+        &Description::of(&emotion.trained.config),
+    )?))
 }
 
 fn write_networks<M>(folder: &Path, name: &str, measured: &Measured<M>) -> Result<()> {
@@ -175,17 +180,21 @@ fn hidden(out: &Path) -> Result<PathBuf> {
     Ok(out.with_file_name(hidden))
 }
 
-/// The run must have been trained for the task, and on this data.
-fn check(source: &Source<'_>, task: Task) -> Result<()> {
-    let state = &source.shipped.state;
-    if state.config.task != task {
+/// The network must have been trained on this data.
+fn check(source: &Source<'_>) -> Result<()> {
+    let Source { trained, prepared, .. } = source;
+    if trained.data != prepared.data || trained.held_out != prepared.held_out {
         bail!(
-            "bundle: the run given for {task:?} was trained for {:?}",
-            state.config.task
+            "bundle: the data given for {:?} differs from what its network was trained on",
+            trained.config.task
         );
     }
-    if state.data != source.prepared.data || state.held_out != source.prepared.held_out {
-        bail!("bundle: the data given for {task:?} differs from what its run was trained on");
-    }
     Ok(())
+}
+
+/// How each network was trained, for the next bundle that takes it over.
+fn write_settings(folder: &Path, source: &Source<'_>) -> Result<()> {
+    let config = &source.trained.config;
+    let text = toml::to_string(config).context("write the settings")?;
+    replace(&folder.join(settings_file(config.task)), text.as_bytes())
 }

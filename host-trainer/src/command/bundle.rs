@@ -6,11 +6,10 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use edge_runtime::predict::Views;
-use host_trainer::bundle::{Identity, Source, write};
+use host_trainer::bundle::{Identity, Source, Trained, write};
 use host_trainer::model::Task;
 use host_trainer::onnx::quantise::task_of;
 use host_trainer::train::prepare::Prepared;
-use host_trainer::train::shipped::Shipped;
 
 use super::commit::commit;
 use super::data::DataOptions;
@@ -21,16 +20,16 @@ use super::data::DataOptions;
 /// relates to each data set's framing, and writes networks, golden vectors, manifest and model card.
 #[derive(Debug, Args)]
 pub(crate) struct Bundle {
-    /// Directory of the keypoint run.
-    #[arg(long, value_name = "RUN")]
+    /// Directory of the keypoint run, or of a bundle whose keypoint network is taken over as it is.
+    #[arg(long, value_name = "RUN|BUNDLE")]
     keypoints: PathBuf,
-    /// The CSV that the keypoint run was trained on.
+    /// The CSV that the keypoint network was trained on.
     #[arg(long, value_name = "CSV")]
     keypoints_data: PathBuf,
-    /// Directory of the emotion run.
-    #[arg(long, value_name = "RUN")]
+    /// Directory of the emotion run, or of a bundle whose emotion network is taken over as it is.
+    #[arg(long, value_name = "RUN|BUNDLE")]
     emotion: PathBuf,
-    /// The CSV that the emotion run was trained on.
+    /// The CSV that the emotion network was trained on.
     #[arg(long, value_name = "CSV")]
     emotion_data: PathBuf,
     /// The votes that the emotion run was trained with; its figures do not need them.
@@ -65,8 +64,7 @@ pub(crate) struct Bundle {
 
 impl Bundle {
     pub(crate) fn run(&self) -> Result<ExitCode> {
-        let keypoints = self.load(&self.keypoints, &self.keypoints_data, None)?;
-        let emotion = self.load(&self.emotion, &self.emotion_data, self.emotion_votes.clone())?;
+        let [keypoints, emotion] = self.load()?;
         let identity = Identity {
             name: self.name.clone(),
             version: self.number,
@@ -74,32 +72,39 @@ impl Bundle {
             combined: self.combined,
             accepted_accuracy: self.accepted_accuracy,
         };
-        let int8 = self.read_int8()?;
         eprintln!("measuring networks and crops");
-        let sources = [(Task::Keypoints, &keypoints), (Task::Emotion, &emotion)].map(|(task, (shipped, prepared))| {
-            let quantised = int8.iter().find(|(other, _)| *other == task);
-            Source {
-                shipped,
-                int8: quantised.map(|(_, onnx)| onnx.as_slice()),
-                views: self.views(task),
-                prepared,
-            }
+        let [keypoints, emotion] = [&keypoints, &emotion].map(|(trained, prepared)| Source {
+            trained,
+            views: self.views(trained.config.task),
+            prepared,
         });
-        let manifest = write(&self.out, &sources[0], &sources[1], &identity)?;
+        let manifest = write(&self.out, &keypoints, &emotion, &identity)?;
         println!("{}", serde_json::to_string(&manifest)?);
         eprintln!("{} is ready; its README.md has the figures", self.out.display());
         Ok(ExitCode::SUCCESS)
     }
 
-    fn load(&self, run: &Path, data: &Path, votes: Option<PathBuf>) -> Result<(Shipped, Prepared)> {
-        let shipped = Shipped::of_run(run)?;
-        let options = DataOptions {
-            data: data.to_owned(),
-            votes,
-            skip_bad_rows: self.skip_bad_rows,
+    /// Both networks with their data, divided as in their trainings.
+    fn load(&self) -> Result<[(Trained, Prepared); 2]> {
+        let mut keypoints = Trained::open(&self.keypoints, Task::Keypoints)?;
+        let mut emotion = Trained::open(&self.emotion, Task::Emotion)?;
+        for (task, onnx) in self.read_int8()? {
+            match task {
+                Task::Keypoints => keypoints.int8 = Some(onnx),
+                Task::Emotion => emotion.int8 = Some(onnx),
+            }
+        }
+        let prepare = |trained: &Trained, data: &Path, votes: Option<PathBuf>| {
+            let options = DataOptions {
+                data: data.to_owned(),
+                votes,
+                skip_bad_rows: self.skip_bad_rows,
+            };
+            options.prepare_trained(&trained.config)
         };
-        let prepared = options.prepare_trained(&shipped.state.config)?;
-        Ok((shipped, prepared))
+        let faces = prepare(&keypoints, &self.keypoints_data, None)?;
+        let labelled = prepare(&emotion, &self.emotion_data, self.emotion_votes.clone())?;
+        Ok([(keypoints, faces), (emotion, labelled)])
     }
 
     fn views(&self, task: Task) -> Views {

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use host_trainer::config::TrainConfig;
 use host_trainer::device::Backend;
 use host_trainer::model::Task;
+use host_trainer::train::pretrained::Pretrained;
 use host_trainer::train::provenance::Provenance;
 use host_trainer::train::{CHECKPOINT_EVERY, Ended, Job, train};
 
@@ -46,6 +47,9 @@ pub(crate) struct Train {
     /// A TOML file with settings that differ from the original's; host-trainer/recipes has some.
     #[arg(long, value_name = "TOML")]
     recipe: Option<PathBuf>,
+    /// Begin with the trunk of this run's best network, instead of random weights; its faces count as seen.
+    #[arg(long, value_name = "RUN")]
+    trunk: Option<PathBuf>,
     /// Epochs at most.
     #[arg(long)]
     epochs: Option<u32>,
@@ -76,7 +80,7 @@ enum Protocol {
 }
 
 impl Train {
-    fn config(&self) -> Result<TrainConfig> {
+    fn config(&self, pretrained: Option<&Pretrained>) -> Result<TrainConfig> {
         let mut config = TrainConfig::original(self.task);
         if let Some(path) = &self.recipe {
             config = config.with_recipe(path)?;
@@ -89,12 +93,24 @@ impl Train {
         config.seed = self.seed.unwrap_or(config.seed);
         config.replicas = self.replicas.unwrap_or(config.replicas);
         config.optimiser.learning_rate = self.learning_rate.unwrap_or(config.optimiser.learning_rate);
+        config.trunk = pretrained.map(|found| found.digest().to_owned());
+        if let Some(found) = pretrained
+            && found.stages() != config.architecture.stages
+        {
+            bail!(
+                "--trunk: that trunk has {} residual stages, this network {}",
+                found.stages(),
+                config.architecture.stages
+            );
+        }
         config.check()?;
         Ok(config)
     }
 
     pub(crate) fn run(&self) -> Result<ExitCode> {
-        let config = self.config()?;
+        let pretrained = self.trunk.as_deref().map(Pretrained::of_run).transpose();
+        let pretrained = pretrained.context("read the run of --trunk")?;
+        let config = self.config(pretrained.as_ref())?;
         let prepared = self.data.prepare(&config)?;
         let stop = Arc::new(AtomicBool::new(false));
         let asked = Arc::clone(&stop);
@@ -103,6 +119,7 @@ impl Train {
         let job = Job {
             config,
             prepared: &prepared,
+            pretrained: pretrained.as_ref(),
             run: &self.out,
             backend: self.device,
             resume: self.resume,

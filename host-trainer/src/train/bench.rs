@@ -46,7 +46,7 @@ impl Bench {
             data: String::new(),
             held_out: String::new(),
         };
-        let learner = Learner::new(config, &prepared, backend)?;
+        let learner = Learner::new(config, &prepared, None, backend)?;
         Ok(Self {
             learner,
             prepared,

@@ -9,6 +9,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 use super::checkpoint::{self, Checkpoint, State};
 use super::prepare::Prepared;
+use super::pretrained::Pretrained;
 use super::replicas::{Outcome, Place, Replicas, Trunk};
 use super::{Event, checkpoints, fresh_state, params, schedule, validate};
 use crate::config::{Optimiser, Schedule, TrainConfig};
@@ -32,10 +33,18 @@ pub(super) struct Learner {
 }
 
 impl Learner {
-    pub(super) fn new(config: &TrainConfig, prepared: &Prepared, backend: Backend) -> Result<Self> {
+    pub(super) fn new(
+        config: &TrainConfig,
+        prepared: &Prepared,
+        pretrained: Option<&Pretrained>,
+        backend: Backend,
+    ) -> Result<Self> {
         let device = backend.device();
         device.seed(config.seed);
-        let network = config.architecture.init(&device.clone().autodiff());
+        let mut network = config.architecture.init(&device.clone().autodiff());
+        if let Some(pretrained) = pretrained {
+            network = pretrained.graft(network)?;
+        }
         let optimiser = optimiser(&config.optimiser);
         Self::with(fresh_state(config, prepared), network, None, optimiser, backend)
     }

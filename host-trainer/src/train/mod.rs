@@ -10,6 +10,7 @@ pub mod history;
 mod learner;
 mod params;
 pub mod prepare;
+pub mod pretrained;
 pub mod provenance;
 #[cfg(test)]
 mod reference_tests;
@@ -36,6 +37,7 @@ use checkpoint::State;
 use history::EpochRecord;
 use learner::Learner;
 use prepare::Prepared;
+use pretrained::Pretrained;
 use provenance::Provenance;
 use seen::Seen;
 
@@ -54,6 +56,8 @@ pub struct Job<'a> {
     pub config: TrainConfig,
     /// On what.
     pub prepared: &'a Prepared,
+    /// Whose trunk the network begins with, instead of random weights; what `config.trunk` names.
+    pub pretrained: Option<&'a Pretrained>,
     /// The directory of the run.
     pub run: &'a Path,
     /// Where it computes.
@@ -195,11 +199,16 @@ fn start(job: &Job<'_>, tell: &mut dyn FnMut(Event<'_>)) -> Result<Learner> {
 
 /// A fresh learner; what belongs to it is noted in the run's directory, the settings last.
 fn begin(job: &Job<'_>) -> Result<Learner> {
+    let mut seen = Seen::of(job.prepared);
+    if let Some(pretrained) = job.pretrained {
+        pretrained.check_test_part(job.prepared)?;
+        seen = seen.and(pretrained.seen());
+    }
     job.begun.write(job.run)?;
-    Seen::of(job.prepared).write(job.run)?;
+    seen.write(job.run)?;
     let (path, text) = (job.run.join(SETTINGS), toml::to_string(&job.config)?);
     checkpoint::replace(&path, text.as_bytes()).with_context(|| format!("write {}", path.display()))?;
-    Learner::new(&job.config, job.prepared, job.backend)
+    Learner::new(&job.config, job.prepared, job.pretrained, job.backend)
 }
 
 /// Validates, notes, adapts the learning rate, saves.

@@ -18,7 +18,7 @@ use crate::data::Faces;
 const FILE: &str = "seen-faces.bin";
 
 /// Digests of the faces that a network has seen.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Seen(BTreeSet<[u8; 8]>);
 
 impl Seen {
@@ -28,6 +28,13 @@ impl Seen {
         let rows = prepared.split.train.iter().chain(&prepared.split.validation);
         // Rows are variants of faces in the original's protocol.
         Self(rows.map(|row| digest(faces, *row as usize % faces.len())).collect())
+    }
+
+    /// These and those.
+    #[must_use]
+    pub(crate) fn and(mut self, others: &Self) -> Self {
+        self.0.extend(&others.0);
+        self
     }
 
     /// Notes them in the run's directory.

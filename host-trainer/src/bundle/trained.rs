@@ -1,0 +1,92 @@
+//! A trained network as a bundle takes it in: the best one of a run, or the one of another bundle.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use edge_runtime::bundle::Bundle;
+use shared_model::manifest::{FILE_NAME, FileRef, Precision};
+
+use super::entry::settings_file;
+use crate::config::TrainConfig;
+use crate::model::Task;
+use crate::train::shipped::Shipped;
+
+/// A trained network, and what a bundle tells of its training.
+pub struct Trained {
+    /// How it was trained.
+    pub config: TrainConfig,
+    /// The network in 32-bit floats.
+    pub onnx: Vec<u8>,
+    /// The network in 8-bit integers, where it was quantised.
+    pub int8: Option<Vec<u8>>,
+    /// Number of its parameters, running statistics included.
+    pub parameters: usize,
+    /// Epoch of these weights, from 1.
+    pub epoch: u32,
+    /// Faces in its training part.
+    pub rows: u32,
+    /// SHA-256 of data and labels, in hexadecimal.
+    pub data: String,
+    /// SHA-256 of the rows of the test part, in hexadecimal.
+    pub held_out: String,
+}
+
+impl Trained {
+    /// The network for `task` in `place`, which is a run or a bundle.
+    pub fn open(place: &Path, task: Task) -> Result<Self> {
+        let trained = if place.join(FILE_NAME).exists() {
+            Self::of_bundle(&Bundle::open(place)?, task)?
+        } else {
+            Self::of_run(&Shipped::of_run(place)?)?
+        };
+        if trained.config.task != task {
+            bail!(
+                "bundle: {}, given for {task:?}, was trained for {:?}",
+                place.display(),
+                trained.config.task
+            );
+        }
+        Ok(trained)
+    }
+
+    fn of_run(shipped: &Shipped) -> Result<Self> {
+        let state = &shipped.state;
+        Ok(Self {
+            onnx: shipped.onnx()?,
+            int8: None,
+            config: state.config.clone(),
+            parameters: shipped.network.parameters(),
+            epoch: shipped.epoch,
+            rows: state.train_rows,
+            data: state.data.clone(),
+            held_out: state.held_out.clone(),
+        })
+    }
+
+    fn of_bundle(bundle: &Bundle, task: Task) -> Result<Self> {
+        let path = bundle.dir().join(settings_file(task));
+        let text = std::fs::read_to_string(&path)
+            .with_context(|| format!("read how the network was trained from {}", path.display()))?;
+        let config = toml::from_str(&text).with_context(|| format!("read {}", path.display()))?;
+        let network = match task {
+            Task::Keypoints => &bundle.manifest().keypoints,
+            Task::Emotion => &bundle.manifest().emotion,
+        };
+        let read = |precision| {
+            let file = network.file(precision);
+            file.map(|file| bundle.read(FileRef::from(file))).transpose()
+        };
+        let training = &network.training;
+        Ok(Self {
+            config,
+            onnx: read(Precision::F32)?
+                .with_context(|| format!("{} holds no network in 32-bit floats", bundle.dir().display()))?,
+            int8: read(Precision::Int8)?,
+            parameters: network.parameters as usize,
+            epoch: training.epochs,
+            rows: training.rows,
+            data: training.data.as_str().to_owned(),
+            held_out: training.held_out.as_str().to_owned(),
+        })
+    }
+}
