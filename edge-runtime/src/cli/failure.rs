@@ -117,7 +117,7 @@ impl From<SearchError> for Failure {
         match error {
             SearchError::Face(error) => error.into(),
             SearchError::Picture(error) => Self::new(code::DATA, error),
-            SearchError::Start(_) | SearchError::Died => Self::new(code::INTERNAL, error),
+            SearchError::Start(_) | SearchError::Died | SearchError::Hangs => Self::new(code::INTERNAL, error),
         }
     }
 }

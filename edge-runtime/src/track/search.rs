@@ -12,6 +12,9 @@ use shared_model::image::{GrayView, Rect};
 use crate::face::{Detection, Detector, DetectorConfig, FaceError};
 use crate::picture::{Picture, PictureError};
 
+/// A search that takes longer will never end; even a slow board needs a second or two.
+const HANGS: Duration = Duration::from_secs(10);
+
 /// Whether the frames wait for a search.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pace {
@@ -36,6 +39,9 @@ pub enum SearchError {
     /// It panicked; it starts anew with the next search.
     #[error("search frame: the face detector broke down")]
     Died,
+    /// It does not answer any more: whoever watches over the program has to start it anew.
+    #[error("search frame: the face detector hangs")]
+    Hangs,
 }
 
 /// What is searched for.
@@ -61,6 +67,8 @@ pub(super) struct Search {
     thread: Option<Link>,
     /// The search that is under way, and where its part of the frame begins.
     pending: Option<(Purpose, [usize; 2])>,
+    /// When it began.
+    began: Instant,
     spare: Picture,
 }
 
@@ -86,6 +94,7 @@ impl Search {
             config,
             thread: None,
             pending: None,
+            began: Instant::now(),
             spare: Picture::default(),
         };
         search.start()?;
@@ -117,7 +126,7 @@ impl Search {
             self.thread = None;
             return Err(SearchError::Died);
         }
-        self.pending = Some((purpose, from));
+        (self.pending, self.began) = (Some((purpose, from)), Instant::now());
         Ok(())
     }
 
@@ -128,6 +137,8 @@ impl Search {
         };
         match link.answers.try_recv() {
             Ok(answer) => Ok(self.finish(answer)),
+            // A frame that cannot be judged is no progress, so that a watchdog is not fed.
+            Err(TryRecvError::Empty) if self.began.elapsed() > HANGS => Err(SearchError::Hangs),
             Err(TryRecvError::Empty) => Ok(None),
             Err(TryRecvError::Disconnected) => Err(self.died()),
         }
@@ -223,6 +234,23 @@ mod tests {
             let near = find(&area, 0.7 * face.bounds.w);
             let same = near.iter().map(|other| other.bounds.overlap(&face.bounds));
             assert!(same.fold(0.0, f32::max) > 0.6, "{near:?} instead of {face:?}");
+        }
+    }
+
+    #[test]
+    fn a_detector_that_never_answers_is_an_error_in_the_end() {
+        let mut search = Search::new(DetectorConfig::default()).unwrap();
+        // Somebody who takes the search and keeps it.
+        let (jobs, _taken) = sync_channel(1);
+        let (_answer, answers) = sync_channel(1);
+        search.thread = Some(Link { jobs, answers });
+        let data = [7; 90 * 60];
+        let frame = GrayView::new(&data, 90, 60).unwrap();
+        search.begin(frame, &frame.bounds(), 40.0, Purpose::Anybody).unwrap();
+        assert!(matches!(search.poll(), Ok(None)));
+        search.began -= HANGS;
+        for _ in 0..2 {
+            assert!(matches!(search.poll(), Err(SearchError::Hangs)));
         }
     }
 
