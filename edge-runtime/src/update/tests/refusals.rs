@@ -119,6 +119,56 @@ fn every_changed_byte_of_the_signed_texts_is_refused() {
 }
 
 #[test]
+fn every_changed_byte_of_the_manifest_is_refused() {
+    let signers = Signers::new();
+    let mut disk = signers.device(1);
+    let mut update = signers.update(2);
+    assert_eq!(update.files[0].0, FILE_NAME);
+    for at in 0..update.files[0].1.len() {
+        for bit in 0..8 {
+            update.files[0].1[at] ^= 1 << bit;
+            let error = refused(&signers, &mut disk, &update.pack());
+            assert!(
+                matches!(&error, UpdateError::Hash { path, .. } if path == FILE_NAME),
+                "{at} {bit} {error}"
+            );
+            update.files[0].1[at] ^= 1 << bit;
+        }
+    }
+}
+
+#[test]
+fn changed_bytes_of_a_signature_never_let_another_text_in() {
+    let signers = Signers::new();
+    let device = signers.device(1);
+    let update = signers.update(2);
+    let (mut refused, mut taken) = (0, 0);
+    for at in 0..update.statement.signature.len() {
+        let mut changed = update.clone();
+        let mut bytes = changed.statement.signature.into_bytes();
+        bytes[at] ^= 1 << (at % 7);
+        let Ok(signature) = String::from_utf8(bytes) else {
+            continue;
+        };
+        changed.statement.signature = signature;
+        let mut disk = device.clone();
+        match signers.install(&mut disk, &changed.pack()) {
+            // The first line is a comment that nobody signs.
+            Ok(_) => {
+                assert!(at < update.statement.signature.find('\n').unwrap(), "{at}");
+                assert_eq!(runs(&mut disk), Some(update.slot(2)));
+                taken += 1;
+            }
+            Err(error) => {
+                assert_eq!(error.kind(), Kind::Untrusted, "{at} {error}");
+                refused += 1;
+            }
+        }
+    }
+    assert!(refused > 100 && taken > 0, "{refused} {taken}");
+}
+
+#[test]
 fn changed_bits_of_the_weights_are_refused() {
     let signers = Signers::new();
     let mut disk = signers.device(1);

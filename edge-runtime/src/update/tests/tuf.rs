@@ -13,6 +13,8 @@
 //! | `test_updater_delegation_graphs`, `test_delegated_expiration` | nobody passes on the right to sign |
 //! | `test_quoting_issues`, `test_client_downloads_expected_file_in_sub_dir` | names are plain |
 //! | `test_static_repositories`, `test_basic_init_and_refresh`, `test_implicit_refresh` | of TUF's own file format and requests |
+//! | `test_new_snapshot_fast_forward_recovery` | snapshot and timestamp are one document here: `test_new_timestamp_fast_forward_recovery` |
+//! | `test_timestamp_eq_versions_check` | the same as `test_timestamp_content_changes`, which is here |
 //! | `test_invalid_initial_root` | a root key is no document; one that cannot be read is refused (`keys_come_bare_or_with_a_comment`) |
 
 use std::fs;
@@ -162,6 +164,29 @@ fn test_snapshot_rollback() {
     mirror.publish(5, &[1]);
     assert_eq!(mirror.refresh().unwrap(), Outcome::UpToDate);
     assert_eq!(mirror.runs(), 2);
+}
+
+#[test]
+fn test_simple_snapshot_rollback() {
+    let mut mirror = Mirror::new();
+    mirror.publish(1, &[3]);
+    mirror.refresh().unwrap();
+    assert_eq!(mirror.confirmed(), 3);
+    // The channel is the one that was seen; what it names was replaced by something older.
+    mirror.put("3.tar", &mirror.signers.update(2).pack());
+    assert_eq!(mirror.refresh().unwrap(), Outcome::UpToDate);
+    assert_eq!(mirror.runs(), 3);
+}
+
+#[test]
+fn test_new_targets_version_mismatch() {
+    let mut mirror = Mirror::new();
+    mirror.publish(1, &[2]);
+    // A newer bundle, correctly signed, of which the channel knows nothing.
+    mirror.put("2.tar", &mirror.signers.update(9).pack());
+    assert!(matches!(mirror.refresh(), Err(UpdateError::Hash { ref path, .. }) if path == STATEMENT));
+    assert_eq!(mirror.runs(), 1);
+    assert_eq!(state(&mut mirror.device).floor, 1);
 }
 
 #[test]
