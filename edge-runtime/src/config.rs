@@ -11,6 +11,7 @@ mod metrics;
 mod mqtt;
 mod place;
 mod ranges;
+mod schema;
 mod source;
 mod update;
 
@@ -18,6 +19,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::bundle;
@@ -29,6 +31,7 @@ pub use gpio::{GpioBackend, GpioConfig, LampConfig, LineConfig};
 pub use metrics::MetricsConfig;
 pub use mqtt::{Discovery, Identity, MqttConfig, OutboxConfig, TlsConfig, is_device_id};
 pub use place::Place;
+pub use schema::json_schema;
 pub use source::{Origin, Pace, SourceConfig};
 pub use update::UpdateConfig;
 
@@ -39,11 +42,12 @@ pub const SCHEMA: u32 = 1;
 const MAX_BYTES: u64 = 256 * 1024;
 
 /// Everything that `run` needs to know.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// Must be [`SCHEMA`].
     #[serde(deserialize_with = "ranges::schema")]
+    #[schemars(range(min = 1, max = 1))]
     pub schema: u32,
     /// Directory of the bundle.
     #[serde(default = "default_bundle")]
@@ -53,14 +57,17 @@ pub struct Config {
     pub precision: PrecisionChoice,
     /// How many threads the networks run on, 1 or 2.
     #[serde(default)]
+    #[schemars(with = "u8", range(min = 1, max = 2))]
     pub threads: Threads,
     /// Where frames come from.
+    #[schemars(with = "source::RawSource")]
     pub source: SourceConfig,
     /// Where the face is.
     #[serde(default)]
     pub face: FaceConfig,
     /// How verdicts are formed.
     #[serde(default)]
+    #[schemars(with = "RawDecide")]
     pub decide: DecideSection,
     /// Where verdicts go.
     #[serde(default)]
@@ -77,18 +84,28 @@ pub struct Config {
 #[serde(try_from = "RawDecide")]
 pub struct DecideSection(pub DecideConfig);
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 struct RawDecide {
+    /// Time constant of the smoothing of the scores; 0 turns it off.
     #[serde(deserialize_with = "ranges::minute")]
+    #[schemars(range(max = 60_000))]
     smoothing_ms: u64,
+    /// An emotion begins at this smoothed probability.
     #[serde(deserialize_with = "ranges::probability")]
+    #[schemars(range(min = 0.0, max = 1.0))]
     enter: f32,
+    /// And ends below this one.
     #[serde(deserialize_with = "ranges::probability")]
+    #[schemars(range(min = 0.0, max = 1.0))]
     leave: f32,
+    /// How long something new must last before it is held true.
     #[serde(deserialize_with = "ranges::minute")]
+    #[schemars(range(max = 60_000))]
     dwell_ms: u64,
+    /// Age of the last judged frame above which nothing is known.
     #[serde(deserialize_with = "ranges::stale")]
+    #[schemars(range(min = 1, max = 1000))]
     stale_ms: u64,
 }
 
@@ -112,19 +129,21 @@ impl Default for RawDecide {
 }
 
 /// `[sink]`
-#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct SinkConfig {
     /// What standard output gets.
     pub stdout: Stdout,
     /// GPIO lines, if any.
+    #[schemars(with = "Option<gpio::RawGpio>")]
     pub gpio: Option<GpioConfig>,
     /// A broker, if there is one.
+    #[schemars(with = "Option<mqtt::RawMqtt>")]
     pub mqtt: Option<MqttConfig>,
 }
 
 /// What standard output gets, in JSON lines.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Stdout {
     /// Every new verdict.

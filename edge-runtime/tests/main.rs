@@ -9,6 +9,8 @@
 mod frames;
 #[cfg(feature = "mqtt")]
 mod mqtt;
+mod outbox;
+mod schema;
 mod service;
 mod support;
 mod update;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use edge_runtime::config::Config;
+use edge_runtime::config::{Config, json_schema};
 
 use super::Verbosity;
 use super::failure::Failure;
@@ -15,12 +15,20 @@ use super::failure::Failure;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The configuration file
-    #[arg(value_name = "FILE")]
-    file: PathBuf,
+    #[arg(value_name = "FILE", required_unless_present = "schema")]
+    file: Option<PathBuf>,
+    /// Writes the JSON schema of configurations to standard output, for editors
+    #[arg(long, conflicts_with = "file")]
+    schema: bool,
 }
 
 pub(crate) fn main(args: &Args, verbosity: Verbosity) -> Result<ExitCode, Failure> {
-    Config::load(&args.file)?;
-    verbosity.say(&format!("{}: ok", args.file.display()));
+    if args.schema {
+        println!("{:#}", json_schema());
+    }
+    if let Some(file) = &args.file {
+        Config::load(file)?;
+        verbosity.say(&format!("{}: ok", file.display()));
+    }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,5 +1,6 @@
 //! `[face]`: where faces are, and which of them counts.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::ranges;
@@ -7,26 +8,29 @@ use crate::face::DetectorConfig;
 use crate::track::{Policy, Region, TrackConfig};
 
 /// `[face]`
-#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct FaceConfig {
     /// How the face is found.
     pub mode: FaceMode,
     /// Side of the smallest face that is searched, in pixels.
     #[serde(deserialize_with = "ranges::min_face")]
+    #[schemars(range(min = 20.0, max = 10_000.0))]
     pub min_face_px: f32,
     /// Which face counts.
     pub policy: PolicyName,
     /// Frames from one search of the whole region to the next while somebody is followed.
     #[serde(deserialize_with = "ranges::search_every")]
+    #[schemars(range(min = 1, max = 1000))]
     pub search_every: u32,
     /// Where faces count: `[x, y, width, height]` in shares of the frame.
     #[serde(deserialize_with = "ranges::region")]
+    #[schemars(with = "[f32; 4]", inner(range(min = 0.0, max = 1.0)))]
     pub region: Region,
 }
 
 /// How the face of a frame is found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FaceMode {
     /// By the face detector; faces are followed from frame to frame.
@@ -36,7 +40,7 @@ pub enum FaceMode {
 }
 
 /// Which face counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PolicyName {
     /// The largest.

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 use shared_model::emotion::Label;
 
@@ -44,30 +45,35 @@ pub enum GpioBackend {
 }
 
 /// `[sink.gpio.lamp]`
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LampConfig {
     /// Number of the line on its chip.
+    #[schemars(range(max = 1023))]
     pub pin: u32,
     /// Whether the line is low while the lamp is lit.
     #[serde(default, rename = "active_low", deserialize_with = "ranges::polarity")]
+    #[schemars(with = "bool", default)]
     pub polarity: Polarity,
 }
 
 /// `[[sink.gpio.lines]]`
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LineConfig {
     /// Number of the line on its chip.
+    #[schemars(range(max = 1023))]
     pub pin: u32,
     /// Label of a class of the bundle, letter case aside.
+    #[schemars(with = "String", length(min = 1))]
     pub emotion: Label,
     /// Whether the line is low while the emotion holds.
     #[serde(default, rename = "active_low", deserialize_with = "ranges::polarity")]
+    #[schemars(with = "bool", default)]
     pub polarity: Polarity,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum BackendName {
     Log,
@@ -75,7 +81,7 @@ enum BackendName {
     Chip,
 }
 
-#[derive(Deserialize, Default)]
+#[derive(Deserialize, Default, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum SignalName {
     #[default]
@@ -83,16 +89,24 @@ enum SignalName {
     Pulse,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct RawGpio {
+pub(super) struct RawGpio {
+    /// What drives the lines.
     backend: BackendName,
+    /// Label of the chip, for `backend = "chip"`.
     chip: Option<String>,
+    /// How long a line is active.
     #[serde(default)]
     signal: SignalName,
+    /// Length of a pulse.
     #[serde(default = "default_pulse", deserialize_with = "pulse")]
+    #[schemars(range(min = 20, max = 60_000))]
     pulse_ms: u64,
+    /// Lit while the camera runs.
     lamp: Option<LampConfig>,
+    /// One line an emotion.
+    #[schemars(length(min = 1))]
     lines: Vec<LineConfig>,
 }
 

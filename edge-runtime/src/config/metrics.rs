@@ -2,16 +2,18 @@
 
 use std::net::SocketAddr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
 use super::ranges::held;
 
 /// `[metrics]`
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MetricsConfig {
     /// An address of this machine alone, and a port.
     #[serde(deserialize_with = "listen")]
+    #[schemars(with = "String")]
     pub listen: SocketAddr,
 }
 

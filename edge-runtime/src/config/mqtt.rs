@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
 use super::ranges::held;
@@ -55,26 +56,42 @@ pub enum Discovery {
     Remove,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct RawMqtt {
+pub(super) struct RawMqtt {
+    /// Name or address of the broker.
     #[serde(deserialize_with = "host")]
+    #[schemars(regex(pattern = r"^[A-Za-z0-9._:\[\]-]{1,253}$"))]
     host: String,
+    /// Its port; 1883, or 8883 with `tls`.
     #[serde(default, deserialize_with = "port")]
+    #[schemars(range(min = 1))]
     port: Option<u16>,
+    /// Identifies the device, in topics and at the broker.
     #[serde(deserialize_with = "device")]
+    #[schemars(regex(pattern = r"^[A-Za-z0-9_-]{1,64}$"))]
     device: String,
+    /// What people call the device.
     #[serde(default, deserialize_with = "name")]
+    #[schemars(length(min = 1, max = 200))]
     name: Option<String>,
+    /// File with the user name on the first line and the password on the second.
     credentials_file: Option<PathBuf>,
+    #[schemars(with = "Option<RawTls>")]
     tls: Option<TlsConfig>,
+    /// Whether Home Assistant learns of the device; `false` removes it there.
     #[serde(default = "yes")]
     discovery: bool,
+    /// First level of Home Assistant's own topics.
     #[serde(default = "default_prefix", deserialize_with = "prefix")]
+    #[schemars(regex(pattern = r"^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*$"), length(max = 64))]
     discovery_prefix: String,
+    /// Seconds between two messages of counts.
     #[serde(default = "default_stats", deserialize_with = "stats")]
+    #[schemars(range(min = 1, max = 86_400))]
     stats_s: u64,
     #[serde(default)]
+    #[schemars(with = "RawOutbox")]
     outbox: OutboxConfig,
 }
 
@@ -97,13 +114,16 @@ pub struct Identity {
     pub key_file: PathBuf,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RawTls {
+    /// Certificates that are trusted, in PEM; those of the system without.
     #[serde(rename = "ca_file")]
     ca: Option<PathBuf>,
+    /// What proves to the broker who this is, in PEM.
     #[serde(rename = "cert_file")]
     cert: Option<PathBuf>,
+    /// Its private key.
     #[serde(rename = "key_file")]
     key: Option<PathBuf>,
 }
@@ -122,15 +142,22 @@ pub struct OutboxConfig {
     pub sync_every: Duration,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 struct RawOutbox {
+    /// Directory of the segments.
     dir: PathBuf,
+    /// Most events that wait.
     #[serde(deserialize_with = "events")]
+    #[schemars(range(min = 16, max = 1_000_000))]
     max_events: usize,
+    /// Most bytes that wait.
     #[serde(deserialize_with = "bytes")]
+    #[schemars(range(min = 65_536, max = 268_435_456))]
     max_bytes: usize,
+    /// Longest time before an event outlasts a power cut.
     #[serde(deserialize_with = "sync")]
+    #[schemars(range(max = 60_000))]
     sync_ms: u64,
 }
 

@@ -106,11 +106,15 @@ pub(super) fn polarity<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Pol
     Ok(if low { Polarity::ActiveLow } else { Polarity::ActiveHigh })
 }
 
-pub(super) fn confirm_after<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-    let seconds = held(
-        deserializer,
-        |value| *value <= 86_400,
-        "a number of seconds up to 86400",
-    )?;
-    Ok(Duration::from_secs(seconds))
+pub(super) fn day<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    seconds(deserializer, 86_400)
+}
+
+pub(super) fn month<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    seconds(deserializer, 2_592_000)
+}
+
+fn seconds<'de, D: Deserializer<'de>>(deserializer: D, most: u64) -> Result<Duration, D::Error> {
+    let expected = format!("a number of seconds up to {most}");
+    held(deserializer, |value| *value <= most, &expected).map(Duration::from_secs)
 }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::ranges;
@@ -47,26 +48,37 @@ pub enum Pace {
     Realtime,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct RawSource {
+pub(super) struct RawSource {
+    /// File, directory, camera, or standard input.
+    #[schemars(length(min = 1))]
     uri: String,
+    /// Whether frames of files are taken at their own times.
     #[serde(default)]
     realtime: bool,
+    /// Whether files begin again after the last frame.
     #[serde(default, rename = "loop")]
     repeat: bool,
+    /// Frames a second of cameras and picture files.
     #[serde(default = "default_fps", deserialize_with = "ranges::fps")]
+    #[schemars(range(min = 0.1, max = 1000.0))]
     fps: f32,
+    /// Width that a camera is asked for, and of bare frames.
     #[serde(default = "default_width", deserialize_with = "ranges::side")]
+    #[schemars(range(min = 16, max = 8192))]
     width: u32,
+    /// Height that a camera is asked for, and of bare frames.
     #[serde(default = "default_height", deserialize_with = "ranges::side")]
+    #[schemars(range(min = 16, max = 8192))]
     height: u32,
+    /// How pixels are laid out.
     #[serde(default)]
     pixels: PixelsName,
 }
 
 /// How pixels are laid out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum PixelsName {
     /// As the camera likes it.

@@ -3,12 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::ranges;
 
 /// `[update]`
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct UpdateConfig {
     /// Directory of the slots and of the record that says which of them runs.
@@ -22,8 +23,13 @@ pub struct UpdateConfig {
     /// Certificates in PEM that vouch for web servers, beside those of the system.
     pub ca_file: Option<PathBuf>,
     /// How long a new bundle must work before it stays.
-    #[serde(rename = "confirm_after_s", deserialize_with = "ranges::confirm_after")]
+    #[serde(rename = "confirm_after_s", deserialize_with = "ranges::day")]
+    #[schemars(with = "u64", range(max = 86_400))]
     pub confirm_after: Duration,
+    /// Time from one look at the channel to the next, while the program runs; 0 is never.
+    #[serde(rename = "look_every_s", deserialize_with = "ranges::month")]
+    #[schemars(with = "u64", range(max = 2_592_000))]
+    pub look_every: Duration,
 }
 
 impl Default for UpdateConfig {
@@ -35,6 +41,7 @@ impl Default for UpdateConfig {
             device: None,
             ca_file: None,
             confirm_after: Duration::from_mins(1),
+            look_every: Duration::from_hours(6),
         }
     }
 }

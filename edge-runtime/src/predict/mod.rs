@@ -18,6 +18,7 @@ mod threads;
 
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use shared_model::emotion::Scores;
 use shared_model::image::{CropRule, GrayView, INPUT_LEN, Rect, SIDE};
@@ -104,7 +105,7 @@ pub enum PredictError {
 }
 
 /// Which of a bundle's files run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum PrecisionChoice {
     /// 8-bit integers of each network that the bundle has them of, else 32-bit floats.
