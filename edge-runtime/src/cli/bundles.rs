@@ -15,6 +15,7 @@ use edge_runtime::update::{Counts, Keeper, Networks};
 use shared_model::emotion::ClassSet;
 
 use super::Verbosity;
+use super::agent::Agent;
 use super::failure::{Failure, code};
 
 /// How often a new bundle is looked for, and one on trial judged.
@@ -69,6 +70,7 @@ impl Bundles {
         config: &Config,
         classes: ClassSet,
         progress: Arc<Progress>,
+        agent: Option<Agent>,
     ) -> Result<(Watcher, Receiver<Swap>), Failure> {
         let (sender, swaps) = channel();
         let stop = Arc::new(AtomicBool::new(false));
@@ -77,6 +79,7 @@ impl Bundles {
         };
         let job = Job {
             keeper,
+            agent,
             verbosity: self.verbosity,
             decide: config.decide.0,
             threads: config.threads,
@@ -130,6 +133,7 @@ pub(super) enum Outcome {
 
 struct Job {
     keeper: Keeper,
+    agent: Option<Agent>,
     verbosity: Verbosity,
     decide: DecideConfig,
     threads: Threads,
@@ -164,6 +168,9 @@ impl Job {
                 };
                 // A loop that is over swaps nothing.
                 let _ = swaps.send(swap);
+            }
+            if let Some(agent) = &mut self.agent {
+                agent.tick(clock.now(), self.keeper.offer(), &mut report);
             }
             thread::park_timeout(PERIOD);
         }

@@ -1,5 +1,6 @@
 //! Command line of the program. Data goes to standard output, everything else to standard error.
 
+mod agent;
 mod bench;
 mod bundles;
 mod check_config;
@@ -23,6 +24,9 @@ use clap::{Parser, Subcommand};
 use edge_runtime::bundle::{Bundle, DEFAULT_DIR};
 
 use failure::{Failure, code};
+
+/// The exit code of what must not happen.
+pub(crate) const INTERNAL: u8 = code::INTERNAL;
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 done, 64 usage, 65 bad picture, stream or bundle, 66 input not there, 69 device unavailable,

@@ -20,6 +20,7 @@ use signal_hook::consts::{SIGHUP, TERM_SIGNALS};
 use signal_hook::flag;
 
 use super::Verbosity;
+use super::agent::Agent;
 use super::bundles::{Bundles, Outcome};
 use super::failure::{Failure, code, source_code};
 use super::input::{source, timing, watch};
@@ -50,6 +51,7 @@ pub(crate) fn main(args: &Args, verbosity: Verbosity) -> Result<ExitCode, Failur
         boot: boot_id(),
         progress: Arc::default(),
         switches: Arc::default(),
+        updates: Arc::default(),
         stop: Arc::clone(&signals.stop),
         beats: Arc::default(),
         vitals: Arc::default(),
@@ -60,7 +62,8 @@ pub(crate) fn main(args: &Args, verbosity: Verbosity) -> Result<ExitCode, Failur
     measure(&config, &shared.progress)?;
     let mut camera = Held::new(source(&config.source)?);
     loop {
-        let code = run(&config, camera.clone(), &shared, &signals, verbosity);
+        let agent = Agent::new(&config, &args.config, &shared.updates);
+        let code = run(&config, camera.clone(), &shared, &signals, agent, verbosity);
         if !signals.take_reload() {
             service.stopping();
             return code;
@@ -105,11 +108,12 @@ fn run(
     camera: Held,
     shared: &Shared,
     signals: &Signals,
+    agent: Option<Agent>,
     verbosity: Verbosity,
 ) -> Result<ExitCode, Failure> {
     let mut bundles = Bundles::new(config, verbosity);
     let stages = stages(config, bundles.start(config)?, shared)?;
-    let (watcher, swaps) = bundles.watch(config, stages.classes.clone(), Arc::clone(&shared.progress))?;
+    let (watcher, swaps) = bundles.watch(config, stages.classes.clone(), Arc::clone(&shared.progress), agent)?;
     let mut pipeline = Pipeline::new(stages).swapping(swaps);
     // A source without a single frame is an error of the source, not a run without faces.
     let mut first = None;

@@ -9,6 +9,7 @@ use edge_runtime::pipeline::Progress;
 use edge_runtime::service::{Vital, Vitals};
 use edge_runtime::sink::gpio::{Line, Panel, outputs};
 use edge_runtime::sink::switches::{Switch, Switches};
+use edge_runtime::sink::updates::Updates;
 use edge_runtime::sink::{Faces, GpioSink, JsonLines, SignalSink, SinkError};
 use shared_model::Text;
 use shared_model::emotion::{ClassSet, Label};
@@ -23,6 +24,8 @@ pub(crate) struct Shared {
     pub(crate) boot: Text<32>,
     pub(crate) progress: Arc<Progress>,
     pub(crate) switches: Arc<Switches>,
+    /// What is told and wished for of new bundles.
+    pub(crate) updates: Arc<Updates>,
     /// Whether the program was asked to stop.
     pub(crate) stop: Arc<AtomicBool>,
     /// Signs of life of the loop.
@@ -70,7 +73,10 @@ pub(crate) fn sinks(config: &Config, classes: &ClassSet, shared: &Shared) -> Res
     }
     if let Some(mqtt) = &config.sink.mqtt {
         let beats = Arc::new(AtomicU64::new(0));
-        sinks.push(mqtt_sink(mqtt, classes, shared, Arc::clone(&beats))?);
+        // Wishes are heard only where somebody follows them.
+        let looks = config.update.as_ref().is_some_and(|update| update.channel.is_some());
+        let updates = looks.then(|| Arc::clone(&shared.updates));
+        sinks.push(mqtt_sink(mqtt, classes, shared, updates, Arc::clone(&beats))?);
         vitals.push(Vital::new("mqtt", move || beats.load(Ordering::Relaxed)));
     }
     sinks.push(Box::new(Heart(Arc::clone(&shared.beats))));
@@ -136,6 +142,7 @@ fn mqtt_sink(
     config: &MqttConfig,
     classes: &ClassSet,
     shared: &Shared,
+    updates: Option<Arc<Updates>>,
     beats: Arc<AtomicU64>,
 ) -> Result<Box<dyn SignalSink>, Failure> {
     use edge_runtime::sink::mqtt::{Around, MqttSink};
@@ -155,6 +162,7 @@ fn mqtt_sink(
     };
     let around = Around {
         switches: Arc::clone(&shared.switches),
+        updates,
         stats: Box::new(stats),
         report: Box::new(|news| eprintln!("{news}")),
         alive: Box::new(move || {
@@ -165,7 +173,13 @@ fn mqtt_sink(
 }
 
 #[cfg(not(feature = "mqtt"))]
-fn mqtt_sink(_: &MqttConfig, _: &ClassSet, _: &Shared, _: Arc<AtomicU64>) -> Result<Box<dyn SignalSink>, Failure> {
+fn mqtt_sink(
+    _: &MqttConfig,
+    _: &ClassSet,
+    _: &Shared,
+    _: Option<Arc<Updates>>,
+    _: Arc<AtomicU64>,
+) -> Result<Box<dyn SignalSink>, Failure> {
     let message = "set up mqtt: this program was built without it: build with `--features mqtt`";
     Err(Failure::new(code::CONFIG, anyhow::Error::msg(message)))
 }

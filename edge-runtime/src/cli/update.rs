@@ -1,6 +1,8 @@
 //! `edge-runtime update`: brings in a bundle, or says which there are.
 
 use std::fs;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -9,6 +11,9 @@ use edge_runtime::update::{
     Device, Installer, KEYS, Kind, Limits, MAX_SIGNATURE_BYTES, MAX_SIGNED_BYTES, Outcome, Purpose, SIGNATURE, Signed,
     Source, Store, UpdateError, Web, factory_version, probe, update,
 };
+use rustix::fs::{AtFlags, Dir, Gid, Mode, OFlags, Uid, chownat, open, openat};
+use rustix::io::Errno;
+use rustix::process::geteuid;
 
 use super::Verbosity;
 use super::failure::{Failure, code};
@@ -71,8 +76,51 @@ fn bring_in(settings: &UpdateConfig, factory: &Path, source: &Source, purpose: P
     let mut store = Store::for_update(&settings.state)?;
     let factory = factory_version(factory);
     let mut installer = Installer::new(&mut store, &root, packaged.as_ref(), factory)?;
-    let mut probe = |dir: &Path| probe::run(&program, dir, Limits::default());
-    Ok(update(&mut installer, source, &device, &web, purpose, &mut probe)?)
+    let mut probe = |dir: &Path| {
+        hand_over(&settings.state)?;
+        probe::run(&program, dir, Limits::default())
+    };
+    let outcome = update(&mut installer, source, &device, &web, purpose, &mut probe);
+    let handed = hand_over(&settings.state);
+    let outcome = outcome?;
+    handed?;
+    Ok(outcome)
+}
+
+/// Gives what root has written to the owner of the directory: the service, which reads, replaces and removes it later.
+fn hand_over(state: &Path) -> Result<(), UpdateError> {
+    let failed = |source| UpdateError::Disk {
+        path: state.to_path_buf(),
+        source,
+    };
+    let owner = fs::metadata(state).map_err(failed)?;
+    if !geteuid().is_root() {
+        return Ok(());
+    }
+    let owner = (Uid::from_raw(owner.uid()), Gid::from_raw(owner.gid()));
+    let directory = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let opened = open(state, directory, Mode::empty());
+    let given = opened.and_then(|dir| give(&dir, owner));
+    given.map_err(|error| failed(error.into()))
+}
+
+/// No path is followed twice, and no link at all: whoever owns the directory could point elsewhere in between.
+fn give(dir: &OwnedFd, owner: (Uid, Gid)) -> rustix::io::Result<()> {
+    let directory = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    for entry in Dir::read_from(dir)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if name == c"." || name == c".." {
+            continue;
+        }
+        chownat(dir, name, Some(owner.0), Some(owner.1), AtFlags::SYMLINK_NOFOLLOW)?;
+        match openat(dir, name, directory, Mode::empty()) {
+            Ok(inner) => give(&inner, owner)?,
+            Err(Errno::NOTDIR | Errno::LOOP) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 /// The key list that the package brought, if it did.
@@ -117,5 +165,31 @@ impl From<UpdateError> for Failure {
             Kind::Config => code::CONFIG,
         };
         Self::new(code, error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_root_writes_belongs_to_the_owner_of_the_directory() {
+        const SERVICE: u32 = 61_234;
+        let dir = tempfile::tempdir().unwrap();
+        let slot = dir.path().join("bundles/slot");
+        fs::create_dir_all(&slot).unwrap();
+        fs::write(slot.join("a.onnx"), "1").unwrap();
+        std::os::unix::fs::symlink("/etc/hostname", slot.join("link")).unwrap();
+        if !geteuid().is_root() {
+            eprintln!("SKIPPED: only root can give files away");
+            return hand_over(dir.path()).unwrap();
+        }
+        std::os::unix::fs::chown(dir.path(), Some(SERVICE), Some(SERVICE)).unwrap();
+        hand_over(dir.path()).unwrap();
+        assert_ne!(fs::metadata("/etc/hostname").unwrap().uid(), SERVICE);
+        for path in [slot.join("a.onnx"), slot, dir.path().join("bundles")] {
+            let owner = fs::metadata(&path).unwrap();
+            assert_eq!((owner.uid(), owner.gid()), (SERVICE, SERVICE), "{}", path.display());
+        }
     }
 }

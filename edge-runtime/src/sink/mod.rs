@@ -8,6 +8,7 @@ mod lines;
 pub mod mqtt;
 pub mod outbox;
 pub mod switches;
+pub mod updates;
 
 use std::io;
 

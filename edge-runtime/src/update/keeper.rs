@@ -14,6 +14,7 @@ use super::{Choice, Counts, Event, Health, Slot, Store, UpdateError};
 use crate::bundle::Bundle;
 use crate::durable::SystemDisk;
 use crate::predict::{PrecisionChoice, PredictError, Predictor};
+use crate::sink::updates::Offer;
 
 /// A bundle, ready to run.
 pub struct Networks {
@@ -39,6 +40,8 @@ pub type Report<'a> = dyn FnMut(String) + 'a;
 pub struct Keeper {
     store: Store<SystemDisk>,
     factory: PathBuf,
+    /// Version of the factory bundle at the start.
+    factory_version: u32,
     precision: PrecisionChoice,
     /// How long a trial must work.
     window: Duration,
@@ -60,6 +63,7 @@ impl Keeper {
         Ok(Self {
             store: Store::system(root)?,
             factory: factory.to_path_buf(),
+            factory_version: factory_version(factory),
             precision,
             window,
             running: Running::Factory,
@@ -103,6 +107,20 @@ impl Keeper {
             None => self.factory.clone(),
         };
         Bundle::open(&dir).ok().map(|bundle| bundle.manifest().classes.clone())
+    }
+
+    /// Which bundles there are and could be, as the record said when it was read last.
+    pub fn offer(&self) -> Offer {
+        let record = self.store.record();
+        let current = record.state.current.as_ref().map_or(0, |slot| slot.version);
+        let installed = current.max(self.factory_version);
+        let trial = record.state.trial.as_ref().map(|trial| trial.slot.version);
+        let found = record.found.as_ref().map(|found| found.version);
+        Offer {
+            installed,
+            latest: trial.or(found).unwrap_or(installed).max(installed),
+            in_progress: trial.is_some(),
+        }
     }
 
     /// To be called every few seconds, with what the loop has counted so far; gives a bundle to swap to.

@@ -124,6 +124,74 @@ fn switches_are_followed_and_read_back() {
 }
 
 #[test]
+fn the_update_that_the_device_found_can_be_wished_for() {
+    use edge_runtime::sink::updates::Offer;
+
+    let Some(broker) = Broker::start(Memory::None) else {
+        return;
+    };
+    let listener = Listener::start(broker.port, "listener", Transport::Tcp);
+    let kiosk = Kiosk::start(broker.port);
+    kiosk.until_connected();
+    let shows = |installed: &str, latest: &str| {
+        let stats = listener.on("/stats");
+        let stats: Option<Value> = stats.last().map(|it| serde_json::from_str(&it.text).unwrap());
+        stats.is_some_and(|stats| {
+            (
+                &stats["update"]["installed_version"],
+                &stats["update"]["latest_version"],
+            ) == (&json!(installed), &json!(latest))
+        })
+    };
+    until("there is nothing", || shows("0", "0"));
+    let install = "emotion/hall/set/update";
+    let refused = || kiosk.status.refused.load(std::sync::atomic::Ordering::Relaxed);
+    listener.publish(install, false, b"INSTALL");
+    until("nothing can be wished for", || refused() == 1);
+    kiosk.updates.tell(Offer {
+        installed: 2,
+        latest: 3,
+        in_progress: false,
+    });
+    until("the newer one is shown", || shows("2", "3"));
+    for payload in [
+        "install",
+        "3",
+        "https://example.org/bundle-9.tar",
+        r#"{"version":9}"#,
+        "ON",
+    ] {
+        listener.publish(install, false, payload.as_bytes());
+    }
+    until("nothing else is taken", || refused() == 6);
+    assert!(!kiosk.updates.take_wish());
+    listener.publish(install, false, b"INSTALL");
+    until("it is wished for", || kiosk.updates.take_wish());
+}
+
+#[test]
+fn a_program_that_panics_says_goodbye() {
+    let Some(broker) = Broker::start(Memory::None) else {
+        return;
+    };
+    let listener = Listener::start(broker.port, "listener", Transport::Tcp);
+    for round in 1..=crate::support::rounds(2) {
+        let port = broker.port;
+        let died = std::thread::spawn(move || {
+            let kiosk = Kiosk::start(port);
+            kiosk.until_connected();
+            panic!("the test's own");
+        });
+        assert!(died.join().is_err());
+        until("it is stopped", || {
+            let said = texts(&listener, "/availability");
+            said.iter().filter(|it| *it == "stopped").count() as u64 == round
+        });
+    }
+    assert!(!texts(&listener, "/availability").contains(&"offline".to_owned()));
+}
+
+#[test]
 fn a_broker_that_is_not_there_is_reported_once_and_costs_no_event() {
     let Some(mut broker) = Broker::prepare(Memory::None, "allow_anonymous true\n") else {
         return;

@@ -2,6 +2,7 @@
 
 mod convention;
 mod faults;
+mod home_assistant;
 mod hostile;
 mod tls;
 
@@ -15,6 +16,7 @@ use edge_runtime::config::{Config, MqttConfig};
 use edge_runtime::sink::SignalSink;
 use edge_runtime::sink::mqtt::{Around, MqttSink, Status};
 use edge_runtime::sink::switches::Switches;
+use edge_runtime::sink::updates::Updates;
 use shared_model::Text;
 use shared_model::emotion::{ClassSet, Label};
 use shared_model::message::{State, Verdict};
@@ -27,6 +29,7 @@ struct Kiosk {
     sink: MqttSink,
     status: Arc<Status>,
     switches: Arc<Switches>,
+    updates: Arc<Updates>,
     reports: Arc<Mutex<Vec<String>>>,
     /// States that were shown.
     shown: u64,
@@ -56,10 +59,11 @@ impl Kiosk {
     }
 
     fn with(config: &MqttConfig) -> Self {
-        let (switches, reports): (Arc<Switches>, Arc<Mutex<Vec<String>>>) = <_>::default();
+        let (switches, updates, reports): (Arc<Switches>, Arc<Updates>, Arc<Mutex<Vec<String>>>) = <_>::default();
         let heard = Arc::clone(&reports);
         let around = Around {
             switches: Arc::clone(&switches),
+            updates: Some(Arc::clone(&updates)),
             stats: Box::new(serde_json::Map::new),
             report: Box::new(move |news| heard.lock().unwrap().push(news.to_owned())),
             alive: Box::new(|| {}),
@@ -70,6 +74,7 @@ impl Kiosk {
             status: sink.status(),
             sink,
             switches,
+            updates,
             reports,
             shown: 0,
             _outbox: None,

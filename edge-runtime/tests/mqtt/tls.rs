@@ -9,7 +9,7 @@ use rumqttc::{TlsConfiguration, Transport};
 use super::{Kiosk, config};
 use crate::support::broker::{Broker, Memory};
 use crate::support::listener::Listener;
-use crate::support::until;
+use crate::support::{rounds, until, until_none};
 
 /// An authority, and what it has signed, in one directory.
 struct Authority {
@@ -84,7 +84,8 @@ fn events_arrive_over_tls_with_a_certificate() {
     let dir = tempfile::tempdir().unwrap();
     let mut kiosk = Kiosk::with(&config(broker.port, dir.path(), &tls(broker.dir(), "ca.pem", true)));
     kiosk.until_connected();
-    kiosk.show(500);
+    let part = rounds(1000) / 2;
+    kiosk.show(part);
     kiosk.until_delivered();
     broker.end(rustix::process::Signal::KILL);
     kiosk.until_lost();
@@ -92,16 +93,58 @@ fn events_arrive_over_tls_with_a_certificate() {
     broker.begin();
     listener.until_ready();
     kiosk.until_connected();
-    kiosk.show(500);
+    kiosk.show(part);
     kiosk.until_delivered();
-    until("all arrive", || {
-        listener
-            .events()
-            .iter()
-            .collect::<std::collections::BTreeSet<_>>()
-            .len()
-            == 1000
+    until_none("the listener hears everything", || {
+        (2 * part).saturating_sub(listener.count("/event"))
     });
+    let arrived = || listener.events().into_iter().collect::<std::collections::BTreeSet<_>>();
+    until_none("the listener hears each", || 2 * part - arrived().len() as u64);
+}
+
+#[test]
+fn a_user_name_and_a_password_come_from_a_file() {
+    let Some(broker) = Broker::prepare(Memory::None, "") else {
+        return;
+    };
+    let dir = broker.dir();
+    let authority = Authority::new();
+    authority.write(&dir.join("ca.pem"));
+    authority.sign("127.0.0.1", dir, "server");
+    let made = std::process::Command::new("mosquitto_passwd")
+        .args(["-b", "-c"])
+        .arg(dir.join("users"))
+        .args(["hall", "secret word"])
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{made:?}");
+    let more = format!(
+        "allow_anonymous false\npassword_file {0}/users\ncertfile {0}/server.pem\nkeyfile {0}/server.key\n",
+        dir.display()
+    );
+    broker.configure(Memory::None, &more);
+    let broker = broker.started();
+    let login = broker.dir().join("login");
+    let more = format!(
+        "credentials_file = '{}'\n{}",
+        login.display(),
+        tls(broker.dir(), "ca.pem", false)
+    );
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(&login, "hall\nwrong\n").unwrap();
+    let kiosk = Kiosk::with(&config(broker.port, dir.path(), &more));
+    until("the wrong password is reported", || {
+        let reports = kiosk.reports.lock().unwrap();
+        reports
+            .iter()
+            .any(|it| it.contains("refuses the user name or password"))
+    });
+    drop(kiosk);
+    fs::write(&login, "hall\nsecret word\n").unwrap();
+    let mut kiosk = Kiosk::with(&config(broker.port, dir.path(), &more));
+    kiosk.until_connected();
+    kiosk.show(10);
+    kiosk.until_delivered();
 }
 
 #[test]

@@ -1,5 +1,9 @@
 //! Life as a service: signals, the watchdog, new configurations, lines that go safe.
 
+mod hangs;
+mod panics;
+mod spectator;
+
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -8,11 +12,19 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
+use spectator::Spectator;
+
 use crate::support::program::{LINES, Program, command, configure};
 use crate::support::{rounds, until};
 
 /// Lines must be safe this soon.
 const SAFE: Duration = Duration::from_millis(100);
+
+/// Without a sign of life for so long, none will come: the program gives several a second.
+const QUIET: Duration = Duration::from_millis(1500);
+
+/// A watchdog that is fed for longer is fed for ever.
+const LONG: Duration = Duration::from_secs(20);
 
 /// systemd's end of the notifications.
 struct Manager {
@@ -50,12 +62,25 @@ impl Manager {
     fn silence_within(&self, limit: Duration) {
         let start = Instant::now();
         let mut last = Instant::now();
-        while last.elapsed() < Duration::from_secs(1) {
+        while last.elapsed() < QUIET {
             if self.next().is_some_and(|news| news.contains("WATCHDOG=1")) {
                 last = Instant::now();
             }
             assert!(start.elapsed() < limit, "the watchdog is fed although something hangs");
         }
+    }
+
+    /// How long notifications still come from now on.
+    fn fed_for(&self) -> Duration {
+        let start = Instant::now();
+        let mut last = start;
+        while last.elapsed() < QUIET {
+            if self.next().is_some_and(|news| news.contains("WATCHDOG=1")) {
+                last = Instant::now();
+            }
+            assert!(start.elapsed() < LONG, "the watchdog is fed although something hangs");
+        }
+        last - start
     }
 }
 
@@ -103,12 +128,16 @@ fn an_output_that_hangs_starves_the_watchdog() {
 }
 
 #[test]
-fn lines_are_safe_soon_after_a_signal() {
+fn lines_are_safe_soon_after_a_signal_and_the_broker_hears_of_the_end() {
+    let broker = Spectator::start();
     let mut waits = Vec::new();
     for round in 0..rounds(4) {
         let signal = [Signal::TERM, Signal::INT][round as usize % 2];
-        let mut program = Program::start(LINES, Stdio::null(), &[]);
+        let outbox = tempfile::tempdir().unwrap();
+        let sinks = format!("{LINES}{}", broker.sink(outbox.path()));
+        let mut program = Program::start(&sinks, Stdio::null(), &[]);
         until("a line is active", || program.active_lines().len() == 2);
+        broker.until_said("online", round + 1);
         let asked = program.signal(signal);
         until("the lines are safe", || {
             program.active_lines().iter().all(|pin| *pin == 22)
@@ -121,7 +150,9 @@ fn lines_are_safe_soon_after_a_signal() {
         waits.push(low.unwrap().0 - asked);
         assert_eq!(program.ended().code(), Some(128 + signal.as_raw()));
         until("the lamp is out", || program.active_lines().is_empty());
+        broker.until_said("stopped", round + 1);
     }
+    assert_eq!(broker.said("offline"), 0);
     waits.sort_unstable();
     let (usual, slowest) = (waits[waits.len() / 2], waits[waits.len() - 1]);
     eprintln!(

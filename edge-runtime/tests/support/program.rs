@@ -109,6 +109,10 @@ impl Program {
         self.dir.path().join("config.toml")
     }
 
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn said(&self) -> Vec<Said> {
         self.said.lock().unwrap().clone()
     }

@@ -1,18 +1,19 @@
 //! A kiosk in a directory of its own, and updates for it made of the bundle that comes with the program.
 
 use std::fs;
-use std::io::Cursor;
+use std::io::{Cursor, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
 use edge_runtime::bundle::Bundle;
 use edge_runtime::update::{
-    Capped, Installer, KeyList, Signed, State, Store, TarParts, Version, describe, factory_version, pack,
+    CHANNEL, Capped, Channel, Installer, KEYS, KeyList, Release, SHARE_WHOLE, SIGNATURE, STATEMENT, Signed, State,
+    Store, TarParts, Version, clock_s, describe, factory_version, pack,
 };
 use minisign::KeyPair;
 use rustix::process::{Pid, Signal, kill_process};
 use sha2::{Digest, Sha256};
-use shared_model::manifest;
+use shared_model::{Text, manifest};
 use tempfile::TempDir;
 
 /// The bundle that comes with the program.
@@ -52,7 +53,7 @@ impl Kiosk {
         self.dir.path().join(name)
     }
 
-    /// Writes the configuration, with `more` at its end.
+    /// Writes the configuration, with `more` at its end; it begins inside of `[update]`.
     pub(crate) fn configure(&self, more: &str) {
         let text = format!(
             "schema = 1\nbundle = \"factory\"\n[source]\nuri = \"frames\"\nloop = true\n[face]\nmode = \"whole\"\n\
@@ -94,8 +95,7 @@ impl Kiosk {
         edit_manifest(dir.path(), |manifest| manifest["version"] = version.into());
         bend(dir.path());
         let statement = describe(&Bundle::open(dir.path()).unwrap(), Version::own()).unwrap();
-        let list = KeyList::new(1, vec![self.signer.pk.to_base64()], None).unwrap();
-        let keys = sign(&self.root, serde_json::to_string(&list).unwrap());
+        let keys = sign(&self.root, serde_json::to_string(&self.key_list()).unwrap());
         let signed = sign(&self.signer, serde_json::to_string(&statement).unwrap());
         let paths: Vec<PathBuf> = statement
             .files
@@ -116,6 +116,40 @@ impl Kiosk {
         path
     }
 
+    /// Puts an archive into the channel `channel` of the kiosk, for every device.
+    pub(crate) fn publish(&self, archive: &Path, version: u32, channel_version: u32) {
+        let dir = self.path("channel");
+        fs::create_dir_all(&dir).unwrap();
+        let name = format!("bundle-{version}.tar");
+        fs::copy(archive, dir.join(&name)).unwrap();
+        let bytes = fs::read(archive).unwrap();
+        let mut tar = tar::Archive::new(bytes.as_slice());
+        let mut entries = tar.entries().unwrap().map(Result::unwrap);
+        let mut statement = entries
+            .find(|entry| &*entry.path_bytes() == STATEMENT.as_bytes())
+            .unwrap();
+        let mut text = Vec::new();
+        statement.read_to_end(&mut text).unwrap();
+        let release = Release {
+            archive: Text::try_from(name.as_str()).unwrap(),
+            statement: manifest::Sha256::from_bytes(&Sha256::digest(&text).into()),
+            version,
+            share: SHARE_WHOLE,
+        };
+        let now = clock_s();
+        let channel = Channel::new(channel_version, now, now + 86_400, vec![release]).unwrap();
+        let channel = sign(&self.signer, serde_json::to_string(&channel).unwrap());
+        let keys = sign(&self.root, serde_json::to_string(&self.key_list()).unwrap());
+        for (name, signed) in [(CHANNEL, channel), (KEYS, keys)] {
+            fs::write(dir.join(format!("{name}{SIGNATURE}")), signed.signature).unwrap();
+            fs::write(dir.join(name), signed.text).unwrap();
+        }
+    }
+
+    fn key_list(&self) -> KeyList {
+        KeyList::new(1, vec![self.signer.pk.to_base64()], None).unwrap()
+    }
+
     /// Installs without trying the bundle first, as if that had shown nothing.
     pub(crate) fn install_blindly(&self, archive: &Path) {
         let mut store = Store::for_update(&self.path("state")).unwrap();
@@ -128,7 +162,7 @@ impl Kiosk {
     }
 }
 
-fn copy_bundle(from: &Path, to: &Path) {
+pub(crate) fn copy_bundle(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();

@@ -1,6 +1,9 @@
 //! Updates of a running kiosk.
 
+#[cfg(feature = "mqtt")]
+mod home;
 mod kiosk;
+mod mutants;
 
 use std::fs;
 use std::path::Path;
@@ -11,16 +14,74 @@ use std::time::Duration;
 use edge_runtime::predict::PrecisionChoice;
 use edge_runtime::update::{Keeper, TRIES};
 use prost::Message;
+use tract_onnx::pb::attribute_proto::AttributeType;
 use tract_onnx::pb::tensor_proto::DataType;
-use tract_onnx::pb::{ModelProto, TensorProto};
+use tract_onnx::pb::{AttributeProto, ModelProto, NodeProto, TensorProto};
 
 use crate::support::{rounds, until};
-use kiosk::{Kiosk, bend_network, edit_manifest, factory, stop};
+use kiosk::{Kiosk, bend_network, copy_bundle, edit_manifest, factory, stop};
 
 fn assert_code(output: &Output, code: i32, message: &str) {
     let errors = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(code), "{errors}");
     assert!(errors.contains(message), "{errors} does not speak of {message}");
+}
+
+/// The weights of the last layer in another order than that which the golden vectors were made with.
+fn other_weights(onnx: &mut Vec<u8>) {
+    let mut model = ModelProto::decode(onnx.as_slice()).unwrap();
+    let constants = &mut model.graph.as_mut().unwrap().initializer;
+    let last = |tensor: &&mut TensorProto| tensor.dims.len() == 2 && tensor.dims.contains(&5);
+    let mut bent = false;
+    for tensor in constants.iter_mut().filter(last) {
+        let count = tensor.dims.iter().product::<i64>() as usize;
+        let numbers = tensor.raw_data.chunks(tensor.raw_data.len() / count);
+        tensor.raw_data = numbers.rev().flatten().copied().collect();
+        bent = true;
+    }
+    assert!(bent);
+    *onnx = model.encode_to_vec();
+}
+
+/// Nodes without end between the input and the rest: minutes of computing for a single face.
+fn endless(onnx: &mut Vec<u8>) {
+    let mut model = ModelProto::decode(onnx.as_slice()).unwrap();
+    let graph = model.graph.as_mut().unwrap();
+    let tensor = |name: &str, dims: &[i64]| TensorProto {
+        name: name.into(),
+        dims: dims.to_vec(),
+        data_type: DataType::Float as i32,
+        raw_data: vec![0; dims.iter().product::<i64>() as usize * 4],
+        ..TensorProto::default()
+    };
+    graph.initializer.extend([
+        tensor("wide", &[128, 1, 3, 3]),
+        tensor("long", &[128, 128, 3, 3]),
+        tensor("narrow", &[1, 128, 3, 3]),
+    ]);
+    let conv = |input: &str, weights: &str, output: String| NodeProto {
+        op_type: "Conv".into(),
+        input: vec![input.into(), weights.into()],
+        output: vec![output],
+        attribute: vec![AttributeProto {
+            name: "pads".into(),
+            r#type: AttributeType::Ints as i32,
+            ints: vec![1; 4],
+            ..AttributeProto::default()
+        }],
+        ..NodeProto::default()
+    };
+    let mut nodes = vec![conv("input", "wide", "slow_0".into())];
+    nodes.extend((1..1000).map(|at| conv(&format!("slow_{}", at - 1), "long", format!("slow_{at}"))));
+    nodes.push(conv("slow_999", "narrow", "slow".into()));
+    for node in &mut graph.node {
+        for input in node.input.iter_mut().filter(|name| *name == "input") {
+            *input = "slow".into();
+        }
+    }
+    nodes.append(&mut graph.node);
+    graph.node = nodes;
+    *onnx = model.encode_to_vec();
 }
 
 /// No numbers in the last layer, where no rectifier hides them: in its bias, or in the scale of its quantised weights.
@@ -104,12 +165,26 @@ fn bundles_that_do_not_work_are_refused_before_they_get_a_slot() {
         (2, "try bundle", no_numbers as fn(&mut Vec<u8>)),
         (3, "try bundle", |onnx| onnx.truncate(onnx.len() / 2)),
         (4, "try bundle", |onnx| onnx.fill(0)),
+        (6, "golden", other_weights),
     ] {
         let archive = kiosk.archive(version, |dir| bend_network(dir, bend));
         assert_code(&kiosk.update(&archive), 65, message);
         assert_eq!(kiosk.state().trial, None);
     }
-    assert_code(&kiosk.update(&kiosk.archive(5, |_| ())), 0, "on trial");
+    assert_code(&kiosk.update(&kiosk.archive(7, |_| ())), 0, "on trial");
+}
+
+#[test]
+fn a_bundle_that_computes_without_end_is_ended() {
+    let kiosk = Kiosk::new();
+    let dir = kiosk.path("endless");
+    copy_bundle(&kiosk.path("factory"), &dir);
+    bend_network(&dir, endless);
+    let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_edge-runtime"));
+    let output = program.args(["try-bundle", "--seconds=1"]).arg(&dir).output().unwrap();
+    // Ended by the limit of computing time, and not with an error of its own.
+    let signal = std::os::unix::process::ExitStatusExt::signal(&output.status);
+    assert!(matches!(signal, Some(9 | 24)), "{output:?}");
 }
 
 #[test]
@@ -138,6 +213,8 @@ fn bundles_that_fail_only_later_are_rolled_back_within_their_tries() {
                 bend_network(dir, |onnx| onnx.truncate(onnx.len() / 2));
             }),
             kiosk.archive(version + 2, other_classes),
+            kiosk.archive(version + 3, |dir| bend_network(dir, other_weights)),
+            kiosk.archive(version + 4, |dir| bend_network(dir, |onnx| onnx.fill(0))),
         ];
         for (number, archive) in bad.iter().enumerate() {
             kiosk.install_blindly(archive);
@@ -161,7 +238,7 @@ fn bundles_that_fail_only_later_are_rolled_back_within_their_tries() {
             assert_eq!(rejected, Some(version + number as u32));
             assert_eq!(kiosk.installed(), None);
         }
-        version += 3;
+        version += 5;
     }
 }
 
@@ -169,7 +246,8 @@ fn bundles_that_fail_only_later_are_rolled_back_within_their_tries() {
 fn a_kiosk_that_is_killed_during_each_trial_goes_back_after_its_tries() {
     let kiosk = Kiosk::new();
     kiosk.configure("");
-    kiosk.install_blindly(&kiosk.archive(2, |_| ()));
+    // It hangs, and never gets ready: the service manager kills it.
+    kiosk.install_blindly(&kiosk.archive(2, |dir| bend_network(dir, endless)));
     for left in (0..TRIES).rev() {
         let mut child = kiosk.start();
         until("the try is paid", || kiosk.state().trial.unwrap().tries_left == left);

@@ -6,10 +6,20 @@ use shared_model::emotion::ClassSet;
 use shared_model::message::Verdict;
 
 use super::super::switches::Switch;
+use super::super::updates::INSTALL;
 use super::topics::Topics;
 
+/// Whether the device looks for updates by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Updating {
+    Looks,
+    Never,
+}
+
 /// The message that makes the device known; an empty one removes it.
-pub(super) fn payload(topics: &Topics, name: &str, classes: &ClassSet) -> Vec<u8> {
+///
+/// What was announced earlier and is not in the message any more is removed, too.
+pub(super) fn payload(topics: &Topics, name: &str, classes: &ClassSet, updating: Updating) -> Vec<u8> {
     let version = env!("CARGO_PKG_VERSION");
     let mut components = serde_json::Map::new();
     components.insert("emotion".to_owned(), emotion(topics, classes));
@@ -17,6 +27,9 @@ pub(super) fn payload(topics: &Topics, name: &str, classes: &ClassSet) -> Vec<u8
     components.insert("face".to_owned(), face(topics));
     for switch in Switch::ALL {
         components.insert(switch.name().to_owned(), toggle(topics, switch));
+    }
+    if updating == Updating::Looks {
+        components.insert("update".to_owned(), update(topics));
     }
     let message = json!({
         "dev": { "ids": [topics.id()], "name": name, "mdl": "Emotion kiosk", "sw": version },
@@ -80,6 +93,22 @@ fn toggle(topics: &Topics, switch: Switch) -> Value {
     })
 }
 
+/// Shows the bundles, and brings in the one that the device found.
+fn update(topics: &Topics) -> Value {
+    json!({
+        "p": "update",
+        "unique_id": unique(topics, "update"),
+        "name": "Bundle",
+        "title": "Bundle",
+        "entity_category": "config",
+        "state_topic": topics.stats(),
+        // `value_json.update` would be the method of that name.
+        "value_template": "{{ value_json['update'] | to_json }}",
+        "command_topic": topics.install(),
+        "payload_install": INSTALL,
+    })
+}
+
 fn unique(topics: &Topics, component: &str) -> String {
     format!("{}_{component}", topics.id())
 }
@@ -91,7 +120,7 @@ mod tests {
 
     fn message() -> Value {
         let topics = Topics::new("hall-1", "homeassistant");
-        serde_json::from_slice(&payload(&topics, "Hall", &ClassSet::product())).unwrap()
+        serde_json::from_slice(&payload(&topics, "Hall", &ClassSet::product(), Updating::Looks)).unwrap()
     }
 
     #[test]
@@ -152,6 +181,22 @@ mod tests {
             (&face["p"], &face["device_class"]),
             (&json!("binary_sensor"), &json!("occupancy"))
         );
+    }
+
+    #[test]
+    fn an_update_is_offered_where_the_device_looks_for_one() {
+        let message = message();
+        let update = &message["cmps"]["update"];
+        assert_eq!(
+            (&update["p"], &update["payload_install"]),
+            (&json!("update"), &json!("INSTALL"))
+        );
+        assert_eq!(update["command_topic"], "emotion/hall-1/set/update");
+        assert_eq!(update["state_topic"], "emotion/hall-1/stats");
+        let topics = Topics::new("hall-1", "homeassistant");
+        let without = payload(&topics, "Hall", &ClassSet::product(), Updating::Never);
+        let without: Value = serde_json::from_slice(&without).unwrap();
+        assert!(without["cmps"].get("update").is_none());
     }
 
     #[test]

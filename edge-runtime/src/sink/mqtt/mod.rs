@@ -29,9 +29,11 @@ use tokio::sync::mpsc::{Sender, channel, error::TrySendError};
 
 use super::outbox::{Outbox, OutboxError};
 use super::switches::Switches;
+use super::updates::Updates;
 use super::{SignalSink, SinkError};
 use crate::config::{Discovery, MqttConfig};
 
+use discovery::Updating;
 use link::Link;
 use session::{Announcement, Session};
 use topics::Topics;
@@ -77,6 +79,8 @@ pub enum MqttError {
 pub struct Around {
     /// Set by messages from outside.
     pub switches: Arc<Switches>,
+    /// What updates there are, where the device looks for some by itself.
+    pub updates: Option<Arc<Updates>>,
     /// Counts to publish beside the sink's own.
     pub stats: Box<dyn Fn() -> Map<String, Value> + Send>,
     /// Is told when the connection comes and goes.
@@ -125,6 +129,7 @@ pub struct MqttSink {
     /// Hears when the thread has ended.
     ended: mpsc::Receiver<()>,
     status: Arc<Status>,
+    closed: bool,
 }
 
 impl MqttSink {
@@ -142,9 +147,14 @@ impl MqttSink {
         let chance = RandomState::new().hash_one(&config.device) as f64 / u64::MAX as f64;
         let (link, requests) = Link::new(&broker, 0.75 + chance / 2.0)?;
         let status = Arc::new(Status::default());
+        let updating = if around.updates.is_some() {
+            Updating::Looks
+        } else {
+            Updating::Never
+        };
         let worker = Worker {
             outbox: Outbox::open(&config.outbox.dir, config.outbox.limits())?,
-            session: Session::new(announcement(config, topics, boot, classes, chance)),
+            session: Session::new(announcement(config, topics, boot, classes, updating, chance)),
             around,
             status: Arc::clone(&status),
             stats_every: config.stats_every,
@@ -164,12 +174,27 @@ impl MqttSink {
         };
         let thread = thread::Builder::new().name("mqtt".to_owned());
         thread.spawn(work).map_err(MqttError::Start)?;
-        Ok(Self { inbox, ended, status })
+        Ok(Self {
+            inbox,
+            ended,
+            status,
+            closed: false,
+        })
     }
 
     /// How the sink is doing.
     pub fn status(&self) -> Arc<Status> {
         Arc::clone(&self.status)
+    }
+}
+
+impl Drop for MqttSink {
+    /// Says goodbye also where something else went wrong: a program that panics is no program that vanished.
+    fn drop(&mut self) {
+        if !self.closed {
+            // Nobody is left to be told.
+            let _ = self.close();
+        }
     }
 }
 
@@ -188,6 +213,7 @@ impl SignalSink for MqttSink {
     }
 
     fn close(&mut self) -> Result<(), SinkError> {
+        self.closed = true;
         let asked = self.inbox.try_send(Command::Stop).is_ok();
         if asked && self.ended.recv_timeout(END).is_ok() {
             return Ok(());
@@ -197,7 +223,14 @@ impl SignalSink for MqttSink {
     }
 }
 
-fn announcement(config: &MqttConfig, topics: Topics, boot: &Text<32>, classes: &ClassSet, chance: f64) -> Announcement {
+fn announcement(
+    config: &MqttConfig,
+    topics: Topics,
+    boot: &Text<32>,
+    classes: &ClassSet,
+    updating: Updating,
+    chance: f64,
+) -> Announcement {
     let unknown = State {
         boot: boot.clone(),
         sequence: 0,
@@ -208,10 +241,11 @@ fn announcement(config: &MqttConfig, topics: Topics, boot: &Text<32>, classes: &
     };
     Announcement {
         discovery: match config.discovery {
-            Discovery::Announce => discovery::payload(&topics, &config.name, classes),
+            Discovery::Announce => discovery::payload(&topics, &config.name, classes, updating),
             Discovery::Remove => Vec::new(),
         },
         topics,
+        updating,
         // Not all devices at once.
         delay: Duration::from_millis(1000 + (chance * 4000.0) as u64),
         // A state of fixed fields always has a text.

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::super::outbox::Outbox;
 use super::super::switches::Switch;
+use super::discovery::Updating;
 use super::topics::Topics;
 use crate::durable::Disk;
 
@@ -74,6 +75,8 @@ pub(super) struct Announcement {
     pub(super) delay: Duration,
     /// The state while nothing is known.
     pub(super) unknown: Vec<u8>,
+    /// Whether it looks for updates, one of which can be wished for.
+    pub(super) updating: Updating,
 }
 
 /// One device at one broker.
@@ -123,6 +126,9 @@ impl Session {
         self.progress = now;
         let topics = &self.device.topics;
         let mut heard: Vec<String> = Switch::ALL.into_iter().map(|switch| topics.set(switch)).collect();
+        if self.device.updating == Updating::Looks {
+            heard.push(topics.install());
+        }
         if !self.device.discovery.is_empty() {
             heard.push(topics.birth());
         }
@@ -195,19 +201,26 @@ impl Session {
         self.device.topics.switch(topic)
     }
 
+    /// Whether a topic takes the wish for an update.
+    pub(super) fn is_install(&self, topic: &str) -> bool {
+        self.device.updating == Updating::Looks && self.device.topics.install() == topic
+    }
+
     pub(super) fn is_birth(&self, topic: &str) -> bool {
         self.device.topics.birth() == topic
     }
 
-    /// Lets time pass.
-    pub(super) fn tick(&mut self, now: Duration) {
-        if self.connected && self.announce_at.is_some_and(|at| at <= now) {
+    /// Lets time pass; says whether Home Assistant is told anew, which reads switches and updates from the counts.
+    pub(super) fn tick(&mut self, now: Duration) -> bool {
+        let anew = self.connected && self.announce_at.is_some_and(|at| at <= now);
+        if anew {
             self.announce_at = None;
             self.announce();
         }
         if self.waiting() == 0 {
             self.progress = now;
         }
+        anew
     }
 
     /// Whether the broker takes messages without ever confirming one.

@@ -42,6 +42,11 @@ impl Topics {
         self.own(&format!("set/{}", switch.name()))
     }
 
+    /// Where the update that the device found is wished for.
+    pub(super) fn install(&self) -> String {
+        self.own("set/update")
+    }
+
     /// Where Home Assistant learns of the device.
     pub(super) fn discovery(&self) -> String {
         format!("{}/device/{}/config", self.prefix, self.id)
@@ -74,6 +79,7 @@ mod tests {
         assert_eq!(topics.event(), "emotion/hall-1/event");
         assert_eq!(topics.stats(), "emotion/hall-1/stats");
         assert_eq!(topics.set(Switch::Pause), "emotion/hall-1/set/pause");
+        assert_eq!(topics.install(), "emotion/hall-1/set/update");
         assert_eq!(topics.discovery(), "homeassistant/device/hall-1/config");
         assert_eq!(topics.birth(), "homeassistant/status");
     }
@@ -85,6 +91,7 @@ mod tests {
         for topic in [
             "emotion/b/set/mute",
             "emotion/a/set/bundle",
+            "emotion/a/set/update",
             "emotion/a/set",
             "",
             "emotion/a/set/mute/x",

@@ -11,6 +11,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::super::outbox::Outbox;
 use super::super::switches::{Switch, Switches};
+use super::super::updates::Offer;
 use super::link::{Link, Message, News, Requests};
 use super::session::Session;
 use super::{Around, Command, Status};
@@ -39,6 +40,8 @@ pub(super) struct Worker {
 pub(super) struct Pace {
     start: Instant,
     stats: Duration,
+    /// What updates the last counts told of.
+    offer: Offer,
     synced: Duration,
     /// Events taken so far.
     accepted: u64,
@@ -53,6 +56,7 @@ impl Pace {
         Self {
             start: Instant::now(),
             stats: Duration::ZERO,
+            offer: Offer::default(),
             synced: Duration::ZERO,
             accepted: 0,
             ending: None,
@@ -159,19 +163,30 @@ impl Worker {
             self.session.birth(&message.payload, self.now());
             return;
         }
-        let switch = self.session.switch(&message.topic);
         // What was kept from earlier is nobody's wish now.
-        let followed = !message.retained && switch.is_some_and(|it| self.around.switches.obey(it, &message.payload));
-        if followed {
+        if !message.retained && self.follow(message) {
             self.tell_stats();
         } else {
             self.status.refused.fetch_add(1, Ordering::Relaxed);
         }
     }
 
+    fn follow(&self, message: &Message) -> bool {
+        let around = &self.around;
+        if self.session.is_install(&message.topic) {
+            let updates = around.updates.as_ref();
+            return updates.is_some_and(|it| it.obey(&message.payload));
+        }
+        let switch = self.session.switch(&message.topic);
+        switch.is_some_and(|it| around.switches.obey(it, &message.payload))
+    }
+
     fn tick(&mut self) {
         let now = self.now();
-        self.session.tick(now);
+        let offer = self.around.updates.as_ref().map(|it| it.offer()).unwrap_or_default();
+        if self.session.tick(now) || offer != self.pace.offer {
+            self.pace.stats = Duration::ZERO;
+        }
         if now >= self.pace.synced + self.sync_every {
             self.pace.synced = now;
             self.outbox.sync();
@@ -190,6 +205,10 @@ impl Worker {
         self.pace.stats = self.now();
         self.publish_status();
         let mut stats = (self.around.stats)();
+        if let Some(updates) = &self.around.updates {
+            self.pace.offer = updates.offer();
+            stats.insert("update".to_owned(), shown(self.pace.offer));
+        }
         stats.extend(own_stats(&self.status, &self.around.switches, self.now()));
         self.session.tell_stats(Value::Object(stats).to_string().into_bytes());
     }
@@ -215,6 +234,15 @@ impl Worker {
             }
         }
     }
+}
+
+/// As Home Assistant reads it.
+fn shown(offer: Offer) -> Value {
+    json!({
+        "installed_version": offer.installed.to_string(),
+        "latest_version": offer.latest.max(offer.installed).to_string(),
+        "in_progress": offer.in_progress,
+    })
 }
 
 fn own_stats(status: &Status, switches: &Switches, uptime: Duration) -> Map<String, Value> {

@@ -9,6 +9,7 @@ fn session() -> Session {
         discovery: b"config".to_vec(),
         delay: Duration::from_secs(2),
         unknown: b"unknown".to_vec(),
+        updating: Updating::Never,
     })
 }
 
@@ -135,11 +136,11 @@ fn home_assistant_is_told_anew_some_time_after_it_started() {
     said(&mut session, &outbox, NOW);
     session.birth(b"offline", NOW);
     session.birth(b"online", NOW);
-    session.tick(NOW + Duration::from_millis(1999));
+    assert!(!session.tick(NOW + Duration::from_millis(1999)));
     assert_eq!(said(&mut session, &outbox, NOW), [""; 0]);
-    session.tick(NOW + Duration::from_secs(2));
+    assert!(session.tick(NOW + Duration::from_secs(2)));
     assert_eq!(said(&mut session, &outbox, NOW), GREETING[2..]);
-    session.tick(NOW + Duration::from_secs(9));
+    assert!(!session.tick(NOW + Duration::from_secs(9)));
     assert_eq!(said(&mut session, &outbox, NOW), [""; 0]);
 }
 
@@ -185,6 +186,21 @@ fn without_a_connection_the_end_is_at_once() {
     let mut session = session();
     session.stop(NOW);
     assert!(session.is_over());
+}
+
+#[test]
+fn a_wish_for_an_update_is_heard_only_where_the_device_looks_for_one() {
+    let (outbox, _dir) = outbox(0);
+    for updating in [Updating::Never, Updating::Looks] {
+        let looks = updating == Updating::Looks;
+        let mut session = session();
+        session.device.updating = updating;
+        session.connected(NOW);
+        let heard = &said(&mut session, &outbox, NOW)[0];
+        assert_eq!(heard.contains("emotion/a/set/update"), looks, "{heard}");
+        assert_eq!(session.is_install("emotion/a/set/update"), looks);
+        assert!(!session.is_install("emotion/b/set/update"));
+    }
 }
 
 #[test]

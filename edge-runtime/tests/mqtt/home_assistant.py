@@ -1,0 +1,86 @@
+"""Gives what a kiosk tells to Home Assistant's own code: topic, schemas and templates.
+
+Reads {"topic", "payload", "messages": {topic: [payload]}} from standard input; ends with 1 and the reason where
+Home Assistant would not take something.
+"""
+
+import asyncio
+import importlib
+import json
+import logging
+import sys
+import tempfile
+
+from homeassistant.components.mqtt import discovery
+from homeassistant.components.mqtt.update import MQTT_JSON_UPDATE_SCHEMA
+from homeassistant.const import __version__
+from homeassistant.core import HomeAssistant
+
+PREFIX = "homeassistant/"
+
+
+def refuse(reason):
+    print(f"refused: {reason}", file=sys.stderr)
+    sys.exit(1)
+
+
+def render(template, payload):
+    try:
+        values = {"value": payload, "value_json": json.loads(payload)}
+    except ValueError:
+        values = {"value": payload}
+    return template.async_render(values, parse_result=False, strict=True)
+
+
+def check(config, topic, payload):
+    """What an entity makes of a message on the topic of its state."""
+    shown = render(config["value_template"], payload)
+    if config["platform"] == "sensor" and config.get("options") and shown not in config["options"]:
+        refuse(f"{shown} is none of the options")
+    if config["platform"] == "sensor" and config.get("unit_of_measurement"):
+        float(shown)
+    if config["platform"] in ("binary_sensor", "switch") and shown not in ("ON", "OFF"):
+        refuse(f"{shown} on {topic} is neither on nor off")
+    if config["platform"] == "update":
+        MQTT_JSON_UPDATE_SCHEMA(json.loads(shown))
+    return shown
+
+
+async def main(directory):
+    # Schemas and templates look for the one that runs.
+    hass = HomeAssistant(directory)
+    heard = json.load(sys.stdin)
+    match = discovery.TOPIC_MATCHER.match(heard["topic"].removeprefix(PREFIX))
+    if not match or match["component"] != "device":
+        refuse(f"{heard['topic']} is no topic of device discovery")
+    # It says itself what it does not like.
+    device = discovery._parse_device_payload(hass, heard["payload"], match["object_id"], match["node_id"])
+    if not device:
+        refuse("the payload as a whole")
+    for name, config in device["components"].items():
+        platform = config.pop("platform")
+        message = discovery.MQTTDiscoveryPayload(config)
+        message["device"] = device["device"]
+        message["origin"] = device.get("origin")
+        discovery._merge_common_device_options(message, device)
+        module = importlib.import_module(f"homeassistant.components.mqtt.{platform}")
+        checked = module.DISCOVERY_SCHEMA(dict(message))
+        if not checked.get("unique_id"):
+            refuse(f"{name} has no unique_id")
+        checked["platform"] = platform
+        for payload in heard["messages"]["emotion/hall/availability"]:
+            online = render(checked["availability_template"], payload)
+            if online != ("online" if payload == "online" else "offline"):
+                refuse(f"availability {payload} becomes {online}")
+        topic = checked["state_topic"]
+        shown = [check(checked, topic, payload) for payload in heard["messages"][topic]]
+        print(f"{platform} {name}: {shown[-1]}")
+    print(f"taken by Home Assistant {__version__}")
+
+
+logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
+with tempfile.TemporaryDirectory() as config:
+    try:
+        asyncio.run(main(config))
+    except Exception as error:  # whatever Home Assistant raises is a refusal
+        refuse(repr(error))

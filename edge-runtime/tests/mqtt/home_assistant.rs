@@ -1,0 +1,106 @@
+//! Home Assistant's own code as the judge of what it is told: its schemas and its templates.
+//!
+//! `scripts/test-home-assistant` installs it; without, this says that it is skipped.
+
+use std::io::Write;
+use std::process::{Command, Output, Stdio};
+
+use edge_runtime::sink::updates::Offer;
+use rumqttc::Transport;
+use serde_json::{Value, json};
+
+use super::Kiosk;
+use crate::support::broker::{Broker, Memory};
+use crate::support::listener::Listener;
+use crate::support::until;
+
+/// Names a Python that has Home Assistant.
+const PYTHON: &str = "HOMEASSISTANT_PYTHON";
+
+/// Spoils a message.
+type Bend = fn(&mut Value);
+
+/// What a listener heard that Home Assistant would read.
+fn heard(listener: &Listener) -> Value {
+    let last = |leaf: &str| listener.on(leaf).pop().unwrap();
+    let config = last("/config");
+    let texts = |leaf: &str| listener.on(leaf).into_iter().map(|it| it.text).collect::<Vec<_>>();
+    json!({
+        "topic": config.topic,
+        "payload": config.text,
+        "messages": {
+            "emotion/hall/state": texts("/state"),
+            "emotion/hall/stats": texts("/stats"),
+            "emotion/hall/availability": ["online", "offline", "stopped"],
+        },
+    })
+}
+
+fn judge(python: &str, heard: &Value) -> Output {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/mqtt/home_assistant.py");
+    let mut child = Command::new(python)
+        .arg(script)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(heard.to_string().as_bytes())
+        .unwrap();
+    child.wait_with_output().unwrap()
+}
+
+#[test]
+fn home_assistant_takes_what_it_is_told() {
+    let Ok(python) = std::env::var(PYTHON) else {
+        eprintln!("SKIPPED: {PYTHON} is not set: run scripts/test-home-assistant");
+        return;
+    };
+    let Some(broker) = Broker::start(Memory::None) else {
+        return;
+    };
+    let listener = Listener::start(broker.port, "listener", Transport::Tcp);
+    let mut kiosk = Kiosk::start(broker.port);
+    kiosk.updates.tell(Offer {
+        installed: 2,
+        latest: 3,
+        in_progress: false,
+    });
+    kiosk.until_connected();
+    kiosk.show(2);
+    kiosk.until_delivered();
+    until("an update is shown", || {
+        listener
+            .on("/stats")
+            .iter()
+            .any(|it| it.text.contains(r#""latest_version":"3""#))
+    });
+    until("states are heard", || listener.on("/state").len() >= 2);
+    let good = heard(&listener);
+    let output = judge(&python, &good);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    eprintln!("{said}");
+    assert!(output.status.success(), "{said}");
+
+    // A judge that takes everything would be none.
+    let payload: Value = serde_json::from_str(good["payload"].as_str().unwrap()).unwrap();
+    let bends: [Bend; 6] = [
+        |it| drop(it.as_object_mut().unwrap().remove("o")),
+        |it| drop(it["cmps"]["emotion"].as_object_mut().unwrap().remove("unique_id")),
+        |it| it["cmps"]["emotion"]["state_class"] = "measurement".into(),
+        |it| it["cmps"]["emotion"]["options"] = json!(["Happy"]),
+        |it| it["cmps"]["face"]["device_class"] = "presence of mind".into(),
+        |it| it["cmps"]["update"]["value_template"] = "{{ value_json.stats }}".into(),
+    ];
+    for (number, bend) in bends.into_iter().enumerate() {
+        let (mut bent, mut message) = (good.clone(), payload.clone());
+        bend(&mut message);
+        bent["payload"] = message.to_string().into();
+        let output = judge(&python, &bent);
+        assert_eq!(output.status.code(), Some(1), "{number}: {output:?}");
+    }
+}

@@ -1,0 +1,83 @@
+//! Threads that hang, one after the other.
+
+use std::fs;
+use std::net::TcpListener;
+use std::process::Stdio;
+use std::time::Duration;
+
+use nix::sys::ptrace;
+use nix::sys::wait::{WaitPidFlag, waitpid};
+use nix::unistd::Pid;
+
+use super::Manager;
+use crate::support::program::{LINES, Program};
+use crate::support::rounds;
+
+/// What the unit of the package waits for a sign of life, and before it starts the program again.
+const WATCHDOG: Duration = Duration::from_secs(3);
+const RESTART: Duration = Duration::from_secs(1);
+
+/// The service is to be up again this soon.
+const BACK: Duration = Duration::from_secs(5);
+
+/// A thread that is stopped as a debugger does it; it goes on when this is dropped.
+struct Stopped(Pid);
+
+impl Stopped {
+    /// `None`, loudly, where this machine does not allow it.
+    fn thread(program: u32, name: &str) -> Option<Self> {
+        let mut threads = fs::read_dir(format!("/proc/{program}/task")).unwrap();
+        let thread = threads.find_map(|entry| {
+            let path = entry.unwrap().path();
+            let own = fs::read_to_string(path.join("comm")).unwrap_or_default();
+            (own.trim() == name).then(|| path.file_name().unwrap().to_str().unwrap().parse().unwrap())
+        });
+        let thread = Pid::from_raw(thread.unwrap_or_else(|| panic!("there is no thread {name}")));
+        if let Err(error) = ptrace::seize(thread, ptrace::Options::empty()) {
+            eprintln!("SKIPPED: a single thread cannot be stopped here: {error}");
+            return None;
+        }
+        ptrace::interrupt(thread).unwrap();
+        waitpid(thread, Some(WaitPidFlag::__WALL)).unwrap();
+        Some(Self(thread))
+    }
+}
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        ptrace::detach(self.0, None).unwrap();
+    }
+}
+
+#[test]
+fn any_thread_that_hangs_starves_the_watchdog() {
+    let manager = Manager::new();
+    let outbox = tempfile::tempdir().unwrap();
+    // Nobody answers there, which is no hang.
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let sinks = format!(
+        "{LINES}[sink.mqtt]\nhost = \"127.0.0.1\"\nport = {port}\ndevice = \"hall\"\noutbox = {{ dir = '{}' }}\n",
+        outbox.path().display()
+    );
+    let program = Program::start(&sinks, Stdio::null(), &[("NOTIFY_SOCKET", &manager.path)]);
+    for thread in ["edge-runtime", "source", "gpio", "mqtt", "service"] {
+        let mut fed = Vec::new();
+        for _ in 0..rounds(1) {
+            manager.until("WATCHDOG=1");
+            let Some(stopped) = Stopped::thread(program.id(), thread) else {
+                return;
+            };
+            fed.push(manager.fed_for());
+            drop(stopped);
+        }
+        manager.until("WATCHDOG=1");
+        fed.sort_unstable();
+        let (usual, longest) = (fed[fed.len() / 2], fed[fed.len() - 1]);
+        eprintln!(
+            "{thread} hung {} times: fed for {usual:?} on, at most {longest:?}",
+            fed.len()
+        );
+        // A machine that is busy with other tests may deliver a single sign of life late.
+        assert!(usual + WATCHDOG + RESTART <= BACK, "{thread}: {fed:?}");
+    }
+}
