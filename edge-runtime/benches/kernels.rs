@@ -156,8 +156,8 @@ impl Shape {
     }
 
     fn product(self, isa: Isa, finish: Finish) -> Option<Product> {
-        let weights = Weights::pack(&self.gather(), &vec![0; self.outputs], |channel, k| {
-            (channel * 7 + k) as i8 / 2
+        let weights = Weights::pack(&self.gather(), &vec![0; self.outputs], |k| {
+            move |channel| (channel * 7 + k) as i8 / 2
         });
         Product::new(isa, self.gather(), weights.ok()?, 3, finish).ok()
     }

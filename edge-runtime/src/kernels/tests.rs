@@ -72,7 +72,7 @@ impl Case {
     fn product(&self, isa: Isa, finish: Finish) -> Product {
         let gather = Gather::new(self.pixels.clone(), self.runs.clone(), self.run);
         let depth = self.runs.len() * self.run;
-        let weight = |channel: usize, k: usize| self.weights[channel * depth + k];
+        let weight = |k: usize| move |channel: usize| self.weights[channel * depth + k];
         let packed = Weights::pack(&gather, &self.biases, weight).unwrap();
         Product::new(isa, gather, packed, self.input_zero, finish).unwrap()
     }
@@ -184,7 +184,7 @@ fn longest_sums_are_exact_at_the_ends_of_the_range() {
     let depth = weights::MAX_DEPTH;
     for (isa, sign) in available().flat_map(|isa| [(isa, 1), (isa, -1)]) {
         let gather = Gather::new(vec![0], vec![0], depth);
-        let packed = Weights::pack(&gather, &[0], |_, _| 127 * sign).unwrap();
+        let packed = Weights::pack(&gather, &[0], |_| move |_| 127 * sign).unwrap();
         let product = Product::new(isa, gather, packed, 0, Finish::floats(&[1.0]).unwrap()).unwrap();
         let mut out = [0.0];
         product.run_floats(&vec![255; depth], &mut out).unwrap();
@@ -195,7 +195,7 @@ fn longest_sums_are_exact_at_the_ends_of_the_range() {
 #[test]
 fn refuses_parts_that_do_not_fit() {
     let gather = Gather::new(vec![0, 4], vec![0], 8);
-    let packed = || Weights::pack(&gather, &[0; 16], |_, _| 1).unwrap();
+    let packed = || Weights::pack(&gather, &[0; 16], |_| |_| 1).unwrap();
     let finish = |channels| Finish::Bytes(Requantise::new(&vec![1.0; channels], 0, 0).unwrap());
     let new = |gather: &Gather, channels| Product::new(Isa::Portable, gather.clone(), packed(), 0, finish(channels));
     assert!(new(&gather, 17).is_err());
@@ -218,7 +218,7 @@ fn refuses_parts_that_do_not_fit() {
 fn instructions_that_are_missing_are_refused() {
     for isa in Isa::ALL.into_iter().filter(|isa| !isa.is_available()) {
         let gather = Gather::new(vec![0], vec![0], 8);
-        let packed = Weights::pack(&gather, &[0; 16], |_, _| 1).unwrap();
+        let packed = Weights::pack(&gather, &[0; 16], |_| |_| 1).unwrap();
         let product = Product::new(isa, gather, packed, 0, Finish::floats(&[1.0; 16]).unwrap());
         assert_eq!(product.err(), Some(KernelError::Isa(isa)));
     }

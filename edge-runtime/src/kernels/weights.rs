@@ -30,9 +30,14 @@ pub struct Weights {
 impl Weights {
     /// Packs the weights of `biases.len()` channels over the runs of a gather.
     ///
-    /// `weight(channel, k)` is asked for every position `k` in the runs, one after the other, also for those beyond the
-    /// end of a run's meaning, where it has to answer 0; `biases` are in units of activation scale times weight scale.
-    pub fn pack(gather: &Gather, biases: &[i32], weight: impl Fn(usize, usize) -> i8) -> Result<Self, KernelError> {
+    /// `weights(k)` gives the weights of position `k` in the runs, one after the other, by channel; also for positions
+    /// beyond the end of a run's meaning, where they have to be 0. `biases` are in units of activation scale times weight
+    /// scale.
+    pub fn pack<C: Fn(usize) -> i8>(
+        gather: &Gather,
+        biases: &[i32],
+        weights: impl Fn(usize) -> C,
+    ) -> Result<Self, KernelError> {
         let depth = gather.run() * gather.runs().len();
         if depth > MAX_DEPTH {
             return Err(KernelError::Depth(depth));
@@ -50,27 +55,30 @@ impl Weights {
         for panel in 0..panels {
             let first = panel * LANES;
             let lanes = LANES.min(channels - first);
-            packed.pack_panel(first..first + lanes, &weight)?;
+            packed.pack_panel(first..first + lanes, &weights)?;
         }
         Ok(packed)
     }
 
-    fn pack_panel(
+    fn pack_panel<C: Fn(usize) -> i8>(
         &mut self,
         channels: std::ops::Range<usize>,
-        weight: &impl Fn(usize, usize) -> i8,
+        weights: &impl Fn(usize) -> C,
     ) -> Result<(), KernelError> {
         let first = channels.start;
         let groups = &mut self.bytes[first * self.depth..(first + LANES) * self.depth];
-        for (at, group) in groups.chunks_exact_mut(4 * LANES).enumerate() {
-            for k in 4 * at..4 * at + 4 {
-                for channel in channels.clone() {
-                    let value = weight(channel, k);
+        let totals = &mut self.totals[first..first + LANES];
+        for (at, group) in groups.as_chunks_mut::<{ 4 * LANES }>().0.iter_mut().enumerate() {
+            let lanes = group.as_chunks_mut::<4>().0;
+            for k in 0..4 {
+                let weight = weights(4 * at + k);
+                for ((lane, total), channel) in lanes.iter_mut().zip(totals.iter_mut()).zip(channels.clone()) {
+                    let value = weight(channel);
+                    lane[k] = value;
+                    *total += i32::from(value);
                     if value == i8::MIN {
                         return Err(KernelError::Weight(channel));
                     }
-                    group[(channel - first) * 4 + k % 4] = value;
-                    self.totals[channel] += i32::from(value);
                 }
             }
         }
@@ -109,7 +117,7 @@ mod tests {
     #[test]
     fn packs_groups_of_four_within_panels_of_sixteen() {
         let gather = Gather::new(vec![0], vec![0, 100], 8);
-        let weight = |channel: usize, k: usize| (channel * 4 + k / 8 * 2 + k % 2) as i8;
+        let weight = |k: usize| move |channel: usize| (channel * 4 + k / 8 * 2 + k % 2) as i8;
         let packed = Weights::pack(&gather, &[7; 17], weight).unwrap();
         assert_eq!((packed.channels(), packed.depth()), (32, 16));
         // Channel 16 is the first of the second panel; position 9 is position 1 of run 1, in group 2.
@@ -123,13 +131,13 @@ mod tests {
     #[test]
     fn refuses_what_the_kernels_cannot_sum() {
         let gather = Gather::new(vec![0], vec![0], 8);
-        let error = Weights::pack(&gather, &[0; 3], |channel, _| if channel == 2 { -128 } else { 1 });
+        let error = Weights::pack(&gather, &[0; 3], |_| |channel| if channel == 2 { -128 } else { 1 });
         assert_eq!(error.unwrap_err(), KernelError::Weight(2));
         let long = Gather::new(vec![0], vec![0], MAX_DEPTH + 8);
         assert!(matches!(
-            Weights::pack(&long, &[0], |_, _| 0),
+            Weights::pack(&long, &[0], |_| |_| 0),
             Err(KernelError::Depth(_))
         ));
-        assert!(Weights::pack(&Gather::new(vec![0], vec![0], 7), &[0], |_, _| 0).is_err());
+        assert!(Weights::pack(&Gather::new(vec![0], vec![0], 7), &[0], |_| |_| 0).is_err());
     }
 }

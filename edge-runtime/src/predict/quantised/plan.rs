@@ -177,11 +177,15 @@ impl Plan {
         let gather = layout.rows_of(window, shape)?;
         let positions = positions(layout, &gather, window);
         let [output_stride, stride] = filter.strides;
-        let weight = |output: usize, k: usize| {
-            let value = positions[k].and_then(|position| filter.bytes.get(output * output_stride + position * stride));
-            value.map_or(0, |value| *value as i8)
+        // What one position needs is looked up once, not for every channel: a network has many millions of weights.
+        let weights = |k: usize| {
+            let column = positions[k].and_then(|position| filter.bytes.get(position * stride..));
+            move |output: usize| {
+                let value = column.and_then(|column| column.get(output * output_stride));
+                value.map_or(0, |value| *value as i8)
+            }
         };
-        let weights = Weights::pack(&gather, &filter.biases, weight)?;
+        let weights = Weights::pack(&gather, &filter.biases, weights)?;
         Product::new(isa, gather, weights, self.quantisations[input].zero_point(), finish)
     }
 
