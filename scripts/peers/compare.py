@@ -19,7 +19,7 @@ class Engine:
     """A child process that runs both networks of a set."""
 
     def __init__(self, title, command):
-        self.title, self.times, self.empty = title, ([], []), 0
+        self.title, self.times, self.processor, self.empty = title, ([], []), [], 0
         self.child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.load = None
         while self.load is None:
@@ -36,10 +36,17 @@ class Engine:
         return line
 
     def turn(self, rounds):
+        before = self.on_processor()
         print(rounds + 1, file=self.child.stdin, flush=True)
         values = [float(value) for value in self.answer().split()]
+        self.processor.append((self.on_processor() - before) / (rounds + 1))
         for at in (0, 1):
             self.times[at].extend(values[at + 2 :: 2])
+
+    def on_processor(self):
+        """Milliseconds that the child's threads had a core for themselves so far."""
+        threads = Path(f"/proc/{self.child.pid}/task").iterdir()
+        return sum(int((thread / "schedstat").read_text().split()[0]) for thread in threads) / 1e6
 
     def memory(self, field):
         """MiB beyond what the interpreter of a scripting language takes by itself."""
@@ -48,9 +55,9 @@ class Engine:
         return (value - self.empty) / 1024
 
     def both(self):
-        """Median of both networks, and the fastest tenth, which other programs on the machine disturb less."""
+        """Median of both networks, and of their time on the processor, which other programs on the machine disturb less."""
         sums = [a + b for a, b in zip(*self.times)]
-        return statistics.median(sums), statistics.quantiles(sums, n=10)[0]
+        return statistics.median(sums), statistics.median(self.processor)
 
     def row(self, group, bases):
         medians = [f"{statistics.median(times):.3f}" for times in self.times]
@@ -106,9 +113,10 @@ def main():
     parser.add_argument("--rounds", type=int, required=True)
     arguments = parser.parse_args()
     sets = networks.prepare(arguments.work)
-    print("Medians in ms, one thread, batch 1; ratio of both networks to stock tract, for the median and for the fastest")
-    print("tenth (first decile); load in s; memory in MiB, of libraries for Python without the interpreter's.")
-    titles = ("keypoints", "emotion", "both", "ratio", "decile", "ratio", "load", "resident", "peak")
+    print("Medians in ms, one thread, batch 1; ratio of both networks to stock tract, for the time that passes and for the time")
+    print("on the processor (CPU), which other programs disturb less; load in s; memory in MiB, of libraries for Python")
+    print("without the interpreter's.")
+    titles = ("keypoints", "emotion", "both", "ratio", "CPU", "ratio", "load", "resident", "peak")
     print(ROW.format("networks", "engine", *titles))
     for group, files in sets.items():
         compare(group, files, arguments)
