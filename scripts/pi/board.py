@@ -11,6 +11,10 @@ import threading
 import time
 
 
+# Most seconds for a step: an emulated processor is some twenty times slower than a real one, and this machine may be busy.
+SLOW = 300
+
+
 class Failed(Exception):
     """What was expected did not come."""
 
@@ -47,9 +51,12 @@ class Lines:
 class Board:
     """QEMU with a console on its standard output."""
 
-    def __init__(self, arguments, folder):
+    def __init__(self, arguments, folder, sleep="on"):
         self.monitor_path = os.path.join(folder, "monitor")
-        command = ["qemu-system-aarch64", "-nographic", "-no-reboot", "-qmp", f"unix:{self.monitor_path},server,nowait", *arguments]
+        # A nanosecond of the board's time for each instruction, and as much as passes here while it waits: a busy machine
+        # makes the board slow, but never late by its own clock.
+        command = ["qemu-system-aarch64", "-nographic", "-no-reboot", "-icount", f"shift=0,sleep={sleep}"]
+        command += ["-qmp", f"unix:{self.monitor_path},server,nowait", *arguments]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         self.console = Lines("board", self.process)
         self.monitor = None
@@ -65,6 +72,12 @@ class Board:
         """Types a line on the console."""
         self.process.stdin.write(line.encode() + b"\n")
         self.process.stdin.flush()
+
+    def expect_code(self, step, code):
+        """Waits for the exit code that `echo === STEP $?` prints."""
+        found = int(self.console.expect(rf"^=== {step} (\d+)", SLOW)[1])
+        if found != code:
+            raise Failed(f"{step}: exit code {found} instead of {code}; last lines:\n  " + "\n  ".join(self.console.seen[-15:]))
 
     def _command(self, name, **arguments):
         if self.monitor is None:

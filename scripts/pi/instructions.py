@@ -1,0 +1,47 @@
+"""Instructions that a 64-bit ARM processor needs for the default bundle's networks, and those that stock tract needs for
+their floats: instructions.py KERNEL INITRAMFS. Run by scripts/test-pi.
+
+The emulated processor takes a nanosecond for each instruction, so whatever measures time on it counts instructions,
+and nothing else on this machine disturbs that."""
+
+import statistics
+import sys
+import tempfile
+
+from board import SLOW, Board, Failed, fail, say
+
+RUNS = 3
+NETWORKS = {"keypoints": 30, "emotion": 5}
+ENGINES = {"stock tract, floats": ("tract", ""), "own, floats": ("edge-runtime", ""), "own, 8 bits": ("edge-runtime", "-int8")}
+
+
+def count(board, engine, suffix):
+    """Millions of instructions of each network: the median of a few runs, after one that is not counted."""
+    networks = " ".join(f"{name}:{length}:/bundle/{name}{suffix}.onnx" for name, length in NETWORKS.items())
+    board.send(f"echo {RUNS + 1} | peer {engine} {networks}")
+    board.console.expect(r"^ready ", SLOW)
+    numbers = board.console.expect(r"^((?:[0-9.e-]+ ){%d})" % (len(NETWORKS) * (RUNS + 1)), SLOW)[1]
+    values = [float(value) for value in numbers.split()][len(NETWORKS) :]
+    return [statistics.median(values[at :: len(NETWORKS)]) for at in range(len(NETWORKS))]
+
+
+def main():
+    kernel, initramfs = sys.argv[1:3]
+    machine = ["-M", "virt", "-cpu", "cortex-a72", "-smp", "1", "-m", "1024", "-nic", "none"]
+    machine += ["-kernel", kernel, "-initrd", initramfs, "-append", "console=ttyAMA0 quiet"]
+    row = "{:22}" + "{:>12}" * (len(NETWORKS) + 2)
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            with Board(machine, folder, sleep="off") as board:
+                board.console.expect("=== ready", SLOW)
+                say(row.format("million instructions", *NETWORKS, "both", "share"))
+                base = None
+                for title, (engine, suffix) in ENGINES.items():
+                    counts = count(board, engine, suffix)
+                    base = base or sum(counts)
+                    say(row.format(title, *(f"{value:.2f}" for value in [*counts, sum(counts)]), f"{sum(counts) / base:.3f}"))
+        except Failed as error:
+            fail(1, f"instructions: {error}")
+
+
+main()
