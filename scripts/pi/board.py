@@ -47,6 +47,11 @@ class Lines:
             if match:
                 return match
 
+    def drain(self):
+        """Takes in what was printed and not waited for."""
+        while not self.queue.empty():
+            self.seen.append(self.queue.get() or "(end)")
+
 
 class Board:
     """QEMU with a console on its standard output."""
