@@ -123,7 +123,7 @@ def check(release, kiosk):
         status = json.loads(kiosk.ask("cloud-init status --wait --format json || true"))
         if status["status"] != "done" or status["errors"]:
             raise Failed(f"cloud-init: {status}\n" + kiosk.ask("sudo -n grep -E -A8 'WARNING|ERROR|Traceback' /var/log/cloud-init.log || true"))
-        say(f"cloud-init: {status['extended_status']} {status['recoverable_errors'] or ''}")
+        say(f"cloud-init: {status['extended_status']}")
     kiosk.says("hostname", HOST)
     kiosk.says("systemctl is-active edge-runtime", "active")
     kiosk.says("systemctl is-enabled edge-runtime", "enabled")
