@@ -2,13 +2,11 @@
 broker on this machine: virt.py KERNEL INITRAMFS. Run by scripts/test-pi."""
 
 import json
-import os
-import socket
-import subprocess
 import sys
 import tempfile
 
 from board import SLOW, Board, Failed, Lines, fail, say
+from broker import free_port, start_broker
 
 # Registers of the PL061 (ARM DDI 0190B, table 3-1) on QEMU's board: levels of all eight lines, and their directions.
 LEVELS, DIRECTIONS = 0x9030000 + 0x3FC, 0x9030000 + 0x400
@@ -16,29 +14,6 @@ LEVELS, DIRECTIONS = 0x9030000 + 0x3FC, 0x9030000 + 0x400
 EMOTIONS = ["Angry", "Disgust", "Sad", "Happy", "Surprise"]
 LAMP = 1 << 5
 ALL = 0x3F
-
-
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
-
-
-def start_broker(folder, port):
-    config = os.path.join(folder, "broker.conf")
-    with open(config, "w") as file:
-        file.write(f"listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\n")
-    broker = subprocess.Popen(["mosquitto", "-c", config], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    subscribe = ["mosquitto_sub", "-h", "127.0.0.1", "-p", str(port), "-t", "emotion/#", "-t", "homeassistant/#", "-v"]
-    for _ in range(50):
-        subscriber = subprocess.Popen(subscribe, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-        try:
-            # It ends at once where nobody listens yet.
-            subscriber.wait(0.2)
-        except subprocess.TimeoutExpired:
-            return broker, subscriber
-    broker.kill()
-    raise Failed("the broker does not start")
 
 
 def state(broker, emotion):
