@@ -20,7 +20,7 @@ def count(board, engine, suffix):
     networks = " ".join(f"{name}:{length}:/bundle/{name}{suffix}.onnx" for name, length in NETWORKS.items())
     board.send(f"echo {RUNS + 1} | peer {engine} {networks}")
     board.console.expect(r"^ready ", SLOW)
-    numbers = board.console.expect(r"^((?:[0-9.e-]+ ){%d})" % (len(NETWORKS) * (RUNS + 1)), SLOW)[1]
+    numbers = board.console.expect(r"^([0-9.e-]+(?: [0-9.e-]+){%d})$" % (len(NETWORKS) * (RUNS + 1) - 1), SLOW)[1]
     values = [float(value) for value in numbers.split()][len(NETWORKS) :]
     return [statistics.median(values[at :: len(NETWORKS)]) for at in range(len(NETWORKS))]
 
