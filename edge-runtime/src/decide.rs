@@ -6,7 +6,7 @@
 //! same verdicts.
 
 use shared_model::emotion::{ClassSet, Label, MAX_CLASSES, Scores};
-use shared_model::message::Verdict;
+use shared_model::message::{Verdict, Withheld};
 
 /// Longest time after which a verdict must not be held any more, in milliseconds.
 pub const MAX_STALE_MS: u64 = 1000;
@@ -71,8 +71,8 @@ impl DecideConfig {
 pub enum Observation {
     /// A face with these scores.
     Face(Scores),
-    /// A face that cannot be judged: turned away, dark or blurred.
-    Unjudged,
+    /// A face that cannot be judged, and why.
+    Unjudged(Withheld),
     /// No face.
     NoFace,
 }
@@ -86,6 +86,8 @@ pub struct Change {
     pub verdict: Verdict,
     /// Smoothed probability of the emotion; 0 where there is none.
     pub confidence: f32,
+    /// Why the face is not judged, if that is what makes the verdict uncertain.
+    pub reason: Option<Withheld>,
 }
 
 impl Change {
@@ -104,14 +106,24 @@ enum Held {
     Unknown,
 }
 
+/// What would be held true if it lasted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Candidate {
+    held: Held,
+    reason: Option<Withheld>,
+    since_ms: u64,
+}
+
 /// Holds the verdict and everything it rests on.
 #[derive(Debug, Clone)]
 pub struct Decider {
     config: DecideConfig,
     classes: ClassSet,
     held: Held,
+    /// Why it is uncertain, where it is because the face cannot be judged.
+    reason: Option<Withheld>,
     /// What would replace the verdict, and since when it has been seen.
-    candidate: Option<(Held, u64)>,
+    candidate: Option<Candidate>,
     /// Smoothed probabilities of the face that is there.
     smoothed: Option<heapless::Vec<f32, MAX_CLASSES>>,
     /// Time of the last observation.
@@ -138,6 +150,7 @@ impl Decider {
             config: limited(config, abstain_below),
             classes,
             held: Held::Unknown,
+            reason: None,
             candidate: None,
             smoothed: None,
             judged_ms: None,
@@ -157,21 +170,25 @@ impl Decider {
     pub fn observe(&mut self, now_ms: u64, observation: &Observation) -> Option<Change> {
         let now_ms = now_ms.max(self.judged_ms.unwrap_or(0));
         let stale = self.tick(now_ms);
-        let target = match observation {
-            Observation::NoFace => Held::NoFace,
-            Observation::Unjudged => Held::Uncertain,
+        let (target, reason) = match observation {
+            Observation::NoFace => (Held::NoFace, None),
+            Observation::Unjudged(why) => (Held::Uncertain, Some(*why)),
             Observation::Face(scores) => {
                 self.smooth(now_ms, scores);
-                self.judge()
+                (self.judge(), None)
             }
         };
         self.judged_ms = Some(now_ms);
         if stale.is_some() {
             // One change at a time, or this one would never be told.
-            self.candidate = (target != self.held).then_some((target, now_ms));
+            self.candidate = (target != self.held).then_some(Candidate {
+                held: target,
+                reason,
+                since_ms: now_ms,
+            });
             return stale;
         }
-        self.consider(now_ms, target)
+        self.consider(now_ms, target, reason)
     }
 
     /// Lets time pass without an observation; gives the change to `Unknown` when it comes.
@@ -185,7 +202,7 @@ impl Decider {
         if self.held == Held::Unknown {
             return None;
         }
-        Some(self.hold(now_ms, Held::Unknown))
+        Some(self.hold(now_ms, Held::Unknown, None))
     }
 
     /// The next face is another one: its scores and its dwell start anew. What is held stays until then.
@@ -256,22 +273,29 @@ impl Decider {
             .unwrap_or(0.0)
     }
 
-    /// Counts the dwell of a target that is not held yet.
-    fn consider(&mut self, now_ms: u64, target: Held) -> Option<Change> {
-        if target == self.held {
+    /// Counts the dwell of a target that is not held yet. Why a face is not judged must last as well to be
+    /// told, but does not hold up the news that it is not.
+    fn consider(&mut self, now_ms: u64, target: Held, reason: Option<Withheld>) -> Option<Change> {
+        let known = target == self.held;
+        if known && reason == self.reason {
             self.candidate = None;
             return None;
         }
-        let since_ms = match self.candidate {
-            Some((candidate, since_ms)) if candidate == target => since_ms,
-            _ => now_ms,
-        };
-        self.candidate = Some((target, since_ms));
-        (now_ms - since_ms >= self.config.dwell_ms).then(|| self.hold(now_ms, target))
+        let same = |candidate: &Candidate| candidate.held == target && (!known || candidate.reason == reason);
+        let since_ms = self
+            .candidate
+            .filter(same)
+            .map_or(now_ms, |candidate| candidate.since_ms);
+        self.candidate = Some(Candidate {
+            held: target,
+            reason,
+            since_ms,
+        });
+        (now_ms - since_ms >= self.config.dwell_ms).then(|| self.hold(now_ms, target, reason))
     }
 
-    fn hold(&mut self, now_ms: u64, held: Held) -> Change {
-        self.held = held;
+    fn hold(&mut self, now_ms: u64, held: Held, reason: Option<Withheld>) -> Change {
+        (self.held, self.reason) = (held, reason);
         self.candidate = None;
         let confidence = match held {
             Held::Emotion(class) => self.probability(class),
@@ -286,6 +310,7 @@ impl Decider {
             time_ms: now_ms,
             verdict: self.verdict(),
             confidence,
+            reason,
         }
     }
 }

@@ -171,6 +171,9 @@ pub struct State {
     pub confidence: f32,
     /// Whether a face is there.
     pub face: bool,
+    /// Why the face that is there is not judged, if it is not; left out in JSON otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Withheld>,
 }
 
 #[cfg(test)]
@@ -280,6 +283,7 @@ mod tests {
             emotion: Verdict::NoFace,
             confidence: 0.0,
             face: false,
+            reason: None,
         };
         let json = serde_json::to_string(&state).unwrap();
         assert_eq!(

@@ -29,7 +29,8 @@ fn event() -> impl Strategy<Value = Event> {
     prop_oneof![
         6 => face,
         2 => Just(Event::Seen(Observation::NoFace)),
-        1 => Just(Event::Seen(Observation::Unjudged)),
+        1 => Just(Event::Seen(Observation::Unjudged(Withheld::Dark))),
+        1 => Just(Event::Seen(Observation::Unjudged(Withheld::Blurred))),
         1 => Just(Event::Another),
         2 => Just(Event::Time),
     ]
@@ -85,7 +86,7 @@ proptest! {
     fn nothing_flickers_faster_than_the_dwell(config in config(), story in story()) {
         let (changes, _) = play(config, &story);
         for pair in changes.windows(2) {
-            prop_assert_ne!(&pair[0].verdict, &pair[1].verdict);
+            prop_assert_ne!((&pair[0].verdict, pair[0].reason), (&pair[1].verdict, pair[1].reason));
             // Not knowing is told at once: an old verdict is worse than a short one.
             if pair[1].verdict != Verdict::Unknown {
                 prop_assert!(pair[1].time_ms - pair[0].time_ms >= config.dwell_ms, "{:?}", pair);
@@ -163,7 +164,7 @@ fn scene() -> impl Strategy<Value = Observation> {
         (0.7f32..0.99).prop_map(face(1)),
         Just(Observation::Face(scores([0.34, 0.33, 0.33]))),
         Just(Observation::NoFace),
-        Just(Observation::Unjudged),
+        Just(Observation::Unjudged(Withheld::TurnedAway)),
     ]
 }
 

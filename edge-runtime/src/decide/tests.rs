@@ -30,7 +30,7 @@ fn tell(decider: &mut Decider, steps: &[Step]) {
     for (at, (now, see, expected)) in steps.iter().enumerate() {
         let change = match see {
             A(a) => decider.observe(*now, &Observation::Face(scores(*a))),
-            Turned => decider.observe(*now, &Observation::Unjudged),
+            Turned => decider.observe(*now, &Observation::Unjudged(Withheld::TurnedAway)),
             Nobody => decider.observe(*now, &Observation::NoFace),
             Time => decider.tick(*now),
         };
@@ -158,7 +158,7 @@ fn scores_after_a_pause_weigh_by_the_time_since_the_last_scores() {
     let mut decider = decider(smoothing);
     decider.observe(0, &Observation::Face(scores(1.0)));
     for now in [30, 60, 90] {
-        decider.observe(now, &Observation::Unjudged);
+        decider.observe(now, &Observation::Unjudged(Withheld::Dark));
     }
     decider.observe(100, &Observation::Face(scores(0.0)));
     // exp(-1)
@@ -285,4 +285,29 @@ fn refuses_settings_out_of_range() {
         assert!(Decider::new(bad, ClassSet::product(), 0.0).is_err(), "{bad:?}");
     }
     assert_eq!(DecideConfig::default().check(), Ok(()));
+}
+
+#[test]
+fn the_reason_is_told_once_it_lasts_and_does_not_hold_up_the_verdict() {
+    let mut decider = decider(DecideConfig { dwell_ms: 100, ..PLAIN });
+    let mut see = |now, why: Option<Withheld>| {
+        let seen = why.map_or_else(|| Observation::Face(scores(0.9)), Observation::Unjudged);
+        let change = decider.observe(now, &seen)?;
+        Some((change.verdict.as_str().to_owned(), change.reason))
+    };
+    let uncertain = |why| Some(("uncertain".to_owned(), Some(why)));
+    assert_eq!(see(0, None), None);
+    assert_eq!(see(100, None), Some(("A".to_owned(), None)));
+    // Two reasons in turn: that the face is not judged is news all the same.
+    assert_eq!(see(150, Some(Withheld::Dark)), None);
+    assert_eq!(see(200, Some(Withheld::Blurred)), None);
+    assert_eq!(see(250, Some(Withheld::Dark)), uncertain(Withheld::Dark));
+    // Another reason is told when it has lasted.
+    assert_eq!(see(300, Some(Withheld::TurnedAway)), None);
+    assert_eq!(see(350, Some(Withheld::Dark)), None);
+    assert_eq!(see(400, Some(Withheld::TurnedAway)), None);
+    assert_eq!(see(500, Some(Withheld::TurnedAway)), uncertain(Withheld::TurnedAway));
+    assert_eq!(see(600, Some(Withheld::TurnedAway)), None);
+    assert_eq!(see(650, None), None);
+    assert_eq!(see(750, None), Some(("A".to_owned(), None)));
 }

@@ -354,8 +354,10 @@ impl Pipeline {
         self.face = id.or(self.face);
         let observation = match seen {
             None => Observation::NoFace,
-            Some(seen) if seen.withheld.is_some() => Observation::Unjudged,
-            Some(seen) => Observation::Face(seen.prediction.scores.clone()),
+            Some(seen) => match seen.withheld {
+                Some(why) => Observation::Unjudged(why),
+                None => Observation::Face(seen.prediction.scores.clone()),
+            },
         };
         self.decider.observe(time_ms, &observation)
     }
@@ -385,6 +387,7 @@ impl Pipeline {
             face: change.face(),
             emotion: change.verdict,
             confidence: change.confidence,
+            reason: change.reason,
         };
         self.sequence += 1;
         self.outputs.show(state, around.report)

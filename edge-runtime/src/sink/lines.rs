@@ -71,6 +71,7 @@ mod tests {
             emotion: Verdict::Uncertain,
             confidence: 0.0,
             face: true,
+            reason: None,
         }
     }
 

@@ -121,5 +121,6 @@ fn state(sequence: u64) -> State {
         emotion: Verdict::Emotion(Label::try_from(label).unwrap()),
         confidence: 0.75,
         face: true,
+        reason: None,
     }
 }

@@ -39,6 +39,7 @@ fn happy() -> State {
         emotion: Verdict::Emotion(Label::try_from("Happy").unwrap()),
         confidence: 1.0,
         face: true,
+        reason: None,
     }
 }
 

@@ -142,6 +142,7 @@ mod tests {
                 emotion: Verdict::Emotion(Label::try_from("Happy").unwrap()),
                 confidence: 1.0,
                 face: true,
+                reason: None,
             };
             self.sink.show(&state).unwrap();
         }

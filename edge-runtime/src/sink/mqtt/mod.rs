@@ -238,6 +238,7 @@ fn announcement(
         emotion: Verdict::Unknown,
         confidence: 0.0,
         face: false,
+        reason: None,
     };
     Announcement {
         discovery: match config.discovery {
