@@ -213,6 +213,7 @@ mod tests {
     use crate::clock::{Clock, SystemClock};
     use crate::source::camera::Camera;
     use crate::source::{Frame, FrameSource, Next};
+    use crate::testing::rounds;
 
     const WANTED: Wanted = Wanted {
         width: 64,
@@ -310,21 +311,56 @@ mod tests {
         fn sleep(&self, _: Duration) {}
     }
 
-    #[test]
-    fn a_child_that_hangs_is_killed_with_its_own_children() {
-        let fake = Fake::new("sleep 1000 & echo $! >> pids\nwait");
+    /// What a child that writes nothing is reported with.
+    fn hang(fake: &Fake) -> String {
         let mut camera = Camera::new(fake.driver(), Box::new(Hurried(std::cell::Cell::new(0))));
         let mut frame = Frame::default();
-        let error = loop {
+        loop {
             match camera.read(&mut frame) {
                 Ok(Next::Nothing) => {}
                 Ok(other) => panic!("{other:?}"),
-                Err(error) => break error.to_string(),
+                Err(error) => return error.to_string(),
             }
-        };
+        }
+    }
+
+    #[test]
+    fn a_child_that_hangs_is_killed_with_its_own_children() {
+        let fake = Fake::new("sleep 1000 & echo $! >> pids\nwait");
+        let error = hang(&fake);
         assert!(error.contains("no frame for"), "{error}");
         // The shell is reaped by us, its child by whoever adopts orphans.
         assert!(fake.alive() <= 1);
+    }
+
+    /// What the child is reported with after its last frame.
+    fn fault(fake: &Fake) -> String {
+        let mut driver = fake.driver();
+        driver.open().unwrap();
+        let mut bytes = Vec::new();
+        let error = loop {
+            if let Err(error) = outcome(&mut driver, &mut bytes) {
+                break error.to_string();
+            }
+        };
+        driver.close();
+        error
+    }
+
+    #[test]
+    fn children_that_fail_again_and_again_are_told_and_reaped() {
+        let dies = Fake::new("head -c 4608 /dev/zero\nexit 3");
+        let floods = Fake::new("yes 'a warning' | head -c 300000 >&2\nhead -c 4608 /dev/zero\nexit 4");
+        let hangs = Fake::new("exec sleep 1000");
+        for round in 0..rounds(6) {
+            let (fake, error, expected) = match round % 3 {
+                0 => (&dies, fault(&dies), "exit status: 3"),
+                1 => (&floods, fault(&floods), "exit status: 4"),
+                _ => (&hangs, hang(&hangs), "no frame for"),
+            };
+            assert!(error.contains(expected), "round {round}: {error}");
+            assert_eq!(fake.alive(), 0, "round {round}");
+        }
     }
 
     #[test]
