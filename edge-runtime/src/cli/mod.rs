@@ -5,6 +5,7 @@ mod bench;
 mod bundles;
 mod check_config;
 mod classify;
+mod cpu_clock;
 mod doctor;
 mod failure;
 mod film;

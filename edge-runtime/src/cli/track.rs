@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use edge_runtime::bundle::Bundle;
-use edge_runtime::clock::{Clock, SystemClock};
+use edge_runtime::clock::Clock;
 use edge_runtime::face::{Detector, DetectorConfig};
-use edge_runtime::predict::Predictor;
+use edge_runtime::predict::{Predictor, Threads};
 use edge_runtime::sink::{self, JsonLines};
 use edge_runtime::source::{Files, Frame, FrameSource, Input, Next, Repeat};
 use edge_runtime::stats::{Latencies, Stats};
@@ -18,6 +18,7 @@ use shared_model::emotion::ClassSet;
 use shared_model::image::Rect;
 use shared_model::message::Face;
 
+use super::cpu_clock::CpuClock;
 use super::failure::{Failure, code, source_code};
 use super::film::Film;
 use super::{Verbosity, open_bundle};
@@ -26,8 +27,11 @@ const AFTER: &str = "\
 One JSON line for each number that a face was given,
   {\"id\": 1, \"from\": 0, \"to\": 23, \"frames\": 24, \"withheld\": 0, \"breaks\": 0}
 and one for the film. There, `breaks` and `swaps` are measured against the detector, run over every frame on its own:
-a face that it goes on to find must stay followed and keep its number. Costs are means in milliseconds over the frames
-in which somebody was followed, searches included, as if they ran on the same core.";
+a face that it goes on to find must stay followed and keep its number, unless the policy follows one face and chose
+another (`handovers`). `found_after_ms` is the longest that somebody was there and nobody followed. Costs are means in
+milliseconds of the processor's time, on all cores together: `frame_ms` and its part `networks_ms` over the frames in
+which somebody was followed, searches included, `cost` is their ratio; `search_ms` over those that nobody was followed
+into.";
 
 /// Measures how faces are followed in a film
 #[derive(Debug, clap::Args)]
@@ -75,6 +79,7 @@ struct Summary {
     networks_ms: f64,
     /// Mean cost of such a frame over that of its networks.
     cost: f64,
+    /// Mean of the whole search in the other frames.
     search_ms: f64,
 }
 
@@ -109,10 +114,11 @@ struct Study {
     /// Sees every frame on its own.
     witness: Detector,
     quality: Quality,
-    clock: SystemClock,
-    stats: Stats,
+    clock: CpuClock,
     /// Whole frames in which somebody was followed from the frame before, and their networks alone.
     costs: (Latencies, Latencies),
+    /// Searches for whoever is there.
+    searches: Latencies,
     film: Option<Film>,
     frames: u64,
 }
@@ -130,13 +136,13 @@ impl Study {
         };
         Ok(Self {
             follower: Follower::new(config, Pace::Wait)?,
-            predictor: Predictor::load(bundle)?,
+            predictor: Predictor::load(bundle)?.on(Threads::One),
             classes: bundle.manifest().classes.clone(),
             witness: Detector::new(config.detector)?,
-            quality: Quality::default(),
-            clock: SystemClock::start(),
-            stats: Stats::default(),
+            quality: Quality::new(args.policy),
+            clock: CpuClock,
             costs: Default::default(),
+            searches: Latencies::default(),
             film: args
                 .annotate
                 .as_deref()
@@ -156,18 +162,16 @@ impl Study {
             .look(picture, frame.time_ms, &mut self.predictor, &self.clock, &mut stats)?;
         let took = self.clock.now().saturating_sub(start);
         let seen = self.follower.seen();
+        let [networks, crop] = [&stats.networks, &stats.crop].map(|all| all.mean() * all.count() as u32);
         if followed_before && !seen.is_empty() {
             self.costs.0.record(took);
-            self.costs
-                .1
-                .record(stats.networks.mean() * stats.networks.count() as u32);
-        }
-        if stats.find.count() > 0 {
-            self.stats.find.record(stats.find.mean());
+            self.costs.1.record(networks);
+        } else if !followed_before {
+            self.searches.record(took.saturating_sub(networks + crop));
         }
         let followed: Vec<Followed> = seen.iter().map(followed).collect();
         let visible: Vec<Rect> = self.witness.detect(picture).iter().map(|face| face.bounds).collect();
-        self.quality.frame(self.frames, &followed, &visible);
+        self.quality.frame((self.frames, frame.time_ms), &followed, &visible);
         self.frames += 1;
         if let Some(film) = &mut self.film {
             let faces = seen.iter().map(|seen| face(seen, &self.classes));
@@ -186,7 +190,7 @@ impl Study {
             frame_ms,
             networks_ms,
             cost: if networks_ms > 0.0 { frame_ms / networks_ms } else { 0.0 },
-            search_ms: ms(&self.stats.find),
+            search_ms: ms(&self.searches),
         }
     }
 }

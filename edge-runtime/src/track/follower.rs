@@ -20,8 +20,16 @@ const RETRY_MS: u64 = 100;
 /// A face that the detector has not found for longer is not judged.
 const UNCONFIRMED_MS: u64 = 600;
 
-/// Side of the surroundings that are searched for a followed face, in sides of its box.
-const SURROUNDINGS: f32 = 2.0;
+/// Side of the surroundings that are searched for a followed face, in sides of its box: the box follows the
+/// keypoints, and lies within some percent of the detector's.
+const SURROUNDINGS: f32 = 1.7;
+
+/// Side of the surroundings that are searched for a face that went astray: it holds every face that
+/// [`Tracks::checked`] takes for this one.
+const SEARCHED: f32 = 2.5;
+
+/// The smallest face that is searched in either, in sides of the box.
+const SMALLER: f32 = 0.75;
 
 /// A face in the last frame.
 #[derive(Debug, Clone)]
@@ -68,6 +76,14 @@ struct Now<'a> {
     predictor: &'a mut Predictor,
     clock: &'a dyn Clock,
     stats: &'a mut Stats,
+}
+
+/// What the networks see in a box, and what can be told of it without them.
+struct Judged {
+    prediction: Prediction,
+    /// Whether it looks like the frame before.
+    alike: bool,
+    withheld: Option<Withheld>,
 }
 
 impl Follower {
@@ -127,8 +143,10 @@ impl Follower {
         self.follow(&mut now)?;
         if self.tracks.live().is_empty() {
             self.settle(&mut now)?;
-            self.begin(Purpose::Anybody, &mut now)?;
-            self.settle(&mut now)?;
+            if self.tracks.live().is_empty() {
+                self.begin(Purpose::Anybody, &mut now)?;
+                self.settle(&mut now)?;
+            }
             self.follow(&mut now)?;
         }
         self.ask(&mut now)?;
@@ -149,49 +167,72 @@ impl Follower {
         Ok(())
     }
 
+    /// Where the networks see no face any more, or something else than before, the detector decides: it sets
+    /// the box back, or the track ends.
     fn follow_one(&mut self, track: &Track, now: &mut Now<'_>) -> Result<(), FollowError> {
+        let mut bounds = track.bounds;
+        let mut judged = self.judge(track.id, &bounds, now)?;
+        let mut plausible = shape::is_plausible(&judged.prediction.keypoints, &bounds);
+        if !plausible || !judged.alike {
+            if !self.is_there(track, now)? {
+                self.end(track.id, plausible, now.time_ms);
+                return Ok(());
+            }
+            bounds = self.tracks.set_back(track.id).unwrap_or(bounds);
+            judged = self.judge(track.id, &bounds, now)?;
+            plausible = shape::is_plausible(&judged.prediction.keypoints, &bounds);
+        }
+        let keypoints = &judged.prediction.keypoints;
+        if plausible {
+            self.tracks.moved(track.id, keypoints);
+            bounds = shape::bounds(keypoints);
+        }
+        let facing = plausible && shape::is_facing(keypoints);
+        let confirmed_ms = self.tracks.get(track.id).map_or(0, |track| track.confirmed_ms);
+        let unconfirmed = now.time_ms.saturating_sub(confirmed_ms) > UNCONFIRMED_MS;
+        let withheld = judged.withheld.or((!facing).then_some(Withheld::TurnedAway));
+        self.seen.push(Seen {
+            id: track.id,
+            bounds,
+            withheld: withheld.or(unconfirmed.then_some(Withheld::Unconfirmed)),
+            prediction: judged.prediction,
+        });
+        Ok(())
+    }
+
+    /// Ends the track of what the detector does not see. A face whose keypoints went astray may be back in a
+    /// moment; where another thing with good ones is, there was a cut, and nobody inherits the number.
+    fn end(&mut self, id: u32, plausible: bool, time_ms: u64) {
+        if plausible {
+            self.tracks.forget(id);
+        } else {
+            self.tracks.lose(id, time_ms);
+        }
+    }
+
+    /// Runs the networks on a box.
+    fn judge(&mut self, id: u32, bounds: &Rect, now: &mut Now<'_>) -> Result<Judged, FollowError> {
         let start = now.clock.now();
-        now.predictor.crop(now.frame, &now.predictor.crops(&track.bounds))?;
-        let look = look_of(&mut self.looks, track.id, &self.tracks);
-        let alike = look.at(now.frame, &track.bounds);
+        now.predictor.crop(now.frame, &now.predictor.crops(bounds))?;
+        let look = look_of(&mut self.looks, id, &self.tracks);
+        let alike = look.at(now.frame, bounds);
         let withheld = look.withheld();
         let cropped = now.clock.now();
         let prediction = now.predictor.run()?;
         now.stats.crop.record(cropped.saturating_sub(start));
         now.stats.networks.record(now.clock.now().saturating_sub(cropped));
-        if !shape::is_plausible(&prediction.keypoints, &track.bounds) {
-            self.tracks.lose(track.id, now.time_ms);
-            return Ok(());
-        }
-        if !alike && !self.is_there(track, now)? {
-            // Something else is where the face was: a cut, or the visitor has left.
-            self.tracks.forget(track.id);
-            return Ok(());
-        }
-        self.tracks.moved(track.id, &prediction.keypoints);
-        let confirmed_ms = self.tracks.get(track.id).map_or(0, |track| track.confirmed_ms);
-        let unconfirmed = now.time_ms.saturating_sub(confirmed_ms) > UNCONFIRMED_MS;
-        self.seen.push(Seen {
-            id: track.id,
-            bounds: shape::bounds(&prediction.keypoints),
-            withheld: withheld
-                .or_else(|| (!shape::is_facing(&prediction.keypoints)).then_some(Withheld::TurnedAway))
-                .or(unconfirmed.then_some(Withheld::Unconfirmed)),
+        Ok(Judged {
             prediction,
-        });
-        Ok(())
+            alike,
+            withheld,
+        })
     }
 
     /// Asks the detector, and waits, whether a face is where this one should be.
     fn is_there(&mut self, track: &Track, now: &mut Now<'_>) -> Result<bool, FollowError> {
         self.settle(now)?;
-        self.begin(Purpose::Check(track.id), now)?;
-        self.settle(now)?;
-        let confirmed = self
-            .tracks
-            .get(track.id)
-            .is_some_and(|track| track.confirmed_ms == now.time_ms);
-        Ok(confirmed)
+        self.begin(Purpose::Astray(track.id), now)?;
+        self.settle(now)
     }
 
     /// Starts the search that is due, if the detector is free.
@@ -200,64 +241,86 @@ impl Follower {
         if self.search.is_busy() {
             return Ok(());
         }
-        let due = |track: &&Track| {
-            let missed = track.asked_ms > track.confirmed_ms;
-            now.time_ms.saturating_sub(track.asked_ms) >= if missed { RETRY_MS } else { CHECK_MS }
-        };
-        let check = self.tracks.live().iter().filter(due).min_by_key(|track| track.asked_ms);
-        let purpose = if self.unsearched > self.config.search_every {
-            Purpose::Anybody
-        } else if let Some(track) = check {
-            Purpose::Check(track.id)
-        } else {
+        let Some(purpose) = self.due(now.time_ms) else {
             return Ok(());
         };
         self.begin(purpose, now)?;
         match self.pace {
-            Pace::Wait => self.settle(now),
+            Pace::Wait => self.settle(now).map(drop),
             Pace::Background => Ok(()),
         }
+    }
+
+    /// What the detector is to do now, if anything.
+    fn due(&self, now_ms: u64) -> Option<Purpose> {
+        let due = |track: &&Track| {
+            let missed = track.asked_ms > track.confirmed_ms;
+            now_ms.saturating_sub(track.asked_ms) >= if missed { RETRY_MS } else { CHECK_MS }
+        };
+        if self.unsearched > self.config.search_every && self.rival_px().is_some() {
+            return Some(Purpose::Anybody);
+        }
+        let check = self.tracks.live().iter().filter(due).min_by_key(|track| track.asked_ms);
+        let check = check.map(|track| Purpose::Check(track.id));
+        check.or_else(|| self.tracks.sought(now_ms, RETRY_MS).map(Purpose::Astray))
+    }
+
+    /// Side of the smallest face that is worth a search of the whole region.
+    fn rival_px(&self) -> Option<f32> {
+        self.tracks.rival_px(self.config.detector.min_face_px)
     }
 
     fn begin(&mut self, purpose: Purpose, now: &mut Now<'_>) -> Result<(), FollowError> {
         let (area, min_face_px) = match purpose {
             Purpose::Anybody => {
                 self.unsearched = 0;
-                (now.region, self.config.detector.min_face_px)
+                let least = self.config.detector.min_face_px;
+                (now.region, self.rival_px().unwrap_or(least))
             }
-            Purpose::Check(id) => {
-                let Some(track) = self.tracks.get_mut(id) else {
+            Purpose::Check(id) | Purpose::Astray(id) => {
+                let Some(bounds) = self.tracks.ask(id, now.time_ms) else {
                     return Ok(());
                 };
-                track.asked_ms = now.time_ms;
-                let Rect { x, y, w, h } = track.bounds;
-                let margin = (SURROUNDINGS - 1.0) / 2.0;
-                let area = Rect {
-                    x: x - margin * w,
-                    y: y - margin * h,
-                    w: SURROUNDINGS * w,
-                    h: SURROUNDINGS * h,
+                let sides = if matches!(purpose, Purpose::Check(_)) {
+                    SURROUNDINGS
+                } else {
+                    SEARCHED
                 };
-                (area, 0.7 * w)
+                (surroundings(&bounds, sides), SMALLER * bounds.w)
             }
         };
         Ok(self.search.begin(now.frame, &area, min_face_px, purpose)?)
     }
 
-    /// Waits for a search that is under way, and learns from it.
-    fn settle(&mut self, now: &mut Now<'_>) -> Result<(), FollowError> {
-        if let Some(found) = self.search.wait()? {
-            self.learn(&found, now);
-        }
-        Ok(())
+    /// Waits for a search that is under way, and learns from it; gives whether it confirmed a face.
+    fn settle(&mut self, now: &mut Now<'_>) -> Result<bool, FollowError> {
+        let found = self.search.wait()?;
+        Ok(found.is_some_and(|found| self.learn(&found, now)))
     }
 
-    fn learn(&mut self, found: &Found, now: &mut Now<'_>) {
+    /// Gives whether the face that was looked for is confirmed.
+    fn learn(&mut self, found: &Found, now: &mut Now<'_>) -> bool {
         now.stats.find.record(found.took);
         match found.purpose {
-            Purpose::Anybody => self.tracks.found(&found.faces, &now.region, now.time_ms),
-            Purpose::Check(id) => self.tracks.checked(id, &found.faces, now.time_ms),
+            Purpose::Check(id) | Purpose::Astray(id) if self.tracks.get(id).is_some() => {
+                self.tracks.checked(id, &found.faces, now.time_ms)
+            }
+            Purpose::Anybody | Purpose::Check(_) | Purpose::Astray(_) => {
+                self.tracks.found(&found.faces, &now.region, now.time_ms);
+                false
+            }
         }
+    }
+}
+
+/// A box of so many sides around another one.
+fn surroundings(bounds: &Rect, sides: f32) -> Rect {
+    let margin = (sides - 1.0) / 2.0;
+    Rect {
+        x: bounds.x - margin * bounds.w,
+        y: bounds.y - margin * bounds.h,
+        w: sides * bounds.w,
+        h: sides * bounds.h,
     }
 }
 
@@ -275,3 +338,6 @@ fn look_of<'a>(looks: &'a mut [(u32, Look)], id: u32, tracks: &Tracks) -> &'a mu
     });
     &mut looks[at].1
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,6 +9,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use shared_model::image::Rect;
 
+use super::Policy;
+
 /// Two boxes that share this much of the union are the same face.
 const SAME: f32 = 0.3;
 
@@ -51,18 +53,26 @@ pub struct Totals {
     pub followed: u64,
     /// Times that the detector went on to find a face which was no longer followed.
     pub breaks: u64,
+    /// Times that a policy which follows one face chose another one.
+    pub handovers: u64,
     /// Times that a face got another number while the detector went on to find it.
     pub swaps: u64,
     /// Faces that were followed where the detector found none: turned away, half hidden, or gone.
     pub unseen: u64,
+    /// Longest time in milliseconds of the film from a frame in which the detector found somebody while nobody
+    /// was followed to the frame from which somebody was.
+    pub found_after_ms: u64,
 }
 
 /// Takes in one frame after another.
 #[derive(Debug, Default)]
 pub struct Quality {
     spans: BTreeMap<u32, Span>,
+    policy: Policy,
     chains: Vec<Chain>,
     totals: Totals,
+    /// Since when somebody is there whom nobody follows.
+    waiting_ms: Option<u64>,
 }
 
 /// A face that the detector found in every frame so far.
@@ -74,9 +84,18 @@ struct Chain {
 }
 
 impl Quality {
-    /// Takes in a frame: what was followed, and what the detector finds in it on its own.
-    pub fn frame(&mut self, number: u64, followed: &[Followed], visible: &[Rect]) {
+    /// Nothing yet of faces that are followed by this policy.
+    pub fn new(policy: Policy) -> Self {
+        Self {
+            policy,
+            ..Self::default()
+        }
+    }
+
+    /// Takes in a frame: its number and time, what was followed, and what the detector finds in it on its own.
+    pub fn frame(&mut self, (number, time_ms): (u64, u64), followed: &[Followed], visible: &[Rect]) {
         self.totals.frames += 1;
+        self.wait(time_ms, followed, visible);
         for face in followed {
             self.extend(number, face);
         }
@@ -94,6 +113,14 @@ impl Quality {
     /// The counts so far.
     pub fn totals(&self) -> Totals {
         self.totals
+    }
+
+    fn wait(&mut self, time_ms: u64, followed: &[Followed], visible: &[Rect]) {
+        if let Some(since) = self.waiting_ms.filter(|_| !followed.is_empty()) {
+            self.totals.found_after_ms = self.totals.found_after_ms.max(time_ms.saturating_sub(since));
+        }
+        let alone = followed.is_empty() && !visible.is_empty();
+        self.waiting_ms = alone.then(|| self.waiting_ms.unwrap_or(time_ms));
     }
 
     fn extend(&mut self, number: u64, face: &Followed) {
@@ -126,6 +153,7 @@ impl Quality {
         self.totals.visible += 1;
         self.totals.followed += u64::from(id.is_some());
         match (before, id) {
+            (Some(_), None) if self.policy != Policy::All && !followed.is_empty() => self.totals.handovers += 1,
             (Some(_), None) => self.totals.breaks += 1,
             (Some(before), Some(id)) if before != id => self.totals.swaps += 1,
             _ => {}
@@ -158,10 +186,14 @@ mod tests {
 
     #[test]
     fn moving_faces_that_keep_their_numbers_have_neither_breaks_nor_swaps() {
-        let mut quality = Quality::default();
+        let mut quality = Quality::new(Policy::All);
         for frame in 0..20u8 {
             let (a, b) = (f32::from(frame), 100.0 - f32::from(frame));
-            quality.frame(u64::from(frame), &[face(1, a), face(9, b)], &[bounds(a), bounds(b)]);
+            quality.frame(
+                (u64::from(frame), 0),
+                &[face(1, a), face(9, b)],
+                &[bounds(a), bounds(b)],
+            );
         }
         let totals = quality.totals();
         assert_eq!(
@@ -174,24 +206,38 @@ mod tests {
 
     #[test]
     fn numbers_that_change_places_are_two_swaps() {
-        let mut quality = Quality::default();
+        let mut quality = Quality::new(Policy::All);
         let visible = [bounds(0.0), bounds(50.0)];
-        quality.frame(0, &[face(1, 0.0), face(2, 50.0)], &visible);
-        quality.frame(1, &[face(2, 0.0), face(1, 50.0)], &visible);
+        quality.frame((0, 0), &[face(1, 0.0), face(2, 50.0)], &visible);
+        quality.frame((1, 100), &[face(2, 0.0), face(1, 50.0)], &visible);
         assert_eq!(quality.totals().swaps, 2);
     }
 
     #[test]
     fn a_face_that_is_no_longer_followed_is_a_break_and_one_nobody_sees_is_told() {
-        let mut quality = Quality::default();
-        quality.frame(0, &[face(1, 0.0)], &[bounds(0.0)]);
-        quality.frame(1, &[], &[bounds(0.0)]);
-        quality.frame(2, &[], &[bounds(0.0)]);
-        quality.frame(3, &[face(1, 0.0)], &[bounds(1.0)]);
-        quality.frame(4, &[face(1, 0.0)], &[]);
+        let mut quality = Quality::new(Policy::All);
+        quality.frame((0, 0), &[face(1, 0.0)], &[bounds(0.0)]);
+        quality.frame((1, 100), &[], &[bounds(0.0)]);
+        quality.frame((2, 200), &[], &[bounds(0.0)]);
+        quality.frame((3, 300), &[face(1, 0.0)], &[bounds(1.0)]);
+        quality.frame((4, 400), &[face(1, 0.0)], &[]);
         let totals = quality.totals();
         assert_eq!((totals.breaks, totals.swaps, totals.unseen), (1, 0, 1));
+        assert_eq!((totals.handovers, totals.found_after_ms), (0, 200));
         let span = quality.spans().next().unwrap();
         assert_eq!((span.from, span.to, span.frames, span.breaks), (0, 4, 3, 1));
+    }
+
+    #[test]
+    fn a_policy_of_one_face_that_chooses_another_hands_over_and_breaks_when_it_follows_nobody() {
+        let visible = [bounds(0.0), bounds(50.0)];
+        for (policy, expected) in [(Policy::Largest, (1, 1)), (Policy::All, (2, 0))] {
+            let mut quality = Quality::new(policy);
+            quality.frame((0, 0), &[face(1, 0.0)], &visible);
+            quality.frame((1, 100), &[face(2, 50.0)], &visible);
+            quality.frame((2, 200), &[], &visible);
+            let totals = quality.totals();
+            assert_eq!((totals.breaks, totals.handovers), expected, "{policy:?}");
+        }
     }
 }

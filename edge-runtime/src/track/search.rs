@@ -51,6 +51,8 @@ pub(super) enum Purpose {
     Anybody,
     /// Whether the face with this number is still there.
     Check(u32),
+    /// Whether the face with this number, which is not where it was, is near by.
+    Astray(u32),
 }
 
 /// What was found, in pixels of the frame.

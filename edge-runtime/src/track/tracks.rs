@@ -51,6 +51,18 @@ impl Policy {
             Self::Largest | Self::Centre | Self::First => 1,
         }
     }
+
+    /// Side of the smallest face, from `min_face_px` on, that can still change who is followed; `None` if
+    /// none can. What cannot matter is not searched: the smaller the faces, the dearer the search.
+    fn rival_px(self, live: &[Track], min_face_px: f32) -> Option<f32> {
+        match (self, live) {
+            (_, []) | (Self::Centre, _) => Some(min_face_px),
+            (Self::First, _) => None,
+            // Smaller ones than it must be, so that the one that counts is seen as well.
+            (Self::Largest, [track, ..]) => Some(min_face_px.max(0.8 * track.bounds.w)),
+            (Self::All, live) => (live.len() < MAX_FACES).then_some(min_face_px),
+        }
+    }
 }
 
 /// A face that is followed.
@@ -64,6 +76,8 @@ pub struct Track {
     pub confirmed_ms: u64,
     /// When the detector was last asked.
     pub(super) asked_ms: u64,
+    /// Where the detector found it last.
+    detected: Rect,
 }
 
 /// A face that was lost a while ago.
@@ -72,6 +86,8 @@ struct Lost {
     id: u32,
     bounds: Rect,
     at_ms: u64,
+    /// When the detector was last asked for it.
+    asked_ms: u64,
 }
 
 /// All faces that are followed.
@@ -99,6 +115,11 @@ impl Tracks {
     /// Who is followed.
     pub fn live(&self) -> &[Track] {
         &self.live
+    }
+
+    /// Side of the smallest face that is worth a search while these are followed; `None` if none is.
+    pub(super) fn rival_px(&self, min_face_px: f32) -> Option<f32> {
+        self.policy.rival_px(&self.live, min_face_px)
     }
 
     /// The face that counts.
@@ -132,6 +153,7 @@ impl Tracks {
                 id,
                 bounds: track.bounds,
                 at_ms: now_ms,
+                asked_ms: now_ms,
             });
         }
     }
@@ -141,14 +163,44 @@ impl Tracks {
         self.take(id);
     }
 
-    /// What the detector found around a face: nothing, or where. Long unconfirmed ones end.
-    pub fn checked(&mut self, id: u32, faces: &[Detection], now_ms: u64) {
-        let Some(track) = self.get_mut(id) else { return };
-        match best(faces, &track.bounds) {
+    /// The lost face that is to be searched next where it was: one that nobody has asked for during `pause_ms`,
+    /// if there is room for it.
+    pub(super) fn sought(&self, now_ms: u64, pause_ms: u64) -> Option<u32> {
+        let due = |lost: &&Lost| now_ms.saturating_sub(lost.asked_ms) >= pause_ms;
+        let lost = self.lost.iter().filter(due).min_by_key(|lost| lost.asked_ms);
+        lost.filter(|_| self.live.len() < self.policy.limit())
+            .map(|lost| lost.id)
+    }
+
+    /// Notes that the detector is asked for a face, followed or lost; gives where it is or was.
+    pub(super) fn ask(&mut self, id: u32, now_ms: u64) -> Option<Rect> {
+        if let Some(track) = self.get_mut(id) {
+            track.asked_ms = now_ms;
+            return Some(track.bounds);
+        }
+        let lost = self.lost.iter_mut().find(|lost| lost.id == id)?;
+        lost.asked_ms = now_ms;
+        Some(lost.bounds)
+    }
+
+    /// Sets a box back to where the detector found its face last.
+    pub(super) fn set_back(&mut self, id: u32) -> Option<Rect> {
+        let track = self.get_mut(id)?;
+        track.bounds = track.detected;
+        Some(track.bounds)
+    }
+
+    /// What the detector found around a face: nothing, or where; gives whether it is there, or near by. Long
+    /// unconfirmed ones end.
+    pub fn checked(&mut self, id: u32, faces: &[Detection], now_ms: u64) -> bool {
+        let Some(track) = self.get_mut(id) else { return false };
+        let face = best(faces, &track.bounds).or_else(|| next_to(faces, &track.bounds));
+        match face {
             Some(face) => track.confirm(face, now_ms),
             None if now_ms.saturating_sub(track.confirmed_ms) > UNCONFIRMED_MS => self.forget(id),
             None => {}
         }
+        face.is_some()
     }
 
     /// What the detector found in the whole region.
@@ -242,6 +294,7 @@ impl Tracks {
             bounds: face.bounds,
             confirmed_ms: now_ms,
             asked_ms: now_ms,
+            detected: face.bounds,
         });
     }
 
@@ -259,7 +312,7 @@ impl Tracks {
         };
     }
 
-    pub(super) fn get_mut(&mut self, id: u32) -> Option<&mut Track> {
+    fn get_mut(&mut self, id: u32) -> Option<&mut Track> {
         self.live.iter_mut().find(|track| track.id == id)
     }
 
@@ -273,6 +326,7 @@ impl Track {
     fn confirm(&mut self, face: &Detection, now_ms: u64) {
         self.confirmed_ms = now_ms;
         self.asked_ms = now_ms;
+        self.detected = face.bounds;
         if self.bounds.overlap(&face.bounds) < DRIFTED {
             self.bounds = face.bounds;
         }
@@ -283,6 +337,13 @@ fn best<'a>(faces: &'a [Detection], bounds: &Rect) -> Option<&'a Detection> {
     let share = |face: &Detection| face.bounds.overlap(bounds);
     let best = faces.iter().max_by(|a, b| share(a).total_cmp(&share(b)));
     best.filter(|face| share(face) >= SAME)
+}
+
+/// The face next to a box, if it can have gone there within a frame or two.
+fn next_to<'a>(faces: &'a [Detection], bounds: &Rect) -> Option<&'a Detection> {
+    let away = |face: &&Detection| distance(&face.bounds, bounds);
+    let faces = faces.iter().filter(|face| near(bounds, &face.bounds));
+    faces.min_by(|a, b| away(a).total_cmp(&away(b)))
 }
 
 /// A square of this side with the same centre.

@@ -161,3 +161,63 @@ fn faces_outside_the_region_do_not_count() {
     tracks.tidy(&half, 10);
     assert_eq!((ids(&tracks), tracks.counting()), (vec![], None));
 }
+
+#[test]
+fn only_faces_that_can_change_who_is_followed_are_searched() {
+    let faces = [at(100.0, 100.0, 80.0), at(300.0, 100.0, 60.0)];
+    for (policy, expected) in [
+        (Policy::Largest, Some(64.0)),
+        (Policy::Centre, Some(20.0)),
+        (Policy::First, None),
+        (Policy::All, Some(20.0)),
+    ] {
+        assert_eq!(seen(policy, &[]).rival_px(20.0), Some(20.0), "{policy:?}");
+        assert_eq!(seen(policy, &faces).rival_px(20.0), expected, "{policy:?}");
+    }
+    assert_eq!(seen(Policy::Largest, &faces).rival_px(70.0), Some(70.0));
+    let many: Vec<Detection> = (0..8).map(|n| at(30.0 + 50.0 * n as f32, 100.0, 40.0)).collect();
+    assert_eq!(seen(Policy::All, &many).rival_px(20.0), None, "nobody else has room");
+}
+
+#[test]
+fn a_lost_face_is_sought_again_and_again_while_there_is_room_for_it() {
+    let mut tracks = seen(Policy::All, &[at(100.0, 100.0, 80.0), at(300.0, 100.0, 60.0)]);
+    tracks.lose(2, 50);
+    assert_eq!((tracks.sought(149, 100), tracks.sought(150, 100)), (None, Some(2)));
+    assert_eq!(tracks.ask(2, 150), Some(at(300.0, 100.0, 60.0).bounds));
+    assert_eq!((tracks.sought(249, 100), tracks.sought(250, 100)), (None, Some(2)));
+    tracks.tidy(&REGION, 1051);
+    assert_eq!(tracks.sought(1051, 100), None, "not for ever");
+    let mut one = seen(Policy::Largest, &[at(100.0, 100.0, 80.0)]);
+    one.lose(1, 0);
+    one.found(&[at(500.0, 100.0, 80.0)], &REGION, 10);
+    assert_eq!(one.sought(200, 100), None, "another one has its place");
+}
+
+#[test]
+fn a_box_is_set_back_to_where_the_detector_found_it() {
+    let mut tracks = seen(Policy::Largest, &[at(100.0, 100.0, 80.0)]);
+    assert!(tracks.checked(1, &[at(106.0, 100.0, 80.0)], 10));
+    assert!(!tracks.checked(1, &[at(400.0, 100.0, 80.0)], 20));
+    assert_eq!(tracks.set_back(1), Some(at(106.0, 100.0, 80.0).bounds));
+    assert_eq!(tracks.set_back(2), None);
+}
+
+#[test]
+fn a_face_that_went_fast_is_found_next_to_its_box() {
+    for (x, side, there) in [
+        (155.0, 80.0, true),
+        (45.0, 90.0, true),
+        (165.0, 80.0, false),
+        (150.0, 150.0, false),
+    ] {
+        let mut tracks = seen(Policy::Largest, &[at(100.0, 100.0, 80.0)]);
+        let face = at(x, 100.0, side);
+        assert_eq!(
+            tracks.checked(1, &[at(400.0, 100.0, 80.0), face], 10),
+            there,
+            "{face:?}"
+        );
+        assert_eq!(tracks.get(1).unwrap().bounds == face.bounds, there);
+    }
+}
