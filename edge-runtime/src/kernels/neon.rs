@@ -70,8 +70,10 @@ unsafe fn tile<const M: usize>(job: &mut Job<'_>, pixel: usize, panel: usize) {
             }
         }
     }
-    for (row, sums) in sums.iter().enumerate() {
-        job.finish(pixel + row, panel, &totals(sums));
+    // A copy in memory, so that the sums themselves are never looked up by a number and can stay in registers.
+    let totals = sums.map(|sums| totals(&sums));
+    for (row, totals) in totals.iter().enumerate() {
+        job.finish(pixel + row, panel, totals);
     }
 }
 
