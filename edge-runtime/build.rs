@@ -1,7 +1,7 @@
 //! Takes the face detector's model out of the package of the `rustface` crate.
 //!
 //! The model belongs to that package and is not copied into this repository: cargo says where the
-//! package lies, and the file goes to `OUT_DIR`, from where `face.rs` includes it.
+//! package lies, and the file goes to `OUT_DIR`, from where `face.rs` includes it. Tests take the package's photograph.
 
 use std::env;
 use std::error::Error;
@@ -24,7 +24,9 @@ fn main() -> ExitCode {
 }
 
 fn copy_model() -> Result<(), Box<dyn Error>> {
-    let model = package_dir()?.join(MODEL);
+    let package = package_dir()?;
+    println!("cargo:rustc-env=DETECTOR_PACKAGE={}", package.display());
+    let model = package.join(MODEL);
     println!("cargo:rerun-if-changed={}", model.display());
     let to = Path::new(&env::var("OUT_DIR")?).join("face_detector.bin");
     fs::copy(&model, &to).map_err(|error| format!("{}: {error}", model.display()))?;

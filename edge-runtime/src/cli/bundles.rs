@@ -1,25 +1,33 @@
 //! The bundles of a run: which one it starts with, and which it swaps to.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use edge_runtime::clock::{Clock, SystemClock};
 use edge_runtime::config::Config;
 use edge_runtime::decide::DecideConfig;
 use edge_runtime::pipeline::{Progress, Swap};
 use edge_runtime::predict::Threads;
+use edge_runtime::service::Vital;
 use edge_runtime::update::{Counts, Keeper, Networks};
 use shared_model::emotion::ClassSet;
 
 use super::Verbosity;
 use super::agent::Agent;
 use super::failure::{Failure, code};
+use super::sinks::Shared;
 
 /// How often a new bundle is looked for, and one on trial judged.
 const PERIOD: Duration = Duration::from_secs(1);
+
+/// Signs of life within a period.
+const BEATS: u32 = 4;
+
+/// Longest time that one look may take: a new bundle is loaded and tried in it, while the old one runs.
+const LOOK: Duration = Duration::from_secs(30);
 
 /// Chooses bundles; nothing but the configured bundle where the configuration has no [update].
 pub(super) struct Bundles {
@@ -69,7 +77,7 @@ impl Bundles {
         self,
         config: &Config,
         classes: ClassSet,
-        progress: Arc<Progress>,
+        shared: &Shared,
         agent: Option<Agent>,
     ) -> Result<(Watcher, Receiver<Swap>), Failure> {
         let (sender, swaps) = channel();
@@ -77,20 +85,23 @@ impl Bundles {
         let Some(keeper) = self.keeper else {
             return Ok((Watcher { stop, thread: None }, swaps));
         };
+        let pulse = Arc::new(Pulse::new());
         let job = Job {
             keeper,
             agent,
+            pulse: Arc::clone(&pulse),
             verbosity: self.verbosity,
             decide: config.decide.0,
             threads: config.threads,
             classes,
-            progress,
+            progress: Arc::clone(&shared.progress),
             stop: Arc::clone(&stop),
         };
         let thread = thread::Builder::new()
             .name("bundles".to_owned())
             .spawn(move || job.work(&sender))
             .map_err(|error| Failure::new(code::INTERNAL, error))?;
+        shared.vitals.add(Vital::new("bundles", move || pulse.count()));
         let thread = Some(thread);
         Ok((Watcher { stop, thread }, swaps))
     }
@@ -131,9 +142,54 @@ pub(super) enum Outcome {
     Failed,
 }
 
+/// Signs of life of the thread.
+struct Pulse {
+    start: Instant,
+    beats: AtomicU64,
+    /// When the look began that is under way, in milliseconds since the start; 0 while none is.
+    look_ms: AtomicU64,
+}
+
+impl Pulse {
+    fn new() -> Self {
+        Self {
+            start: Instant::now(),
+            beats: AtomicU64::new(0),
+            look_ms: AtomicU64::new(0),
+        }
+    }
+
+    fn now_ms(&self) -> u64 {
+        self.start.elapsed().as_millis() as u64 + 1
+    }
+
+    fn begin_look(&self) {
+        self.look_ms.store(self.now_ms(), Ordering::Relaxed);
+    }
+
+    fn end_look(&self) {
+        self.look_ms.store(0, Ordering::Relaxed);
+    }
+
+    fn beat(&self) {
+        self.beats.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Grows while the thread works, a look that takes its time included.
+    fn count(&self) -> u64 {
+        let beats = self.beats.load(Ordering::Relaxed);
+        let ran_ms = match self.look_ms.load(Ordering::Relaxed) {
+            0 => 0,
+            began => self.now_ms() - began,
+        };
+        beats + ran_ms.min(LOOK.as_millis() as u64)
+    }
+}
+
 struct Job {
     keeper: Keeper,
     agent: Option<Agent>,
+    pulse: Arc<Pulse>,
     verbosity: Verbosity,
     decide: DecideConfig,
     threads: Threads,
@@ -159,6 +215,7 @@ impl Job {
                 judged: self.progress.inferred(),
                 failed: self.progress.failed(),
             };
+            self.pulse.begin_look();
             let next = self.keeper.tick(clock.now(), counts, &self.classes, &mut report);
             if let Some(Networks { bundle, predictor }) = next {
                 let swap = Swap {
@@ -172,8 +229,43 @@ impl Job {
             if let Some(agent) = &mut self.agent {
                 agent.tick(clock.now(), self.keeper.offer(), &mut report);
             }
-            thread::park_timeout(PERIOD);
+            self.pulse.end_look();
+            self.pause();
         }
         self.keeper
+    }
+
+    fn pause(&self) {
+        for _ in 0..BEATS {
+            self.pulse.beat();
+            if !self.stop.load(Ordering::Relaxed) {
+                thread::park_timeout(PERIOD / BEATS);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_look_may_take_long_but_not_for_ever() {
+        let pulse = Pulse::new();
+        assert_eq!(pulse.count(), pulse.count());
+        pulse.beat();
+        assert_eq!(pulse.count(), 1);
+        pulse.begin_look();
+        let now_ms = pulse.now_ms();
+        while pulse.now_ms() < now_ms + 3 {}
+        assert!(pulse.count() >= 3);
+        let early = Pulse {
+            start: Instant::now().checked_sub(2 * LOOK).unwrap(),
+            beats: AtomicU64::new(7),
+            look_ms: AtomicU64::new(1),
+        };
+        assert_eq!(early.count(), 7 + LOOK.as_millis() as u64);
+        early.end_look();
+        assert_eq!(early.count(), 7);
     }
 }

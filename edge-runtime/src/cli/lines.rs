@@ -4,7 +4,7 @@ use std::io;
 use std::process::ExitCode;
 
 use edge_runtime::config::{Config, GpioBackend, GpioConfig};
-use edge_runtime::sink::gpio::{Gpio, GpioError, LogGpio, Output, Polarity};
+use edge_runtime::sink::gpio::{Gpio, GpioError, Lamp, LogGpio, Output, Polarity};
 
 use super::Verbosity;
 use super::failure::{Failure, code};
@@ -31,16 +31,33 @@ pub(crate) fn main(args: &Args, verbosity: Verbosity) -> Result<ExitCode, Failur
         safe: polarity.safe(),
     });
     // Opening is driving: the lines have their safe levels from the first moment.
-    open(gpio, &outputs.collect::<Vec<_>>())?;
+    open(&gpio.backend, &outputs.collect::<Vec<_>>())?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// Takes the lines and drives each to its safe level.
-pub(crate) fn open(config: &GpioConfig, outputs: &[Output]) -> Result<Box<dyn Gpio>, Failure> {
-    match &config.backend {
+pub(crate) fn open(backend: &GpioBackend, outputs: &[Output]) -> Result<Box<dyn Gpio>, Failure> {
+    match backend {
         GpioBackend::Log => opened(LogGpio::open(io::stderr(), outputs)),
         backend => hardware(backend, outputs),
     }
+}
+
+/// What a lamp hangs on: lamps that differ here are different lamps.
+pub(crate) fn lamp_wiring(config: &Config) -> Option<(&GpioBackend, (u32, Polarity))> {
+    let gpio: &GpioConfig = config.sink.gpio.as_ref()?;
+    Some((&gpio.backend, gpio.lamp()?))
+}
+
+/// Lights the lamp, if the configuration has one.
+pub(crate) fn lamp(config: &Config) -> Result<Option<Lamp>, Failure> {
+    let Some((backend, (pin, polarity))) = lamp_wiring(config) else {
+        return Ok(None);
+    };
+    let safe = polarity.safe();
+    let gpio = open(backend, &[Output { pin, safe }])?;
+    let lit = Lamp::light(gpio, pin, polarity);
+    lit.map(Some).map_err(|error| Failure::new(code::UNAVAILABLE, error))
 }
 
 fn opened<G: Gpio + 'static>(gpio: Result<G, GpioError>) -> Result<Box<dyn Gpio>, Failure> {

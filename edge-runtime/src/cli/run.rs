@@ -24,6 +24,7 @@ use super::agent::Agent;
 use super::bundles::{Bundles, Outcome};
 use super::failure::{Failure, code, source_code};
 use super::input::{source, timing, watch};
+use super::lines;
 use super::sinks::{Shared, sinks};
 
 const AFTER: &str = "\
@@ -35,7 +36,7 @@ frames and the latencies.";
 /// Watches a source, decides over time, and signals what holds
 ///
 /// Ends with the source, or on SIGINT or SIGTERM, and leaves every line at its safe level. On SIGHUP it takes up the
-/// changed configuration; a camera that stays the same stays open.
+/// changed configuration; a camera that stays the same stays open, and the lamp lit.
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER)]
 pub(crate) struct Args {
@@ -60,6 +61,8 @@ pub(crate) fn main(args: &Args, verbosity: Verbosity) -> Result<ExitCode, Failur
     let mut service = Service::start(Arc::clone(&shared.vitals), move || progress.inferred() > 0)
         .map_err(|error| Failure::new(code::INTERNAL, error))?;
     measure(&config, &shared.progress)?;
+    // Before the camera, so that it goes out after it.
+    let mut lamp = lines::lamp(&config)?;
     let mut camera = Held::new(source(&config.source)?);
     loop {
         let agent = Agent::new(&config, &args.config, &shared.updates);
@@ -75,6 +78,11 @@ pub(crate) fn main(args: &Args, verbosity: Verbosity) -> Result<ExitCode, Failur
                 // The same camera goes on; only another one is opened anew.
                 if new.source != config.source {
                     camera = Held::new(source(&new.source)?);
+                }
+                if lines::lamp_wiring(&new) != lines::lamp_wiring(&config) {
+                    // Let go first: the same line may be wired the other way now.
+                    drop(lamp.take());
+                    lamp = lines::lamp(&new)?;
                 }
                 config = new;
             }
@@ -113,7 +121,7 @@ fn run(
 ) -> Result<ExitCode, Failure> {
     let mut bundles = Bundles::new(config, verbosity);
     let stages = stages(config, bundles.start(config)?, shared)?;
-    let (watcher, swaps) = bundles.watch(config, stages.classes.clone(), Arc::clone(&shared.progress), agent)?;
+    let (watcher, swaps) = bundles.watch(config, stages.classes.clone(), shared, agent)?;
     let mut pipeline = Pipeline::new(stages).swapping(swaps);
     // A source without a single frame is an error of the source, not a run without faces.
     let mut first = None;

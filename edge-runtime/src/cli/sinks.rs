@@ -84,7 +84,7 @@ pub(crate) fn sinks(config: &Config, classes: &ClassSet, shared: &Shared) -> Res
     Ok(sinks)
 }
 
-/// Capture, inference and output; while a switch holds them up, the loop alone.
+/// Capture, inference, the detector beside them, and output; while a switch holds them up, the loop alone.
 fn stages(shared: &Shared) -> Vec<Vital> {
     let vital = |name: &'static str, count: fn(&Progress) -> u64| {
         let (progress, beats) = (Arc::clone(&shared.progress), Arc::clone(&shared.beats));
@@ -100,6 +100,7 @@ fn stages(shared: &Shared) -> Vec<Vital> {
     vec![
         vital("capture", Progress::captured),
         vital("inference", Progress::inferred),
+        vital("detector", Progress::searched),
         vital("output", Progress::output),
     ]
 }
@@ -116,8 +117,8 @@ fn gpio_sink(config: &GpioConfig, classes: &ClassSet, shared: &Shared) -> Result
         })
         .collect();
     let own_lines = own_lines?;
-    let gpio = lines::open(config, &outputs(&own_lines, config.lamp()))?;
-    let panel = Panel::new(gpio, own_lines, config.lamp(), config.signal);
+    let gpio = lines::open(&config.backend, &outputs(&own_lines))?;
+    let panel = Panel::new(gpio, own_lines, config.signal);
     let sink = GpioSink::start(panel, Arc::clone(&shared.stop), Arc::clone(&shared.switches))
         .map_err(|error| Failure::new(code::INTERNAL, error))?;
     sink.mind_panics();

@@ -302,6 +302,9 @@ impl Pipeline {
             return self.tell(change, around);
         }
         self.stats.judged += 1;
+        if self.watch.has_searched() {
+            self.progress.search();
+        }
         let judged = around.clock.now();
         self.progress.infer(judged.saturating_sub(start));
         self.tell_faces(frame, around)?;

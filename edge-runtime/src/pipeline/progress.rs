@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// Counters that only grow. A run is alive while all three do.
+/// Counters that only grow. A run is alive while frames are captured, inferred and put out, and searches end.
 #[derive(Debug, Default)]
 pub struct Progress {
     captured: AtomicU64,
@@ -11,6 +11,7 @@ pub struct Progress {
     /// Time spent on judging, in nanoseconds.
     inference_ns: AtomicU64,
     failed: AtomicU64,
+    searched: AtomicU64,
     output: AtomicU64,
 }
 
@@ -35,6 +36,11 @@ impl Progress {
         self.failed.load(Ordering::Relaxed)
     }
 
+    /// Frames at which the detector was idle, or had ended a search.
+    pub fn searched(&self) -> u64 {
+        self.searched.load(Ordering::Relaxed)
+    }
+
     /// Frames of which every sink was told.
     pub fn output(&self) -> u64 {
         self.output.load(Ordering::Relaxed)
@@ -51,6 +57,10 @@ impl Progress {
 
     pub(super) fn fail(&self) {
         self.failed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn search(&self) {
+        self.searched.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(super) fn put_out(&self) {

@@ -47,6 +47,14 @@ impl Watch {
         }
     }
 
+    /// Whether the detector, if there is one on a thread of its own, has moved on.
+    pub(super) fn has_searched(&mut self) -> bool {
+        match self {
+            Self::Follow(follower) => follower.has_searched(),
+            Self::Fixed(_) => true,
+        }
+    }
+
     /// The faces of the last frame.
     pub(super) fn seen(&self) -> &[Seen] {
         match self {

@@ -31,6 +31,11 @@ impl Vitals {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = vitals;
     }
 
+    /// Watches one more.
+    pub fn add(&self, vital: Vital) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(vital);
+    }
+
     /// Whether every part has moved on since this last was so.
     pub fn have_moved_on(&self) -> bool {
         let mut vitals = self.0.lock().unwrap_or_else(PoisonError::into_inner);

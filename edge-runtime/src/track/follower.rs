@@ -111,6 +111,12 @@ impl Follower {
         self.seen.iter().find(|seen| seen.id == id)
     }
 
+    /// Whether the detector is not at the same search as when this was last asked: it may take long, and
+    /// frames go on meanwhile.
+    pub fn has_searched(&mut self) -> bool {
+        self.search.has_moved_on()
+    }
+
     /// Looks at the next frame, taken at `time_ms`.
     pub fn look(
         &mut self,

@@ -71,6 +71,9 @@ pub(super) struct Search {
     pending: Option<(Purpose, [usize; 2])>,
     /// When it began.
     began: Instant,
+    /// Searches that have ended, and how many of them were told of by [`Search::has_moved_on`].
+    ended: u64,
+    told: u64,
     spare: Picture,
 }
 
@@ -97,6 +100,8 @@ impl Search {
             thread: None,
             pending: None,
             began: Instant::now(),
+            ended: 0,
+            told: 0,
             spare: Picture::default(),
         };
         search.start()?;
@@ -106,6 +111,13 @@ impl Search {
     /// Whether a search is under way.
     pub(super) fn is_busy(&self) -> bool {
         self.pending.is_some()
+    }
+
+    /// Whether the detector is not at the same search as when this was last asked.
+    pub(super) fn has_moved_on(&mut self) -> bool {
+        let moved = !self.is_busy() || self.ended != self.told;
+        self.told = self.ended;
+        moved
     }
 
     /// Begins to search a part of a frame. A search that is under way must have been taken before.
@@ -164,6 +176,7 @@ impl Search {
 
     fn finish(&mut self, answer: Answer) -> Option<Found> {
         let (purpose, [x, y]) = self.pending.take()?;
+        self.ended += 1;
         self.spare = answer.picture;
         let mut faces = answer.faces;
         for face in &mut faces {
@@ -248,11 +261,29 @@ mod tests {
         search.thread = Some(Link { jobs, answers });
         let data = [7; 90 * 60];
         let frame = GrayView::new(&data, 90, 60).unwrap();
+        assert!(search.has_moved_on());
         search.begin(frame, &frame.bounds(), 40.0, Purpose::Anybody).unwrap();
-        assert!(matches!(search.poll(), Ok(None)));
+        for _ in 0..3 {
+            assert!(matches!(search.poll(), Ok(None)));
+            assert!(!search.has_moved_on());
+        }
         search.began -= HANGS;
         for _ in 0..2 {
             assert!(matches!(search.poll(), Err(SearchError::Hangs)));
+        }
+    }
+
+    #[test]
+    fn a_detector_that_is_never_idle_moves_on_with_each_search() {
+        let mut search = Search::new(DetectorConfig::default()).unwrap();
+        let data = [7; 90 * 60];
+        let frame = GrayView::new(&data, 90, 60).unwrap();
+        for _ in 0..3 {
+            search.begin(frame, &frame.bounds(), 40.0, Purpose::Anybody).unwrap();
+            search.wait().unwrap();
+            search.begin(frame, &frame.bounds(), 40.0, Purpose::Anybody).unwrap();
+            assert!(search.has_moved_on() && !search.has_moved_on());
+            search.wait().unwrap();
         }
     }
 

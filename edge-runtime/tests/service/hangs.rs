@@ -10,12 +10,9 @@ use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
 
 use super::Manager;
-use crate::support::program::{LINES, Program};
+use super::unit::waits;
+use crate::support::program::{LINES, Program, Scene};
 use crate::support::rounds;
-
-/// What the unit of the package waits for a sign of life, and before it starts the program again.
-const WATCHDOG: Duration = Duration::from_secs(3);
-const RESTART: Duration = Duration::from_secs(1);
 
 /// The service is to be up again this soon.
 const BACK: Duration = Duration::from_secs(5);
@@ -51,16 +48,31 @@ impl Drop for Stopped {
 
 #[test]
 fn any_thread_that_hangs_starves_the_watchdog() {
-    let manager = Manager::new();
-    let outbox = tempfile::tempdir().unwrap();
+    let dir = tempfile::tempdir().unwrap();
     // Nobody answers there, which is no hang.
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let sinks = format!(
-        "{LINES}[sink.mqtt]\nhost = \"127.0.0.1\"\nport = {port}\ndevice = \"hall\"\noutbox = {{ dir = '{}' }}\n",
-        outbox.path().display()
+        "{LINES}[sink.mqtt]\nhost = \"127.0.0.1\"\nport = {port}\ndevice = \"hall\"\noutbox = {{ dir = '{0}/outbox' }}\n\
+         [update]\nstate = '{0}'\n",
+        dir.path().display()
     );
-    let program = Program::start(&sinks, Stdio::null(), &[("NOTIFY_SOCKET", &manager.path)]);
-    for thread in ["edge-runtime", "source", "gpio", "mqtt", "service"] {
+    let threads = ["edge-runtime", "source", "gpio", "mqtt", "bundles", "service"];
+    starve(&Scene::pattern(), &sinks, &threads);
+}
+
+#[test]
+fn a_detector_that_hangs_starves_the_watchdog_whoever_is_there() {
+    // The loop waits for it where nobody is followed yet, and goes on without it where somebody is.
+    for scene in [Scene::nobody(), Scene::face()] {
+        starve(&scene, "", &["detector"]);
+    }
+}
+
+/// Stops these threads one after the other, each so many times; no sign of life comes until it goes on.
+fn starve(scene: &Scene, sinks: &str, threads: &[&str]) {
+    let manager = Manager::new();
+    let program = Program::before(scene, sinks, Stdio::null(), &[("NOTIFY_SOCKET", &manager.path)]);
+    for thread in threads {
         let mut fed = Vec::new();
         for _ in 0..rounds(1) {
             manager.until("WATCHDOG=1");
@@ -78,6 +90,7 @@ fn any_thread_that_hangs_starves_the_watchdog() {
             fed.len()
         );
         // A machine that is busy with other tests may deliver a single sign of life late.
-        assert!(usual + WATCHDOG + RESTART <= BACK, "{thread}: {fed:?}");
+        let back = usual + waits("WatchdogSec") + waits("RestartSec");
+        assert!(back <= BACK, "{thread}: {fed:?}");
     }
 }

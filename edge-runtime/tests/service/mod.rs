@@ -3,6 +3,7 @@
 mod hangs;
 mod panics;
 mod spectator;
+mod unit;
 
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
@@ -87,7 +88,13 @@ impl Manager {
 #[test]
 fn readiness_life_and_end_are_told() {
     let manager = Manager::new();
-    let mut program = Program::start("", Stdio::null(), &[("NOTIFY_SOCKET", &manager.path)]);
+    let mut program = Program::idle("", &[("NOTIFY_SOCKET", &manager.path)]);
+    // Without a frame it would be told by now.
+    let start = Instant::now();
+    while start.elapsed() < QUIET {
+        assert_eq!(manager.next(), None, "before a frame was judged");
+    }
+    program.feeding.store(true, Ordering::Relaxed);
     let mut first = None;
     until("it is ready", || {
         first = manager.next();
@@ -192,6 +199,7 @@ fn a_new_configuration_is_taken_up_without_losing_the_source() {
     manager.until("READY=1");
     until("the new lines are driven", || program.active_lines().len() == 2);
     manager.until("WATCHDOG=1");
+    the_lamp_stays_lit(&manager, &program);
     // A configuration that is wrong changes nothing.
     std::fs::write(program.config(), "schema = 7\n").unwrap();
     program.signal(Signal::HUP);
@@ -203,11 +211,25 @@ fn a_new_configuration_is_taken_up_without_losing_the_source() {
     assert_eq!(program.ended().code(), Some(128 + 15));
 }
 
-#[test]
-fn the_unit_is_hardened() {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../scripts/check-unit");
-    let output = std::process::Command::new(script).output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
-    eprintln!("{said}");
-    assert!(output.status.success(), "{said}");
+/// Over a new configuration with other lines: the camera runs on.
+fn the_lamp_stays_lit(manager: &Manager, program: &Program) {
+    let lamp = || {
+        let said = program.said();
+        let of_lamp = said.into_iter().filter(|(_, line)| line.starts_with("gpio 22 "));
+        of_lamp.map(|(_, line)| line).collect::<Vec<_>>()
+    };
+    let (lines, known) = (LINES.replace("pin = 5", "pin = 15"), lamp());
+    assert_eq!(known, ["gpio 22 low", "gpio 22 high"]);
+    configure(&program.config(), &lines);
+    program.signal(Signal::HUP);
+    manager.until("RELOADING=1");
+    manager.until("READY=1");
+    program.until_said("gpio 15 low");
+    assert_eq!(lamp(), known, "the lamp was touched");
+    // Another lamp is lit in its place.
+    configure(&program.config(), &lines.replace("pin = 22", "pin = 23"));
+    program.signal(Signal::HUP);
+    manager.until("READY=1");
+    program.until_said("gpio 23 high");
+    assert_eq!(lamp(), ["gpio 22 low", "gpio 22 high", "gpio 22 low"]);
 }

@@ -53,7 +53,7 @@ fn lines_are_safe_soon_after_a_panic_of_any_thread() {
             emotion: Label::try_from("Happy").unwrap(),
             polarity: Polarity::ActiveHigh,
         };
-        let panel = Panel::new(Box::new(wire.clone()), vec![line], None, Signal::Hold);
+        let panel = Panel::new(Box::new(wire.clone()), vec![line], Signal::Hold);
         let mut sink = GpioSink::start(panel, Arc::new(AtomicBool::new(false)), Arc::default()).unwrap();
         sink.mind_panics();
         sink.show(&happy()).unwrap();

@@ -9,18 +9,61 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use edge_runtime::picture::Picture;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use super::until;
 
-/// Side of the frames.
-const SIDE: usize = 96;
-
 /// Five lines, one an emotion: whatever the network sees, one of them is active.
 pub(crate) const LINES: &str = "[sink.gpio]\nbackend = \"log\"\nlamp = { pin = 22 }\nlines = [\n\
     { pin = 5, emotion = \"Angry\" }, { pin = 6, emotion = \"Disgust\" }, { pin = 7, emotion = \"Sad\" },\n\
     { pin = 8, emotion = \"Happy\" }, { pin = 9, emotion = \"Surprise\" } ]\n";
+
+/// What the camera sees, again and again: a grey square.
+pub(crate) struct Scene {
+    /// The section [face] of the configuration.
+    face: &'static str,
+    side: usize,
+    pixels: Vec<u8>,
+}
+
+impl Scene {
+    /// A pattern that is taken for a face as a whole.
+    pub(crate) fn pattern() -> Self {
+        let side = 96;
+        Self {
+            face: "mode = \"whole\"",
+            side,
+            pixels: (0..side * side)
+                .map(|at| (at % side * 28 + at / side * 23) as u8)
+                .collect(),
+        }
+    }
+
+    /// A pattern in which the detector finds nobody.
+    pub(crate) fn nobody() -> Self {
+        Self {
+            face: "min_face_px = 40",
+            ..Self::pattern()
+        }
+    }
+
+    /// A face for the detector to find, out of the photograph that comes with it.
+    pub(crate) fn face() -> Self {
+        let file = fs::read(Path::new(env!("DETECTOR_PACKAGE")).join("test.png")).unwrap();
+        let photograph = Picture::decode(&file).unwrap();
+        let (side, [left, top]) = (110, [438, 227]);
+        let rows = photograph.gray().unwrap();
+        Self {
+            face: "min_face_px = 40",
+            side,
+            pixels: (top..top + side)
+                .flat_map(|y| rows.row(y)[left..left + side].to_vec())
+                .collect(),
+        }
+    }
+}
 
 /// A line of standard error, and when it came.
 pub(crate) type Said = (Instant, String);
@@ -61,22 +104,42 @@ fn bundle(dir: &Path) -> PathBuf {
     own
 }
 
-/// Writes a configuration that reads frames from standard input.
+/// Writes a configuration that reads frames of patterns from standard input.
 pub(crate) fn configure(path: &Path, sinks: &str) {
+    configure_for(&Scene::pattern(), path, sinks);
+}
+
+fn configure_for(scene: &Scene, path: &Path, sinks: &str) {
     let text = format!(
-        "schema = 1\nbundle = '{}'\n[source]\nuri = \"-\"\n[face]\nmode = \"whole\"\n\
+        "schema = 1\nbundle = '{}'\n[source]\nuri = \"-\"\n[face]\n{}\n\
          [decide]\nenter = 0.0\nleave = 0.0\ndwell_ms = 0\n{sinks}",
-        bundle(path.parent().unwrap()).display()
+        bundle(path.parent().unwrap()).display(),
+        scene.face
     );
     fs::write(path, text).unwrap();
 }
 
 impl Program {
-    /// Starts `run` with these sinks, frames coming in.
+    /// Starts `run` with these sinks, frames of patterns coming in.
     pub(crate) fn start(sinks: &str, stdout: Stdio, environment: &[(&str, &Path)]) -> Self {
+        Self::before(&Scene::pattern(), sinks, stdout, environment)
+    }
+
+    /// Starts `run` with these sinks, no frame coming in yet.
+    pub(crate) fn idle(sinks: &str, environment: &[(&str, &Path)]) -> Self {
+        let feeding = Arc::new(AtomicBool::new(false));
+        Self::fed(&Scene::pattern(), feeding, sinks, Stdio::null(), environment)
+    }
+
+    /// Starts `run` with these sinks, frames of this scene coming in.
+    pub(crate) fn before(scene: &Scene, sinks: &str, stdout: Stdio, environment: &[(&str, &Path)]) -> Self {
+        Self::fed(scene, Arc::new(AtomicBool::new(true)), sinks, stdout, environment)
+    }
+
+    fn fed(scene: &Scene, feeding: Arc<AtomicBool>, sinks: &str, stdout: Stdio, environment: &[(&str, &Path)]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let config = dir.path().join("config.toml");
-        configure(&config, sinks);
+        configure_for(scene, &config, sinks);
         let mut command = command(&["run", "--config"]);
         command
             .arg(&config)
@@ -88,7 +151,7 @@ impl Program {
             command.env(name, value);
         }
         let mut child = command.spawn().unwrap();
-        let (said, feeding): (Arc<Mutex<Vec<Said>>>, _) = (Arc::default(), Arc::new(AtomicBool::new(true)));
+        let said: Arc<Mutex<Vec<Said>>> = Arc::default();
         let (stderr, heard) = (child.stderr.take().unwrap(), Arc::clone(&said));
         thread::spawn(move || {
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
@@ -96,7 +159,8 @@ impl Program {
             }
         });
         let (stdin, fed) = (child.stdin.take().unwrap(), Arc::clone(&feeding));
-        thread::spawn(move || feed(stdin, &fed));
+        let film = film(scene);
+        thread::spawn(move || feed(stdin, &film, &fed));
         Self {
             dir,
             child,
@@ -165,15 +229,19 @@ impl Drop for Program {
     }
 }
 
+/// The head of a film, and one frame of it.
+fn film(Scene { side, pixels, .. }: &Scene) -> [Vec<u8>; 2] {
+    let head = format!("YUV4MPEG2 W{side} H{side} F20:1 Cmono\n");
+    [head.into_bytes(), [b"FRAME\n", pixels.as_slice()].concat()]
+}
+
 /// Twenty frames a second of the same picture.
-fn feed(mut stdin: ChildStdin, feeding: &AtomicBool) {
-    let mut frame = b"FRAME\n".to_vec();
-    frame.extend((0..SIDE * SIDE).map(|at| (at % SIDE * 28 + at / SIDE * 23) as u8));
-    if stdin.write_all(b"YUV4MPEG2 W96 H96 F20:1 Cmono\n").is_err() {
+fn feed(mut stdin: ChildStdin, [head, frame]: &[Vec<u8>; 2], feeding: &AtomicBool) {
+    if stdin.write_all(head).is_err() {
         return;
     }
     loop {
-        if feeding.load(Ordering::Relaxed) && stdin.write_all(&frame).is_err() {
+        if feeding.load(Ordering::Relaxed) && stdin.write_all(frame).is_err() {
             return;
         }
         thread::sleep(Duration::from_millis(50));

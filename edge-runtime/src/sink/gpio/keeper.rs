@@ -45,10 +45,7 @@ impl Orders {
         Self {
             start: Instant::now(),
             desk: Mutex::new(Desk {
-                wish: Wish {
-                    camera: true,
-                    ..Wish::default()
-                },
+                wish: Wish::default(),
                 end: false,
                 called: 0,
                 followed: 0,
@@ -70,7 +67,6 @@ impl Orders {
         let mut desk = self.desk();
         desk.wish.emotion = emotion.map(|label| (label, now));
         desk.wish.beat = now;
-        desk.wish.camera = true;
         self.news.notify_all();
     }
 
@@ -78,7 +74,6 @@ impl Orders {
     pub fn beat(&self) -> Result<(), GpioError> {
         let mut desk = self.desk();
         desk.wish.beat = self.start.elapsed();
-        desk.wish.camera = true;
         desk.error.take().map_or(Ok(()), Err)
     }
 

@@ -1,4 +1,4 @@
-//! Signals over GPIO: a line for each emotion, and a privacy lamp.
+//! Signals over GPIO: a line for each emotion, and a privacy [`Lamp`].
 //!
 //! A line is *active* while it shows something and *safe* otherwise. A thread of its own, the
 //! `keeper`, owns the lines: they go safe when the program stops, when nothing recent is known, when
@@ -7,6 +7,7 @@
 #[cfg(feature = "gpio")]
 mod chip;
 mod keeper;
+mod lamp;
 mod panel;
 #[cfg(feature = "gpio")]
 mod pi;
@@ -17,6 +18,7 @@ use std::io::Write;
 #[cfg(feature = "gpio")]
 pub use chip::{Chip, Found, chips};
 pub use keeper::{Keeper, Orders};
+pub use lamp::Lamp;
 pub use panel::{Line, Panel, Signal, Wish, outputs};
 #[cfg(feature = "gpio")]
 pub use pi::Pi;

@@ -36,37 +36,30 @@ pub struct Wish {
     pub emotion: Option<(Label, Duration)>,
     /// The last sign of life of those who wish.
     pub beat: Duration,
-    /// Whether the camera runs.
-    pub camera: bool,
 }
 
 /// The lines, and which of them are active.
 pub struct Panel {
     gpio: Box<dyn Gpio>,
     lines: Vec<Line>,
-    lamp: Option<(u32, Polarity)>,
     signal: Signal,
     /// The line that is active, as far as is known.
     active: Option<usize>,
-    lit: bool,
 }
 
 impl Panel {
     /// A panel on lines that have their safe levels.
-    pub fn new(gpio: Box<dyn Gpio>, lines: Vec<Line>, lamp: Option<(u32, Polarity)>, signal: Signal) -> Self {
+    pub fn new(gpio: Box<dyn Gpio>, lines: Vec<Line>, signal: Signal) -> Self {
         Self {
             gpio,
             lines,
-            lamp,
             signal,
             active: None,
-            lit: false,
         }
     }
 
     /// Shows what is wished for at a time.
     pub fn show(&mut self, wish: &Wish, now: Duration) -> Result<(), GpioError> {
-        self.light(wish.camera)?;
         let wanted = self.wanted(wish, now);
         if wanted == self.active {
             return Ok(());
@@ -96,21 +89,11 @@ impl Panel {
         self.lines.iter().position(|line| line.emotion == *label)
     }
 
-    fn light(&mut self, on: bool) -> Result<(), GpioError> {
-        let Some((pin, polarity)) = self.lamp.filter(|_| on != self.lit) else {
-            return Ok(());
-        };
-        let level = if on { polarity.active() } else { polarity.safe() };
-        self.gpio.set(pin, level)?;
-        self.lit = on;
-        Ok(())
-    }
-
     /// Drives every line to its safe level, the others too if one fails.
     pub fn all_safe(&mut self) -> Result<(), GpioError> {
-        (self.active, self.lit) = (None, false);
+        self.active = None;
         let mut result = Ok(());
-        for Output { pin, safe } in outputs(&self.lines, self.lamp) {
+        for Output { pin, safe } in outputs(&self.lines) {
             result = result.and(self.gpio.set(pin, safe));
         }
         result
@@ -118,13 +101,12 @@ impl Panel {
 }
 
 /// Every line that a panel of these uses.
-pub fn outputs(lines: &[Line], lamp: Option<(u32, Polarity)>) -> Vec<Output> {
-    let lines = lines.iter().map(|line| (line.pin, line.polarity));
-    let output = |(pin, polarity): (u32, Polarity)| Output {
-        pin,
-        safe: polarity.safe(),
+pub fn outputs(lines: &[Line]) -> Vec<Output> {
+    let output = |line: &Line| Output {
+        pin: line.pin,
+        safe: line.polarity.safe(),
     };
-    lines.chain(lamp).map(output).collect()
+    lines.iter().map(output).collect()
 }
 
 #[cfg(test)]
@@ -174,15 +156,13 @@ mod tests {
             line(17, "Happy", Polarity::ActiveHigh),
             line(27, "Sad", Polarity::ActiveLow),
         ];
-        let lamp = Some((22, Polarity::ActiveHigh));
-        (Panel::new(Box::new(wires.clone()), lines, lamp, signal), wires)
+        (Panel::new(Box::new(wires.clone()), lines, signal), wires)
     }
 
     fn wish(emotion: &str, at_ms: u64) -> Wish {
         Wish {
             emotion: (!emotion.is_empty()).then(|| (Label::try_from(emotion).unwrap(), ms(at_ms))),
             beat: ms(at_ms),
-            camera: false,
         }
     }
 
@@ -225,17 +205,6 @@ mod tests {
     }
 
     #[test]
-    fn the_lamp_is_lit_while_the_camera_runs() {
-        let (mut panel, wires) = panel(Signal::Hold);
-        let mut wish = wish("", 0);
-        for camera in [false, true, true, false] {
-            wish.camera = camera;
-            panel.show(&wish, ms(0)).unwrap();
-        }
-        assert_eq!(wires.take(), [(22, Level::High), (22, Level::Low)]);
-    }
-
-    #[test]
     fn a_line_that_fails_is_driven_again_and_the_others_are_not_left_behind() {
         let (mut panel, wires) = panel(Signal::Hold);
         panel.show(&wish("Happy", 0), ms(0)).unwrap();
@@ -247,7 +216,7 @@ mod tests {
         assert_eq!(wires.take(), [(17, Level::Low), (27, Level::Low)]);
         *wires.broken.lock().unwrap() = Some(17);
         assert!(panel.all_safe().is_err());
-        assert_eq!(wires.take(), [(17, Level::Low), (27, Level::High), (22, Level::Low)]);
+        assert_eq!(wires.take(), [(17, Level::Low), (27, Level::High)]);
     }
 
     #[test]

@@ -122,7 +122,7 @@ mod tests {
             emotion: Label::try_from("Happy").unwrap(),
             polarity: Polarity::ActiveHigh,
         };
-        let panel = Panel::new(Box::new(wire), vec![line], None, Signal::Hold);
+        let panel = Panel::new(Box::new(wire), vec![line], Signal::Hold);
         let sink = GpioSink::start(panel, Arc::clone(&stop), Arc::clone(&switches)).unwrap();
         Setup {
             sink,

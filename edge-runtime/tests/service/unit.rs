@@ -1,0 +1,43 @@
+//! The unit that the package brings.
+
+use std::process::Command;
+use std::time::Duration;
+
+const UNIT: &str = include_str!("../../systemd/edge-runtime.service");
+
+/// What the unit sets a key to.
+fn value(key: &str) -> &'static str {
+    let line = UNIT.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
+    line.unwrap_or_else(|| panic!("the unit has no {key}"))
+}
+
+/// Seconds that the unit waits: for a sign of life, or before it starts the program again.
+pub(super) fn waits(key: &str) -> Duration {
+    Duration::from_secs(value(key).parse().unwrap())
+}
+
+#[test]
+fn the_unit_is_hardened() {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../scripts/check-unit");
+    let output = Command::new(script).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
+    eprintln!("{said}");
+    assert!(output.status.success(), "{said}");
+}
+
+#[test]
+fn the_unit_calls_what_the_program_has() {
+    let config = "--config /etc/edge-runtime/config.toml";
+    for (key, expected) in [
+        ("Type", "notify".to_owned()),
+        ("ExecStart", format!("/usr/bin/edge-runtime run {config}")),
+        ("ExecReload", "/bin/kill -HUP $MAINPID".to_owned()),
+        ("ExecStopPost", format!("-/usr/bin/edge-runtime safe {config}")),
+        ("Restart", "always".to_owned()),
+        ("StateDirectory", "edge-runtime".to_owned()),
+        ("SupplementaryGroups", "video gpio".to_owned()),
+        ("LimitCORE", "0".to_owned()),
+    ] {
+        assert_eq!(value(key), expected, "{key}");
+    }
+}
