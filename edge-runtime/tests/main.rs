@@ -6,6 +6,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test ends where anything goes wrong")]
 
+#[cfg(feature = "mqtt")]
+mod doctor;
 mod frames;
 #[cfg(feature = "mqtt")]
 mod mqtt;

@@ -31,6 +31,16 @@ def stop(board, broker):
     say(f"SIGTERM: lines safe after {took:.2f} s of this machine's time, 'stopped' published, exit code 143")
 
 
+def doctor(board):
+    """Camera, lines and broker are as the configuration wants them; nobody keeps this board's clock."""
+    board.send("edge-runtime doctor --config /etc/kiosk/camera.toml; echo === doctor $?")
+    offers = board.console.expect(r'"check":"camera","ok":true,"found":"/dev/video0: (\w+ 320x180 at 5 a second is among them: .*)"', SLOW)[1]
+    for check in ["gpio", "broker"]:
+        board.console.expect(rf'"check":"{check}","ok":true', SLOW)
+    board.expect_code("doctor", 69)
+    say(f"doctor: {offers[:200]}")
+
+
 def camera(board, broker):
     board.send("edge-runtime run --config /etc/kiosk/camera.toml & PID=$!")
     broker.expect(r"^emotion/board/availability online", SLOW)
@@ -74,6 +84,7 @@ def main():
                 board.console.expect("=== ready", SLOW)
                 board.send(f"sed -i s/BROKER_PORT/{port}/ /etc/kiosk/*.toml")
                 messages = Lines("broker", subscriber)
+                doctor(board)
                 camera(board, messages)
                 show(board, messages, "Sad")
                 stop(board, messages)

@@ -132,6 +132,11 @@ impl Origin {
         !matches!(self, Self::Files(Input::Path(_)))
     }
 
+    /// Whether its frames have the configured size, or about that.
+    pub fn has_size(&self) -> bool {
+        !matches!(self, Self::Files(_) | Self::Piped(Pixels::Mjpeg))
+    }
+
     /// A relative path starts from here.
     pub(super) fn beside(&mut self, dir: &Path) {
         if let Self::Files(Input::Path(path)) = self {

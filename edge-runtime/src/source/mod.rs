@@ -10,6 +10,7 @@ mod held;
 mod mjpeg;
 #[cfg(test)]
 mod mutants;
+pub mod offers;
 mod pausable;
 mod piped;
 pub mod pixels;
@@ -32,7 +33,7 @@ pub use pausable::Pausable;
 pub use piped::Piped;
 pub use rpicam::Rpicam;
 #[cfg(feature = "camera")]
-pub use v4l2::V4l2;
+pub use v4l2::{V4l2, offers as v4l2_offers};
 
 /// One picture of a source.
 #[derive(Debug, Clone, PartialEq)]

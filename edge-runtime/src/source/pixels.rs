@@ -39,6 +39,17 @@ impl Pixels {
         }
     }
 
+    /// Its name in configurations.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Yuyv => "yuyv",
+            Self::Grey => "grey",
+            Self::Nv12 => "nv12",
+            Self::Yu12 => "yuv420",
+            Self::Mjpeg => "mjpeg",
+        }
+    }
+
     /// The layout with these four characters.
     pub fn from_fourcc(fourcc: [u8; 4]) -> Option<Self> {
         let all = [Self::Yuyv, Self::Grey, Self::Nv12, Self::Yu12, Self::Mjpeg];

@@ -12,13 +12,16 @@ use std::time::Duration;
 
 use v4l::buffer::{Flags, Type};
 use v4l::capability::Flags as Abilities;
+use v4l::frameinterval::FrameIntervalEnum;
+use v4l::framesize::FrameSizeEnum;
 use v4l::io::mmap::Stream;
 use v4l::io::traits::{CaptureStream, Stream as _};
 use v4l::video::Capture;
 use v4l::video::capture::Parameters;
-use v4l::{Device, FourCC};
+use v4l::{Device, FourCC, Fraction};
 
 use super::camera::{CameraError, Driver, Wanted};
+use super::offers::{Offer, Size, Steps};
 use super::pixels::{Format, Pixels};
 
 /// Buffers that the driver fills in turn.
@@ -119,16 +122,71 @@ impl Driver for V4l2 {
     }
 }
 
-/// Sets size, layout and rate; gives what the driver made of it.
-fn negotiate(device: &Device, wanted: &Wanted) -> Result<Format, CameraError> {
+/// What the camera of a device file says it can give. Rates of a range of sizes are those of the size that is wanted, or of
+/// the largest.
+pub fn offers(path: &Path, wanted: &Wanted) -> Result<Vec<Offer>, CameraError> {
+    caught("ask camera what it offers", || {
+        let device = Device::with_path(path).map_err(CameraError::io("open camera"))?;
+        captures(&device)?;
+        let formats = device.enum_formats();
+        let formats = formats.map_err(CameraError::io("ask camera for its formats"))?;
+        let offer = |fourcc: FourCC| Offer {
+            fourcc: fourcc.repr,
+            sizes: sizes(&device, fourcc, wanted),
+        };
+        Ok(formats.into_iter().map(|format| offer(format.fourcc)).collect())
+    })
+}
+
+/// None where the driver does not tell.
+fn sizes(device: &Device, fourcc: FourCC, wanted: &Wanted) -> Vec<Size> {
+    let sizes = device.enum_framesizes(fourcc).unwrap_or_default();
+    let steps = |from, to, step| Steps { from, to, step };
+    let size = |size: FrameSizeEnum| {
+        let (width, height) = match size {
+            FrameSizeEnum::Discrete(it) => (Steps::one(it.width), Steps::one(it.height)),
+            FrameSizeEnum::Stepwise(it) => (
+                steps(it.min_width, it.max_width, it.step_width),
+                steps(it.min_height, it.max_height, it.step_height),
+            ),
+        };
+        let side = |steps: Steps, wanted: u32| if steps.has(wanted) { wanted } else { steps.to };
+        let (w, h) = (side(width, wanted.width), side(height, wanted.height));
+        Size {
+            width,
+            height,
+            rates: rates(device, fourcc, w, h),
+        }
+    };
+    sizes.into_iter().map(|it| size(it.size)).collect()
+}
+
+fn rates(device: &Device, fourcc: FourCC, width: u32, height: u32) -> Vec<f32> {
+    let rate = |interval: Fraction| interval.denominator as f32 / interval.numerator.max(1) as f32;
+    let intervals = device.enum_frameintervals(fourcc, width, height).unwrap_or_default();
+    let rates = intervals.into_iter().flat_map(|it| match it.interval {
+        FrameIntervalEnum::Discrete(interval) => vec![rate(interval)],
+        FrameIntervalEnum::Stepwise(it) => vec![rate(it.min), rate(it.max)],
+    });
+    rates.collect()
+}
+
+/// Whether the device gives frames at all.
+fn captures(device: &Device) -> Result<(), CameraError> {
     let abilities = device
         .query_caps()
         .map_err(CameraError::io("ask camera what it can"))?
         .capabilities;
-    if !abilities.contains(Abilities::VIDEO_CAPTURE | Abilities::STREAMING) {
-        let message = "the device gives no frames; a CSI camera is read with uri = \"rpicam:\"";
-        return Err(CameraError::Unfit(message.to_owned()));
+    if abilities.contains(Abilities::VIDEO_CAPTURE | Abilities::STREAMING) {
+        return Ok(());
     }
+    let message = "the device gives no frames; a CSI camera is read with uri = \"rpicam:\"";
+    Err(CameraError::Unfit(message.to_owned()))
+}
+
+/// Sets size, layout and rate; gives what the driver made of it.
+fn negotiate(device: &Device, wanted: &Wanted) -> Result<Format, CameraError> {
+    captures(device)?;
     let choices: &[Pixels] = match &wanted.pixels {
         Some(pixels) => std::slice::from_ref(pixels),
         None => &Pixels::CAMERA,
@@ -200,6 +258,7 @@ mod tests {
                 camera.close();
             }
             assert!(camera.wait(Duration::ZERO, &mut Vec::new()).is_err());
+            assert!(offers(path, &WANTED).is_err());
         }
     }
 }

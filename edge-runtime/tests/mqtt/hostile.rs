@@ -15,7 +15,8 @@ fn hostile_messages_change_nothing_and_are_counted() {
     let Some(broker) = Broker::start(Memory::None) else {
         return;
     };
-    let listener = Listener::start(broker.port, "listener", Transport::Tcp);
+    // Not to what is said below, which may be much.
+    let listener = Listener::to("emotion/hall/state", broker.port, "listener", Transport::Tcp);
     let mut kiosk = Kiosk::start(broker.port);
     // It listens before it speaks.
     until("the kiosk speaks", || !listener.on("/state").is_empty());

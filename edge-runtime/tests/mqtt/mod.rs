@@ -25,7 +25,7 @@ use tempfile::TempDir;
 use crate::support::{until, until_none};
 
 /// A sink with all that it needs.
-struct Kiosk {
+pub(crate) struct Kiosk {
     sink: MqttSink,
     status: Arc<Status>,
     switches: Arc<Switches>,
@@ -49,7 +49,7 @@ fn config(port: u16, outbox: &Path, more: &str) -> MqttConfig {
 }
 
 impl Kiosk {
-    fn start(port: u16) -> Self {
+    pub(crate) fn start(port: u16) -> Self {
         let outbox = tempfile::tempdir().unwrap();
         let config = config(port, outbox.path(), "");
         Self {
@@ -82,7 +82,7 @@ impl Kiosk {
     }
 
     /// Shows so many more states.
-    fn show(&mut self, count: u64) {
+    pub(crate) fn show(&mut self, count: u64) {
         for _ in 0..count {
             let state = state(self.shown);
             while self.sink.show(&state).is_err() {
@@ -92,7 +92,7 @@ impl Kiosk {
         }
     }
 
-    fn until_connected(&self) {
+    pub(crate) fn until_connected(&self) {
         until("the kiosk connects", || self.status.connected.load(Ordering::Relaxed));
     }
 
@@ -103,7 +103,7 @@ impl Kiosk {
     }
 
     /// Waits until the broker has confirmed everything.
-    fn until_delivered(&self) {
+    pub(crate) fn until_delivered(&self) {
         let left = || {
             let accepted = self.status.accepted.load(Ordering::SeqCst);
             self.shown - accepted + self.status.waiting.load(Ordering::SeqCst)

@@ -3,61 +3,12 @@
 use std::fs;
 use std::path::Path;
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rumqttc::{TlsConfiguration, Transport};
 
 use super::{Kiosk, config};
-use crate::support::broker::{Broker, Memory};
+use crate::support::authority::{Authority, demanding_broker, login_broker};
 use crate::support::listener::Listener;
 use crate::support::{rounds, until, until_none};
-
-/// An authority, and what it has signed, in one directory.
-struct Authority {
-    issuer: CertifiedIssuer<'static, KeyPair>,
-}
-
-impl Authority {
-    fn new() -> Self {
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
-        // Issuer and subject of the same name look self-signed to OpenSSL.
-        params.distinguished_name.push(DnType::CommonName, "authority");
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        Self {
-            issuer: CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap(),
-        }
-    }
-
-    fn write(&self, path: &Path) {
-        fs::write(path, self.issuer.pem()).unwrap();
-    }
-
-    /// Signs a certificate for a name; writes it and its key.
-    fn sign(&self, name: &str, dir: &Path, stem: &str) {
-        let key = KeyPair::generate().unwrap();
-        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
-        params.distinguished_name.push(DnType::CommonName, name);
-        let certificate = params.signed_by(&key, &self.issuer).unwrap();
-        fs::write(dir.join(format!("{stem}.pem")), certificate.pem()).unwrap();
-        fs::write(dir.join(format!("{stem}.key")), key.serialize_pem()).unwrap();
-    }
-}
-
-/// A broker that asks for certificates, and one of ours in its directory.
-fn broker() -> Option<Broker> {
-    let broker = Broker::prepare(Memory::None, "")?;
-    let dir = broker.dir();
-    let authority = Authority::new();
-    authority.write(&dir.join("ca.pem"));
-    authority.sign("127.0.0.1", dir, "server");
-    authority.sign("kiosk", dir, "client");
-    let more = format!(
-        "allow_anonymous true\nrequire_certificate true\ncafile {0}/ca.pem\ncertfile {0}/server.pem\n\
-         keyfile {0}/server.key\n",
-        dir.display()
-    );
-    broker.configure(Memory::None, &more);
-    Some(broker.started())
-}
 
 fn tls(dir: &Path, ca: &str, identity: bool) -> String {
     let dir = dir.display();
@@ -71,7 +22,7 @@ fn tls(dir: &Path, ca: &str, identity: bool) -> String {
 
 #[test]
 fn events_arrive_over_tls_with_a_certificate() {
-    let Some(mut broker) = broker() else { return };
+    let Some(mut broker) = demanding_broker() else { return };
     let read = |name: &str| fs::read(broker.dir().join(name)).unwrap();
     let simple = TlsConfiguration::Simple {
         ca: read("ca.pem"),
@@ -104,26 +55,7 @@ fn events_arrive_over_tls_with_a_certificate() {
 
 #[test]
 fn a_user_name_and_a_password_come_from_a_file() {
-    let Some(broker) = Broker::prepare(Memory::None, "") else {
-        return;
-    };
-    let dir = broker.dir();
-    let authority = Authority::new();
-    authority.write(&dir.join("ca.pem"));
-    authority.sign("127.0.0.1", dir, "server");
-    let made = std::process::Command::new("mosquitto_passwd")
-        .args(["-b", "-c"])
-        .arg(dir.join("users"))
-        .args(["hall", "secret word"])
-        .output()
-        .unwrap();
-    assert!(made.status.success(), "{made:?}");
-    let more = format!(
-        "allow_anonymous false\npassword_file {0}/users\ncertfile {0}/server.pem\nkeyfile {0}/server.key\n",
-        dir.display()
-    );
-    broker.configure(Memory::None, &more);
-    let broker = broker.started();
+    let Some(broker) = login_broker() else { return };
     let login = broker.dir().join("login");
     let more = format!(
         "credentials_file = '{}'\n{}",
@@ -149,7 +81,7 @@ fn a_user_name_and_a_password_come_from_a_file() {
 
 #[test]
 fn strangers_are_not_talked_to() {
-    let Some(broker) = broker() else { return };
+    let Some(broker) = demanding_broker() else { return };
     let dir = tempfile::tempdir().unwrap();
     Authority::new().write(&broker.dir().join("other.pem"));
     for (tls, expected) in [

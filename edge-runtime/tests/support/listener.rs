@@ -25,6 +25,11 @@ pub(crate) struct Listener {
 impl Listener {
     /// Listens to everything, and is remembered by the broker under `id`.
     pub(crate) fn start(port: u16, id: &str, transport: Transport) -> Self {
+        Self::to("#", port, id, transport)
+    }
+
+    /// Listens to some topics.
+    pub(crate) fn to(topics: &'static str, port: u16, id: &str, transport: Transport) -> Self {
         let mut options = MqttOptions::new(id, "127.0.0.1", port);
         options
             .set_clean_session(false)
@@ -43,7 +48,7 @@ impl Listener {
             for event in connection.iter() {
                 match event {
                     Ok(Event::Incoming(Packet::ConnAck(_))) => {
-                        let _ = client.try_subscribe("#", QoS::AtLeastOnce);
+                        let _ = client.try_subscribe(topics, QoS::AtLeastOnce);
                     }
                     Ok(Event::Incoming(Packet::SubAck(_))) => *ready.lock().unwrap() = true,
                     Ok(Event::Incoming(Packet::Publish(publish))) => heard.lock().unwrap().push(Heard {

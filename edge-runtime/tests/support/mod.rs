@@ -1,6 +1,8 @@
 //! What the tests share.
 
 #[cfg(feature = "mqtt")]
+pub(crate) mod authority;
+#[cfg(feature = "mqtt")]
 pub(crate) mod broker;
 #[cfg(feature = "mqtt")]
 pub(crate) mod listener;

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use rumqttc::{
-    AsyncClient, ConnectReturnCode, ConnectionError, Event, EventLoop, LastWill, MqttOptions, MqttState,
-    NetworkOptions, Outgoing, Packet, QoS, SubscribeFilter, TlsConfiguration, Transport,
+    AsyncClient, Event, EventLoop, LastWill, MqttOptions, MqttState, NetworkOptions, Outgoing, Packet, QoS,
+    SubscribeFilter, TlsConfiguration, Transport,
 };
 
+use super::fault::Fault;
 use super::session::{Request, Retain};
 use super::tls;
 use super::{Broker, MqttError};
@@ -45,7 +46,7 @@ pub(super) enum News {
     /// A message on a topic that was listened to.
     Message(Message),
     /// The connection is gone, or could not be made.
-    Lost(String),
+    Lost(Fault),
     /// Nothing that matters.
     Other,
 }
@@ -97,11 +98,11 @@ pub(super) struct Link {
 impl Link {
     /// A link that connects as soon as it is asked for news.
     pub(super) fn new(broker: &Broker, spread: f64) -> Result<(Self, Requests), MqttError> {
-        let (client, mut events) = AsyncClient::new(options(broker)?, CAPACITY);
-        let mut network = NetworkOptions::new();
-        network.set_tcp_nodelay(true);
-        network.set_connection_timeout(TIMEOUT_S);
-        events.set_network_options(network);
+        let mut options = options(broker, format!("edge-runtime-{}", broker.config.device))?;
+        let will = LastWill::new(&broker.will_topic, "offline", QoS::AtLeastOnce, true);
+        options.set_last_will(will);
+        let (client, mut events) = AsyncClient::new(options, CAPACITY);
+        events.set_network_options(network());
         let link = Self {
             events,
             wait: Duration::ZERO,
@@ -112,7 +113,10 @@ impl Link {
 
     /// Waits for news. Dropped early, it gives up a connection that is being made.
     pub(super) async fn news(&mut self) -> News {
-        tokio::time::sleep(self.wait).await;
+        // Even a timer of no length would cost each message a millisecond.
+        if !self.wait.is_zero() {
+            tokio::time::sleep(self.wait).await;
+        }
         match self.events.poll().await {
             Ok(Event::Incoming(Packet::ConnAck(_))) => {
                 self.wait = Duration::ZERO;
@@ -128,7 +132,7 @@ impl Link {
             Ok(_) => News::Other,
             Err(error) => {
                 self.lose();
-                News::Lost(reason(&error))
+                News::Lost(Fault::from(&error))
             }
         }
     }
@@ -143,14 +147,21 @@ impl Link {
     }
 }
 
-fn options(broker: &Broker) -> Result<MqttOptions, MqttError> {
+pub(super) fn network() -> NetworkOptions {
+    let mut network = NetworkOptions::new();
+    network.set_tcp_nodelay(true);
+    network.set_connection_timeout(TIMEOUT_S);
+    network
+}
+
+/// How to connect to a broker, under this name; without a last will.
+pub(super) fn options(broker: &Broker, name: String) -> Result<MqttOptions, MqttError> {
     let config = &broker.config;
-    let mut options = MqttOptions::new(format!("edge-runtime-{}", config.device), &config.host, config.port);
+    let mut options = MqttOptions::new(name, &config.host, config.port);
     options
         .set_keep_alive(KEEP_ALIVE)
         .set_inflight(PACKETS)
-        .set_max_packet_size(MAX_INCOMING, MAX_OUTGOING)
-        .set_last_will(LastWill::new(&broker.will_topic, "offline", QoS::AtLeastOnce, true));
+        .set_max_packet_size(MAX_INCOMING, MAX_OUTGOING);
     if let Some((user, password)) = &broker.credentials {
         options.set_credentials(user, password);
     }
@@ -159,19 +170,4 @@ fn options(broker: &Broker) -> Result<MqttOptions, MqttError> {
         options.set_transport(Transport::tls_with_config(tls));
     }
     Ok(options)
-}
-
-/// What went wrong, with a cure where there is one.
-fn reason(error: &ConnectionError) -> String {
-    match error {
-        ConnectionError::ConnectionRefused(
-            ConnectReturnCode::BadUserNamePassword | ConnectReturnCode::NotAuthorized,
-        ) => "the broker refuses the user name or password: check `credentials_file`".to_owned(),
-        ConnectionError::ConnectionRefused(code) => format!("the broker refuses the connection: {code:?}"),
-        ConnectionError::NetworkTimeout | ConnectionError::FlushTimeout => "the broker does not answer".to_owned(),
-        ConnectionError::Tls(error) => {
-            format!("no secure connection: {error}; check `tls` and the broker's certificate")
-        }
-        other => other.to_string().to_lowercase(),
-    }
 }

@@ -5,7 +5,9 @@
 //! [switches](super::switches), and nothing else.
 
 mod discovery;
+mod fault;
 mod link;
+mod probe;
 mod session;
 mod tls;
 mod topics;
@@ -39,6 +41,8 @@ use session::{Announcement, Session};
 use topics::Topics;
 use worker::{Pace, Worker, serve};
 
+pub use fault::Fault;
+pub use probe::probe;
 pub use tls::TlsError;
 
 /// States that may wait for the thread; it takes them within moments.
@@ -123,6 +127,16 @@ struct Broker {
     will_topic: String,
 }
 
+impl Broker {
+    fn of(config: &MqttConfig) -> Result<Self, MqttError> {
+        Ok(Self {
+            credentials: config.credentials_file.as_ref().map(credentials).transpose()?,
+            will_topic: Topics::new(&config.device, &config.discovery_prefix).availability(),
+            config: config.clone(),
+        })
+    }
+}
+
 /// Publishes states and events.
 pub struct MqttSink {
     inbox: Sender<Command>,
@@ -138,11 +152,7 @@ impl MqttSink {
     /// `boot` identifies this start of the program; `classes` are what the emotion can be.
     pub fn start(config: &MqttConfig, boot: &Text<32>, classes: &ClassSet, around: Around) -> Result<Self, MqttError> {
         let topics = Topics::new(&config.device, &config.discovery_prefix);
-        let broker = Broker {
-            credentials: config.credentials_file.as_ref().map(credentials).transpose()?,
-            will_topic: topics.availability(),
-            config: config.clone(),
-        };
+        let broker = Broker::of(config)?;
         // 0 to 1, different on each start.
         let chance = RandomState::new().hash_one(&config.device) as f64 / u64::MAX as f64;
         let (link, requests) = Link::new(&broker, 0.75 + chance / 2.0)?;

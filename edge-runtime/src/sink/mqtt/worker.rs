@@ -12,6 +12,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use super::super::outbox::Outbox;
 use super::super::switches::{Switch, Switches};
 use super::super::updates::Offer;
+use super::fault::Fault;
 use super::link::{Link, Message, News, Requests};
 use super::session::Session;
 use super::{Around, Command, Status};
@@ -48,7 +49,7 @@ pub(super) struct Pace {
     /// When the end began.
     ending: Option<Duration>,
     /// Why there is no connection, as it was reported last.
-    trouble: String,
+    trouble: Option<Fault>,
 }
 
 impl Pace {
@@ -60,7 +61,7 @@ impl Pace {
             synced: Duration::ZERO,
             accepted: 0,
             ending: None,
-            trouble: String::new(),
+            trouble: None,
         }
     }
 }
@@ -85,7 +86,7 @@ pub(super) async fn serve(mut worker: Worker, mut link: Link, requests: Requests
                 }
             }
         };
-        let stalled = || News::Lost("the broker confirms nothing".to_owned());
+        let stalled = || News::Lost(Fault::NoAnswer);
         if news.is_none() {
             link.lose();
         }
@@ -129,7 +130,7 @@ impl Worker {
         match news {
             News::Connected => {
                 self.session.connected(now);
-                self.pace.trouble.clear();
+                self.pace.trouble = None;
                 // The switches can be read at once.
                 self.pace.stats = Duration::ZERO;
                 (self.around.report)("mqtt: connected");
@@ -141,7 +142,7 @@ impl Worker {
                 }
             }
             News::Message(message) => self.read(&message),
-            News::Lost(reason) => self.lost(&reason),
+            News::Lost(fault) => self.lost(fault),
             News::Other => {}
         }
         self.status
@@ -149,11 +150,11 @@ impl Worker {
             .store(self.session.is_connected(), Ordering::Relaxed);
     }
 
-    fn lost(&mut self, reason: &str) {
+    fn lost(&mut self, fault: Fault) {
         self.session.disconnected();
-        if self.pace.trouble != reason && self.pace.ending.is_none() {
-            reason.clone_into(&mut self.pace.trouble);
-            (self.around.report)(&format!("mqtt: {reason}; trying again"));
+        if self.pace.trouble.as_ref() != Some(&fault) && self.pace.ending.is_none() {
+            (self.around.report)(&format!("mqtt: {fault}; trying again; {}", fault.cure()));
+            self.pace.trouble = Some(fault);
         }
     }
 

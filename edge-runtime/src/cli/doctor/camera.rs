@@ -1,0 +1,130 @@
+//! The camera: what it offers, and whether what is configured is among that.
+
+use std::path::Path;
+use std::process::Command;
+
+use edge_runtime::config::{Origin, SourceConfig};
+#[cfg(feature = "camera")]
+use edge_runtime::source::offers;
+
+use super::{Finding, bad, good, openable};
+
+pub(super) fn camera(config: &SourceConfig) -> Finding {
+    match &config.origin {
+        Origin::V4l2(path) => {
+            let cure = "plug it in; `ls /dev/video*` shows what is there";
+            openable("camera", path, "video", cure).unwrap_or_else(|| v4l2(path, config))
+        }
+        Origin::Rpicam(program) => rpicam(program),
+        other => good("camera", format!("no device: {other:?}")),
+    }
+}
+
+#[cfg(feature = "camera")]
+fn v4l2(path: &Path, config: &SourceConfig) -> Finding {
+    let shown = path.display();
+    let offers = match edge_runtime::source::v4l2_offers(path, &config.wanted) {
+        Ok(offers) => offers,
+        Err(error) => return bad("camera", format!("{shown}: {error}"), "use another device or camera"),
+    };
+    let all = offers::describe(&offers);
+    match offers::fit(&offers, &config.wanted) {
+        Ok(found) => good("camera", format!("{shown}: {found}: {all}")),
+        Err(misfit) => bad("camera", format!("{shown}: {}: {all}", misfit.found), misfit.cure),
+    }
+}
+
+#[cfg(not(feature = "camera"))]
+fn v4l2(path: &Path, _: &SourceConfig) -> Finding {
+    let found = format!(
+        "{} can be opened, but this program was built without cameras",
+        path.display()
+    );
+    bad("camera", found, "build with `--features camera`")
+}
+
+/// The program lists the cameras by itself, with their sizes; it scales to any that is asked for.
+fn rpicam(program: &Path) -> Finding {
+    let shown = program.display();
+    let output = match Command::new(program).arg("--list-cameras").output() {
+        Ok(output) => output,
+        Err(error) => {
+            let cure = "`sudo apt-get install rpicam-apps-lite`, or name the program in `uri`";
+            return bad("camera", format!("{shown}: {error}"), cure);
+        }
+    };
+    let text = [output.stdout, output.stderr].concat();
+    let text = String::from_utf8_lossy(&text);
+    let cameras: Vec<&str> = text.lines().map(str::trim).filter(|line| is_camera(line)).collect();
+    if cameras.is_empty() {
+        let cure = "check the ribbon cable at both ends, and start the device anew";
+        return bad("camera", format!("{shown} finds none"), cure);
+    }
+    good("camera", format!("{shown} finds {}", cameras.join("; ")))
+}
+
+/// A line such as `0 : imx219 [3280x2464 10-bit RGGB] (/base/soc/i2c0mux/i2c@1/imx219@10)`.
+fn is_camera(line: &str) -> bool {
+    let number = line.split_once(" : ").map(|(number, _)| number);
+    number.is_some_and(|number| number.parse::<u32>().is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
+    use edge_runtime::config::Config;
+
+    use super::*;
+
+    fn look(uri: &str) -> Finding {
+        let text = format!("schema = 1\n[source]\nuri = \"{uri}\"\n");
+        camera(&Config::parse(&text).unwrap().source)
+    }
+
+    #[test]
+    fn what_is_missing_has_a_cure() {
+        for (uri, cure) in [
+            ("v4l2:/nowhere/at/all", "plug it in"),
+            (
+                "v4l2:/dev/null",
+                if cfg!(feature = "camera") {
+                    "another device"
+                } else {
+                    "--features camera"
+                },
+            ),
+            ("rpicam:/nowhere/at/all", "rpicam-apps-lite"),
+        ] {
+            let finding = look(uri);
+            assert!(
+                !finding.ok && finding.cure.as_ref().unwrap().contains(cure),
+                "{finding:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn cameras_of_a_pi_are_those_that_its_program_lists() {
+        let dir = tempfile::tempdir().unwrap();
+        let program = dir.path().join("rpicam-vid");
+        for (says, expected) in [
+            ("No cameras available!", "finds none"),
+            (
+                "Available cameras\n-----------------\n0 : imx219 [3280x2464 10-bit RGGB] (/base/imx219@10)\n    Modes: 640x480",
+                "finds 0 : imx219 [3280x2464",
+            ),
+        ] {
+            fs::write(
+                &program,
+                format!("#!/bin/sh\n[ \"$1\" = --list-cameras ] && printf '%s\\n' '{says}'\n"),
+            )
+            .unwrap();
+            fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+            let finding = look(&format!("rpicam:{}", program.display()));
+            assert!(finding.found.contains(expected), "{finding:?}");
+            assert_eq!(finding.ok, finding.cure.is_none());
+        }
+    }
+}

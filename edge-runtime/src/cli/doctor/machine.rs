@@ -1,0 +1,77 @@
+//! The machine itself: clock, memory, throttling.
+
+use std::fs;
+use std::path::Path;
+
+use super::{Finding, bad, good};
+
+/// Memory that the program needs, with room for a picture of a large camera.
+const NEEDED_MB: u64 = 200;
+
+/// Temperature at which a Raspberry Pi begins to slow down, less a margin.
+const HOT_C: f64 = 75.0;
+
+pub(super) fn clock() -> Finding {
+    if Path::new("/run/systemd/timesync/synchronized").exists() {
+        return good("clock", "synchronised");
+    }
+    bad(
+        "clock",
+        "nobody says that it is synchronised",
+        "`timedatectl set-ntp true`; without, TLS may refuse certificates after a start",
+    )
+}
+
+pub(super) fn memory() -> Finding {
+    let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let available = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
+    let kib: Option<u64> = available.and_then(|rest| rest.trim().trim_end_matches(" kB").parse().ok());
+    match kib.map(|kib| kib / 1024) {
+        Some(mb) if mb >= NEEDED_MB => good("memory", format!("{mb} MiB are free")),
+        Some(mb) => bad(
+            "memory",
+            format!("{mb} MiB are free"),
+            format!("end other programs: {NEEDED_MB} MiB are needed"),
+        ),
+        None => bad(
+            "memory",
+            "/proc/meminfo cannot be read",
+            "run the doctor outside the service's sandbox",
+        ),
+    }
+}
+
+pub(super) fn throttling() -> Finding {
+    let read = |path: &str| fs::read_to_string(path).ok();
+    let flags = read("/sys/devices/platform/soc/soc:firmware/get_throttled")
+        .and_then(|text| u32::from_str_radix(text.trim().trim_start_matches("0x"), 16).ok());
+    let degrees = read("/sys/class/thermal/thermal_zone0/temp").and_then(|text| text.trim().parse::<f64>().ok());
+    let degrees = degrees.map(|millis| millis / 1000.0);
+    match (flags, degrees) {
+        // Bits 0 to 3: under voltage, frequency capped, throttled, soft temperature limit.
+        (Some(flags), _) if flags & 0xf != 0 => bad(
+            "throttling",
+            format!("the firmware slows down: {flags:#x}"),
+            "use a stronger power supply (bit 0) or a cooler (bits 1 to 3)",
+        ),
+        (_, Some(degrees)) if degrees >= HOT_C => bad("throttling", format!("{degrees:.0} °C"), "use a cooler"),
+        (Some(_), _) => good("throttling", "none"),
+        (None, Some(degrees)) => good("throttling", format!("{degrees:.0} °C")),
+        (None, None) => good("throttling", "this machine does not tell"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_machine_can_be_looked_at() {
+        for finding in [clock(), memory(), throttling()] {
+            assert!(
+                finding.ok != finding.cure.is_some() && !finding.found.is_empty(),
+                "{finding:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! The face detector: whether this machine searches a whole frame in time.
+
+use std::time::{Duration, Instant};
+
+use edge_runtime::config::{Config, FaceMode};
+use edge_runtime::face::Detector;
+use shared_model::image::GrayView;
+
+use super::{Finding, bad, good};
+
+/// Longest search of a frame full of noise. One of a crowd takes twice as long, and one that outlasts the watchdog's 3 s
+/// looks like a detector that hangs.
+const LIMIT: Duration = Duration::from_secs(1);
+
+/// `None` where nothing is searched, or the frames' size is not known before they come.
+pub(super) fn search(config: &Config) -> Option<Finding> {
+    if config.face.mode != FaceMode::Detect || !config.source.origin.has_size() {
+        return None;
+    }
+    let track = config.face.track();
+    let side = |share: f32, side: u32| ((share * side as f32) as usize).max(1);
+    let (width, height) = (
+        side(track.region.w, config.source.wanted.width),
+        side(track.region.h, config.source.wanted.height),
+    );
+    let mut detector = match Detector::new(track.detector) {
+        Ok(detector) => detector,
+        Err(error) => return Some(bad("search", error.to_string(), "install the program anew")),
+    };
+    let pixels = noise(width * height);
+    let frame = GrayView::new(&pixels, width, height).ok()?;
+    let start = Instant::now();
+    detector.detect(frame);
+    Some(judge(start.elapsed(), [width, height], track.detector.min_face_px))
+}
+
+fn judge(took: Duration, [width, height]: [usize; 2], min_face_px: f32) -> Finding {
+    let found = format!(
+        "faces from {min_face_px} pixels on are searched in {width}x{height} within {:.2} s",
+        took.as_secs_f32()
+    );
+    if took <= LIMIT {
+        return good("search", found);
+    }
+    // The work grows with the square of what is smaller.
+    let factor = (took.as_secs_f32() / LIMIT.as_secs_f32()).sqrt();
+    let larger = (min_face_px * factor / 5.0).ceil() * 5.0;
+    bad(
+        "search",
+        format!("{found}; in a crowd it takes twice as long, and the watchdog gives 3 s"),
+        format!("set min_face_px = {larger}, or a smaller width and height"),
+    )
+}
+
+/// Grey values without a pattern (Knuth's multiplier).
+fn noise(length: usize) -> Vec<u8> {
+    let mut state = 1_u64;
+    let mut next = || {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (state >> 56) as u8
+    };
+    (0..length).map(|_| next()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn look(more: &str) -> Option<Finding> {
+        let text = format!("schema = 1\n{more}");
+        search(&Config::parse(&text).unwrap())
+    }
+
+    #[test]
+    fn a_frame_of_the_configured_size_is_searched() {
+        let finding =
+            look("[source]\nuri = \"stdin:raw\"\nwidth = 160\nheight = 120\n[face]\nregion = [0, 0, 0.5, 1]\n");
+        assert!(
+            finding
+                .unwrap()
+                .found
+                .contains("faces from 80 pixels on are searched in 80x120")
+        );
+        for unknown in [
+            "[source]\nuri = \"-\"\n",
+            "[source]\nuri = \"v4l2:/dev/video0\"\n[face]\nmode = \"whole\"\n",
+        ] {
+            assert!(look(unknown).is_none(), "{unknown}");
+        }
+    }
+
+    #[test]
+    fn a_search_that_takes_too_long_has_a_cure() {
+        assert!(judge(LIMIT, [640, 480], 20.0).ok);
+        let finding = judge(4 * LIMIT, [640, 480], 20.0);
+        assert!(!finding.ok && finding.cure.unwrap().contains("min_face_px = 40,"));
+    }
+}
