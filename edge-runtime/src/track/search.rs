@@ -12,7 +12,8 @@ use shared_model::image::{GrayView, Rect};
 use crate::face::{Detection, Detector, DetectorConfig, FaceError};
 use crate::picture::{Picture, PictureError};
 
-/// A search that takes longer will never end; even a slow board needs a second or two.
+/// A search that takes longer counts as one that will never end. A watchdog is not fed from its beginning on, and strikes
+/// far earlier.
 const HANGS: Duration = Duration::from_secs(10);
 
 /// Whether the frames wait for a search.

@@ -18,13 +18,24 @@ use crate::support::rounds;
 const STRIKES: u64 = 5;
 
 /// Produces events while a fault strikes, and waits for every one of them.
-fn every_event_arrives(memory: Memory, mut strike: impl FnMut(&mut Broker, &Proxy, &Listener, &Kiosk)) {
-    let Some(mut broker) = Broker::start(memory) else {
-        return;
-    };
-    let listener = Listener::start(broker.port, "listener", Transport::Tcp);
+fn every_event_arrives(memory: Memory, strike: impl FnMut(&mut Broker, &Proxy, &Listener, &Kiosk)) {
+    if let Some(broker) = Broker::start(memory) {
+        every_event_arrives_at(broker, Transport::Tcp, "", strike);
+    }
+}
+
+/// At a broker that wants to be talked to in its own way: the listener by this transport, the kiosk by what stands `more`
+/// in its configuration.
+pub(super) fn every_event_arrives_at(
+    mut broker: Broker,
+    transport: Transport,
+    more: &str,
+    mut strike: impl FnMut(&mut Broker, &Proxy, &Listener, &Kiosk),
+) {
+    let listener = Listener::start(broker.port, "listener", transport);
     let door = Proxy::to(broker.port);
-    let mut kiosk = Kiosk::start(door.port);
+    let outbox = tempfile::tempdir().unwrap();
+    let mut kiosk = Kiosk::with(&config(door.port, outbox.path(), more));
     kiosk.until_connected();
     let part = rounds(2000) / STRIKES;
     for _ in 0..STRIKES {
@@ -46,7 +57,7 @@ fn every_event_arrives(memory: Memory, mut strike: impl FnMut(&mut Broker, &Prox
 }
 
 /// Lets the kiosk in only when somebody listens: a broker that has lost its memory passes events to nobody.
-fn restart(broker: &mut Broker, door: &Proxy, listener: &Listener, signal: Signal) {
+pub(super) fn restart(broker: &mut Broker, door: &Proxy, listener: &Listener, signal: Signal) {
     broker.end(signal);
     door.shut();
     listener.until_lost();

@@ -2,13 +2,15 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use rumqttc::{TlsConfiguration, Transport};
+use rustix::process::Signal;
 
+use super::faults::{every_event_arrives_at, restart};
 use super::{Kiosk, config};
 use crate::support::authority::{Authority, demanding_broker, login_broker};
-use crate::support::listener::Listener;
-use crate::support::{rounds, until, until_none};
+use crate::support::until;
 
 fn tls(dir: &Path, ca: &str, identity: bool) -> String {
     let dir = dir.display();
@@ -21,8 +23,8 @@ fn tls(dir: &Path, ca: &str, identity: bool) -> String {
 }
 
 #[test]
-fn events_arrive_over_tls_with_a_certificate() {
-    let Some(mut broker) = demanding_broker() else { return };
+fn events_arrive_over_tls_with_a_certificate_whatever_strikes() {
+    let Some(broker) = demanding_broker() else { return };
     let read = |name: &str| fs::read(broker.dir().join(name)).unwrap();
     let simple = TlsConfiguration::Simple {
         ca: read("ca.pem"),
@@ -31,26 +33,31 @@ fn events_arrive_over_tls_with_a_certificate() {
     };
     // The listener's library takes the provider of the process.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let listener = Listener::start(broker.port, "listener", Transport::tls_with_config(simple));
-    let dir = tempfile::tempdir().unwrap();
-    let mut kiosk = Kiosk::with(&config(broker.port, dir.path(), &tls(broker.dir(), "ca.pem", true)));
-    kiosk.until_connected();
-    let part = rounds(1000) / 2;
-    kiosk.show(part);
-    kiosk.until_delivered();
-    broker.end(rustix::process::Signal::KILL);
-    kiosk.until_lost();
-    listener.until_lost();
-    broker.begin();
-    listener.until_ready();
-    kiosk.until_connected();
-    kiosk.show(part);
-    kiosk.until_delivered();
-    until_none("the listener hears everything", || {
-        (2 * part).saturating_sub(listener.count("/event"))
-    });
-    let arrived = || listener.events().into_iter().collect::<std::collections::BTreeSet<_>>();
-    until_none("the listener hears each", || 2 * part - arrived().len() as u64);
+    let tls = tls(broker.dir(), "ca.pem", true);
+    let mut strikes = 0;
+    every_event_arrives_at(
+        broker,
+        Transport::tls_with_config(simple),
+        &tls,
+        |broker, door, listener, kiosk| {
+            strikes += 1;
+            match strikes % 5 {
+                1 => restart(broker, door, listener, Signal::KILL),
+                2 => restart(broker, door, listener, Signal::TERM),
+                3 => {
+                    broker.signal(Signal::STOP);
+                    std::thread::sleep(Duration::from_millis(300));
+                    broker.signal(Signal::CONT);
+                }
+                4 => {
+                    door.shut();
+                    kiosk.until_lost();
+                    door.open();
+                }
+                _ => door.slow(Duration::from_micros(500)),
+            }
+        },
+    );
 }
 
 #[test]
