@@ -43,6 +43,10 @@ impl Job<'_> {
     ///
     /// # Safety
     /// `pixel` is less than the gather's number of pixels.
+    #[cfg_attr(
+        not(any(target_arch = "x86_64", target_arch = "aarch64")),
+        allow(dead_code, reason = "portable code reads slices")
+    )]
     #[inline(always)]
     pub(super) unsafe fn row(&self, pixel: usize) -> *const u8 {
         debug_assert!(pixel < self.gather.pixels().len());
@@ -58,6 +62,10 @@ impl Job<'_> {
     ///
     /// # Safety
     /// `panel` is less than the number of panels.
+    #[cfg_attr(
+        not(any(target_arch = "x86_64", target_arch = "aarch64")),
+        allow(dead_code, reason = "portable code reads slices")
+    )]
     #[inline(always)]
     pub(super) unsafe fn panel(&self, panel: usize) -> *const i8 {
         debug_assert!((panel + 1) * LANES * self.depth <= self.weights.len());

@@ -2,17 +2,15 @@
 
 #[cfg(feature = "mqtt")]
 mod home;
+mod killed;
 mod kiosk;
 mod mutants;
 
 use std::fs;
 use std::path::Path;
-use std::process::{Output, Stdio};
-use std::thread;
-use std::time::Duration;
+use std::process::Output;
 
-use edge_runtime::predict::PrecisionChoice;
-use edge_runtime::update::{Keeper, TRIES};
+use edge_runtime::update::TRIES;
 use prost::Message;
 use tract_onnx::pb::attribute_proto::AttributeType;
 use tract_onnx::pb::tensor_proto::DataType;
@@ -246,53 +244,21 @@ fn bundles_that_fail_only_later_are_rolled_back_within_their_tries() {
 fn a_kiosk_that_is_killed_during_each_trial_goes_back_after_its_tries() {
     let kiosk = Kiosk::new();
     kiosk.configure("");
-    // It hangs, and never gets ready: the service manager kills it.
-    kiosk.install_blindly(&kiosk.archive(2, |dir| bend_network(dir, endless)));
-    for left in (0..TRIES).rev() {
-        let mut child = kiosk.start();
-        until("the try is paid", || kiosk.state().trial.unwrap().tries_left == left);
-        child.kill().unwrap();
-        child.wait().unwrap();
-    }
-    let child = kiosk.start();
-    until("it is rolled back", || kiosk.state().trial.is_none());
-    stop(child);
-    assert_eq!(kiosk.state().rejected.len(), 1);
-    assert_eq!(kiosk.installed(), None);
-}
-
-#[test]
-fn an_update_that_is_killed_anywhere_leaves_a_bundle_that_runs() {
-    let kiosk = Kiosk::new();
-    let archives: Vec<_> = (0..2).map(|number| kiosk.archive(number + 2, |_| ())).collect();
-    let (mut before, mut after) = (0, 0);
-    for round in 0..rounds(6) {
-        let _ = fs::remove_dir_all(kiosk.path("state"));
-        kiosk.install_blindly(&archives[0]);
-        let mut child = kiosk
-            .program("update")
-            .arg(&archives[1])
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        // Spread over what an update takes; where exactly the signal strikes is up to chance.
-        thread::sleep(Duration::from_millis(round * 37 % 701));
-        child.kill().unwrap();
-        child.wait().unwrap();
-        let mut keeper = Keeper::new(
-            &kiosk.path("state"),
-            &kiosk.path("factory"),
-            PrecisionChoice::Auto,
-            Duration::ZERO,
-        )
-        .unwrap();
-        let networks = keeper.start(&mut |_| ()).unwrap();
-        match networks.bundle.manifest().version {
-            2 => before += 1,
-            3 => after += 1,
-            other => panic!("version {other} runs"),
+    for round in 0..rounds(1) {
+        // It hangs, and never gets ready: the service manager kills it.
+        let version = 2 + round as u32;
+        kiosk.install_blindly(&kiosk.archive(version, |dir| bend_network(dir, endless)));
+        for left in (0..TRIES).rev() {
+            let mut child = kiosk.start();
+            until("the try is paid", || kiosk.state().trial.unwrap().tries_left == left);
+            child.kill().unwrap();
+            child.wait().unwrap();
         }
-        drop(keeper);
+        let child = kiosk.start();
+        until("it is rolled back", || kiosk.state().trial.is_none());
+        stop(child);
+        let rejected = kiosk.state().rejected.last().map(|slot| slot.version);
+        assert_eq!(rejected, Some(version));
+        assert_eq!(kiosk.installed(), None);
     }
-    eprintln!("killed before the switch {before} times, after it {after} times");
 }

@@ -29,6 +29,10 @@ impl Job<'_> {
     ///
     /// # Safety
     /// `pixel` is less than the gather's number of pixels.
+    #[cfg_attr(
+        not(any(target_arch = "x86_64", target_arch = "aarch64")),
+        allow(dead_code, reason = "portable code reads slices")
+    )]
     #[inline(always)]
     pub(super) unsafe fn row(&self, pixel: usize) -> *const f32 {
         debug_assert!(pixel < self.gather.pixels().len());
@@ -43,6 +47,10 @@ impl Job<'_> {
     ///
     /// # Safety
     /// `panel` is less than the number of panels.
+    #[cfg_attr(
+        not(any(target_arch = "x86_64", target_arch = "aarch64")),
+        allow(dead_code, reason = "portable code reads slices")
+    )]
     #[inline(always)]
     pub(super) unsafe fn panel(&self, panel: usize) -> *const f32 {
         debug_assert!((panel + 1) * LANES * self.depth <= self.weights.len());

@@ -27,6 +27,10 @@ fn wherever_the_power_fails_in_an_install_a_whole_bundle_runs_and_the_confirmed_
             assert_eq!(runs(disk), Some(new.clone()));
         },
     );
+    eprintln!(
+        "the power failed {} times; the old bundle ran {before} times",
+        before + after
+    );
     assert!(before > 0 && after > 0, "{before} {after}");
 }
 
@@ -36,6 +40,7 @@ fn wherever_the_power_fails_in_the_life_of_bundles_what_was_confirmed_stays() {
     let archives = [2, 3, 4].map(|version| signers.update(version).pack());
     // The version that was confirmed last, as far as the program knew when the power failed.
     let confirmed = RefCell::new(1);
+    let mut cuts = 0;
     let life = |disk: &mut PowerDisk| -> Result<(), UpdateError> {
         confirmed.replace(1);
         signers.install(disk, &archives[0])?;
@@ -57,6 +62,7 @@ fn wherever_the_power_fails_in_the_life_of_bundles_what_was_confirmed_stays() {
         cases(3),
         |disk| drop(life(disk)),
         |disk| {
+            cuts += 1;
             let confirmed = *confirmed.borrow();
             let current = state(disk).current.unwrap();
             assert!(current.version >= confirmed && is_whole(disk, &current));
@@ -68,6 +74,7 @@ fn wherever_the_power_fails_in_the_life_of_bundles_what_was_confirmed_stays() {
             assert_eq!(last, current, "after its tries no trial is left");
         },
     );
+    eprintln!("the power failed {cuts} times");
 }
 
 #[test]
@@ -109,5 +116,6 @@ fn a_full_disk_at_any_write_keeps_the_old_bundle_and_says_so() {
             assert_eq!(runs(disk).unwrap().version, 2);
         },
     );
+    eprintln!("the disk was full at each of {failed} changes");
     assert!(failed > 10 && done == 1, "{failed} {done}");
 }
