@@ -26,6 +26,7 @@ struct Traced(Pid);
 
 impl Traced {
     /// `None`, loudly, where this machine does not allow it.
+    #[allow(clippy::zombie_processes, reason = "its tracer waits for it")]
     fn start(program: &Command) -> Option<Self> {
         // A shell that waits until it is traced becomes the program.
         let mut child = Command::new("sh")
@@ -79,9 +80,8 @@ impl Traced {
                     return false;
                 }
                 WaitStatus::PtraceSyscall(_) if !self.waits() => return true,
-                WaitStatus::PtraceSyscall(_) | WaitStatus::PtraceEvent(..) => {}
-                // A signal, which is kept back: none of them is for more than to wake somebody up.
-                WaitStatus::Stopped(..) => {}
+                // A signal is kept back: none of them is for more than to wake somebody up.
+                WaitStatus::PtraceSyscall(_) | WaitStatus::PtraceEvent(..) | WaitStatus::Stopped(..) => {}
                 status => panic!("{status:?}"),
             }
         }
