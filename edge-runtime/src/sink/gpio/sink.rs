@@ -168,7 +168,13 @@ mod tests {
         setup.show_happy();
         setup.until(Level::High);
         setup.stop.store(true, std::sync::atomic::Ordering::Relaxed);
-        setup.until(Level::Low);
+        // With signs of life: not because they are missing.
+        let start = Instant::now();
+        while setup.log.lock().unwrap().last().unwrap().0 == Level::High {
+            assert!(start.elapsed() < Duration::from_secs(20), "never safe");
+            setup.sink.beat().unwrap();
+            thread::yield_now();
+        }
         assert!(setup.sink.close().is_ok());
     }
 
