@@ -8,6 +8,7 @@
 mod architecture;
 mod default_bundle;
 mod deploy;
+mod film;
 mod flash;
 mod honest;
 mod interrupted;

@@ -8,6 +8,7 @@ use super::search::{Found, Pace, Purpose, Search, SearchError};
 use super::tracks::{MAX_FACES, Track, Tracks};
 use super::{TrackConfig, shape};
 use crate::clock::Clock;
+use crate::face::{Aim, Effort};
 use crate::predict::{PredictError, Prediction, Predictor};
 use crate::stats::Stats;
 
@@ -28,8 +29,14 @@ const SURROUNDINGS: f32 = 1.7;
 /// [`Tracks::checked`] takes for this one.
 const SEARCHED: f32 = 2.5;
 
-/// The smallest face that is searched in either, in sides of the box.
-const SMALLER: f32 = 0.75;
+/// The smallest and the largest face in the surroundings, in sides of the box.
+const ITS_SIZE: [f32; 2] = [0.85, 1.3];
+
+/// The same for a face that went astray: its box may have been wrong for a while.
+const ABOUT_ITS_SIZE: [f32; 2] = [0.75, 1.4];
+
+/// A box of the detector's that shares less of the union with the one that the networks saw is another sight.
+const MOVED: f32 = 0.7;
 
 /// A face in the last frame.
 #[derive(Debug, Clone)]
@@ -81,6 +88,8 @@ struct Now<'a> {
 /// What the networks see in a box, and what can be told of it without them.
 struct Judged {
     prediction: Prediction,
+    /// Whether the keypoints can be those of a face in the box.
+    plausible: bool,
     /// Whether it looks like the frame before.
     alike: bool,
     withheld: Option<Withheld>,
@@ -178,14 +187,19 @@ impl Follower {
     fn follow_one(&mut self, track: &Track, now: &mut Now<'_>) -> Result<(), FollowError> {
         let mut bounds = track.bounds;
         let mut judged = self.judge(track.id, &bounds, now)?;
-        let mut plausible = shape::is_plausible(&judged.prediction.keypoints, &bounds);
-        if !plausible || !judged.alike {
+        let mut plausible = judged.plausible;
+        // Keypoints that go on to be none of a face's, where the detector has just seen one, are no news.
+        let news = !judged.alike || (!plausible && now.time_ms.saturating_sub(track.asked_ms) >= RETRY_MS);
+        if news {
             if !self.is_there(track, now)? {
                 self.end(track.id, plausible, now.time_ms);
                 return Ok(());
             }
-            bounds = self.tracks.set_back(track.id).unwrap_or(bounds);
-            judged = self.judge(track.id, &bounds, now)?;
+            let there = self.tracks.set_back(track.id).unwrap_or(bounds);
+            if there.overlap(&bounds) < MOVED {
+                judged = self.judge(track.id, &there, now)?;
+            }
+            bounds = there;
             plausible = shape::is_plausible(&judged.prediction.keypoints, &bounds);
         }
         let keypoints = &judged.prediction.keypoints;
@@ -220,15 +234,25 @@ impl Follower {
     fn judge(&mut self, id: u32, bounds: &Rect, now: &mut Now<'_>) -> Result<Judged, FollowError> {
         let start = now.clock.now();
         now.predictor.crop(now.frame, &now.predictor.crops(bounds))?;
-        let look = look_of(&mut self.looks, id, &self.tracks);
-        let alike = look.at(now.frame, bounds);
-        let withheld = look.withheld();
         let cropped = now.clock.now();
         let prediction = now.predictor.run()?;
-        now.stats.crop.record(cropped.saturating_sub(start));
-        now.stats.networks.record(now.clock.now().saturating_sub(cropped));
+        let judged = now.clock.now();
+        let plausible = shape::is_plausible(&prediction.keypoints, bounds);
+        // A face that moved looks the same where its keypoints are, not where its box was.
+        let place = if plausible {
+            shape::bounds(&prediction.keypoints)
+        } else {
+            *bounds
+        };
+        let look = look_of(&mut self.looks, id, &self.tracks);
+        let alike = look.at(now.frame, &place);
+        let withheld = look.withheld();
+        let looked = now.clock.now().saturating_sub(judged);
+        now.stats.crop.record(cropped.saturating_sub(start) + looked);
+        now.stats.networks.record(judged.saturating_sub(cropped));
         Ok(Judged {
             prediction,
+            plausible,
             alike,
             withheld,
         })
@@ -277,25 +301,32 @@ impl Follower {
     }
 
     fn begin(&mut self, purpose: Purpose, now: &mut Now<'_>) -> Result<(), FollowError> {
-        let (area, min_face_px) = match purpose {
+        let aim = |[min_px, max_px]: [f32; 2], effort| Aim { min_px, max_px, effort };
+        let (area, aim) = match purpose {
             Purpose::Anybody => {
                 self.unsearched = 0;
-                let least = self.config.detector.min_face_px;
-                (now.region, self.rival_px().unwrap_or(least))
+                let least = self.rival_px().unwrap_or(self.config.detector.min_face_px);
+                let alone = self.tracks.live().is_empty();
+                let effort = if alone { Effort::Thorough } else { Effort::Quick };
+                (now.region, aim([least, f32::INFINITY], effort))
             }
             Purpose::Check(id) | Purpose::Astray(id) => {
-                let Some(bounds) = self.tracks.ask(id, now.time_ms) else {
+                // Who is lost begins anew, so that nothing must be taken for a face.
+                let lost = self.tracks.get(id).is_none();
+                let Some((bounds, seen_px)) = self.tracks.ask(id, now.time_ms) else {
                     return Ok(());
                 };
-                let sides = if matches!(purpose, Purpose::Check(_)) {
-                    SURROUNDINGS
-                } else {
-                    SEARCHED
+                let (sides, sizes) = match purpose {
+                    Purpose::Check(_) => (SURROUNDINGS, ITS_SIZE),
+                    _ => (SEARCHED, ABOUT_ITS_SIZE),
                 };
-                (surroundings(&bounds, sides), SMALLER * bounds.w)
+                let effort = if lost { Effort::Quick } else { Effort::Known };
+                let (least, most) = (bounds.w.min(seen_px), bounds.w.max(seen_px));
+                let sizes = [sizes[0] * least, sizes[1] * most];
+                (surroundings(&bounds, sides * most / bounds.w), aim(sizes, effort))
             }
         };
-        Ok(self.search.begin(now.frame, &area, min_face_px, purpose)?)
+        Ok(self.search.begin(now.frame, &area, aim, purpose)?)
     }
 
     /// Waits for a search that is under way, and learns from it; gives whether it confirmed a face.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use shared_model::image::{GrayView, Rect};
 
-use crate::face::{Detection, Detector, DetectorConfig, FaceError};
+use crate::face::{Aim, Detection, Detector, DetectorConfig, FaceError};
 use crate::picture::{Picture, PictureError};
 
 /// A search that takes longer counts as one that will never end. A watchdog is not fed from its beginning on, and strikes
@@ -85,7 +85,7 @@ struct Link {
 
 struct Job {
     picture: Picture,
-    min_face_px: f32,
+    aim: Aim,
 }
 
 struct Answer {
@@ -126,7 +126,7 @@ impl Search {
         &mut self,
         frame: GrayView<'_>,
         area: &Rect,
-        min_face_px: f32,
+        aim: Aim,
         purpose: Purpose,
     ) -> Result<(), SearchError> {
         // A face beyond the edge: the whole frame tells that it is gone.
@@ -137,7 +137,7 @@ impl Search {
             self.start()?;
         }
         let link = self.thread.as_ref().ok_or(SearchError::Died)?;
-        if link.jobs.send(Job { picture, min_face_px }).is_err() {
+        if link.jobs.send(Job { picture, aim }).is_err() {
             self.thread = None;
             return Err(SearchError::Died);
         }
@@ -201,9 +201,9 @@ impl Search {
             let Ok(mut detector) = Detector::new(config) else {
                 return;
             };
-            while let Ok(Job { picture, min_face_px }) = job.recv() {
+            while let Ok(Job { picture, aim }) = job.recv() {
                 let start = Instant::now();
-                let faces = picture.gray().map(|frame| detector.detect_from(frame, min_face_px));
+                let faces = picture.gray().map(|frame| detector.search(frame, &aim));
                 let answer_sent = answer.send(Answer {
                     faces: faces.unwrap_or_default(),
                     picture,
@@ -224,7 +224,16 @@ impl Search {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::face::Effort;
     use crate::testing::shared_data;
+
+    fn from(min_px: f32) -> Aim {
+        Aim {
+            min_px,
+            max_px: f32::INFINITY,
+            effort: Effort::Thorough,
+        }
+    }
 
     #[test]
     fn a_part_of_a_frame_gives_the_face_at_its_place_in_the_frame() {
@@ -234,7 +243,7 @@ mod tests {
         let frame = picture.gray().unwrap();
         let mut search = Search::new(DetectorConfig::default()).unwrap();
         let mut find = |area: &Rect, min: f32| {
-            search.begin(frame, area, min, Purpose::Anybody).unwrap();
+            search.begin(frame, area, from(min), Purpose::Anybody).unwrap();
             assert!(search.is_busy());
             search.wait().unwrap().unwrap().faces
         };
@@ -263,7 +272,9 @@ mod tests {
         let data = [7; 90 * 60];
         let frame = GrayView::new(&data, 90, 60).unwrap();
         assert!(search.has_moved_on());
-        search.begin(frame, &frame.bounds(), 40.0, Purpose::Anybody).unwrap();
+        search
+            .begin(frame, &frame.bounds(), from(40.0), Purpose::Anybody)
+            .unwrap();
         for _ in 0..3 {
             assert!(matches!(search.poll(), Ok(None)));
             assert!(!search.has_moved_on());
@@ -280,9 +291,13 @@ mod tests {
         let data = [7; 90 * 60];
         let frame = GrayView::new(&data, 90, 60).unwrap();
         for _ in 0..3 {
-            search.begin(frame, &frame.bounds(), 40.0, Purpose::Anybody).unwrap();
+            search
+                .begin(frame, &frame.bounds(), from(40.0), Purpose::Anybody)
+                .unwrap();
             search.wait().unwrap();
-            search.begin(frame, &frame.bounds(), 40.0, Purpose::Anybody).unwrap();
+            search
+                .begin(frame, &frame.bounds(), from(40.0), Purpose::Anybody)
+                .unwrap();
             assert!(search.has_moved_on() && !search.has_moved_on());
             search.wait().unwrap();
         }
@@ -299,7 +314,7 @@ mod tests {
             w: 50.0,
             h: 50.0,
         };
-        search.begin(frame, &area, 40.0, Purpose::Check(7)).unwrap();
+        search.begin(frame, &area, from(40.0), Purpose::Check(7)).unwrap();
         let found = search.wait().unwrap().unwrap();
         assert_eq!((found.purpose, found.faces), (Purpose::Check(7), vec![]));
         assert!(search.poll().unwrap().is_none() && !search.is_busy());

@@ -172,15 +172,16 @@ impl Tracks {
             .map(|lost| lost.id)
     }
 
-    /// Notes that the detector is asked for a face, followed or lost; gives where it is or was.
-    pub(super) fn ask(&mut self, id: u32, now_ms: u64) -> Option<Rect> {
+    /// Notes that the detector is asked for a face, followed or lost; gives where it is or was, and how large the
+    /// detector saw it last.
+    pub(super) fn ask(&mut self, id: u32, now_ms: u64) -> Option<(Rect, f32)> {
         if let Some(track) = self.get_mut(id) {
             track.asked_ms = now_ms;
-            return Some(track.bounds);
+            return Some((track.bounds, track.detected.w));
         }
         let lost = self.lost.iter_mut().find(|lost| lost.id == id)?;
         lost.asked_ms = now_ms;
-        Some(lost.bounds)
+        Some((lost.bounds, lost.bounds.w))
     }
 
     /// Sets a box back to where the detector found its face last.
@@ -191,16 +192,33 @@ impl Tracks {
     }
 
     /// What the detector found around a face: nothing, or where; gives whether it is there, or near by. Long
-    /// unconfirmed ones end.
+    /// unconfirmed ones end. Another one's face is not taken.
     pub fn checked(&mut self, id: u32, faces: &[Detection], now_ms: u64) -> bool {
+        let Some(track) = self.get(id).copied() else {
+            return false;
+        };
+        let faces = self.left_to(&track, faces);
+        // A box that followed bad keypoints is far off, or has another size.
+        let boxes = [track.bounds, track.detected];
+        let overlapping = boxes.iter().find_map(|bounds| best(&faces, bounds));
+        let face = overlapping.or_else(|| boxes.iter().find_map(|bounds| next_to(&faces, bounds)));
         let Some(track) = self.get_mut(id) else { return false };
-        let face = best(faces, &track.bounds).or_else(|| next_to(faces, &track.bounds));
         match face {
             Some(face) => track.confirm(face, now_ms),
             None if now_ms.saturating_sub(track.confirmed_ms) > UNCONFIRMED_MS => self.forget(id),
             None => {}
         }
         face.is_some()
+    }
+
+    /// Those faces that no other track holds more of.
+    fn left_to(&self, track: &Track, faces: &[Detection]) -> heapless::Vec<Detection, 32> {
+        let free = |face: &&Detection| {
+            let own = face.bounds.overlap(&track.bounds).max(SAME);
+            let mut others = self.live.iter().filter(|other| other.id != track.id);
+            others.all(|other| face.bounds.overlap(&other.bounds) < own)
+        };
+        faces.iter().filter(free).copied().take(32).collect()
     }
 
     /// What the detector found in the whole region.

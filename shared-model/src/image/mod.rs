@@ -104,6 +104,9 @@ impl<'a> GrayView<'a> {
     }
 }
 
+/// Columns of the picture whose weighted sums are held at a time: the region may have any width, and there is no heap.
+const CHUNK: usize = 256;
+
 /// Samples `rect` of the picture into a square of `side` x `side` values in 0..=1, row by row.
 ///
 /// Bilinear with half-pixel centres; when the region is larger than the output the triangle widens
@@ -114,30 +117,64 @@ impl<'a> GrayView<'a> {
 pub fn sample(picture: GrayView<'_>, rect: &Rect, side: usize, out: &mut [f32]) {
     assert_eq!(out.len(), side * side, "output of sample");
     let (step_x, step_y) = (rect.w / side as f32, rect.h / side as f32);
-    for (row, line) in out.chunks_exact_mut(side).enumerate() {
-        let vertical = Taps::at(rect.y + (row as f32 + 0.5) * step_y, step_y, picture.height);
-        for (column, value) in line.iter_mut().enumerate() {
-            let horizontal = Taps::at(rect.x + (column as f32 + 0.5) * step_x, step_x, picture.width);
-            *value = weigh(picture, &horizontal, &vertical) / 255.0;
+    for from in (0..side).step_by(SIDE) {
+        let to = side.min(from + SIDE);
+        let column = |column: usize| Taps::at(rect.x + (column as f32 + 0.5) * step_x, step_x, picture.width);
+        let columns: heapless::Vec<Taps, SIDE> = (from..to).map(column).collect();
+        for (row, line) in out.chunks_exact_mut(side).enumerate() {
+            let rows = Taps::at(rect.y + (row as f32 + 0.5) * step_y, step_y, picture.height);
+            weigh(picture, &columns, &rows, &mut line[from..to]);
         }
     }
 }
 
-/// The weighted mean of the pixels that two sets of taps reach, 0 to 255.
-fn weigh(picture: GrayView<'_>, horizontal: &Taps, vertical: &Taps) -> f32 {
-    let (mut sum, mut weights) = (0.0, 0.0);
-    for j in vertical.first..=vertical.last {
-        let weight_y = vertical.weight(j);
-        let row = picture.row(vertical.clamp(j));
-        for i in horizontal.first..=horizontal.last {
-            let weight = weight_y * horizontal.weight(i);
-            sum += weight * f32::from(row[horizontal.clamp(i)]);
-            weights += weight;
+/// The weighted means of the pixels that the taps of one row and of each column reach: first down the rows, then
+/// along the sums.
+fn weigh(picture: GrayView<'_>, columns: &[Taps], rows: &Taps, out: &mut [f32]) {
+    let (Some(leftmost), Some(rightmost)) = (columns.first(), columns.last()) else {
+        return;
+    };
+    out.fill(0.0);
+    let mut memory = [0.0; CHUNK];
+    let mut from = leftmost.first;
+    while from <= rightmost.last {
+        let length = CHUNK.min((rightmost.last - from) as usize + 1);
+        let sums = &mut memory[..length];
+        add_rows(picture, rows, from, sums);
+        for (value, taps) in out.iter_mut().zip(columns) {
+            *value += taps.along(from, sums);
+        }
+        from += length as i32;
+    }
+    for (value, taps) in out.iter_mut().zip(columns) {
+        // The centre lies within half a pixel of a tap, and the triangle is at least one pixel wide on
+        // each side: the weights cannot add up to nothing.
+        *value /= taps.total * rows.total * 255.0;
+    }
+}
+
+/// The weighted sums down the rows, for the columns of the picture that begin at `from`.
+fn add_rows(picture: GrayView<'_>, rows: &Taps, from: i32, sums: &mut [f32]) {
+    let width = picture.width as i32;
+    let inside = |at: i32| (at - from).clamp(0, sums.len() as i32) as usize;
+    let (begin, end) = (inside(0), inside(width));
+    sums.fill(0.0);
+    let (before, rest) = sums.split_at_mut(begin);
+    let (within, after) = rest.split_at_mut(end - begin);
+    for j in rows.first..=rows.last {
+        let weight = rows.weight(j);
+        let row = picture.row(rows.clamp(j));
+        for sum in before.iter_mut() {
+            *sum += weight * f32::from(row[0]);
+        }
+        for sum in after.iter_mut() {
+            *sum += weight * f32::from(row[row.len() - 1]);
+        }
+        let pixels = row.iter().skip((from + begin as i32).clamp(0, width) as usize);
+        for (sum, pixel) in within.iter_mut().zip(pixels) {
+            *sum += weight * f32::from(*pixel);
         }
     }
-    // The centre lies within half a pixel of a tap, and the triangle is at least one pixel wide on
-    // each side: the weights cannot add up to nothing.
-    sum / weights
 }
 
 /// The source pixels along one axis that count for one output pixel.
@@ -148,6 +185,8 @@ struct Taps {
     support: f32,
     /// Index of the last pixel of the axis.
     end: i32,
+    /// All weights together.
+    total: f32,
 }
 
 impl Taps {
@@ -156,21 +195,32 @@ impl Taps {
         let support = step.max(1.0);
         // Far outside the picture every tap is the edge pixel: nearer is the same and cannot overflow.
         let centre = centre.clamp(-support, len as f32 + support);
-        Self {
+        let mut taps = Self {
             first: libm::floorf(centre - support + 0.5) as i32,
             last: libm::ceilf(centre + support - 0.5) as i32 - 1,
             centre,
             support,
             end: len as i32 - 1,
-        }
+            total: 0.0,
+        };
+        taps.total = (taps.first..=taps.last).map(|at| taps.weight(at)).sum();
+        taps
     }
 
     fn weight(&self, at: i32) -> f32 {
-        (1.0 - libm::fabsf(at as f32 + 0.5 - self.centre) / self.support).max(0.0)
+        (self.support - (at as f32 + 0.5 - self.centre).abs()).max(0.0)
     }
 
     fn clamp(&self, at: i32) -> usize {
         at.clamp(0, self.end) as usize
+    }
+
+    /// The weighted sum of those values that these taps reach; the values begin at `from`.
+    fn along(&self, from: i32, values: &[f32]) -> f32 {
+        let first = self.first.max(from);
+        let reached = values.iter().skip((first - from) as usize);
+        let reached = (first..=self.last).zip(reached);
+        reached.map(|(at, value)| self.weight(at) * value).sum()
     }
 }
 
@@ -259,6 +309,54 @@ mod tests {
                 (0.5 * 40.0 + 1.5 * 80.0 + 1.5 * 120.0 + 0.5 * 120.0) / 4.0,
             ],
         );
+    }
+
+    /// The definition, pixel by pixel.
+    fn by_definition(data: &[u8], width: usize, height: usize, rect: Rect, side: usize) -> Vec<f32> {
+        let taps = |at: usize, from: f32, length: f32, end: usize| -> Vec<(usize, f32)> {
+            let step = length / side as f32;
+            let (centre, support) = (from + (at as f32 + 0.5) * step, step.max(1.0));
+            let reached = (centre - support) as i32 - 1..=(centre + support) as i32 + 1;
+            let weight = |pixel: i32| (1.0 - (pixel as f32 + 0.5 - centre).abs() / support).max(0.0);
+            reached
+                .map(|pixel| (pixel.clamp(0, end as i32 - 1) as usize, weight(pixel)))
+                .collect()
+        };
+        let mut out = vec![];
+        for row in 0..side {
+            for column in 0..side {
+                let (mut sum, mut weights) = (0.0, 0.0);
+                for (y, down) in taps(row, rect.y, rect.h, height) {
+                    for (x, along) in taps(column, rect.x, rect.w, width) {
+                        sum += down * along * f32::from(data[y * width + x]);
+                        weights += down * along;
+                    }
+                }
+                out.push(sum / weights);
+            }
+        }
+        out
+    }
+
+    #[test]
+    fn any_size_and_place_is_the_mean_by_definition() {
+        let (width, height) = (900, 70);
+        let data: Vec<u8> = (0..width * height).map(|at| (at * 7919 % 251) as u8).collect();
+        let rect = |x, y, w, h| Rect { x, y, w, h };
+        for (rect, side) in [
+            (rect(20.3, 5.1, 33.7, 41.9), 48),
+            (rect(-3.5, -20.0, 60.0, 99.0), SIDE),
+            // Wider than what is summed at a time, and more columns than taps are kept of.
+            (rect(-40.0, 2.0, 990.0, 60.0), 7),
+            (rect(100.0, -5.0, 790.0, 70.0), SIDE + 9),
+            (rect(880.0, 60.0, 50.0, 50.0), 20),
+        ] {
+            let got = sampled(&data, width, height, rect, side);
+            let expected = by_definition(&data, width, height, rect, side);
+            for (g, e) in got.iter().zip(&expected) {
+                assert!((g - e).abs() < 0.01, "{g} instead of {e}: {rect:?}");
+            }
+        }
     }
 
     #[test]

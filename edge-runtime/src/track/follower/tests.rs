@@ -8,6 +8,7 @@ use crate::bundle::Bundle;
 use crate::face::DetectorConfig;
 use crate::picture::Picture;
 use crate::predict::Threads;
+use crate::testing::bundle::write_bundle;
 use crate::testing::shared_data;
 use crate::track::Policy;
 
@@ -25,24 +26,33 @@ struct Film {
     follower: Follower,
     predictor: Predictor,
     time_ms: u64,
+    /// What was searched and run so far.
+    stats: Stats,
 }
 
 impl Film {
     fn new(config: TrackConfig, pace: Pace) -> Self {
-        let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/default");
-        let predictor = Predictor::load(&Bundle::open(&models).unwrap()).unwrap();
+        Self::with(
+            &Path::new(env!("CARGO_MANIFEST_DIR")).join("models/default"),
+            config,
+            pace,
+        )
+    }
+
+    fn with(bundle: &Path, config: TrackConfig, pace: Pace) -> Self {
+        let predictor = Predictor::load(&Bundle::open(bundle).unwrap()).unwrap();
         Self {
             follower: Follower::new(config, pace).unwrap(),
             predictor: predictor.on(Threads::One),
             time_ms: 0,
+            stats: Stats::default(),
         }
     }
 
     /// The next frame, 40 ms after the one before: numbers and boxes of the faces in it.
     fn show(&mut self, frame: GrayView<'_>) -> Vec<(u32, Rect)> {
-        let mut stats = Stats::default();
         self.follower
-            .look(frame, self.time_ms, &mut self.predictor, &Still, &mut stats)
+            .look(frame, self.time_ms, &mut self.predictor, &Still, &mut self.stats)
             .unwrap();
         self.time_ms += 40;
         self.follower.seen().iter().map(|seen| (seen.id, seen.bounds)).collect()
@@ -153,4 +163,39 @@ fn a_face_in_the_dark_is_followed_and_not_judged() {
     assert_eq!(film.follower.seen()[0].withheld, None);
     film.show(GrayView::new(&dark, width, height).unwrap());
     assert_eq!(film.follower.seen()[0].withheld, Some(Withheld::Dark));
+}
+
+#[test]
+fn faces_that_move_need_no_searches_of_their_own() {
+    let Some(pair) = photo(PAIR) else { return };
+    let mut film = Film::new(following(Policy::All), Pace::Wait);
+    let first = film.show(window(&pair, 0, 0, 60));
+    let side = first.iter().map(|(_, bounds)| bounds.w).fold(f32::MAX, f32::min);
+    // To and fro, so far that what was an eye is a cheek.
+    let step = (0.16 * side) as usize;
+    for at in [1, 2, 3, 2, 1, 0, 1, 2, 3] {
+        assert!(3 * step <= 60, "{step}");
+        let seen = film.show(window(&pair, at * step, 0, 60));
+        assert_eq!(seen.len(), 2);
+    }
+    assert_eq!(film.stats.networks.count(), 20, "each face once a frame");
+    // Nearly all of that without a search: the next check is due after 400 ms.
+    assert!(film.stats.find.count() <= 4, "{} searches", film.stats.find.count());
+}
+
+#[test]
+fn where_keypoints_stay_strange_the_detector_is_asked_now_and_then() {
+    let Some(portrait) = photo("fr_obama.jpg") else { return };
+    let frame = portrait.gray().unwrap();
+    let bundle = tempfile::tempdir().unwrap();
+    // Networks that know nothing of faces.
+    write_bundle(bundle.path());
+    let mut film = Film::with(bundle.path(), following(Policy::Largest), Pace::Wait);
+    for _ in 0..11 {
+        assert_eq!(film.show(frame).len(), 1);
+        assert_eq!(film.follower.seen()[0].withheld, Some(Withheld::TurnedAway));
+    }
+    assert_eq!(film.stats.networks.count(), 11, "once a frame");
+    // At 0, 120, 240 and 360 ms.
+    assert_eq!(film.stats.find.count(), 4);
 }

@@ -184,7 +184,7 @@ fn a_lost_face_is_sought_again_and_again_while_there_is_room_for_it() {
     let mut tracks = seen(Policy::All, &[at(100.0, 100.0, 80.0), at(300.0, 100.0, 60.0)]);
     tracks.lose(2, 50);
     assert_eq!((tracks.sought(149, 100), tracks.sought(150, 100)), (None, Some(2)));
-    assert_eq!(tracks.ask(2, 150), Some(at(300.0, 100.0, 60.0).bounds));
+    assert_eq!(tracks.ask(2, 150), Some((at(300.0, 100.0, 60.0).bounds, 60.0)));
     assert_eq!((tracks.sought(249, 100), tracks.sought(250, 100)), (None, Some(2)));
     tracks.tidy(&REGION, 1051);
     assert_eq!(tracks.sought(1051, 100), None, "not for ever");
@@ -220,4 +220,29 @@ fn a_face_that_went_fast_is_found_next_to_its_box() {
         );
         assert_eq!(tracks.get(1).unwrap().bounds == face.bounds, there);
     }
+}
+
+#[test]
+fn the_face_of_another_track_is_not_taken() {
+    let mut tracks = seen(Policy::All, &[at(100.0, 100.0, 80.0), at(155.0, 100.0, 80.0)]);
+    // The first one turned away: what is next to its box is the second one's.
+    assert!(!tracks.checked(1, &[at(153.0, 100.0, 80.0)], 10));
+    assert!(tracks.checked(2, &[at(153.0, 100.0, 80.0)], 10));
+    // Both there, and so near that each covers some of the other.
+    assert!(tracks.checked(1, &[at(105.0, 100.0, 80.0), at(140.0, 100.0, 80.0)], 20));
+    assert_eq!(tracks.get(1).unwrap().detected, at(105.0, 100.0, 80.0).bounds);
+}
+
+#[test]
+fn a_box_that_shrank_with_its_keypoints_gets_back_to_the_face() {
+    let mut tracks = seen(Policy::Largest, &[at(100.0, 100.0, 100.0)]);
+    for step in 0..8 {
+        tracks.moved(1, &face(100.0 + 5.0 * step as f32, 110.0, 50.0, 0.0));
+    }
+    let bounds = tracks.get(1).unwrap().bounds;
+    let there = at(95.0, 100.0, 105.0);
+    assert!(there.bounds.overlap(&bounds) < SAME && bounds.w < 55.0, "{bounds:?}");
+    assert_eq!(tracks.ask(1, 300), Some((bounds, 100.0)));
+    assert!(tracks.checked(1, &[there], 300));
+    assert_eq!(tracks.get(1).unwrap().bounds, there.bounds);
 }

@@ -1,0 +1,105 @@
+//! A real film through the programs: nobody is lost, and its rate of frames does not decide.
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use crate::support::faces::shared;
+use crate::support::programs::{program, root, run};
+
+/// A film of one singer, a pianist and their listeners, with cuts, at 15 frames a second.
+const STAGE: &str = "video/stage_320x180_15fps.y4m.zst";
+
+/// Writes the film at this rate, of every `every`th frame, each `times` times; says so if there is none.
+fn film(folder: &Path, rate: u32, every: usize, times: usize) -> Option<PathBuf> {
+    let Some(data) = shared() else {
+        eprintln!("no ../shared/data: a real film is not tried");
+        return None;
+    };
+    let packed = File::open(data.join(STAGE)).unwrap();
+    let mut film = Vec::new();
+    let mut stream = ruzstd::decoding::StreamingDecoder::new(packed).unwrap();
+    stream.read_to_end(&mut film).unwrap();
+    let end = film.iter().position(|byte| *byte == b'\n').unwrap();
+    let header = String::from_utf8(film[..=end].to_vec()).unwrap();
+    assert!(
+        header.contains(" W320 H180 F15:1 ") && header.contains("C420"),
+        "{header}"
+    );
+    let mut out = header.replace("F15:1", &format!("F{rate}:1")).into_bytes();
+    let frames = film[end + 1..].chunks_exact("FRAME\n".len() + 320 * 180 * 3 / 2);
+    assert_eq!(frames.len(), 150);
+    for frame in frames.step_by(every) {
+        for _ in 0..times {
+            out.extend_from_slice(frame);
+        }
+    }
+    let path = folder.join(format!("{rate}.y4m"));
+    fs::write(&path, out).unwrap();
+    Some(path)
+}
+
+#[test]
+fn a_film_is_followed_without_breaks_and_swaps() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(film) = film(folder.path(), 15, 1, 1) else {
+        return;
+    };
+    for (policy, min_face, least) in [("all", "40", 90), ("largest", "20", 115)] {
+        let mut track = program("edge-runtime");
+        track.args(["track", "--policy", policy, "--min-face", min_face, "--bundle"]);
+        let ran = run(track.arg(root().join("edge-runtime/models/default")).arg(&film), 0);
+        let total = ran.lines().pop().unwrap();
+        let count = |name: &str| total[name].as_u64().unwrap();
+        assert_eq!(
+            (count("breaks"), count("swaps"), count("frames")),
+            (0, 0, 150),
+            "{total}"
+        );
+        assert!(count("followed") >= least, "{total}");
+    }
+}
+
+/// Each new verdict of a run with its time.
+fn verdicts(film: &Path) -> Vec<(String, u64)> {
+    let config = film.with_extension("toml");
+    let bundle = root().join("edge-runtime/models/default");
+    let text = format!(
+        "schema = 1\nbundle = '{}'\n[source]\nuri = '{}'\n[face]\nmin_face_px = 40\n",
+        bundle.display(),
+        film.display()
+    );
+    fs::write(&config, text).unwrap();
+    let ran = run(program("edge-runtime").args(["run", "--config"]).arg(&config), 0);
+    let lines = ran.lines().into_iter().filter(|line| line.get("sequence").is_some());
+    let mut verdicts: Vec<(String, u64)> = lines
+        .map(|line| {
+            (
+                line["emotion"].as_str().unwrap().to_owned(),
+                line["time_ms"].as_u64().unwrap(),
+            )
+        })
+        .collect();
+    // A verdict is told again when its reason changes.
+    verdicts.dedup_by(|new, old| new.0 == old.0);
+    verdicts
+}
+
+#[test]
+fn a_film_decides_the_same_at_5_at_15_and_at_30_frames_a_second() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(slow) = film(folder.path(), 5, 3, 1) else {
+        return;
+    };
+    let slow = verdicts(&slow);
+    let words = |verdicts: &[(String, u64)]| verdicts.iter().map(|(word, _)| word.clone()).collect::<Vec<_>>();
+    assert_eq!(words(&slow), ["no_face", "Happy", "uncertain"]);
+    for (rate, times) in [(15, 1), (30, 2)] {
+        let fast = verdicts(&film(folder.path(), rate, 1, times).unwrap());
+        assert_eq!(words(&fast), words(&slow), "{rate} frames a second");
+        for ((word, fast), (_, slow)) in fast.iter().zip(&slow) {
+            // A frame of the slow film until something is seen, and one until its dwell is over.
+            assert!(fast.abs_diff(*slow) <= 2 * 200, "{word}: {fast} and {slow} ms");
+        }
+    }
+}
