@@ -6,14 +6,19 @@
 use std::fmt::Write as _;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 /// Most bytes of a request that are read.
 const MAX_REQUEST: usize = 4096;
 
-/// Longest time that a client may take.
+/// Longest time that a client may take to ask.
 const PATIENCE: Duration = Duration::from_secs(1);
+
+/// How often somebody is looked for; each look is a sign of life.
+const LOOK: Duration = Duration::from_millis(200);
 
 /// Shortest time over which rates are taken.
 const WINDOW: Duration = Duration::from_secs(1);
@@ -51,9 +56,14 @@ impl Rates {
     }
 }
 
-/// Answers requests on a thread of its own; gives the address that it listens on.
-pub fn serve(address: SocketAddr, counts: impl Fn() -> Counts + Send + 'static) -> io::Result<SocketAddr> {
+/// Answers requests on a thread of its own, whose signs of life are counted in `beats`; gives the address that it listens on.
+pub fn serve(
+    address: SocketAddr,
+    beats: Arc<AtomicU64>,
+    counts: impl Fn() -> Counts + Send + 'static,
+) -> io::Result<SocketAddr> {
     let listener = TcpListener::bind(address)?;
+    listener.set_nonblocking(true)?;
     let own = listener.local_addr()?;
     let start = Instant::now();
     let mut rates = Rates {
@@ -63,10 +73,15 @@ pub fn serve(address: SocketAddr, counts: impl Fn() -> Counts + Send + 'static) 
         process: 0.0,
     };
     let answer_all = move || {
-        // A client that goes away early is nobody's trouble.
-        for stream in listener.incoming().flatten() {
+        loop {
+            beats.fetch_add(1, Ordering::Relaxed);
+            let Ok((stream, _)) = listener.accept() else {
+                thread::sleep(LOOK);
+                continue;
+            };
             let counts = counts();
             rates.update(counts, start.elapsed());
+            // A client that goes away early is nobody's trouble.
             let _ = answer(stream, &page(counts, &rates));
         }
     };
@@ -75,11 +90,14 @@ pub fn serve(address: SocketAddr, counts: impl Fn() -> Counts + Send + 'static) 
 }
 
 fn answer(mut stream: TcpStream, page: &str) -> io::Result<()> {
-    stream.set_read_timeout(Some(PATIENCE))?;
+    let end = Instant::now() + PATIENCE;
     stream.set_write_timeout(Some(PATIENCE))?;
     let mut request = Vec::new();
     let mut buffer = [0; 512];
-    while request.len() < MAX_REQUEST && !request.windows(4).any(|end| end == b"\r\n\r\n") {
+    while Instant::now() < end && request.len() < MAX_REQUEST && !request.windows(4).any(|end| end == b"\r\n\r\n") {
+        let left = end.saturating_duration_since(Instant::now());
+        // A timeout of zero would be none.
+        stream.set_read_timeout(Some(left.max(Duration::from_millis(1))))?;
         match stream.read(&mut buffer)? {
             0 => break,
             count => request.extend_from_slice(&buffer[..count]),
@@ -161,7 +179,7 @@ mod tests {
             judged: 20,
             inference: Duration::from_millis(500),
         };
-        let address = serve("127.0.0.1:0".parse().unwrap(), move || counts).unwrap();
+        let address = serve("127.0.0.1:0".parse().unwrap(), Arc::default(), move || counts).unwrap();
         let answer = ask(address, "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
         for expected in [
             "HTTP/1.1 200 OK\r\n",
@@ -175,6 +193,29 @@ mod tests {
         }
         for request in ["GET / HTTP/1.1\r\n\r\n", "POST /metrics HTTP/1.1\r\n\r\n", "\r\n\r\n"] {
             assert!(ask(address, request).starts_with("HTTP/1.1 404"), "{request}");
+        }
+    }
+
+    #[test]
+    fn a_client_that_never_ends_its_request_is_let_go() {
+        let beats = Arc::default();
+        let address = serve("127.0.0.1:0".parse().unwrap(), Arc::clone(&beats), Counts::default).unwrap();
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+        let mut sent = 0;
+        let mut buffer = [0; 64];
+        // One byte after another, each in time; until the other side answers or closes.
+        while stream.write_all(b"x").is_ok()
+            && stream
+                .read(&mut buffer)
+                .is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+        {
+            sent += 1;
+            assert!(sent < 100, "the client is still listened to");
+        }
+        let before = beats.load(Ordering::Relaxed);
+        while beats.load(Ordering::Relaxed) == before {
+            thread::yield_now();
         }
     }
 

@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use edge_runtime::clock::SystemClock;
@@ -56,11 +56,12 @@ pub(crate) fn main(args: &Args, verbosity: Verbosity) -> Result<ExitCode, Failur
         stop: Arc::clone(&signals.stop),
         beats: Arc::default(),
         vitals: Arc::default(),
+        metrics: None,
     };
     let progress = Arc::clone(&shared.progress);
     let mut service = Service::start(Arc::clone(&shared.vitals), move || progress.inferred() > 0)
         .map_err(|error| Failure::new(code::INTERNAL, error))?;
-    measure(&config, &shared.progress)?;
+    shared.metrics = measure(&config, &shared.progress)?;
     // Before the camera, so that it goes out after it.
     let mut lamp = lines::lamp(&config)?;
     let mut camera = Held::new(source(&config.source)?);
@@ -91,23 +92,26 @@ pub(crate) fn main(args: &Args, verbosity: Verbosity) -> Result<ExitCode, Failur
     }
 }
 
-/// Offers counts where the configuration at the start wants them.
-fn measure(config: &Config, progress: &Arc<Progress>) -> Result<(), Failure> {
-    let Some(metrics) = &config.metrics else { return Ok(()) };
+/// Offers counts where the configuration at the start wants them; gives the signs of life of who does.
+fn measure(config: &Config, progress: &Arc<Progress>) -> Result<Option<Arc<AtomicU64>>, Failure> {
+    let Some(metrics) = &config.metrics else {
+        return Ok(None);
+    };
     let progress = Arc::clone(progress);
     let counts = move || Counts {
         captured: progress.captured(),
         judged: progress.inferred(),
         inference: progress.inference(),
     };
-    let served = metrics::serve(metrics.listen, counts);
+    let beats = Arc::default();
+    let served = metrics::serve(metrics.listen, Arc::clone(&beats), counts);
     let failed = |error| {
         Failure::new(
             code::UNAVAILABLE,
             anyhow::anyhow!("serve metrics on {}: {error}", metrics.listen),
         )
     };
-    served.map(drop).map_err(failed)
+    served.map(|_| Some(beats)).map_err(failed)
 }
 
 /// Runs until the source ends or a signal comes.

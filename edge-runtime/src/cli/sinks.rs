@@ -30,6 +30,8 @@ pub(crate) struct Shared {
     pub(crate) stop: Arc<AtomicBool>,
     /// Signs of life of the loop.
     pub(crate) beats: Arc<AtomicU64>,
+    /// Those of the thread that answers `/metrics`, if there is one.
+    pub(crate) metrics: Option<Arc<AtomicU64>>,
     /// What the watchdog looks at.
     pub(crate) vitals: Arc<Vitals>,
 }
@@ -78,6 +80,9 @@ pub(crate) fn sinks(config: &Config, classes: &ClassSet, shared: &Shared) -> Res
         let updates = looks.then(|| Arc::clone(&shared.updates));
         sinks.push(mqtt_sink(mqtt, classes, shared, updates, Arc::clone(&beats))?);
         vitals.push(Vital::new("mqtt", move || beats.load(Ordering::Relaxed)));
+    }
+    if let Some(beats) = shared.metrics.clone() {
+        vitals.push(Vital::new("metrics", move || beats.load(Ordering::Relaxed)));
     }
     sinks.push(Box::new(Heart(Arc::clone(&shared.beats))));
     shared.vitals.replace(vitals);

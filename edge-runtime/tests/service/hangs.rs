@@ -53,10 +53,18 @@ fn any_thread_that_hangs_starves_the_watchdog() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let sinks = format!(
         "{LINES}[sink.mqtt]\nhost = \"127.0.0.1\"\nport = {port}\ndevice = \"hall\"\noutbox = {{ dir = '{0}/outbox' }}\n\
-         [update]\nstate = '{0}'\n",
+         [update]\nstate = '{0}'\n[metrics]\nlisten = \"127.0.0.1:0\"\n",
         dir.path().display()
     );
-    let threads = ["edge-runtime", "source", "gpio", "mqtt", "bundles", "service"];
+    let threads = [
+        "edge-runtime",
+        "source",
+        "gpio",
+        "mqtt",
+        "bundles",
+        "metrics",
+        "service",
+    ];
     starve(&Scene::pattern(), &sinks, &threads);
 }
 
