@@ -5,13 +5,13 @@
 
 use std::arch::x86_64::{
     __m256i, _MM_HINT_T0, _mm_loadu_si128, _mm_prefetch, _mm_set1_epi32, _mm256_add_epi32, _mm256_cvtepi8_epi16,
-    _mm256_cvtepu8_epi16, _mm256_extract_epi32, _mm256_hadd_epi32, _mm256_madd_epi16, _mm256_permute4x64_epi64,
-    _mm256_set1_epi32, _mm256_setzero_si256,
+    _mm256_cvtepu8_epi16, _mm256_extract_epi32, _mm256_hadd_epi32, _mm256_loadu_si256, _mm256_madd_epi16,
+    _mm256_permute4x64_epi64, _mm256_set1_epi32, _mm256_setzero_si256,
 };
 
 use super::LANES;
-use super::schedule::{Peak, Tiles};
-use super::tile::{Job, Kernel, Tile};
+use super::schedule::{Peak, Tiles, firsts};
+use super::tile::{Column, Job, Kernel};
 
 /// Registers of widened weights a panel.
 const PARTS: usize = LANES / 4;
@@ -24,7 +24,7 @@ const CHAINS: usize = 12;
 
 /// 12 sums and 3 activations fill 15 of 16 registers.
 pub(super) static KERNEL: Kernel = Kernel {
-    heights: &[tiles(1, tile::<1>), tiles(2, tile::<2>), tiles(3, tile::<3>)],
+    heights: &[tiles(1, column::<1>), tiles(2, column::<2>), tiles(3, column::<3>)],
     offset: 0,
     peak: Some(Peak {
         run: peak,
@@ -32,17 +32,27 @@ pub(super) static KERNEL: Kernel = Kernel {
     }),
 };
 
-const fn tiles(pixels: usize, tile: Tile) -> Tiles<Tile> {
+const fn tiles(pixels: usize, column: Column) -> Tiles<Column> {
     Tiles {
         pixels,
         panels: 1,
-        narrow: tile,
-        wide: tile,
+        narrow: column,
+        wide: column,
+    }
+}
+
+/// All pixels, `M` at a time, one panel.
+#[target_feature(enable = "avx2")]
+unsafe fn column<const M: usize>(job: &mut Job<'_>, panel: usize) {
+    for pixel in firsts(job.gather.pixels().len(), M) {
+        // SAFETY: as the caller promises; there are at least `M` pixels.
+        unsafe { tile::<M>(job, pixel, panel) };
     }
 }
 
 /// `M` pixels, one panel.
 #[target_feature(enable = "avx2")]
+#[inline]
 unsafe fn tile<const M: usize>(job: &mut Job<'_>, pixel: usize, panel: usize) {
     let mut sums = [[_mm256_setzero_si256(); PARTS]; M];
     // SAFETY: the caller's pixels and panel exist; runs are multiples of 8 bytes and end within the input, and a panel
@@ -75,10 +85,24 @@ unsafe fn tile<const M: usize>(job: &mut Job<'_>, pixel: usize, panel: usize) {
             }
         }
     }
-    for (row, sums) in sums.iter().enumerate() {
-        let totals = lanes([add_pairs(sums[0], sums[1]), add_pairs(sums[2], sums[3])]);
-        job.finish(pixel + row, panel, &totals);
+    // SAFETY: the caller's panel exists, and half of it is a register.
+    let starts = unsafe {
+        let starts = job.starts(panel).as_ptr();
+        [
+            _mm256_loadu_si256(starts.cast()),
+            _mm256_loadu_si256(starts.add(LANES / 2).cast()),
+        ]
+    };
+    let mut totals = [[0; LANES]; M];
+    for (totals, sums) in totals.iter_mut().zip(&sums) {
+        let pairs = [add_pairs(sums[0], sums[1]), add_pairs(sums[2], sums[3])];
+        *totals = lanes([
+            _mm256_add_epi32(pairs[0], starts[0]),
+            _mm256_add_epi32(pairs[1], starts[1]),
+        ]);
     }
+    // SAFETY: as the caller promises.
+    unsafe { job.finish(pixel, panel, &totals) };
 }
 
 #[target_feature(enable = "avx2")]

@@ -8,8 +8,8 @@ use std::arch::x86_64::{
 };
 
 use super::LANES;
-use super::schedule::{Peak, Tiles};
-use super::tile::{Job, Kernel, Tile};
+use super::schedule::{Peak, Tiles, firsts};
+use super::tile::{Column, Job, Kernel};
 
 /// Bytes between what is fetched and what is multiplied.
 const AHEAD: usize = 4096;
@@ -20,10 +20,10 @@ const CHAINS: usize = 20;
 /// 24 sums and 4 panels of weights fill 28 of 32 registers.
 pub(super) static KERNEL: Kernel = Kernel {
     heights: &[
-        tiles(1, tile::<1, 1>, tile::<1, 4>),
-        tiles(4, tile::<4, 1>, tile::<4, 4>),
-        tiles(5, tile::<5, 1>, tile::<5, 4>),
-        tiles(6, tile::<6, 1>, tile::<6, 4>),
+        tiles(1, column::<1, 1>, column::<1, 4>),
+        tiles(4, column::<4, 1>, column::<4, 4>),
+        tiles(5, column::<5, 1>, column::<5, 4>),
+        tiles(6, column::<6, 1>, column::<6, 4>),
     ],
     offset: 0,
     peak: Some(Peak {
@@ -32,7 +32,7 @@ pub(super) static KERNEL: Kernel = Kernel {
     }),
 };
 
-const fn tiles(pixels: usize, narrow: Tile, wide: Tile) -> Tiles<Tile> {
+const fn tiles(pixels: usize, narrow: Column, wide: Column) -> Tiles<Column> {
     Tiles {
         pixels,
         panels: 4,
@@ -41,10 +41,25 @@ const fn tiles(pixels: usize, narrow: Tile, wide: Tile) -> Tiles<Tile> {
     }
 }
 
+/// All pixels, `M` at a time, `P` panels.
+#[target_feature(enable = "avx512f,avx512vnni")]
+unsafe fn column<const M: usize, const P: usize>(job: &mut Job<'_>, panel: usize) {
+    for pixel in firsts(job.gather.pixels().len(), M) {
+        // SAFETY: as the caller promises; there are at least `M` pixels.
+        unsafe { tile::<M, P>(job, pixel, panel) };
+    }
+}
+
 /// `M` pixels, `P` panels.
 #[target_feature(enable = "avx512f,avx512vnni")]
+#[inline]
 unsafe fn tile<const M: usize, const P: usize>(job: &mut Job<'_>, pixel: usize, panel: usize) {
-    let mut sums = [[_mm512_setzero_si512(); P]; M];
+    let mut starts = [_mm512_setzero_si512(); P];
+    for (column, starts) in starts.iter_mut().enumerate() {
+        // SAFETY: the caller's panels exist.
+        *starts = unsafe { _mm512_loadu_si512(job.starts(panel + column).as_ptr().cast()) };
+    }
+    let mut sums = [starts; M];
     // SAFETY: the caller's pixels and panels exist; runs are multiples of 8 bytes and end within the input, and a
     // panel has 64 weights for each 4 of them.
     unsafe {
@@ -77,7 +92,8 @@ unsafe fn tile<const M: usize, const P: usize>(job: &mut Job<'_>, pixel: usize, 
     }
     for (row, sums) in sums.iter().enumerate() {
         for (column, sum) in sums.iter().enumerate() {
-            job.finish(pixel + row, panel + column, &lanes(*sum));
+            // SAFETY: as the caller promises.
+            unsafe { job.finish(pixel + row, panel + column, &[lanes(*sum)]) };
         }
     }
 }

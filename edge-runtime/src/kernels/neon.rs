@@ -6,14 +6,14 @@
 //! each channel two partial sums in it, added at the end.
 
 use std::arch::aarch64::{
-    int8x8_t, int8x16_t, int32x4_t, vadd_s8, vdup_n_s8, vdupq_lane_s32, vdupq_n_s8, vdupq_n_s32, vget_low_s8,
-    vgetq_lane_s32, vld1_u8, vld1q_s8, vmlal_high_s8, vmlal_s8, vmull_high_s8, vmull_s8, vpadalq_s16, vpaddq_s32,
-    vreinterpret_s8_u8, vreinterpret_s32_s8, vreinterpretq_s8_s32, vst1q_s32,
+    int8x8_t, int8x16_t, int32x4_t, vadd_s8, vaddq_s32, vdup_n_s8, vdupq_lane_s32, vdupq_n_s8, vdupq_n_s32,
+    vget_low_s8, vgetq_lane_s32, vld1_u8, vld1q_s8, vld1q_s32, vmlal_high_s8, vmlal_s8, vmull_high_s8, vmull_s8,
+    vpadalq_s16, vpaddq_s32, vreinterpret_s8_u8, vreinterpret_s32_s8, vreinterpretq_s8_s32, vst1q_s32,
 };
 
 use super::LANES;
-use super::schedule::{Peak, Tiles};
-use super::tile::{Job, Kernel, Tile};
+use super::schedule::{Peak, Tiles, firsts};
+use super::tile::{Column, Job, Kernel};
 
 /// Registers of weights in a group of a panel.
 const PARTS: usize = LANES / 4;
@@ -23,7 +23,7 @@ const CHAINS: usize = 12;
 
 /// 16 sums, 8 registers of weights and 4 of activations fill 28 of 32.
 pub(super) static KERNEL: Kernel = Kernel {
-    heights: &[tiles(1, tile::<1>), tiles(2, tile::<2>)],
+    heights: &[tiles(1, column::<1>), tiles(2, column::<2>)],
     offset: 128,
     peak: Some(Peak {
         run: peak,
@@ -31,17 +31,27 @@ pub(super) static KERNEL: Kernel = Kernel {
     }),
 };
 
-const fn tiles(pixels: usize, tile: Tile) -> Tiles<Tile> {
+const fn tiles(pixels: usize, column: Column) -> Tiles<Column> {
     Tiles {
         pixels,
         panels: 1,
-        narrow: tile,
-        wide: tile,
+        narrow: column,
+        wide: column,
+    }
+}
+
+/// All pixels, `M` at a time, one panel.
+#[target_feature(enable = "neon")]
+unsafe fn column<const M: usize>(job: &mut Job<'_>, panel: usize) {
+    for pixel in firsts(job.gather.pixels().len(), M) {
+        // SAFETY: as the caller promises; there are at least `M` pixels.
+        unsafe { tile::<M>(job, pixel, panel) };
     }
 }
 
 /// `M` pixels, one panel.
 #[target_feature(enable = "neon")]
+#[inline]
 unsafe fn tile<const M: usize>(job: &mut Job<'_>, pixel: usize, panel: usize) {
     let mut sums = [[[vdupq_n_s32(0); 2]; PARTS]; M];
     // SAFETY: the caller's pixels and panel exist; runs are multiples of 8 bytes and end within the input, and a panel
@@ -70,11 +80,17 @@ unsafe fn tile<const M: usize>(job: &mut Job<'_>, pixel: usize, panel: usize) {
             }
         }
     }
-    // A copy in memory, so that the sums themselves are never looked up by a number and can stay in registers.
-    let totals = sums.map(|sums| totals(&sums));
-    for (row, totals) in totals.iter().enumerate() {
-        job.finish(pixel + row, panel, totals);
+    let mut starts = [vdupq_n_s32(0); PARTS];
+    for (part, register) in starts.iter_mut().enumerate() {
+        // SAFETY: the caller's panel exists; a part of it is a register.
+        *register = unsafe { vld1q_s32(job.starts(panel).as_ptr().add(4 * part)) };
     }
+    let mut totals = [[0; LANES]; M];
+    for (row, sums) in totals.iter_mut().zip(&sums) {
+        *row = lanes(sums, &starts);
+    }
+    // SAFETY: as the caller promises.
+    unsafe { job.finish(pixel, panel, &totals) };
 }
 
 /// Eight activations less 128.
@@ -125,13 +141,14 @@ fn peak(rounds: u32) -> i32 {
     sums.iter().fold(0, |total, sum| total ^ vgetq_lane_s32::<0>(*sum))
 }
 
+/// Adds both partial sums and the start of each channel.
 #[target_feature(enable = "neon")]
 #[inline]
-fn totals(sums: &[[int32x4_t; 2]; PARTS]) -> [i32; LANES] {
-    let mut totals = [0; LANES];
-    for (place, part) in totals.chunks_exact_mut(4).zip(sums) {
+fn lanes(sums: &[[int32x4_t; 2]; PARTS], starts: &[int32x4_t; PARTS]) -> [i32; LANES] {
+    let mut lanes = [0; LANES];
+    for (place, (part, starts)) in lanes.chunks_exact_mut(4).zip(sums.iter().zip(starts)) {
         // SAFETY: a chunk has four places.
-        unsafe { vst1q_s32(place.as_mut_ptr(), vpaddq_s32(part[0], part[1])) };
+        unsafe { vst1q_s32(place.as_mut_ptr(), vaddq_s32(vpaddq_s32(part[0], part[1]), *starts)) };
     }
-    totals
+    lanes
 }

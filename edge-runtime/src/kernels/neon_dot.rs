@@ -5,13 +5,13 @@
 
 use std::arch::aarch64::{
     int8x8_t, int8x16_t, int32x4_t, vadd_s8, vdup_n_s8, vdupq_n_s8, vdupq_n_s32, vgetq_lane_s32, vld1_u8, vld1q_s8,
-    vreinterpret_s8_u8, vst1q_s32,
+    vld1q_s32, vreinterpret_s8_u8, vst1q_s32,
 };
 use std::arch::asm;
 
 use super::LANES;
-use super::schedule::{Peak, Tiles};
-use super::tile::{Job, Kernel, Tile};
+use super::schedule::{Peak, Tiles, firsts};
+use super::tile::{Column, Job, Kernel};
 
 /// Registers of weights in a group of a panel.
 const PARTS: usize = LANES / 4;
@@ -21,7 +21,7 @@ const CHAINS: usize = 16;
 
 /// 16 sums, 4 activations and up to 8 registers of weights fill 28 of 32.
 pub(super) static KERNEL: Kernel = Kernel {
-    heights: &[tiles(1, tile::<1>), tiles(3, tile::<3>), tiles(4, tile::<4>)],
+    heights: &[tiles(1, column::<1>), tiles(3, column::<3>), tiles(4, column::<4>)],
     offset: 128,
     peak: Some(Peak {
         run: peak,
@@ -29,19 +29,36 @@ pub(super) static KERNEL: Kernel = Kernel {
     }),
 };
 
-const fn tiles(pixels: usize, tile: Tile) -> Tiles<Tile> {
+const fn tiles(pixels: usize, column: Column) -> Tiles<Column> {
     Tiles {
         pixels,
         panels: 1,
-        narrow: tile,
-        wide: tile,
+        narrow: column,
+        wide: column,
+    }
+}
+
+/// All pixels, `M` at a time, one panel.
+#[target_feature(enable = "neon,dotprod")]
+unsafe fn column<const M: usize>(job: &mut Job<'_>, panel: usize) {
+    for pixel in firsts(job.gather.pixels().len(), M) {
+        // SAFETY: as the caller promises; there are at least `M` pixels.
+        unsafe { tile::<M>(job, pixel, panel) };
     }
 }
 
 /// `M` pixels, one panel.
 #[target_feature(enable = "neon,dotprod")]
+#[inline]
 unsafe fn tile<const M: usize>(job: &mut Job<'_>, pixel: usize, panel: usize) {
     let mut sums = [[vdupq_n_s32(0); PARTS]; M];
+    for part in 0..PARTS {
+        // SAFETY: the caller's panel exists; a part of it is a register.
+        let starts = unsafe { vld1q_s32(job.starts(panel).as_ptr().add(4 * part)) };
+        for sums in &mut sums {
+            sums[part] = starts;
+        }
+    }
     // SAFETY: the caller's pixels and panel exist; runs are multiples of 8 bytes and end within the input, and a panel
     // has 128 weights for each 8 of them.
     unsafe {
@@ -73,11 +90,12 @@ unsafe fn tile<const M: usize>(job: &mut Job<'_>, pixel: usize, panel: usize) {
             }
         }
     }
-    // A copy in memory, so that the sums themselves are never looked up by a number and can stay in registers.
-    let totals = sums.map(|sums| lanes(&sums));
-    for (row, totals) in totals.iter().enumerate() {
-        job.finish(pixel + row, panel, totals);
+    let mut totals = [[0; LANES]; M];
+    for (row, sums) in totals.iter_mut().zip(&sums) {
+        *row = lanes(sums);
     }
+    // SAFETY: as the caller promises.
+    unsafe { job.finish(pixel, panel, &totals) };
 }
 
 /// Adds the products of four channels with the first four activations.

@@ -68,7 +68,7 @@ impl AveragePool {
             for panel in 0..self.gather.run() / LANES {
                 let channel = panel * LANES;
                 let sums = self.sum(input, *start as usize + channel);
-                out[*to as usize + channel..][..LANES].copy_from_slice(&self.requantise.apply(panel, &sums));
+                out[*to as usize + channel..][..LANES].copy_from_slice(&self.requantise.panel(panel).apply(&sums));
             }
         }
         Ok(())

@@ -1,23 +1,33 @@
 //! Plain Rust, for every processor.
 
 use super::LANES;
-use super::schedule::Tiles;
-use super::tile::{Job, Kernel, Tile};
+use super::schedule::{Tiles, firsts};
+use super::tile::{Column, Job, Kernel};
 
 pub(super) static KERNEL: Kernel = Kernel {
     heights: &[Tiles {
         pixels: 1,
         panels: 1,
-        narrow: tile as Tile,
-        wide: tile,
+        narrow: column as Column,
+        wide: column,
     }],
     offset: 0,
     peak: None,
 };
 
-/// One pixel, one panel; safe, whatever it is called with.
+/// All pixels, one panel.
+unsafe fn column(job: &mut Job<'_>, panel: usize) {
+    for pixel in firsts(job.gather.pixels().len(), 1) {
+        // SAFETY: as the caller promises.
+        unsafe { tile(job, pixel, panel) };
+    }
+}
+
+/// One pixel, one panel.
+#[inline]
 unsafe fn tile(job: &mut Job<'_>, pixel: usize, panel: usize) {
-    let mut sums = [0; LANES];
+    // SAFETY: the caller's panel exists.
+    let mut sums = *unsafe { job.starts(panel) };
     let start = job.gather.pixels()[pixel] as usize;
     let weights = &job.weights[panel * LANES * job.depth..][..LANES * job.depth];
     let (groups, _) = weights.as_chunks::<{ 4 * LANES }>();
@@ -29,7 +39,8 @@ unsafe fn tile(job: &mut Job<'_>, pixel: usize, panel: usize) {
             add_group(&mut sums, activations, group);
         }
     }
-    job.finish(pixel, panel, &sums);
+    // SAFETY: pixel and panel exist, or the lookups above had failed.
+    unsafe { job.finish(pixel, panel, &[sums]) };
 }
 
 fn add_group(sums: &mut [i32; LANES], activations: &[u8; 4], weights: &[i8; 4 * LANES]) {

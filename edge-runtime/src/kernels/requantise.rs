@@ -82,36 +82,40 @@ impl Requantise {
         self.multipliers.len() * LANES
     }
 
-    /// The sums of a panel as activations.
+    /// For the channels of one panel.
     #[inline(always)]
-    pub(super) fn apply(&self, panel: usize, sums: &[i32; LANES]) -> [u8; LANES] {
-        let Some(multipliers) = self.multipliers.get(panel) else {
-            return [0; LANES];
-        };
-        let range = self.range;
+    pub(super) fn panel(&self, panel: usize) -> Panel<'_> {
+        Panel {
+            multipliers: &self.multipliers[panel],
+            range: self.range,
+        }
+    }
+}
+
+/// How the sums of a panel become activations.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Panel<'a> {
+    multipliers: &'a [f32; LANES],
+    range: Range,
+}
+
+impl Panel<'_> {
+    /// The sums as activations.
+    #[inline(always)]
+    pub(super) fn apply(&self, sums: &[i32; LANES]) -> [u8; LANES] {
         let mut out = [0; LANES];
         for lane in 0..LANES {
-            out[lane] = range.quantise(sums[lane] as f32 * multipliers[lane]);
+            out[lane] = self.range.quantise(sums[lane] as f32 * self.multipliers[lane]);
         }
         out
     }
 
     /// The same, added to other activations.
     #[inline(always)]
-    pub(super) fn apply_residual(
-        &self,
-        panel: usize,
-        sums: &[i32; LANES],
-        residual: &Residual,
-        others: &[u8; LANES],
-    ) -> [u8; LANES] {
-        let Some(multipliers) = self.multipliers.get(panel) else {
-            return [0; LANES];
-        };
-        let (inner, residual) = (self.range, *residual);
+    pub(super) fn apply_residual(&self, sums: &[i32; LANES], residual: &Residual, others: &[u8; LANES]) -> [u8; LANES] {
         let mut out = [0; LANES];
         for lane in 0..LANES {
-            let own = inner.round(sums[lane] as f32 * multipliers[lane]) - ROUND;
+            let own = self.range.round(sums[lane] as f32 * self.multipliers[lane]) - ROUND;
             let other = (i32::from(others[lane]) - residual.other_zero) as f32;
             out[lane] = residual.range.quantise(own * residual.own + other * residual.other);
         }
@@ -205,7 +209,7 @@ mod tests {
     use super::*;
 
     fn first(requantise: &Requantise, sum: i32) -> u8 {
-        requantise.apply(0, &[sum; LANES])[0]
+        requantise.panel(0).apply(&[sum; LANES])[0]
     }
 
     #[test]
@@ -235,7 +239,11 @@ mod tests {
     fn residual_rounds_before_and_after_the_sum() {
         let requantise = Requantise::new(&[0.5; 16], 100, 0).unwrap();
         let residual = Residual::new(0.5, 2.0, 7, 20, 20).unwrap();
-        let sum = |sum, other| requantise.apply_residual(0, &[sum; LANES], &residual, &[other; LANES])[0];
+        let sum = |sum, other| {
+            requantise
+                .panel(0)
+                .apply_residual(&[sum; LANES], &residual, &[other; LANES])[0]
+        };
         // 5 * 0.5 is 2 when rounded, 2 * 0.5 + (9 - 7) * 2 = 5.
         assert_eq!(sum(5, 9), 25);
         assert_eq!(sum(-50, 7), 20);
@@ -253,7 +261,7 @@ mod tests {
     #[test]
     fn channels_beyond_the_last_become_the_zero_point() {
         assert_eq!(
-            Requantise::new(&[1.0], 9, 0).unwrap().apply(0, &[5; LANES])[..3],
+            Requantise::new(&[1.0], 9, 0).unwrap().panel(0).apply(&[5; LANES])[..3],
             [14, 9, 9]
         );
     }

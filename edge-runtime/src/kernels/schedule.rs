@@ -10,9 +10,9 @@ pub(super) struct Tiles<F> {
     pub(super) pixels: usize,
     /// Panels of a wide tile.
     pub(super) panels: usize,
-    /// Computes one panel.
+    /// Computes a column of one panel.
     pub(super) narrow: F,
-    /// Computes `panels` panels.
+    /// Computes a column of `panels` panels.
     pub(super) wide: F,
 }
 
@@ -26,8 +26,8 @@ impl<F: Copy> Tiles<F> {
         fitting.min_by_key(|tiles| pixels.div_ceil(tiles.pixels) * (2 * tiles.pixels + 3))
     }
 
-    /// Calls `tile` with every tile's function, first pixel and first panel; all of them exist.
-    pub(super) fn each(&self, pixels: usize, panels: usize, mut tile: impl FnMut(F, usize, usize)) {
+    /// Calls `column` with the function and the first panel of every column of tiles; all of their panels exist.
+    pub(super) fn each(&self, panels: usize, mut column: impl FnMut(F, usize)) {
         let mut panel = 0;
         while panel < panels {
             let (compute, width) = if panel + self.panels <= panels {
@@ -35,12 +35,16 @@ impl<F: Copy> Tiles<F> {
             } else {
                 (self.narrow, 1)
             };
-            for pixel in (0..pixels).step_by(self.pixels) {
-                tile(compute, pixel.min(pixels.saturating_sub(self.pixels)), panel);
-            }
+            column(compute, panel);
             panel += width;
         }
     }
+}
+
+/// The first pixel of each tile of a column of `pixels`, at least `height`; the last tile overlaps the one before it.
+#[inline(always)]
+pub(super) fn firsts(pixels: usize, height: usize) -> impl Iterator<Item = usize> {
+    (0..pixels).step_by(height).map(move |pixel| pixel.min(pixels - height))
 }
 
 /// Multiplications in registers alone, none waiting for another.
@@ -78,11 +82,11 @@ mod tests {
 
     #[test]
     fn tiles_cover_everything_and_nothing_beyond() {
-        let mut tiles = Vec::new();
-        heights()[2].each(8, 5, |tile, pixel, panel| tiles.push((tile, pixel, panel)));
-        assert_eq!(
-            tiles,
-            [("wide", 0, 0), ("wide", 2, 0), ("narrow", 0, 4), ("narrow", 2, 4)]
-        );
+        let mut columns = Vec::new();
+        heights()[2].each(5, |column, panel| columns.push((column, panel)));
+        assert_eq!(columns, [("wide", 0), ("narrow", 4)]);
+        assert!(firsts(8, 6).eq([0, 2]));
+        assert!(firsts(12, 6).eq([0, 6]));
+        assert!(firsts(6, 6).eq([0]));
     }
 }

@@ -73,25 +73,33 @@ impl Job<'_> {
         unsafe { self.weights.as_ptr().add(panel * LANES * self.depth) }
     }
 
-    /// Adds what the sums of a panel start with, and hands the results over.
+    /// What the sums of a panel start with.
+    ///
+    /// # Safety
+    /// `panel` is less than the number of panels.
     #[inline(always)]
-    pub(super) fn finish(&mut self, pixel: usize, panel: usize, sums: &[i32; LANES]) {
-        let channel = panel * LANES;
-        let Some(starts) = self.starts.get(channel..).and_then(<[i32]>::first_chunk::<LANES>) else {
-            return;
-        };
-        let mut total = [0; LANES];
-        for lane in 0..LANES {
-            total[lane] = sums[lane].wrapping_add(starts[lane]);
-        }
-        self.target.put(pixel, panel, &total);
+    pub(super) unsafe fn starts(&self, panel: usize) -> &[i32; LANES] {
+        debug_assert!((panel + 1) * LANES <= self.starts.len());
+        // SAFETY: a panel has a start for each of its channels.
+        unsafe { &*self.starts.as_ptr().cast::<[i32; LANES]>().add(panel) }
+    }
+
+    /// Hands over the sums of a panel, starts included, of `M` adjacent pixels.
+    ///
+    /// # Safety
+    /// The pixels and the panel exist, and the job's parts fit each other.
+    #[inline(always)]
+    pub(super) unsafe fn finish<const M: usize>(&mut self, pixel: usize, panel: usize, sums: &[[i32; LANES]; M]) {
+        // SAFETY: as the caller promises.
+        unsafe { self.target.put(pixel, panel, sums) };
     }
 }
 
 impl Target<'_> {
-    /// Buffers are long enough, so each lookup finds its place.
+    /// # Safety
+    /// As of [`Job::finish`].
     #[inline(always)]
-    fn put(&mut self, pixel: usize, panel: usize, sums: &[i32; LANES]) {
+    unsafe fn put<const M: usize>(&mut self, pixel: usize, panel: usize, sums: &[[i32; LANES]; M]) {
         let channel = panel * LANES;
         match self {
             Self::Bytes {
@@ -99,9 +107,12 @@ impl Target<'_> {
                 out,
                 pixels,
             } => {
-                let first = pixels[pixel] as usize + channel;
-                if let Some(place) = out.get_mut(first..first + LANES) {
-                    place.copy_from_slice(&requantise.apply(panel, sums));
+                let requantise = requantise.panel(panel);
+                for (row, sums) in sums.iter().enumerate() {
+                    // SAFETY: as the caller promises.
+                    let place = unsafe { place(pixels, pixel + row, channel, out.len()) };
+                    let values = requantise.apply(sums);
+                    unsafe { out.as_mut_ptr().add(place).cast::<[u8; LANES]>().write(values) };
                 }
             }
             Self::Sum {
@@ -112,14 +123,20 @@ impl Target<'_> {
                 out,
                 pixels,
             } => {
-                let (first, other) = (pixels[pixel] as usize + channel, other_pixels[pixel] as usize + channel);
-                let others = others.get(other..).and_then(<[u8]>::first_chunk::<LANES>);
-                if let (Some(place), Some(others)) = (out.get_mut(first..first + LANES), others) {
-                    place.copy_from_slice(&requantise.apply_residual(panel, sums, residual, others));
+                let (requantise, residual) = (requantise.panel(panel), **residual);
+                for (row, sums) in sums.iter().enumerate() {
+                    // SAFETY: as the caller promises.
+                    unsafe {
+                        let other = place(other_pixels, pixel + row, channel, others.len());
+                        let others = &*others.as_ptr().add(other).cast::<[u8; LANES]>();
+                        let values = requantise.apply_residual(sums, &residual, others);
+                        let place = place(pixels, pixel + row, channel, out.len());
+                        out.as_mut_ptr().add(place).cast::<[u8; LANES]>().write(values);
+                    }
                 }
             }
             Self::Floats { factors, out } => {
-                let values = factors.apply(panel, sums);
+                let values = factors.apply(panel, &sums[0]);
                 out.iter_mut()
                     .skip(channel)
                     .zip(values)
@@ -129,16 +146,29 @@ impl Target<'_> {
     }
 }
 
-/// A tile from `pixel` and `panel` on.
+/// Where the values of a panel that begins with `channel` lie, in a buffer of so many values.
 ///
 /// # Safety
-/// The processor has the kernel's instructions, and all of the tile's pixels and panels exist.
-pub(super) type Tile = unsafe fn(job: &mut Job<'_>, pixel: usize, panel: usize);
+/// The pixel exists, and the buffer reaches to the end of its channels.
+#[inline(always)]
+unsafe fn place(pixels: &[u32], pixel: usize, channel: usize, length: usize) -> usize {
+    debug_assert!(pixel < pixels.len());
+    // SAFETY: as the caller promises.
+    let place = unsafe { *pixels.get_unchecked(pixel) } as usize + channel;
+    debug_assert!(place + LANES <= length);
+    place
+}
+
+/// Computes all pixels of the panels from `panel` on, tile by tile.
+///
+/// # Safety
+/// The processor has the kernel's instructions, there are as many pixels as a tile has, and all of its panels exist.
+pub(super) type Column = unsafe fn(job: &mut Job<'_>, panel: usize);
 
 /// The tiles of an instruction set.
 pub(super) struct Kernel {
     /// The lowest is one pixel high.
-    pub(super) heights: &'static [Tiles<Tile>],
+    pub(super) heights: &'static [Tiles<Column>],
     /// What the kernel takes from activations before it multiplies.
     pub(super) offset: i32,
     /// The fastest that its instructions can be.
@@ -155,8 +185,8 @@ impl Kernel {
         let Some(tiles) = Tiles::best(self.heights, pixels) else {
             return;
         };
-        // SAFETY: the tiles exist.
-        tiles.each(pixels, panels, |tile, pixel, panel| unsafe { tile(job, pixel, panel) });
+        // SAFETY: the panels exist, and `best` takes no tile higher than there are pixels.
+        tiles.each(panels, |column, panel| unsafe { column(job, panel) });
     }
 }
 

@@ -4,9 +4,9 @@ use std::arch::x86_64::{
     __m256, _MM_HINT_T0, _mm_prefetch, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_set1_ps, _mm256_storeu_ps,
 };
 
-use super::tile::{Job, Kernel, Tile};
+use super::tile::{Column, Job, Kernel};
 use crate::kernels::LANES;
-use crate::kernels::schedule::{Peak, Tiles};
+use crate::kernels::schedule::{Peak, Tiles, firsts};
 
 /// Lanes of a register.
 const HALF: usize = LANES / 2;
@@ -20,10 +20,10 @@ const CHAINS: usize = 12;
 /// 12 sums, 2 registers of weights and a value fill 15 of 16 registers.
 pub(in crate::kernels) static KERNEL: Kernel = Kernel {
     heights: &[
-        tiles(1, 4, tile::<1, 1>, tile::<1, 4>),
-        tiles(4, 1, tile::<4, 1>, tile::<4, 1>),
-        tiles(5, 1, tile::<5, 1>, tile::<5, 1>),
-        tiles(6, 1, tile::<6, 1>, tile::<6, 1>),
+        tiles(1, 4, column::<1, 1>, column::<1, 4>),
+        tiles(4, 1, column::<4, 1>, column::<4, 1>),
+        tiles(5, 1, column::<5, 1>, column::<5, 1>),
+        tiles(6, 1, column::<6, 1>, column::<6, 1>),
     ],
     peak: Some(Peak {
         run: peak,
@@ -31,7 +31,7 @@ pub(in crate::kernels) static KERNEL: Kernel = Kernel {
     }),
 };
 
-const fn tiles(pixels: usize, panels: usize, narrow: Tile, wide: Tile) -> Tiles<Tile> {
+const fn tiles(pixels: usize, panels: usize, narrow: Column, wide: Column) -> Tiles<Column> {
     Tiles {
         pixels,
         panels,
@@ -40,8 +40,18 @@ const fn tiles(pixels: usize, panels: usize, narrow: Tile, wide: Tile) -> Tiles<
     }
 }
 
+/// All pixels, `M` at a time, `P` panels.
+#[target_feature(enable = "avx2,fma")]
+unsafe fn column<const M: usize, const P: usize>(job: &mut Job<'_>, panel: usize) {
+    for pixel in firsts(job.gather.pixels().len(), M) {
+        // SAFETY: as the caller promises; there are at least `M` pixels.
+        unsafe { tile::<M, P>(job, pixel, panel) };
+    }
+}
+
 /// `M` pixels, `P` panels.
 #[target_feature(enable = "avx2,fma")]
+#[inline]
 unsafe fn tile<const M: usize, const P: usize>(job: &mut Job<'_>, pixel: usize, panel: usize) {
     // SAFETY: the caller's pixels and panels exist; runs end within the input, and a panel has 16 weights for each
     // value of them.

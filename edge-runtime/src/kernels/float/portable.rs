@@ -1,20 +1,29 @@
 //! Plain Rust, for every processor.
 
-use super::tile::{Job, Kernel, Tile};
+use super::tile::{Column, Job, Kernel};
 use crate::kernels::LANES;
-use crate::kernels::schedule::Tiles;
+use crate::kernels::schedule::{Tiles, firsts};
 
 pub(in crate::kernels) static KERNEL: Kernel = Kernel {
     heights: &[Tiles {
         pixels: 1,
         panels: 1,
-        narrow: tile as Tile,
-        wide: tile,
+        narrow: column as Column,
+        wide: column,
     }],
     peak: None,
 };
 
+/// All pixels, one panel.
+unsafe fn column(job: &mut Job<'_>, panel: usize) {
+    for pixel in firsts(job.gather.pixels().len(), 1) {
+        // SAFETY: as the caller promises.
+        unsafe { tile(job, pixel, panel) };
+    }
+}
+
 /// One pixel, one panel.
+#[inline]
 unsafe fn tile(job: &mut Job<'_>, pixel: usize, panel: usize) {
     let mut sums = job.biases(panel);
     let start = job.gather.pixels()[pixel] as usize;

@@ -105,16 +105,16 @@ fn floor<const P: usize>(values: &mut [[f32; LANES]; P], floor: f32) {
     }
 }
 
-/// A tile from `pixel` and `panel` on.
+/// Computes all pixels of the panels from `panel` on, tile by tile.
 ///
 /// # Safety
-/// The processor has the kernel's instructions, and all of the tile's pixels and panels exist.
-pub(super) type Tile = unsafe fn(job: &mut Job<'_>, pixel: usize, panel: usize);
+/// The processor has the kernel's instructions, there are as many pixels as a tile has, and all of its panels exist.
+pub(super) type Column = unsafe fn(job: &mut Job<'_>, panel: usize);
 
 /// The tiles of an instruction set.
 pub(in crate::kernels) struct Kernel {
     /// The lowest is one pixel high.
-    pub(super) heights: &'static [Tiles<Tile>],
+    pub(super) heights: &'static [Tiles<Column>],
     /// The fastest that its instructions can be.
     pub(in crate::kernels) peak: Option<Peak>,
 }
@@ -129,7 +129,7 @@ impl Kernel {
         let Some(tiles) = Tiles::best(self.heights, pixels) else {
             return;
         };
-        // SAFETY: the tiles exist.
-        tiles.each(pixels, panels, |tile, pixel, panel| unsafe { tile(job, pixel, panel) });
+        // SAFETY: the panels exist, and `best` takes no tile higher than there are pixels.
+        tiles.each(panels, |column, panel| unsafe { column(job, panel) });
     }
 }
