@@ -10,8 +10,8 @@ use std::arch::x86_64::{
 };
 
 use super::LANES;
-use super::schedule::{Peak, Tiles, firsts};
-use super::tile::{Column, Job, Kernel};
+use super::schedule::{Peak, Tiles, column};
+use super::tile::{Job, Kernel};
 
 /// Registers of widened weights a panel.
 const PARTS: usize = LANES / 4;
@@ -24,7 +24,11 @@ const CHAINS: usize = 12;
 
 /// 12 sums and 3 activations fill 15 of 16 registers.
 pub(super) static KERNEL: Kernel = Kernel {
-    heights: &[tiles(1, column::<1>), tiles(2, column::<2>), tiles(3, column::<3>)],
+    heights: &[
+        Tiles::single(1, column::<1>),
+        Tiles::single(2, column::<2>),
+        Tiles::single(3, column::<3>),
+    ],
     offset: 0,
     peak: Some(Peak {
         run: peak,
@@ -32,23 +36,7 @@ pub(super) static KERNEL: Kernel = Kernel {
     }),
 };
 
-const fn tiles(pixels: usize, column: Column) -> Tiles<Column> {
-    Tiles {
-        pixels,
-        panels: 1,
-        narrow: column,
-        wide: column,
-    }
-}
-
-/// All pixels, `M` at a time, one panel.
-#[target_feature(enable = "avx2")]
-unsafe fn column<const M: usize>(job: &mut Job<'_>, panel: usize) {
-    for pixel in firsts(job.gather.pixels().len(), M) {
-        // SAFETY: as the caller promises; there are at least `M` pixels.
-        unsafe { tile::<M>(job, pixel, panel) };
-    }
-}
+column!("avx2", M);
 
 /// `M` pixels, one panel.
 #[target_feature(enable = "avx2")]

@@ -8,8 +8,8 @@ use std::arch::x86_64::{
 };
 
 use super::LANES;
-use super::schedule::{Peak, Tiles, firsts};
-use super::tile::{Column, Job, Kernel};
+use super::schedule::{Peak, Tiles, column};
+use super::tile::{Job, Kernel};
 
 /// Bytes between what is fetched and what is multiplied.
 const AHEAD: usize = 4096;
@@ -20,10 +20,10 @@ const CHAINS: usize = 20;
 /// 24 sums and 4 panels of weights fill 28 of 32 registers.
 pub(super) static KERNEL: Kernel = Kernel {
     heights: &[
-        tiles(1, column::<1, 1>, column::<1, 4>),
-        tiles(4, column::<4, 1>, column::<4, 4>),
-        tiles(5, column::<5, 1>, column::<5, 4>),
-        tiles(6, column::<6, 1>, column::<6, 4>),
+        Tiles::new(1, 4, column::<1, 1>, column::<1, 4>),
+        Tiles::new(4, 4, column::<4, 1>, column::<4, 4>),
+        Tiles::new(5, 4, column::<5, 1>, column::<5, 4>),
+        Tiles::new(6, 4, column::<6, 1>, column::<6, 4>),
     ],
     offset: 0,
     peak: Some(Peak {
@@ -32,23 +32,7 @@ pub(super) static KERNEL: Kernel = Kernel {
     }),
 };
 
-const fn tiles(pixels: usize, narrow: Column, wide: Column) -> Tiles<Column> {
-    Tiles {
-        pixels,
-        panels: 4,
-        narrow,
-        wide,
-    }
-}
-
-/// All pixels, `M` at a time, `P` panels.
-#[target_feature(enable = "avx512f,avx512vnni")]
-unsafe fn column<const M: usize, const P: usize>(job: &mut Job<'_>, panel: usize) {
-    for pixel in firsts(job.gather.pixels().len(), M) {
-        // SAFETY: as the caller promises; there are at least `M` pixels.
-        unsafe { tile::<M, P>(job, pixel, panel) };
-    }
-}
+column!("avx512f,avx512vnni", M, P);
 
 /// `M` pixels, `P` panels.
 #[target_feature(enable = "avx512f,avx512vnni")]

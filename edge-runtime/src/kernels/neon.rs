@@ -12,8 +12,8 @@ use std::arch::aarch64::{
 };
 
 use super::LANES;
-use super::schedule::{Peak, Tiles, firsts};
-use super::tile::{Column, Job, Kernel};
+use super::schedule::{Peak, Tiles, column};
+use super::tile::{Job, Kernel};
 
 /// Registers of weights in a group of a panel.
 const PARTS: usize = LANES / 4;
@@ -23,7 +23,7 @@ const CHAINS: usize = 12;
 
 /// 16 sums, 8 registers of weights and 4 of activations fill 28 of 32.
 pub(super) static KERNEL: Kernel = Kernel {
-    heights: &[tiles(1, column::<1>), tiles(2, column::<2>)],
+    heights: &[Tiles::single(1, column::<1>), Tiles::single(2, column::<2>)],
     offset: 128,
     peak: Some(Peak {
         run: peak,
@@ -31,23 +31,7 @@ pub(super) static KERNEL: Kernel = Kernel {
     }),
 };
 
-const fn tiles(pixels: usize, column: Column) -> Tiles<Column> {
-    Tiles {
-        pixels,
-        panels: 1,
-        narrow: column,
-        wide: column,
-    }
-}
-
-/// All pixels, `M` at a time, one panel.
-#[target_feature(enable = "neon")]
-unsafe fn column<const M: usize>(job: &mut Job<'_>, panel: usize) {
-    for pixel in firsts(job.gather.pixels().len(), M) {
-        // SAFETY: as the caller promises; there are at least `M` pixels.
-        unsafe { tile::<M>(job, pixel, panel) };
-    }
-}
+column!("neon", M);
 
 /// `M` pixels, one panel.
 #[target_feature(enable = "neon")]

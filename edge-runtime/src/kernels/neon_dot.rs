@@ -10,8 +10,8 @@ use std::arch::aarch64::{
 use std::arch::asm;
 
 use super::LANES;
-use super::schedule::{Peak, Tiles, firsts};
-use super::tile::{Column, Job, Kernel};
+use super::schedule::{Peak, Tiles, column};
+use super::tile::{Job, Kernel};
 
 /// Registers of weights in a group of a panel.
 const PARTS: usize = LANES / 4;
@@ -21,7 +21,11 @@ const CHAINS: usize = 16;
 
 /// 16 sums, 4 activations and up to 8 registers of weights fill 28 of 32.
 pub(super) static KERNEL: Kernel = Kernel {
-    heights: &[tiles(1, column::<1>), tiles(3, column::<3>), tiles(4, column::<4>)],
+    heights: &[
+        Tiles::single(1, column::<1>),
+        Tiles::single(3, column::<3>),
+        Tiles::single(4, column::<4>),
+    ],
     offset: 128,
     peak: Some(Peak {
         run: peak,
@@ -29,23 +33,7 @@ pub(super) static KERNEL: Kernel = Kernel {
     }),
 };
 
-const fn tiles(pixels: usize, column: Column) -> Tiles<Column> {
-    Tiles {
-        pixels,
-        panels: 1,
-        narrow: column,
-        wide: column,
-    }
-}
-
-/// All pixels, `M` at a time, one panel.
-#[target_feature(enable = "neon,dotprod")]
-unsafe fn column<const M: usize>(job: &mut Job<'_>, panel: usize) {
-    for pixel in firsts(job.gather.pixels().len(), M) {
-        // SAFETY: as the caller promises; there are at least `M` pixels.
-        unsafe { tile::<M>(job, pixel, panel) };
-    }
-}
+column!("neon,dotprod", M);
 
 /// `M` pixels, one panel.
 #[target_feature(enable = "neon,dotprod")]

@@ -2,15 +2,10 @@
 
 use super::LANES;
 use super::schedule::{Tiles, firsts};
-use super::tile::{Column, Job, Kernel};
+use super::tile::{Job, Kernel};
 
 pub(super) static KERNEL: Kernel = Kernel {
-    heights: &[Tiles {
-        pixels: 1,
-        panels: 1,
-        narrow: column as Column,
-        wide: column,
-    }],
+    heights: &[Tiles::single(1, column)],
     offset: 0,
     peak: None,
 };

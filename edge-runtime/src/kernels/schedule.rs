@@ -17,6 +17,20 @@ pub(super) struct Tiles<F> {
 }
 
 impl<F: Copy> Tiles<F> {
+    pub(super) const fn new(pixels: usize, panels: usize, narrow: F, wide: F) -> Self {
+        Self {
+            pixels,
+            panels,
+            narrow,
+            wide,
+        }
+    }
+
+    /// Tiles of one panel.
+    pub(super) const fn single(pixels: usize, column: F) -> Self {
+        Self::new(pixels, 1, column, column)
+    }
+
     /// The height with the least work for so many pixels; the first of `heights` is 1.
     ///
     /// The last tile overlaps the one before it, so what it computes twice is waste. Beside its pixels a tile fetches
@@ -47,6 +61,21 @@ pub(super) fn firsts(pixels: usize, height: usize) -> impl Iterator<Item = usize
     (0..pixels).step_by(height).map(move |pixel| pixel.min(pixels - height))
 }
 
+/// Defines `column`: all pixels, as many at a time as the first of a `tile`'s sizes says, in one function with the
+/// instructions of that tile, so that the compiler can join both.
+macro_rules! column {
+    ($features:literal, $height:ident $(, $more:ident)*) => {
+        #[target_feature(enable = $features)]
+        unsafe fn column<const $height: usize $(, const $more: usize)*>(job: &mut Job<'_>, panel: usize) {
+            for pixel in $crate::kernels::schedule::firsts(job.gather.pixels().len(), $height) {
+                // SAFETY: as the caller promises; there are at least as many pixels as a tile has.
+                unsafe { tile::<$height $(, $more)*>(job, pixel, panel) };
+            }
+        }
+    };
+}
+pub(super) use column;
+
 /// Multiplications in registers alone, none waiting for another.
 pub(super) struct Peak {
     /// Runs so many rounds; what it gives means nothing.
@@ -63,12 +92,7 @@ mod tests {
     use super::*;
 
     fn heights() -> [Tiles<&'static str>; 3] {
-        [1, 5, 6].map(|pixels| Tiles {
-            pixels,
-            panels: 4,
-            narrow: "narrow",
-            wide: "wide",
-        })
+        [1, 5, 6].map(|pixels| Tiles::new(pixels, 4, "narrow", "wide"))
     }
 
     #[test]

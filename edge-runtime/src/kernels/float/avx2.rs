@@ -4,9 +4,9 @@ use std::arch::x86_64::{
     __m256, _MM_HINT_T0, _mm_prefetch, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_set1_ps, _mm256_storeu_ps,
 };
 
-use super::tile::{Column, Job, Kernel};
+use super::tile::{Job, Kernel};
 use crate::kernels::LANES;
-use crate::kernels::schedule::{Peak, Tiles, firsts};
+use crate::kernels::schedule::{Peak, Tiles, column};
 
 /// Lanes of a register.
 const HALF: usize = LANES / 2;
@@ -20,10 +20,10 @@ const CHAINS: usize = 12;
 /// 12 sums, 2 registers of weights and a value fill 15 of 16 registers.
 pub(in crate::kernels) static KERNEL: Kernel = Kernel {
     heights: &[
-        tiles(1, 4, column::<1, 1>, column::<1, 4>),
-        tiles(4, 1, column::<4, 1>, column::<4, 1>),
-        tiles(5, 1, column::<5, 1>, column::<5, 1>),
-        tiles(6, 1, column::<6, 1>, column::<6, 1>),
+        Tiles::new(1, 4, column::<1, 1>, column::<1, 4>),
+        Tiles::single(4, column::<4, 1>),
+        Tiles::single(5, column::<5, 1>),
+        Tiles::single(6, column::<6, 1>),
     ],
     peak: Some(Peak {
         run: peak,
@@ -31,23 +31,7 @@ pub(in crate::kernels) static KERNEL: Kernel = Kernel {
     }),
 };
 
-const fn tiles(pixels: usize, panels: usize, narrow: Column, wide: Column) -> Tiles<Column> {
-    Tiles {
-        pixels,
-        panels,
-        narrow,
-        wide,
-    }
-}
-
-/// All pixels, `M` at a time, `P` panels.
-#[target_feature(enable = "avx2,fma")]
-unsafe fn column<const M: usize, const P: usize>(job: &mut Job<'_>, panel: usize) {
-    for pixel in firsts(job.gather.pixels().len(), M) {
-        // SAFETY: as the caller promises; there are at least `M` pixels.
-        unsafe { tile::<M, P>(job, pixel, panel) };
-    }
-}
+column!("avx2,fma", M, P);
 
 /// `M` pixels, `P` panels.
 #[target_feature(enable = "avx2,fma")]

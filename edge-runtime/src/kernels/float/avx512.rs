@@ -4,9 +4,9 @@ use std::arch::x86_64::{
     __m512, _MM_HINT_T0, _mm_prefetch, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_set1_ps, _mm512_storeu_ps,
 };
 
-use super::tile::{Column, Job, Kernel};
+use super::tile::{Job, Kernel};
 use crate::kernels::LANES;
-use crate::kernels::schedule::{Peak, Tiles, firsts};
+use crate::kernels::schedule::{Peak, Tiles, column};
 
 /// Weights between what is fetched and what is multiplied.
 const AHEAD: usize = 1024;
@@ -17,9 +17,9 @@ const CHAINS: usize = 20;
 /// 20 sums, 4 panels of weights and a value fill 25 of 32 registers; with 24 sums the compiler keeps some in memory.
 pub(in crate::kernels) static KERNEL: Kernel = Kernel {
     heights: &[
-        tiles(1, column::<1, 1>, column::<1, 4>),
-        tiles(4, column::<4, 1>, column::<4, 4>),
-        tiles(5, column::<5, 1>, column::<5, 4>),
+        Tiles::new(1, 4, column::<1, 1>, column::<1, 4>),
+        Tiles::new(4, 4, column::<4, 1>, column::<4, 4>),
+        Tiles::new(5, 4, column::<5, 1>, column::<5, 4>),
     ],
     peak: Some(Peak {
         run: peak,
@@ -27,23 +27,7 @@ pub(in crate::kernels) static KERNEL: Kernel = Kernel {
     }),
 };
 
-const fn tiles(pixels: usize, narrow: Column, wide: Column) -> Tiles<Column> {
-    Tiles {
-        pixels,
-        panels: 4,
-        narrow,
-        wide,
-    }
-}
-
-/// All pixels, `M` at a time, `P` panels.
-#[target_feature(enable = "avx512f")]
-unsafe fn column<const M: usize, const P: usize>(job: &mut Job<'_>, panel: usize) {
-    for pixel in firsts(job.gather.pixels().len(), M) {
-        // SAFETY: as the caller promises; there are at least `M` pixels.
-        unsafe { tile::<M, P>(job, pixel, panel) };
-    }
-}
+column!("avx512f", M, P);
 
 /// `M` pixels, `P` panels.
 #[target_feature(enable = "avx512f")]

@@ -2,9 +2,9 @@
 
 use std::arch::aarch64::{float32x4_t, vdupq_n_f32, vfmaq_laneq_f32, vld1q_f32, vst1q_f32};
 
-use super::tile::{Column, Job, Kernel};
+use super::tile::{Job, Kernel};
 use crate::kernels::LANES;
-use crate::kernels::schedule::{Peak, Tiles, firsts};
+use crate::kernels::schedule::{Peak, Tiles, column};
 
 /// Registers of a panel.
 const PARTS: usize = LANES / 4;
@@ -14,30 +14,18 @@ const CHAINS: usize = 16;
 
 /// 20 sums, 4 registers of weights and 5 of values fill 29 of 32.
 pub(in crate::kernels) static KERNEL: Kernel = Kernel {
-    heights: &[tiles(1, column::<1>), tiles(4, column::<4>), tiles(5, column::<5>)],
+    heights: &[
+        Tiles::single(1, column::<1>),
+        Tiles::single(4, column::<4>),
+        Tiles::single(5, column::<5>),
+    ],
     peak: Some(Peak {
         run: peak,
         products: 4 * CHAINS as u64,
     }),
 };
 
-const fn tiles(pixels: usize, column: Column) -> Tiles<Column> {
-    Tiles {
-        pixels,
-        panels: 1,
-        narrow: column,
-        wide: column,
-    }
-}
-
-/// All pixels, `M` at a time, one panel.
-#[target_feature(enable = "neon")]
-unsafe fn column<const M: usize>(job: &mut Job<'_>, panel: usize) {
-    for pixel in firsts(job.gather.pixels().len(), M) {
-        // SAFETY: as the caller promises; there are at least `M` pixels.
-        unsafe { tile::<M>(job, pixel, panel) };
-    }
-}
+column!("neon", M);
 
 /// `M` pixels, one panel.
 #[target_feature(enable = "neon")]

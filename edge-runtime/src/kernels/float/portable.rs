@@ -1,16 +1,11 @@
 //! Plain Rust, for every processor.
 
-use super::tile::{Column, Job, Kernel};
+use super::tile::{Job, Kernel};
 use crate::kernels::LANES;
 use crate::kernels::schedule::{Tiles, firsts};
 
 pub(in crate::kernels) static KERNEL: Kernel = Kernel {
-    heights: &[Tiles {
-        pixels: 1,
-        panels: 1,
-        narrow: column as Column,
-        wide: column,
-    }],
+    heights: &[Tiles::single(1, column)],
     peak: None,
 };
 
