@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use host_trainer::config::TrainConfig;
 use host_trainer::data::BadRows;
-use host_trainer::device::Backend;
+use host_trainer::device::{Backend, Devices};
 use host_trainer::model::Task;
 use host_trainer::train::prepare::{Files, Prepared, read};
 use host_trainer::train::provenance::Provenance;
@@ -41,7 +41,7 @@ fn go(prepared: &Prepared, run: &Path, resume: bool, stop_after: u32) -> Ended {
         prepared,
         pretrained: None,
         run,
-        backend: Backend::Flex,
+        devices: Devices::local(Backend::Flex).unwrap(),
         resume,
         checkpoint_every: CHECKPOINT_EVERY,
         begun: Provenance::default(),

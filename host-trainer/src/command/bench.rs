@@ -8,7 +8,7 @@ use anyhow::Result;
 use clap::{Args, Subcommand, ValueEnum};
 use host_trainer::augment::AugmentConfig;
 use host_trainer::config::TrainConfig;
-use host_trainer::device::Backend;
+use host_trainer::device::{Backend, Devices};
 use host_trainer::model::Task;
 use host_trainer::train::bench::Bench as Training;
 use serde_json::json;
@@ -103,7 +103,7 @@ impl Train {
     }
 
     fn measure(&self, config: &TrainConfig, backend: Backend) -> Result<Measured> {
-        let mut training = Training::new(config, backend)?;
+        let mut training = Training::new(config, &Devices::local(backend)?)?;
         for _ in 0..self.warm_up {
             training.step()?;
         }
@@ -116,7 +116,7 @@ impl Train {
         });
         Ok(Measured {
             config: config.clone(),
-            backend: name(&backend),
+            backend: backend.name(),
             step: median(steps),
             passes: passes.collect(),
         })

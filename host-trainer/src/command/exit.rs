@@ -2,6 +2,7 @@
 
 use host_trainer::config::ConfigError;
 use host_trainer::data::DataError;
+use host_trainer::device::DeviceError;
 
 /// Stopped by Ctrl-C, as a shell reports it.
 pub(crate) const INTERRUPTED: u8 = 130;
@@ -18,6 +19,9 @@ pub(crate) fn code(error: &anyhow::Error) -> u8 {
         }
         if cause.is::<ConfigError>() {
             return 78;
+        }
+        if cause.is::<DeviceError>() {
+            return 69;
         }
         if let Some(error) = cause.downcast_ref::<std::io::Error>() {
             return match error.kind() {

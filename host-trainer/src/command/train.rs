@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use host_trainer::config::TrainConfig;
-use host_trainer::device::Backend;
+use host_trainer::device::{Backend, Devices};
 use host_trainer::model::Task;
 use host_trainer::train::pretrained::Pretrained;
 use host_trainer::train::provenance::Provenance;
@@ -111,6 +111,7 @@ impl Train {
         let pretrained = self.trunk.as_deref().map(Pretrained::of_run).transpose();
         let pretrained = pretrained.context("read the run of --trunk")?;
         let config = self.config(pretrained.as_ref())?;
+        let devices = Devices::local(self.device)?;
         let prepared = self.data.prepare(&config)?;
         let stop = Arc::new(AtomicBool::new(false));
         let asked = Arc::clone(&stop);
@@ -121,7 +122,7 @@ impl Train {
             prepared: &prepared,
             pretrained: pretrained.as_ref(),
             run: &self.out,
-            backend: self.device,
+            devices,
             resume: self.resume,
             checkpoint_every: Duration::from_secs(self.checkpoint_every),
             begun: begun(),

@@ -13,7 +13,7 @@ use shared_model::keypoints::COORDINATES;
 
 use super::Task;
 use super::dropout::Dropout;
-use super::trunk::{BatchStatistics, ConvNorm};
+use super::trunk::{BatchMoments, ConvNorm};
 
 /// How a keypoint network ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -131,7 +131,7 @@ impl Head {
     ///
     /// In training ([`Dropout::Training`]) batch statistics normalise, and those of the head's own
     /// batch normalisation are returned; otherwise the running statistics do.
-    pub(crate) fn forward(&self, x: Tensor<4>, dropout: &mut Dropout) -> (Tensor<2>, Option<BatchStatistics>) {
+    pub(crate) fn forward(&self, x: Tensor<4>, dropout: &mut Dropout) -> (Tensor<2>, Option<BatchMoments>) {
         match self {
             Self::KeypointsOriginal(head) => (head.forward(x, dropout), None),
             Self::KeypointsCompact(head) => head.forward(x, dropout),
@@ -178,16 +178,16 @@ impl OriginalHead {
 }
 
 impl CompactHead {
-    fn forward(&self, x: Tensor<4>, dropout: &mut Dropout) -> (Tensor<2>, Option<BatchStatistics>) {
-        let (x, statistics) = if dropout.is_training() {
-            let (x, statistics) = self.reduce.forward_train(x);
-            (x, Some(statistics))
+    fn forward(&self, x: Tensor<4>, dropout: &mut Dropout) -> (Tensor<2>, Option<BatchMoments>) {
+        let (x, moments) = if dropout.is_training() {
+            let (x, moments) = self.reduce.forward_train(x);
+            (x, Some(moments))
         } else {
             (self.reduce.forward(x), None)
         };
         let x = dropout.apply(relu(x).flatten(1, 3), 0.2);
         let x = relu(self.dense1.forward(x));
-        (self.dense2.forward(x), statistics)
+        (self.dense2.forward(x), moments)
     }
 }
 

@@ -7,7 +7,7 @@ use shared_model::image::SIDE;
 
 use super::dropout::Dropout;
 use super::head::{End, Head, HeadConfig};
-use super::trunk::{BatchStatistics, ConvNorm, Trunk};
+use super::trunk::{BatchMoments, ConvNorm, Trunk};
 
 /// What a network is trained for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -87,11 +87,11 @@ impl Network {
 
     /// The same with batch statistics and dropout. The running statistics stay as they are; the batch
     /// statistics of every layer of [`Self::norms`] are returned.
-    pub(crate) fn forward_train(&self, x: Tensor<4>, dropout: &mut Dropout) -> (Tensor<2>, Vec<BatchStatistics>) {
-        let (features, mut statistics) = self.trunk.forward_train(x);
+    pub(crate) fn forward_train(&self, x: Tensor<4>, dropout: &mut Dropout) -> (Tensor<2>, Vec<BatchMoments>) {
+        let (features, mut moments) = self.trunk.forward_train(x);
         let (output, own) = self.head.forward(features, dropout);
-        statistics.extend(own);
-        (output, statistics)
+        moments.extend(own);
+        (output, moments)
     }
 
     /// Every convolution with batch normalisation, in the order of [`Trunk::layers`], the head's last.

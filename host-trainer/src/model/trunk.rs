@@ -55,18 +55,18 @@ impl ConvNorm {
     }
 
     /// Normalises with the statistics of the batch.
-    pub(crate) fn forward_train(&self, x: Tensor<4>) -> (Tensor<4>, BatchStatistics) {
+    pub(crate) fn forward_train(&self, x: Tensor<4>) -> (Tensor<4>, BatchMoments) {
         self.normalise_train(self.conv.forward(x))
     }
 
-    fn normalise_train(&self, x: Tensor<4>) -> (Tensor<4>, BatchStatistics) {
+    fn normalise_train(&self, x: Tensor<4>) -> (Tensor<4>, BatchMoments) {
         let norm = &self.norm;
         let result = batch_norm_train(x, norm.gamma.val(), norm.beta.val(), norm.epsilon);
-        let statistics = BatchStatistics {
-            mean: values(result.mean),
-            variance: values(result.variance),
+        let moments = BatchMoments {
+            mean: result.mean.inner(),
+            variance: result.variance.inner(),
         };
-        (result.output, statistics)
+        (result.output, moments)
     }
 }
 
@@ -79,10 +79,16 @@ pub struct BatchStatistics {
     pub variance: Vec<f32>,
 }
 
+/// The same where it was computed, not yet read.
+pub(crate) struct BatchMoments {
+    pub(crate) mean: Tensor<1>,
+    pub(crate) variance: Tensor<1>,
+}
+
 /// How a pass normalises: with running statistics, or with the batch's own, which are collected.
 enum Pass<'a> {
     Inference,
-    Training(&'a mut Vec<BatchStatistics>),
+    Training(&'a mut Vec<BatchMoments>),
 }
 
 impl Pass<'_> {
@@ -99,8 +105,8 @@ impl Pass<'_> {
         match self {
             Self::Inference => layer.norm.forward(x),
             Self::Training(collected) => {
-                let (x, statistics) = layer.normalise_train(x);
-                collected.push(statistics);
+                let (x, moments) = layer.normalise_train(x);
+                collected.push(moments);
                 x
             }
         }
@@ -238,10 +244,10 @@ impl Trunk {
 
     /// The same, normalised with the batch's own statistics, which are returned in the order of
     /// [`Self::layers`].
-    pub(crate) fn forward_train(&self, x: Tensor<4>) -> (Tensor<4>, Vec<BatchStatistics>) {
-        let mut statistics = Vec::new();
-        let x = self.run(x, &mut Pass::Training(&mut statistics));
-        (x, statistics)
+    pub(crate) fn forward_train(&self, x: Tensor<4>) -> (Tensor<4>, Vec<BatchMoments>) {
+        let mut moments = Vec::new();
+        let x = self.run(x, &mut Pass::Training(&mut moments));
+        (x, moments)
     }
 
     fn run(&self, x: Tensor<4>, pass: &mut Pass<'_>) -> Tensor<4> {

@@ -17,7 +17,7 @@ use crate::augment::sample_rng;
 use crate::config::TrainConfig;
 use crate::data::split::Split;
 use crate::data::{EmotionData, Faces, KeypointData};
-use crate::device::Backend;
+use crate::device::Devices;
 use crate::engine::Pass;
 use crate::model::Task;
 
@@ -33,7 +33,7 @@ pub struct Bench {
 
 impl Bench {
     /// A fresh network and `config.batch` faces. Votes are not used.
-    pub fn new(config: &TrainConfig, backend: Backend) -> Result<Self> {
+    pub fn new(config: &TrainConfig, devices: &Devices) -> Result<Self> {
         config.check()?;
         let data = random_data(config).context("make random faces")?;
         let rows: Vec<u32> = (0..config.batch as u32).collect();
@@ -46,7 +46,7 @@ impl Bench {
             data: String::new(),
             held_out: String::new(),
         };
-        let learner = Learner::new(config, &prepared, None, backend)?;
+        let learner = Learner::new(config, &prepared, None, devices)?;
         Ok(Self {
             learner,
             prepared,
@@ -114,6 +114,7 @@ fn random_data(config: &TrainConfig) -> Option<Data> {
 mod tests {
     use super::*;
     use crate::augment::AugmentConfig;
+    use crate::device::Backend;
 
     #[test]
     fn faces_are_as_many_as_the_batch_and_the_same_every_time() {
@@ -136,18 +137,14 @@ mod tests {
             augment: AugmentConfig::none(),
             ..TrainConfig::original(Task::Emotion)
         };
-        let mut bench = Bench::new(&config, Backend::Flex).unwrap();
-        assert_eq!(bench.learner.state.step, 0);
-        assert!(bench.step().unwrap() > Duration::ZERO);
+        let bench = |backend| Bench::new(&config, &Devices::local(backend).unwrap()).unwrap();
+        let mut engine = bench(Backend::Flex);
+        assert_eq!(engine.learner.state.step, 0);
+        assert!(engine.step().unwrap() > Duration::ZERO);
         assert_eq!(
-            (bench.learner.state.step, bench.engine_passes().len()),
+            (engine.learner.state.step, engine.engine_passes().len()),
             (1, Pass::ALL.len())
         );
-        assert!(
-            Bench::new(&config, Backend::FlexAutodiff)
-                .unwrap()
-                .engine_passes()
-                .is_empty()
-        );
+        assert!(bench(Backend::FlexAutodiff).engine_passes().is_empty());
     }
 }

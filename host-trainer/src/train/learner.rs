@@ -13,7 +13,7 @@ use super::pretrained::Pretrained;
 use super::replicas::{Outcome, Place, Replicas, Trunk};
 use super::{Event, checkpoints, fresh_state, params, schedule, validate};
 use crate::config::{Optimiser, Schedule, TrainConfig};
-use crate::device::Backend;
+use crate::device::{Backend, Devices};
 use crate::engine::Timings;
 use crate::model::Network;
 use crate::model::trunk::{BatchStatistics, values};
@@ -37,26 +37,29 @@ impl Learner {
         config: &TrainConfig,
         prepared: &Prepared,
         pretrained: Option<&Pretrained>,
-        backend: Backend,
+        devices: &Devices,
     ) -> Result<Self> {
-        let device = backend.device();
+        // Each backend has random numbers of its own; a seed gives the same network on all of them.
+        let device = Backend::Flex.device();
         device.seed(config.seed);
-        let mut network = config.architecture.init(&device.clone().autodiff());
+        let mut network = config.architecture.init(&device.autodiff());
         if let Some(pretrained) = pretrained {
             network = pretrained.graft(network)?;
         }
+        // Weights are drawn when they are first needed: of a clone, here; of the only copy, over there.
+        let network = network.clone().fork(&devices.home().clone().autodiff());
         let optimiser = optimiser(&config.optimiser);
-        Self::with(fresh_state(config, prepared), network, None, optimiser, backend)
+        Self::with(fresh_state(config, prepared), network, None, optimiser, devices)
     }
 
-    pub(super) fn resume(found: Checkpoint, backend: Backend) -> Result<Self> {
+    pub(super) fn resume(found: Checkpoint, devices: &Devices) -> Result<Self> {
         let Checkpoint {
             state,
             weights,
             average,
             optimiser: moments,
         } = found;
-        let device = backend.device().autodiff();
+        let device = devices.home().clone().autodiff();
         let load = |record| {
             let fresh = state.config.architecture.init(&device);
             fresh
@@ -66,7 +69,7 @@ impl Learner {
         let network = load(weights)?;
         let average = average.map(load).transpose()?.map(|network| numbers(&network));
         let optimiser = optimiser(&state.config.optimiser).load_record(moments);
-        Self::with(state, network, average, optimiser, backend)
+        Self::with(state, network, average, optimiser, devices)
     }
 
     fn with(
@@ -74,11 +77,10 @@ impl Learner {
         network: Network,
         average: Option<Vec<Vec<f32>>>,
         optimiser: ModuleOptimizer,
-        backend: Backend,
+        devices: &Devices,
     ) -> Result<Self> {
-        let device = backend.device();
         let config = &state.config;
-        let trunk = if backend == Backend::Flex {
+        let trunk = if devices.engine() {
             Trunk::Engine
         } else {
             Trunk::Autodiff
@@ -89,7 +91,7 @@ impl Learner {
             [config.replicas, config.batch],
             config.seed,
             trunk,
-            &device.clone().autodiff(),
+            devices,
         )?;
         Ok(Self {
             state,
@@ -97,7 +99,7 @@ impl Learner {
             average,
             optimiser,
             replicas,
-            device,
+            device: devices.home().clone(),
             all_steps: 0,
         })
     }

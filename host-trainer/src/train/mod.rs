@@ -12,6 +12,7 @@ mod params;
 pub mod prepare;
 pub mod pretrained;
 pub mod provenance;
+mod readback;
 #[cfg(test)]
 mod reference_tests;
 mod replicas;
@@ -30,7 +31,7 @@ use rand::seq::SliceRandom;
 
 use crate::augment::sample_rng;
 use crate::config::{Monitor, Schedule, TrainConfig};
-use crate::device::Backend;
+use crate::device::{DeviceError, Devices};
 use crate::early_stop::Progress;
 use crate::model::Task;
 use checkpoint::State;
@@ -61,7 +62,7 @@ pub struct Job<'a> {
     /// The directory of the run.
     pub run: &'a Path,
     /// Where it computes.
-    pub backend: Backend,
+    pub devices: Devices,
     /// Go on from the newest checkpoint, instead of starting.
     pub resume: bool,
     /// Longest time between two checkpoints; there is one at the end of each epoch in any case.
@@ -138,7 +139,8 @@ pub fn train(job: &Job<'_>, stop: &AtomicBool, tell: &mut dyn FnMut(Event<'_>)) 
                 learner.save(job.run)?;
                 return Ok(Ended::Interrupted);
             }
-            learner.step(job.prepared, batch, steps * u64::from(job.config.epochs))?;
+            let done = learner.step(job.prepared, batch, steps * u64::from(job.config.epochs));
+            done.or_else(|error| Err(keep(error, job, &learner)?))?;
             tell(learner.progress());
             // The last step's checkpoint is that of the epoch, which it must not be mistaken for.
             let last = learner.state.step_of_epoch == steps;
@@ -157,6 +159,23 @@ pub fn train(job: &Job<'_>, stop: &AtomicBool, tell: &mut dyn FnMut(Event<'_>)) 
         }
     }
     Ok(Ended::Finished)
+}
+
+/// Saves the steps before one that failed because a device vanished, where that does not hold the weights.
+fn keep(error: anyhow::Error, job: &Job<'_>, learner: &Learner) -> Result<anyhow::Error> {
+    if !error.is::<DeviceError>() || !job.devices.weights_are_here() {
+        return Ok(error);
+    }
+    learner.save(job.run)?;
+    let State {
+        epoch, step_of_epoch, ..
+    } = learner.state;
+    Ok(error.context(format!(
+        "step {} of epoch {}; the steps before it are saved: mend the cause, or name other devices, then go on with \
+         --resume",
+        step_of_epoch + 1,
+        epoch + 1
+    )))
 }
 
 /// A fresh learner, or one from the newest checkpoint.
@@ -182,7 +201,7 @@ fn start(job: &Job<'_>, tell: &mut dyn FnMut(Event<'_>)) -> Result<Learner> {
                     place.display()
                 );
             }
-            Learner::resume(found, job.backend)
+            Learner::resume(found, &job.devices)
         }
         (None, true) if !damaged.is_empty() || !job.run.join(SETTINGS).exists() => bail!(
             "resume: {} holds no whole checkpoint; start without --resume",
@@ -208,7 +227,7 @@ fn begin(job: &Job<'_>) -> Result<Learner> {
     seen.write(job.run)?;
     let (path, text) = (job.run.join(SETTINGS), toml::to_string(&job.config)?);
     checkpoint::replace(&path, text.as_bytes()).with_context(|| format!("write {}", path.display()))?;
-    Learner::new(&job.config, job.prepared, job.pretrained, job.backend)
+    Learner::new(&job.config, job.prepared, job.pretrained, &job.devices)
 }
 
 /// Validates, notes, adapts the learning rate, saves.

@@ -12,7 +12,7 @@ use super::params::{self, Value};
 use super::replicas::{Trunk, Worker};
 use super::samples::Batch;
 use crate::config::{Loss, TrainConfig};
-use crate::device::Backend;
+use crate::device::{Backend, Devices, ReplicaDevice};
 use crate::model::dropout::Dropout;
 use crate::model::{Architecture, Network, Task};
 use burn::module::Module;
@@ -123,6 +123,10 @@ fn parameter(tensor: u64, name: &str, shape: &[usize]) -> Vec<f32> {
         other => panic!("no rule for {other:?}"),
     };
     uniform(tensor, count).map(|u| rule(u) as f32).collect()
+}
+
+fn processor() -> ReplicaDevice {
+    Devices::local(Backend::Flex).unwrap().of_replica(0)
 }
 
 fn network(task: Task, reference: &Reference) -> (Architecture, Network) {
@@ -240,12 +244,10 @@ fn step_agrees(trunk: Trunk) {
         let (architecture, mut network) = network(task, &fixture.networks[name]);
         let device = Backend::Flex.device();
         let config = TrainConfig::original(task);
-        let mut worker = Worker::new(&architecture, FACES, trunk).unwrap();
+        let mut worker = Worker::new(&architecture, FACES, trunk, processor()).unwrap();
         worker.batch = batch(task);
         let dropout = Dropout::Training(None);
-        let mut outcome = worker
-            .run(&network, config.loss, dropout, &device.clone().autodiff())
-            .unwrap();
+        let mut outcome = worker.run(&network, config.loss, dropout).unwrap();
         assert!(reference.outputs.len() == FACES);
         let loss = outcome.loss / outcome.weight;
         assert!(
@@ -354,11 +356,10 @@ fn a_step_of_automatic_differentiation_agrees_with_float64() {
 #[test]
 fn losses_are_sums_over_the_weights() {
     // Two faces, the second without its last point: what a mean over 58 coordinates must give.
-    let device = Backend::Flex.device().autodiff();
     let architecture = Architecture::original(Task::Keypoints, 5);
-    let network = architecture.init(&device);
+    let network = architecture.init(&processor().device);
     let run = |weights: Vec<f32>| {
-        let mut worker = Worker::new(&architecture, 2, Trunk::Engine).unwrap();
+        let mut worker = Worker::new(&architecture, 2, Trunk::Engine, processor()).unwrap();
         let total_weight = weights.iter().map(|w| f64::from(*w)).sum();
         let inputs = (0..2)
             .flat_map(|face| uniform(IMAGE + face, INPUT_LEN))
@@ -372,7 +373,7 @@ fn losses_are_sums_over_the_weights() {
             len: 2,
         };
         let outcome = worker
-            .run(&network, Loss::MeanSquaredError, Dropout::Training(None), &device)
+            .run(&network, Loss::MeanSquaredError, Dropout::Training(None))
             .unwrap();
         (outcome.loss, outcome.weight)
     };

@@ -7,18 +7,19 @@
 use std::thread;
 
 use anyhow::{Context, Result, anyhow};
-use burn::module::{Module, ModuleVisitor, Param};
-use burn::optim::GradientsParams;
+use burn::module::Module;
 use burn::tensor::activation::log_softmax;
-use burn::tensor::{Device, Gradients, Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
 use shared_model::image::SIDE;
 
+use super::readback::Readback;
 use super::samples::{Batch, Samples, View};
 use crate::config::Loss;
+use crate::device::{DeviceError, Devices, ReplicaDevice};
 use crate::engine;
 use crate::model::dropout::Dropout;
 use crate::model::head::Head;
-use crate::model::trunk::BatchStatistics;
+use crate::model::trunk::{BatchMoments, BatchStatistics};
 use crate::model::{Architecture, Network};
 
 /// How gradients of the trunk are computed.
@@ -33,7 +34,6 @@ pub(super) enum Trunk {
 /// The threads that share a step.
 pub(crate) struct Replicas {
     workers: Vec<Worker>,
-    device: Device,
     loss: Loss,
     seed: u64,
 }
@@ -43,6 +43,7 @@ pub(super) struct Worker {
     engine: Option<engine::Trunk>,
     /// One thread: burn's own parallel loops must not compete with the other replicas.
     pool: rayon::ThreadPool,
+    on: ReplicaDevice,
 }
 
 /// Where a step stands in the training.
@@ -72,18 +73,13 @@ impl Replicas {
         [replicas, batch]: [usize; 2],
         seed: u64,
         trunk: Trunk,
-        device: &Device,
+        devices: &Devices,
     ) -> Result<Self> {
         let share = batch.div_ceil(replicas);
         let workers = (0..replicas)
-            .map(|_| Worker::new(architecture, share, trunk))
+            .map(|replica| Worker::new(architecture, share, trunk, devices.of_replica(replica)))
             .collect::<Result<_>>()?;
-        Ok(Self {
-            workers,
-            device: device.clone(),
-            loss,
-            seed,
-        })
+        Ok(Self { workers, loss, seed })
     }
 
     /// Where each replica's engine has spent its time; empty without engines.
@@ -98,22 +94,25 @@ impl Replicas {
     /// Loss, gradients and statistics of one batch.
     pub(crate) fn step(&mut self, network: &Network, samples: &Samples, rows: &[u32], place: Place) -> Result<Outcome> {
         let share = rows.len().div_ceil(self.workers.len());
-        let (device, loss, seed) = (&self.device, self.loss, self.seed);
+        let (loss, seed) = (self.loss, self.seed);
         let outcomes: Result<Vec<Outcome>> = thread::scope(|scope| {
             let shares = self.workers.iter_mut().zip(rows.chunks(share)).enumerate();
             let threads: Vec<_> = shares
                 .map(|(replica, (worker, rows))| {
-                    let network = network.clone().fork(device);
+                    let name = worker.on.name.clone();
+                    // A plain clone shares the running statistics, and would take the original's along.
+                    let network = network.valid().train().fork(&worker.on.device);
                     let dropout = Dropout::seeded(seed, place.step, replica as u64);
-                    scope.spawn(move || {
+                    let thread = scope.spawn(move || {
                         samples.fill(rows, View::Varied { epoch: place.epoch }, &mut worker.batch);
-                        worker.run(&network, loss, dropout, device)
-                    })
+                        worker.run(&network, loss, dropout)
+                    });
+                    (thread, name)
                 })
                 .collect();
             threads
                 .into_iter()
-                .map(|thread| thread.join().map_err(|_| anyhow!("a replica stopped"))?)
+                .map(|(thread, name)| thread.join().map_err(|_| anyhow!("a replica on {name} stopped"))?)
                 .collect()
         });
         add_up(outcomes?)
@@ -122,7 +121,7 @@ impl Replicas {
 
 impl Worker {
     /// For at most `faces` faces a step.
-    pub(super) fn new(architecture: &Architecture, faces: usize, trunk: Trunk) -> Result<Self> {
+    pub(super) fn new(architecture: &Architecture, faces: usize, trunk: Trunk, on: ReplicaDevice) -> Result<Self> {
         let engine = (trunk == Trunk::Engine).then(|| engine::Trunk::new(architecture.stages, faces));
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(1)
@@ -132,20 +131,20 @@ impl Worker {
             batch: Batch::default(),
             engine,
             pool,
+            on,
         })
     }
 
     /// Loss, gradients and statistics of the faces in `self.batch`.
-    pub(super) fn run(
-        &mut self,
-        network: &Network,
-        loss: Loss,
-        mut dropout: Dropout,
-        device: &Device,
-    ) -> Result<Outcome> {
-        let Self { batch, engine, pool } = self;
+    pub(super) fn run(&mut self, network: &Network, loss: Loss, mut dropout: Dropout) -> Result<Outcome> {
+        let Self {
+            batch,
+            engine,
+            pool,
+            on,
+        } = self;
         match engine {
-            None => pool.install(|| Ok(differentiate(network, batch, loss, &mut dropout, device))),
+            None => pool.install(|| Ok(differentiate(network, batch, loss, &mut dropout, on)?)),
             Some(engine) => {
                 let layers = layer_params(network);
                 let features = engine.forward(&layers, &batch.inputs).to_vec();
@@ -157,7 +156,7 @@ impl Worker {
                         batch,
                         loss,
                         &mut dropout,
-                        device,
+                        on,
                     )
                 })?;
                 let mut grads: Vec<engine::LayerGrads> =
@@ -171,6 +170,38 @@ impl Worker {
 }
 
 impl Outcome {
+    /// What was computed of this batch: the loss sum and the gradients, which `readback` holds in this order,
+    /// and the statistics. `found` says which values have a gradient.
+    fn read(
+        mut readback: Readback,
+        found: Vec<bool>,
+        moments: impl IntoIterator<Item = BatchMoments>,
+        batch: &Batch,
+        on: &ReplicaDevice,
+    ) -> Result<Self, DeviceError> {
+        for layer in moments {
+            readback.add(layer.mean);
+            readback.add(layer.variance);
+        }
+        let mut numbers = readback.read(on)?;
+        let loss = numbers.next().and_then(|loss| loss.first().copied());
+        let gradients = found
+            .into_iter()
+            .map(|found| if found { numbers.next() } else { None })
+            .collect();
+        let rest: Vec<_> = numbers.collect();
+        let statistics = rest.chunks_exact(2).map(|pair| BatchStatistics {
+            mean: pair[0].clone(),
+            variance: pair[1].clone(),
+        });
+        Ok(Self {
+            loss: f64::from(loss.unwrap_or(f32::NAN)),
+            weight: batch.total_weight,
+            gradients,
+            statistics: statistics.collect(),
+        })
+    }
+
     /// Puts the trunk's gradients, in the order of `params::read`, before the head's.
     fn prepend_trunk(&mut self, grads: Vec<engine::LayerGrads>, engine: &engine::Trunk) {
         let statistics = (0..grads.len()).map(|layer| {
@@ -199,18 +230,20 @@ impl Outcome {
 }
 
 /// Whole network by automatic differentiation.
-fn differentiate(network: &Network, batch: &Batch, loss: Loss, dropout: &mut Dropout, device: &Device) -> Outcome {
+fn differentiate(
+    network: &Network,
+    batch: &Batch,
+    loss: Loss,
+    dropout: &mut Dropout,
+    on: &ReplicaDevice,
+) -> Result<Outcome, DeviceError> {
     let inputs = TensorData::new(batch.inputs.clone(), [batch.len, 1, SIDE, SIDE]);
-    let (outputs, statistics) = network.forward_train(Tensor::from_data(inputs, device), dropout);
-    let loss = loss_sum(loss, outputs, batch, device);
-    let value = f64::from(scalar(&loss));
-    let gradients = GradientReader::read(loss.backward(), network);
-    Outcome {
-        loss: value,
-        weight: batch.total_weight,
-        gradients,
-        statistics,
-    }
+    let (outputs, moments) = network.forward_train(Tensor::from_data(inputs, &on.device), dropout);
+    let loss = loss_sum(loss, outputs, batch, &on.device);
+    let mut readback = Readback::default();
+    readback.add(loss.clone());
+    let found = readback.add_gradients(loss.backward(), network);
+    Outcome::read(readback, found, moments, batch, on)
 }
 
 /// The head by automatic differentiation; also gives the gradient of the features, `[n, c, h, w]`.
@@ -220,28 +253,20 @@ fn head_step(
     batch: &Batch,
     loss: Loss,
     dropout: &mut Dropout,
-    device: &Device,
+    on: &ReplicaDevice,
 ) -> Result<(Outcome, Vec<f32>)> {
-    let features = Tensor::<4>::from_data(features, device).require_grad();
-    let (outputs, statistics) = head.forward(features.clone(), dropout);
-    let loss = loss_sum(loss, outputs, batch, device);
-    let value = f64::from(scalar(&loss));
+    let features = Tensor::<4>::from_data(features, &on.device).require_grad();
+    let (outputs, moments) = head.forward(features.clone(), dropout);
+    let loss = loss_sum(loss, outputs, batch, &on.device);
+    let mut readback = Readback::default();
+    readback.add(loss.clone());
     let mut gradients = loss.backward();
     let of_features = features
         .grad_remove(&mut gradients)
         .context("no gradient reached the trunk")?;
     let of_features = of_features.into_data().iter::<f32>().collect();
-    let gradients = GradientReader::read(gradients, head);
-    let statistics = statistics.into_iter().collect();
-    Ok((
-        Outcome {
-            loss: value,
-            weight: batch.total_weight,
-            gradients,
-            statistics,
-        },
-        of_features,
-    ))
+    let found = readback.add_gradients(gradients, head);
+    Ok((Outcome::read(readback, found, moments, batch, on)?, of_features))
 }
 
 /// Sum of the weighted losses of a batch.
@@ -264,10 +289,6 @@ fn loss_sum(loss: Loss, outputs: Tensor<2>, batch: &Batch, device: &Device) -> T
         }
         Loss::CrossEntropy { .. } => (log_softmax(outputs, 1) * targets * weights).sum().neg(),
     }
-}
-
-fn scalar(tensor: &Tensor<1>) -> f32 {
-    tensor.clone().into_data().iter::<f32>().next().unwrap_or(f32::NAN)
 }
 
 fn feature_shape(features: &[f32], faces: usize, network: &Network) -> [usize; 4] {
@@ -324,30 +345,5 @@ fn add_up(outcomes: Vec<Outcome>) -> Result<Outcome> {
 fn add(a: &mut [f32], b: &[f32]) {
     for (a, b) in a.iter_mut().zip(b) {
         *a += b;
-    }
-}
-
-/// Collects gradients in the order of `params::read`.
-struct GradientReader {
-    gradients: GradientsParams,
-    numbers: Vec<Option<Vec<f32>>>,
-}
-
-impl GradientReader {
-    fn read<M: Module>(gradients: Gradients, module: &M) -> Vec<Option<Vec<f32>>> {
-        let mut reader = Self {
-            gradients: GradientsParams::from_grads(gradients, module),
-            numbers: Vec::new(),
-        };
-        module.visit(&mut reader);
-        reader.numbers
-    }
-}
-
-impl ModuleVisitor for GradientReader {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        let gradient = self.gradients.remove::<D>(param.id);
-        self.numbers
-            .push(gradient.map(|gradient| gradient.into_data().iter::<f32>().collect()));
     }
 }
