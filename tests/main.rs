@@ -18,6 +18,8 @@ mod path;
 mod pretrained;
 mod quantised;
 mod refused;
+#[cfg(all(unix, feature = "remote"))]
+mod remote;
 mod report;
 #[cfg(unix)]
 mod stopped;

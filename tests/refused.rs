@@ -40,6 +40,19 @@ fn bad_training_data_is_named_by_file_row_and_column() {
 }
 
 #[test]
+fn machines_that_the_trainer_cannot_use_are_refused() {
+    let mut command = program("host-trainer");
+    command.args(["train", "emotion", "--data", "a.csv", "--out", "run", "--remote"]);
+    let cause = if cfg!(feature = "remote") {
+        "ws://192.168.0.5:3000"
+    } else {
+        "--features remote"
+    };
+    let refused = run(command.arg("http://192.168.0.5:3000"), 64);
+    assert!(refused.errors.contains(cause), "{}", refused.errors);
+}
+
+#[test]
 fn unknown_arguments_end_with_64() {
     run(program("host-trainer").arg("fly"), 64);
     run(program("edge-runtime").arg("fly"), 64);

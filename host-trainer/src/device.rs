@@ -1,5 +1,8 @@
 //! Where a training computes: the only place that names burn's backends.
 
+#[cfg(feature = "remote")]
+pub mod remote;
+
 use burn::tensor::Device;
 use clap::ValueEnum;
 

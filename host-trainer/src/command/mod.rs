@@ -10,6 +10,8 @@ mod export;
 mod progress;
 mod quantise;
 mod report;
+#[cfg(feature = "remote")]
+mod serve;
 mod sign;
 mod train;
 mod words;
@@ -42,6 +44,8 @@ enum Command {
     /// Measure how fast this machine trains.
     #[command(subcommand)]
     Bench(bench::Bench),
+    #[cfg(feature = "remote")]
+    Serve(serve::Serve),
     /// Put two trained networks into the directory that the runtime loads.
     Bundle(bundle::Bundle),
     /// Sign what devices accept as an update.
@@ -58,6 +62,8 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Export(command) => command.run(),
         Command::Quantise(command) => command.run(),
         Command::Bench(command) => command.run(),
+        #[cfg(feature = "remote")]
+        Command::Serve(command) => command.run(),
         Command::Bundle(command) => command.run(),
         Command::Sign(command) => command.run(),
     }

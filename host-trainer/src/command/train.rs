@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use host_trainer::config::TrainConfig;
-use host_trainer::device::{Backend, Devices};
+use host_trainer::device::{Backend, DeviceError, Devices};
 use host_trainer::model::Task;
 use host_trainer::train::pretrained::Pretrained;
 use host_trainer::train::provenance::Provenance;
@@ -62,13 +62,17 @@ pub(crate) struct Train {
     /// Seed of every random choice.
     #[arg(long)]
     seed: Option<u64>,
-    /// Copies of the network that share each batch, one a thread; by default one a core. The same number and
-    /// seed give the same weights, on the same machine and build.
+    /// Copies of the network that share each batch, one a thread; by default one a core, or one a `--remote`.
+    /// The same number and seed give the same weights, on the same machine and build.
     #[arg(long, value_name = "N")]
     replicas: Option<usize>,
     /// Where to compute.
     #[arg(long, value_enum, default_value_t = Backend::Flex)]
     device: Backend,
+    /// Compute on a machine where `host-trainer serve` runs, instead of here; may be given several times. The
+    /// replicas use them in turn.
+    #[arg(long, value_name = "ws://HOST:PORT", conflicts_with = "device", value_parser = server)]
+    remote: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -91,7 +95,7 @@ impl Train {
         config.epochs = self.epochs.unwrap_or(config.epochs);
         config.batch = self.batch.unwrap_or(config.batch);
         config.seed = self.seed.unwrap_or(config.seed);
-        config.replicas = self.replicas.unwrap_or(config.replicas);
+        config.replicas = self.replicas(config.replicas)?;
         config.optimiser.learning_rate = self.learning_rate.unwrap_or(config.optimiser.learning_rate);
         config.trunk = pretrained.map(|found| found.digest().to_owned());
         if let Some(found) = pretrained
@@ -107,11 +111,29 @@ impl Train {
         Ok(config)
     }
 
+    /// As asked for, or one a server, or as the recipe has it.
+    fn replicas(&self, recipe: usize) -> Result<usize> {
+        let servers = self.remote.len();
+        let replicas = self.replicas.unwrap_or(if servers > 0 { servers } else { recipe });
+        if replicas < servers {
+            bail!("--remote: {servers} machines for --replicas {replicas}: some would have nothing to do");
+        }
+        Ok(replicas)
+    }
+
+    fn devices(&self) -> Result<Devices, DeviceError> {
+        #[cfg(feature = "remote")]
+        if !self.remote.is_empty() {
+            return Devices::remote(&self.remote);
+        }
+        Devices::local(self.device)
+    }
+
     pub(crate) fn run(&self) -> Result<ExitCode> {
         let pretrained = self.trunk.as_deref().map(Pretrained::of_run).transpose();
         let pretrained = pretrained.context("read the run of --trunk")?;
         let config = self.config(pretrained.as_ref())?;
-        let devices = Devices::local(self.device)?;
+        let devices = self.devices()?;
         let prepared = self.data.prepare(&config)?;
         let stop = Arc::new(AtomicBool::new(false));
         let asked = Arc::clone(&stop);
@@ -139,6 +161,17 @@ impl Train {
             }
         })
     }
+}
+
+/// The address of a server, as `--remote` takes it.
+fn server(text: &str) -> Result<String, String> {
+    if cfg!(not(feature = "remote")) {
+        return Err("this program cannot use other machines: build it with `--features remote`".into());
+    }
+    if text.strip_prefix("ws://").is_none_or(str::is_empty) {
+        return Err("an address looks like ws://192.168.0.5:3000".into());
+    }
+    Ok(text.to_owned())
 }
 
 /// This process, for the run's directory.
