@@ -4,7 +4,7 @@ use std::thread;
 use std::time::Duration;
 
 use edge_runtime::clock::Clock;
-use nix::time::{ClockId, clock_gettime};
+use rustix::time::{ClockId, clock_gettime};
 
 /// Time that the processor has spent on this process, in all its threads.
 #[derive(Debug)]
@@ -12,8 +12,9 @@ pub(super) struct CpuClock;
 
 impl Clock for CpuClock {
     fn now(&self) -> Duration {
-        // Linux has this clock for every process of its own.
-        clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID).map_or(Duration::ZERO, Duration::from)
+        let time = clock_gettime(ClockId::ProcessCPUTime);
+        // A process has never used less than no time, and no second has more than 1e9 nanoseconds.
+        Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
     }
 
     fn sleep(&self, duration: Duration) {
