@@ -3,7 +3,7 @@
 use std::fs;
 
 use crate::support::faces;
-use crate::support::programs::{program, run};
+use crate::support::programs::{program, root, run};
 
 #[test]
 fn bad_training_data_is_named_by_file_row_and_column() {
@@ -58,4 +58,34 @@ fn unknown_arguments_end_with_64() {
     run(program("edge-runtime").arg("fly"), 64);
     run(program("host-trainer").arg("--version"), 0);
     run(program("edge-runtime").arg("--help"), 0);
+}
+
+#[test]
+fn files_too_slow_for_the_watchdog_are_refused_where_their_times_count() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("config.toml");
+    let film = b"YUV4MPEG2 W1 H1 F1:3 Cmono\nFRAME\nxFRAME\ny";
+    fs::write(folder.path().join("slow.y4m"), film).unwrap();
+    let bundle = root().join("edge-runtime/models/default");
+    let write = |source: &str| {
+        let text = format!("schema = 1\nbundle = '{}'\n[source]\n{source}\n", bundle.display());
+        fs::write(&config, text).unwrap();
+    };
+    let check = |code: i32| run(program("edge-runtime").arg("check-config").arg(&config), code).errors;
+    let start = |code: i32| run(program("edge-runtime").args(["run", "--config"]).arg(&config), code).errors;
+
+    write("uri = \"slides\"\nrealtime = true\nfps = 0.3");
+    for said in [check(78), start(78)] {
+        assert!(
+            said.contains("config.toml:3:") && said.contains("`fps`") && said.contains("watchdog"),
+            "{said}"
+        );
+    }
+    // Its rate stands in the film, which nobody reads before the start.
+    write("uri = \"slow.y4m\"\nrealtime = true");
+    check(0);
+    let said = start(65);
+    assert!(said.contains("slow.y4m: a frame every 3 s"), "{said}");
+    write("uri = \"slow.y4m\"");
+    start(0);
 }

@@ -72,6 +72,7 @@ pub(crate) fn source_code(error: &SourceError) -> u8 {
         SourceError::TooLarge { .. }
         | SourceError::Picture { .. }
         | SourceError::Stream { .. }
+        | SourceError::Slow { .. }
         | SourceError::Pixels { .. } => code::DATA,
     }
 }

@@ -6,6 +6,7 @@ use edge_runtime::clock::SystemClock;
 use edge_runtime::config::{Config, FaceMode, Origin, Pace, SourceConfig};
 use edge_runtime::locate::{Faces, Locator};
 use edge_runtime::pipeline::{Timing, Watch};
+use edge_runtime::service::LONGEST_INTERVAL;
 use edge_runtime::source::{Camera, Files, FrameSource, Input, Piped, Rpicam};
 use edge_runtime::track::{self, Follower};
 
@@ -18,7 +19,11 @@ pub(super) fn source(config: &SourceConfig) -> Result<Box<dyn FrameSource>, Fail
     match &config.origin {
         Origin::Files(input) => {
             let interval_ms = (1000.0 / config.fps).round() as u64;
-            Ok(Box::new(Files::new(vec![input.clone()], config.repeat, interval_ms)))
+            let files = Files::new(vec![input.clone()], config.repeat, interval_ms);
+            Ok(match timing(config) {
+                Timing::Paced => Box::new(files.no_slower_than(LONGEST_INTERVAL)),
+                Timing::Recorded | Timing::Live => Box::new(files),
+            })
         }
         Origin::Rpicam(program) => Ok(Box::new(Camera::new(Rpicam::new(program, wanted), clock()))),
         Origin::Piped(pixels) => {

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::ranges;
+use crate::service::{LONGEST_INTERVAL, WATCHDOG};
 use crate::source::camera::Wanted;
 use crate::source::pixels::Pixels;
 use crate::source::{Input, Repeat, rpicam};
@@ -54,7 +55,7 @@ pub(super) struct RawSource {
     /// File, directory, camera, or standard input.
     #[schemars(length(min = 1))]
     uri: String,
-    /// Whether frames of files are taken at their own times.
+    /// Whether frames of files are taken at their own times, which then must follow each other within 2 s.
     #[serde(default)]
     realtime: bool,
     /// Whether files begin again after the last frame.
@@ -156,6 +157,14 @@ impl TryFrom<RawSource> for SourceConfig {
                 "`realtime` and `loop` are for files: standard input and cameras come once, at their own pace";
             return Err(message.to_owned());
         }
+        let slowest = LONGEST_INTERVAL.as_secs_f32().recip();
+        if raw.realtime && raw.fps < slowest {
+            return Err(format!(
+                "`fps` must be at least {slowest} with `realtime`: the service's watchdog ends a program that judges no frame \
+                 for {} s",
+                WATCHDOG.as_secs()
+            ));
+        }
         if matches!(origin, Origin::Rpicam(_)) && !raw.width.is_multiple_of(rpicam::WIDTH_STEP) {
             return Err(format!(
                 "`width` must be a multiple of {} for rpicam:",
@@ -222,6 +231,18 @@ mod tests {
     }
 
     #[test]
+    fn slow_files_are_taken_at_their_own_times_only_as_far_as_the_watchdog_is_fed() {
+        for (section, good) in [
+            ("realtime = true\nfps = 0.5", true),
+            ("realtime = true\nfps = 0.49", false),
+            ("realtime = false\nfps = 0.1", true),
+        ] {
+            let parsed = source(&format!("uri = \"slides\"\n{section}"));
+            assert_eq!(parsed.is_ok(), good, "{parsed:?}");
+        }
+    }
+
+    #[test]
     fn what_makes_no_sense_is_refused() {
         for (section, expected) in [
             ("uri = \"\"", "`uri` must"),
@@ -230,6 +251,7 @@ mod tests {
             ("uri = \"v4l2:/dev/video0\"\nloop = true", "for files"),
             ("uri = \"rpicam:\"\nrealtime = true", "for files"),
             ("uri = \"rpicam:\"\nwidth = 650", "multiple of 64"),
+            ("uri = \"slides\"\nrealtime = true\nfps = 0.49", "watchdog ends"),
             ("uri = \"v4l2:/dev/video0\"\nwidth = 0", "`width`"),
             ("uri = \"v4l2:/dev/video0\"\npixels = \"h264\"", "`pixels`"),
         ] {

@@ -5,3 +5,11 @@ mod watchdog;
 
 pub use notify::Service;
 pub use watchdog::{Vital, Vitals};
+
+use std::time::Duration;
+
+/// What the unit's watchdog allows between two signs of life (`WatchdogSec`).
+pub const WATCHDOG: Duration = Duration::from_secs(3);
+
+/// Longest time from one frame to the next that feeds it: a second is left to judge the frame, and to see that it was.
+pub const LONGEST_INTERVAL: Duration = Duration::from_secs(2);

@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::y4m::{self, Y4m, Y4mError};
 use super::{Frame, FrameSource, Next, SourceError};
@@ -50,6 +50,8 @@ pub struct Files {
     repeat: Repeat,
     /// Time from one picture file to the next.
     interval_ms: u64,
+    /// Longest time from one frame of a stream to the next, if there is a limit.
+    longest: Option<Duration>,
     /// The stream that is being read.
     stream: Option<Stream>,
     /// When the next input begins.
@@ -71,10 +73,18 @@ impl Files {
             inputs,
             repeat,
             interval_ms,
+            longest: None,
             stream: None,
             time_ms: 0,
             fruitful: false,
         }
+    }
+
+    /// The same, without streams whose frames are farther apart.
+    #[must_use]
+    pub fn no_slower_than(mut self, longest: Duration) -> Self {
+        self.longest = Some(longest);
+        self
     }
 
     /// Reads the next frame of the open stream; closes it at its end.
@@ -124,6 +134,14 @@ impl Files {
 
     fn open_stream(&mut self, name: &str, reader: Box<dyn BufRead + Send>) -> Result<Next, SourceError> {
         let y4m = Y4m::open(reader).map_err(|source| stream_error(name, source))?;
+        let interval = Duration::from_millis(y4m.time_ms(1));
+        if let Some(longest) = self.longest.filter(|longest| interval > *longest) {
+            return Err(SourceError::Slow {
+                name: name.to_owned(),
+                interval,
+                longest,
+            });
+        }
         self.stream = Some(Stream { name: name.into(), y4m });
         Ok(Next::Nothing)
     }
@@ -317,6 +335,20 @@ mod tests {
         assert_eq!(seen[0], "x.y4m 0 0");
         assert!(seen[1].contains("frame 1"), "{}", seen[1]);
         assert_eq!(seen.len(), 2);
+    }
+
+    #[test]
+    fn streams_that_are_too_slow_are_refused_by_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.y4m");
+        for (rate, slow) in [("1:2", false), ("10:21", true), ("1:90", true)] {
+            let stream = String::from_utf8_lossy(STREAM).replace("10:1", rate);
+            fs::write(&path, stream).unwrap();
+            let source = Files::new(vec![Input::Path(path.clone())], Repeat::Once, 50);
+            let seen = all(&mut source.no_slower_than(Duration::from_secs(2)), 20);
+            assert_eq!(seen.len(), if slow { 1 } else { 2 }, "{seen:?}");
+            assert_eq!(seen[0].contains("x.y4m: a frame every"), slow, "{seen:?}");
+        }
     }
 
     #[test]

@@ -137,6 +137,20 @@ pub enum SourceError {
         /// What is wrong.
         source: y4m::Y4mError,
     },
+    /// A stream's frames are too far apart for one that is taken at their times.
+    #[error(
+        "{name}: a frame every {} s, and `realtime` needs one every {} s: the service's watchdog ends a program that judges \
+         none for longer; give the stream more frames (`ffmpeg -r 1`), or set realtime = false",
+        interval.as_secs_f32(), longest.as_secs_f32()
+    )]
+    Slow {
+        /// Which one.
+        name: String,
+        /// From one frame to the next.
+        interval: Duration,
+        /// What is allowed.
+        longest: Duration,
+    },
     /// A camera gives no frame, or a bad one.
     #[error("{name}: {source}")]
     Camera {

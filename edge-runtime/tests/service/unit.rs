@@ -3,6 +3,8 @@
 use std::process::Command;
 use std::time::Duration;
 
+use edge_runtime::service::{LONGEST_INTERVAL, WATCHDOG};
+
 const UNIT: &str = include_str!("../../systemd/edge-runtime.service");
 
 /// What the unit sets a key to.
@@ -23,6 +25,12 @@ fn the_unit_is_hardened() {
     let said = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
     eprintln!("{said}");
     assert!(output.status.success(), "{said}");
+}
+
+#[test]
+fn the_slowest_frames_leave_a_second_of_the_watchdog() {
+    assert_eq!(waits("WatchdogSec"), WATCHDOG);
+    assert!(LONGEST_INTERVAL + Duration::from_secs(1) <= WATCHDOG);
 }
 
 #[test]
