@@ -139,6 +139,66 @@ fn quick_searches_find_known_faces_of_their_size_and_nothing_elsewhere() {
     }
 }
 
+/// Faces of all photographs that a thorough search finds; those of them that are found where they are known to be, and that
+/// a quick search of the whole photograph finds; and what that finds elsewhere.
+fn counts(dir: &Path) -> [usize; 4] {
+    let mut detector = Detector::new(DetectorConfig::default()).unwrap();
+    let annotations = std::fs::read(dir.join("annotations.json")).unwrap();
+    let annotations: serde_json::Value = serde_json::from_slice(&annotations).unwrap();
+    let mut counts = [0; 4];
+    for (name, _) in annotations.as_object().unwrap() {
+        let picture = photo(&dir.join(name));
+        let picture = picture.gray().unwrap();
+        let faces = detector.detect(picture);
+        let same = |one: &Detection, other: &Detection| one.bounds.overlap(&other.bounds) > 0.4;
+        let whole = Aim {
+            min_px: 40.0,
+            max_px: f32::INFINITY,
+            effort: Effort::Quick,
+        };
+        let quick = detector.search(picture, &whole);
+        counts[3] += quick
+            .iter()
+            .filter(|found| !faces.iter().any(|face| same(face, found)))
+            .count();
+        for face in &faces {
+            let side = face.bounds.w;
+            let around = Rect {
+                x: face.bounds.x - 0.35 * side,
+                y: face.bounds.y - 0.35 * side,
+                w: 1.7 * side,
+                h: 1.7 * side,
+            };
+            let (part, [x, y]) = picture.part(&around).unwrap();
+            let here = Aim {
+                min_px: 0.85 * side,
+                max_px: 1.3 * side,
+                effort: Effort::Known,
+            };
+            let mut known = detector.search(part, &here);
+            for found in &mut known {
+                found.bounds.x += x as f32;
+                found.bounds.y += y as f32;
+            }
+            counts[0] += 1;
+            counts[1] += usize::from(known.iter().any(|found| same(found, face)));
+            counts[2] += usize::from(quick.iter().any(|found| same(found, face)));
+        }
+    }
+    counts
+}
+
+#[test]
+fn quick_searches_find_nearly_all_that_thorough_ones_do() {
+    let Some(dir) = shared_data("photos") else { return };
+    let [faces, known, quick, elsewhere] = counts(&dir);
+    assert!(
+        faces >= 30 && known >= 25 && quick >= 22,
+        "{known} and {quick} of {faces}"
+    );
+    assert_eq!(elsewhere, 0);
+}
+
 #[test]
 fn a_padded_row_changes_nothing() {
     let Some(dir) = shared_data("photos") else { return };
