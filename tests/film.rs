@@ -60,12 +60,16 @@ fn a_film_is_followed_without_breaks_and_swaps() {
     }
 }
 
+/// How long something new lasts before it is told. The smile lasts a third of a second, and at 5 frames a second two frames
+/// show it, that far apart.
+const DWELL_MS: u64 = 200;
+
 /// Each new verdict of a run with its time.
 fn verdicts(film: &Path) -> Vec<(String, u64)> {
     let config = film.with_extension("toml");
     let bundle = root().join("edge-runtime/models/default");
     let text = format!(
-        "schema = 1\nbundle = '{}'\n[source]\nuri = '{}'\n[face]\nmin_face_px = 40\n",
+        "schema = 1\nbundle = '{}'\n[source]\nuri = '{}'\n[face]\nmin_face_px = 40\n[decide]\ndwell_ms = {DWELL_MS}\n",
         bundle.display(),
         film.display()
     );

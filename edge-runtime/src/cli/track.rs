@@ -26,6 +26,8 @@ use super::{Verbosity, open_bundle};
 const AFTER: &str = "\
 One JSON line for each number that a face was given,
   {\"id\": 1, \"from\": 0, \"to\": 23, \"frames\": 24, \"withheld\": 0, \"breaks\": 0}
+one for each break, with the place to look at in the annotated film,
+  {\"broken_id\": 1, \"frame\": 24, \"time_ms\": 960, \"bounds\": [939.0, 753.0, 118.0]}
 and one for the film. There, `breaks` and `swaps` are measured against the detector, run over every frame on its own:
 a face that it goes on to find must stay followed and keep its number, unless the policy follows one face and chose
 another (`handovers`). `found_after_ms` is the longest that somebody was there and nobody followed. Costs are means in
@@ -99,6 +101,9 @@ pub(crate) fn main(args: &Args, verbosity: Verbosity) -> Result<ExitCode, Failur
     let mut lines = JsonLines::new(io::stdout().lock(), sink::Faces::Hide);
     for span in study.quality.spans() {
         lines.write(span)?;
+    }
+    for broken in study.quality.breaks() {
+        lines.write(broken)?;
     }
     lines.write(&study.summary())?;
     if let Some(film) = study.film {

@@ -3,12 +3,13 @@
 use shared_model::image::{GrayView, Rect};
 use shared_model::message::Withheld;
 
-use super::look::Look;
+use super::memory::Memories;
+use super::scene::Scene;
 use super::search::{Found, Pace, Purpose, Search, SearchError};
 use super::tracks::{MAX_FACES, Track, Tracks};
 use super::{TrackConfig, shape};
 use crate::clock::Clock;
-use crate::face::{Aim, Effort};
+use crate::face::{Aim, DetectorConfig, Effort};
 use crate::predict::{PredictError, Prediction, Predictor};
 use crate::stats::Stats;
 
@@ -34,6 +35,9 @@ const ITS_SIZE: [f32; 2] = [0.85, 1.3];
 
 /// The same for a face that went astray: its box may have been wrong for a while.
 const ABOUT_ITS_SIZE: [f32; 2] = [0.75, 1.4];
+
+/// Correlation with the frame before below which a face may be another one, or none.
+const ALIKE: f32 = 0.5;
 
 /// A box of the detector's that shares less of the union with the one that the networks saw is another sight.
 const MOVED: f32 = 0.7;
@@ -69,8 +73,10 @@ pub struct Follower {
     tracks: Tracks,
     search: Search,
     seen: Vec<Seen>,
-    /// How each followed face looked in the frame before, by its number; free ones have the number 0.
-    looks: Vec<(u32, Look)>,
+    memories: Memories,
+    scene: Scene,
+    /// Whether this frame is of another scene than the one before.
+    cut: bool,
     /// Frames since the whole region was searched.
     unsearched: u32,
 }
@@ -85,16 +91,6 @@ struct Now<'a> {
     stats: &'a mut Stats,
 }
 
-/// What the networks see in a box, and what can be told of it without them.
-struct Judged {
-    prediction: Prediction,
-    /// Whether the keypoints can be those of a face in the box.
-    plausible: bool,
-    /// Whether it looks like the frame before.
-    alike: bool,
-    withheld: Option<Withheld>,
-}
-
 impl Follower {
     /// Follows nobody yet.
     pub fn new(config: TrackConfig, pace: Pace) -> Result<Self, SearchError> {
@@ -104,7 +100,9 @@ impl Follower {
             tracks: Tracks::new(config.policy),
             search: Search::new(config.detector)?,
             seen: Vec::with_capacity(MAX_FACES),
-            looks: (0..MAX_FACES).map(|_| (0, Look::new())).collect(),
+            memories: Memories::new(),
+            scene: Scene::default(),
+            cut: false,
             unsearched: 0,
         })
     }
@@ -152,6 +150,7 @@ impl Follower {
             stats,
         };
         self.seen.clear();
+        self.cut = self.scene.cuts(frame);
         if let Some(found) = self.search.poll()? {
             self.learn(&found, &mut now);
         }
@@ -185,45 +184,62 @@ impl Follower {
     /// Where the networks see no face any more, or something else than before, the detector decides: it sets
     /// the box back, or the track ends.
     fn follow_one(&mut self, track: &Track, now: &mut Now<'_>) -> Result<(), FollowError> {
-        let mut bounds = track.bounds;
-        let mut judged = self.judge(track.id, &bounds, now)?;
-        let mut plausible = judged.plausible;
+        let (mut bounds, alike) = self.go_along(track, now.frame);
+        let mut prediction = Self::judge(&bounds, now)?;
+        let mut plausible = shape::is_plausible(&prediction.keypoints, &bounds);
         // Keypoints that go on to be none of a face's, where the detector has just seen one, are no news.
-        let news = !judged.alike || (!plausible && now.time_ms.saturating_sub(track.asked_ms) >= RETRY_MS);
+        let news = !alike || (!plausible && now.time_ms.saturating_sub(track.asked_ms) >= RETRY_MS);
         if news {
             if !self.is_there(track, now)? {
-                self.end(track.id, plausible, now.time_ms);
+                self.end(track.id, now.time_ms);
                 return Ok(());
             }
             let there = self.tracks.set_back(track.id).unwrap_or(bounds);
             if there.overlap(&bounds) < MOVED {
-                judged = self.judge(track.id, &there, now)?;
+                prediction = Self::judge(&there, now)?;
             }
             bounds = there;
-            plausible = shape::is_plausible(&judged.prediction.keypoints, &bounds);
+            plausible = shape::is_plausible(&prediction.keypoints, &bounds);
         }
-        let keypoints = &judged.prediction.keypoints;
+        let keypoints = &prediction.keypoints;
         if plausible {
-            self.tracks.moved(track.id, keypoints);
-            bounds = shape::bounds(keypoints);
+            bounds = self.tracks.moved(track.id, keypoints, now.time_ms).unwrap_or(bounds);
         }
+        let memory = self.memories.of(track.id, &self.tracks);
+        memory.motion.remember(now.frame, &bounds);
+        let withheld = memory.look.at(now.frame, &bounds);
         let facing = plausible && shape::is_facing(keypoints);
         let confirmed_ms = self.tracks.get(track.id).map_or(0, |track| track.confirmed_ms);
         let unconfirmed = now.time_ms.saturating_sub(confirmed_ms) > UNCONFIRMED_MS;
-        let withheld = judged.withheld.or((!facing).then_some(Withheld::TurnedAway));
+        let withheld = withheld.or((!facing).then_some(Withheld::TurnedAway));
         self.seen.push(Seen {
             id: track.id,
             bounds,
             withheld: withheld.or(unconfirmed.then_some(Withheld::Unconfirmed)),
-            prediction: judged.prediction,
+            prediction,
         });
         Ok(())
     }
 
-    /// Ends the track of what the detector does not see. A face whose keypoints went astray may be back in a
-    /// moment; where another thing with good ones is, there was a cut, and nobody inherits the number.
-    fn end(&mut self, id: u32, plausible: bool, time_ms: u64) {
-        if plausible {
+    /// Moves the box of a face to where it looks most like in the frame before; gives the box, and whether it looks like
+    /// that at all.
+    fn go_along(&mut self, track: &Track, frame: GrayView<'_>) -> (Rect, bool) {
+        let Some((bounds, comparable)) = self.tracks.expect(track.id) else {
+            return (track.bounds, true);
+        };
+        let motion = &mut self.memories.of(track.id, &self.tracks).motion;
+        let Some(shift) = motion.find(frame, &bounds).filter(|_| comparable) else {
+            return (bounds, true);
+        };
+        let alike = shift.likeness >= ALIKE;
+        let there = self.tracks.shift(track.id, alike.then_some(shift.by));
+        (there.unwrap_or(bounds), alike)
+    }
+
+    /// Ends the track of what the detector does not see. Who is hidden, or looks down, may be back in a moment; after a
+    /// cut nobody inherits the number.
+    fn end(&mut self, id: u32, time_ms: u64) {
+        if self.cut {
             self.tracks.forget(id);
         } else {
             self.tracks.lose(id, time_ms);
@@ -231,37 +247,25 @@ impl Follower {
     }
 
     /// Runs the networks on a box.
-    fn judge(&mut self, id: u32, bounds: &Rect, now: &mut Now<'_>) -> Result<Judged, FollowError> {
+    fn judge(bounds: &Rect, now: &mut Now<'_>) -> Result<Prediction, FollowError> {
         let start = now.clock.now();
         now.predictor.crop(now.frame, &now.predictor.crops(bounds))?;
         let cropped = now.clock.now();
         let prediction = now.predictor.run()?;
         let judged = now.clock.now();
-        let plausible = shape::is_plausible(&prediction.keypoints, bounds);
-        // A face that moved looks the same where its keypoints are, not where its box was.
-        let place = if plausible {
-            shape::bounds(&prediction.keypoints)
-        } else {
-            *bounds
-        };
-        let look = look_of(&mut self.looks, id, &self.tracks);
-        let alike = look.at(now.frame, &place);
-        let withheld = look.withheld();
-        let looked = now.clock.now().saturating_sub(judged);
-        now.stats.crop.record(cropped.saturating_sub(start) + looked);
+        now.stats.crop.record(cropped.saturating_sub(start));
         now.stats.networks.record(judged.saturating_sub(cropped));
-        Ok(Judged {
-            prediction,
-            plausible,
-            alike,
-            withheld,
-        })
+        Ok(prediction)
     }
 
     /// Asks the detector, and waits, whether a face is where this one should be.
     fn is_there(&mut self, track: &Track, now: &mut Now<'_>) -> Result<bool, FollowError> {
         self.settle(now)?;
         self.begin(Purpose::Astray(track.id), now)?;
+        if self.settle(now)? {
+            return Ok(true);
+        }
+        self.begin(Purpose::Last(track.id), now)?;
         self.settle(now)
     }
 
@@ -291,7 +295,13 @@ impl Follower {
             return Some(Purpose::Anybody);
         }
         let check = self.tracks.live().iter().filter(due).min_by_key(|track| track.asked_ms);
-        let check = check.map(|track| Purpose::Check(track.id));
+        let check = check.map(|track| {
+            if now_ms.saturating_sub(track.confirmed_ms) > UNCONFIRMED_MS {
+                Purpose::Last(track.id)
+            } else {
+                Purpose::Check(track.id)
+            }
+        });
         check.or_else(|| self.tracks.sought(now_ms, RETRY_MS).map(Purpose::Astray))
     }
 
@@ -310,7 +320,7 @@ impl Follower {
                 let effort = if alone { Effort::Thorough } else { Effort::Quick };
                 (now.region, aim([least, f32::INFINITY], effort))
             }
-            Purpose::Check(id) | Purpose::Astray(id) => {
+            Purpose::Check(id) | Purpose::Astray(id) | Purpose::Last(id) => {
                 // Who is lost begins anew, so that nothing must be taken for a face.
                 let lost = self.tracks.get(id).is_none();
                 let Some((bounds, seen_px)) = self.tracks.ask(id, now.time_ms) else {
@@ -320,13 +330,33 @@ impl Follower {
                     Purpose::Check(_) => (SURROUNDINGS, ITS_SIZE),
                     _ => (SEARCHED, ABOUT_ITS_SIZE),
                 };
-                let effort = if lost { Effort::Quick } else { Effort::Known };
+                let effort = match purpose {
+                    Purpose::Last(_) => Effort::Thorough,
+                    _ if lost => Effort::Quick,
+                    _ => Effort::Known,
+                };
                 let (least, most) = (bounds.w.min(seen_px), bounds.w.max(seen_px));
-                let sizes = [sizes[0] * least, sizes[1] * most];
+                let least = match effort {
+                    Effort::Thorough => self.level(sizes[0] * least),
+                    Effort::Quick | Effort::Known => sizes[0] * least,
+                };
+                let sizes = [least, sizes[1] * most];
                 (surroundings(&bounds, sides * most / bounds.w), aim(sizes, effort))
             }
         };
         Ok(self.search.begin(now.frame, &area, aim, purpose)?)
+    }
+
+    /// The largest face up to this one that begins a level of the pyramid in a search of the whole region: only from there
+    /// on a part of it is seen just as there.
+    fn level(&self, side_px: f32) -> f32 {
+        let DetectorConfig {
+            min_face_px,
+            pyramid_step,
+            ..
+        } = self.config.detector;
+        let levels = (side_px / min_face_px).ln() / pyramid_step.recip().ln();
+        min_face_px * pyramid_step.recip().powf(levels.floor().max(0.0))
     }
 
     /// Waits for a search that is under way, and learns from it; gives whether it confirmed a face.
@@ -339,10 +369,10 @@ impl Follower {
     fn learn(&mut self, found: &Found, now: &mut Now<'_>) -> bool {
         now.stats.find.record(found.took);
         match found.purpose {
-            Purpose::Check(id) | Purpose::Astray(id) if self.tracks.get(id).is_some() => {
+            Purpose::Check(id) | Purpose::Astray(id) | Purpose::Last(id) if self.tracks.get(id).is_some() => {
                 self.tracks.checked(id, &found.faces, now.time_ms)
             }
-            Purpose::Anybody | Purpose::Check(_) | Purpose::Astray(_) => {
+            Purpose::Anybody | Purpose::Check(_) | Purpose::Astray(_) | Purpose::Last(_) => {
                 self.tracks.found(&found.faces, &now.region, now.time_ms);
                 false
             }
@@ -359,21 +389,6 @@ fn surroundings(bounds: &Rect, sides: f32) -> Rect {
         w: sides * bounds.w,
         h: sides * bounds.h,
     }
-}
-
-/// How the face with this number looked before; for a new one the memory of one that is gone.
-fn look_of<'a>(looks: &'a mut [(u32, Look)], id: u32, tracks: &Tracks) -> &'a mut Look {
-    let known = looks.iter().position(|(own, _)| *own == id);
-    let at = known.unwrap_or_else(|| {
-        let free = looks.iter().position(|(own, _)| tracks.get(*own).is_none());
-        let at = free.unwrap_or(0);
-        if let Some((own, look)) = looks.get_mut(at) {
-            *own = id;
-            look.forget();
-        }
-        at
-    });
-    &mut looks[at].1
 }
 
 #[cfg(test)]

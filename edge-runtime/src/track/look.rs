@@ -1,5 +1,5 @@
-//! How a face looks, measured on a small square of it: bright, rich in contrast and sharp enough to be
-//! judged, and whether it is still the same as a frame ago.
+//! How a face looks, measured on a small square of it: whether it is bright, rich in contrast and sharp enough to be
+//! judged.
 //!
 //! The limits lie below nearly all detected faces of the project's photographs and films: 1 % of those have
 //! a deviation below 0.047 or a sharpness below 0.014; blurred by a Gaussian of 6 % of the face's side all
@@ -20,43 +20,22 @@ const FLAT: f32 = 0.035;
 /// Variance of the Laplacian over the variance of the grey values below which a face is blurred.
 const BLURRED: f32 = 0.01;
 
-/// Correlation with the frame before below which the face may be another one, or none.
-const ALIKE: f32 = 0.5;
-
 /// A face as it looked in the last frame; its memory is used again.
 #[derive(Debug, Clone)]
 pub(super) struct Look {
     values: Vec<f32>,
-    before: Vec<f32>,
-    /// Whether `before` holds something.
-    follows: bool,
 }
 
 impl Look {
     pub(super) fn new() -> Self {
         Self {
             values: vec![0.0; SIDE * SIDE],
-            before: vec![0.0; SIDE * SIDE],
-            follows: false,
         }
     }
 
-    /// The next face is another one.
-    pub(super) fn forget(&mut self) {
-        self.follows = false;
-    }
-
-    /// Looks at a face; gives whether it can be the same as before.
-    pub(super) fn at(&mut self, picture: GrayView<'_>, face: &Rect) -> bool {
-        std::mem::swap(&mut self.values, &mut self.before);
+    /// Looks at a face; gives why it cannot be judged, if it cannot.
+    pub(super) fn at(&mut self, picture: GrayView<'_>, face: &Rect) -> Option<Withheld> {
         sample(picture, face, SIDE, &mut self.values);
-        let alike = !self.follows || correlation(&self.values, &self.before) >= ALIKE;
-        self.follows = true;
-        alike
-    }
-
-    /// Why what was looked at last cannot be judged, if it cannot.
-    pub(super) fn withheld(&self) -> Option<Withheld> {
         let (mean, variance) = moments(&self.values);
         if mean < DARK {
             Some(Withheld::Dark)
@@ -91,7 +70,7 @@ fn laplacian(values: &[f32]) -> f32 {
 }
 
 /// Pearson's correlation, -1 to 1; 0 where one side is flat.
-fn correlation(a: &[f32], b: &[f32]) -> f32 {
+pub(super) fn correlation(a: &[f32], b: &[f32]) -> f32 {
     let ((mean_a, var_a), (mean_b, var_b)) = (moments(a), moments(b));
     let together: f32 = a.iter().zip(b).map(|(a, b)| (a - mean_a) * (b - mean_b)).sum();
     let scale = (var_a * var_b).sqrt() * a.len() as f32;
@@ -122,10 +101,8 @@ mod tests {
             .collect()
     }
 
-    fn looked(pixels: &[u8]) -> Look {
-        let mut look = Look::new();
-        look.at(GrayView::new(pixels, 96, 96).unwrap(), &WHOLE);
-        look
+    fn looked(pixels: &[u8]) -> Option<Withheld> {
+        Look::new().at(GrayView::new(pixels, 96, 96).unwrap(), &WHOLE)
     }
 
     #[test]
@@ -141,19 +118,7 @@ mod tests {
             (vec![200; 96 * 96], Some(Withheld::LowContrast)),
             (smooth, Some(Withheld::Blurred)),
         ] {
-            assert_eq!(looked(&pixels).withheld(), expected);
+            assert_eq!(looked(&pixels), expected);
         }
-    }
-
-    #[test]
-    fn another_picture_is_not_alike_and_a_brighter_one_is() {
-        let mut look = looked(&stripes(12, 60, 190));
-        let mut at = |pixels: &[u8]| look.at(GrayView::new(pixels, 96, 96).unwrap(), &WHOLE);
-        assert!(at(&stripes(12, 60, 190)));
-        assert!(at(&stripes(12, 90, 240)));
-        assert!(!at(&stripes(7, 90, 240)));
-        assert!(!at(&[100; 96 * 96]));
-        look.forget();
-        assert!(look.at(GrayView::new(&stripes(3, 0, 255), 96, 96).unwrap(), &WHOLE));
     }
 }

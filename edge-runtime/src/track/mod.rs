@@ -1,21 +1,28 @@
 //! Follows faces from frame to frame, so that the detector, by far the dearest step, need not see each.
 //!
-//! The box of a face follows the keypoints that the network finds in it ([`shape`]). The detector runs on a
-//! thread of its own: over the whole region when nobody is followed, and every some frames, to see who else
-//! is there; over the surroundings of a followed face several times a second, to see that it still is one. A
-//! track ends when its keypoints cannot be a face's, or when the detector no longer finds one there. What is
-//! too dark, too blurred or turned away is followed, but not judged.
+//! The box of a face goes where the face looks most like a frame ago ([`motion`]), and from there some of the way to the
+//! keypoints that the network finds in it ([`shape`]). The detector runs on a thread of its own: over the whole region when
+//! nobody is followed, and every some frames, to see who else is there; over the surroundings of a followed face several
+//! times a second, to see that it still is one. A track ends when nothing there looks as before, or the keypoints cannot be
+//! a face's, and the detector finds none either; or when that has found none for a second. What is too dark, too blurred or
+//! turned away is followed, but not judged.
 
 mod follower;
 mod look;
+mod memory;
+mod motion;
+mod place;
+mod policy;
 pub mod quality;
+mod scene;
 mod search;
 pub mod shape;
 mod tracks;
 
 pub use follower::{FollowError, Follower, Seen};
+pub use policy::Policy;
 pub use search::{Pace, SearchError};
-pub use tracks::{MAX_FACES, Policy, Tracks};
+pub use tracks::{MAX_FACES, Tracks};
 
 use crate::face::DetectorConfig;
 

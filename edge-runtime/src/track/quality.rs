@@ -31,6 +31,20 @@ pub struct Span {
     pub breaks: u64,
 }
 
+/// A face that was followed no longer though the detector went on to find it.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Break {
+    /// The number that it had.
+    #[serde(rename = "broken_id")]
+    pub id: u32,
+    /// The first frame in which nobody followed it.
+    pub frame: u64,
+    /// Its time in the film, in milliseconds.
+    pub time_ms: u64,
+    /// Left edge, upper edge and side of where the detector found it there, in pixels.
+    pub bounds: [f32; 3],
+}
+
 /// A face of one frame, as it was followed.
 #[derive(Debug, Clone, Copy)]
 pub struct Followed {
@@ -71,6 +85,7 @@ pub struct Quality {
     policy: Policy,
     chains: Vec<Chain>,
     totals: Totals,
+    breaks: Vec<Break>,
     /// Since when somebody is there whom nobody follows.
     waiting_ms: Option<u64>,
 }
@@ -101,13 +116,20 @@ impl Quality {
         }
         let alone = |face: &&Followed| visible.iter().all(|bounds| bounds.overlap(&face.bounds) < SAME);
         self.totals.unseen += followed.iter().filter(alone).count() as u64;
-        let links: Vec<Chain> = visible.iter().map(|bounds| self.link(*bounds, followed)).collect();
-        self.chains = links;
+        let links = visible
+            .iter()
+            .map(|bounds| self.link((number, time_ms), *bounds, followed));
+        self.chains = links.collect::<Vec<Chain>>();
     }
 
     /// One span for each number, in their order.
     pub fn spans(&self) -> impl Iterator<Item = &Span> {
         self.spans.values()
+    }
+
+    /// Each break, in their order.
+    pub fn breaks(&self) -> &[Break] {
+        &self.breaks
     }
 
     /// The counts so far.
@@ -139,7 +161,7 @@ impl Quality {
     }
 
     /// Links a find to the one of the frame before, and compares their numbers.
-    fn link(&mut self, bounds: Rect, followed: &[Followed]) -> Chain {
+    fn link(&mut self, (frame, time_ms): (u64, u64), bounds: Rect, followed: &[Followed]) -> Chain {
         let share = |other: &Rect| bounds.overlap(other);
         let nearest = followed
             .iter()
@@ -154,7 +176,15 @@ impl Quality {
         self.totals.followed += u64::from(id.is_some());
         match (before, id) {
             (Some(_), None) if self.policy != Policy::All && !followed.is_empty() => self.totals.handovers += 1,
-            (Some(_), None) => self.totals.breaks += 1,
+            (Some(before), None) => {
+                self.totals.breaks += 1;
+                self.breaks.push(Break {
+                    id: before,
+                    frame,
+                    time_ms,
+                    bounds: [bounds.x, bounds.y, bounds.w],
+                });
+            }
             (Some(before), Some(id)) if before != id => self.totals.swaps += 1,
             _ => {}
         }
@@ -223,6 +253,13 @@ mod tests {
         quality.frame((4, 400), &[face(1, 0.0)], &[]);
         let totals = quality.totals();
         assert_eq!((totals.breaks, totals.swaps, totals.unseen), (1, 0, 1));
+        let told = Break {
+            id: 1,
+            frame: 1,
+            time_ms: 100,
+            bounds: [0.0, 0.0, 10.0],
+        };
+        assert_eq!(quality.breaks(), [told]);
         assert_eq!((totals.handovers, totals.found_after_ms), (0, 200));
         let span = quality.spans().next().unwrap();
         assert_eq!((span.from, span.to, span.frames, span.breaks), (0, 4, 3, 1));

@@ -54,6 +54,8 @@ pub(super) enum Purpose {
     Check(u32),
     /// Whether the face with this number, which is not where it was, is near by.
     Astray(u32),
+    /// The same, as hard as can be: its track ends otherwise.
+    Last(u32),
 }
 
 /// What was found, in pixels of the frame.

@@ -3,6 +3,8 @@
 use shared_model::image::Rect;
 use shared_model::keypoints::Keypoints;
 
+use super::place::{around, centre, distance, inside, near, shifted};
+use super::policy::Policy;
 use super::shape;
 use crate::face::Detection;
 
@@ -13,7 +15,20 @@ pub const MAX_FACES: usize = 8;
 const SAME: f32 = 0.3;
 
 /// Below this share a box that followed the keypoints is set back to the detector's.
-const DRIFTED: f32 = 0.5;
+const DRIFTED: f32 = 0.55;
+
+/// How far towards its keypoints a box goes in a frame, in shares of the way, and its size towards theirs. Of a head that
+/// is turned away or looks down they lie beside its middle: all of the way would creep off the face.
+const PULL: f32 = 0.25;
+
+/// Time in milliseconds after which it goes all of the way: the farther apart frames are, the less is left of their likeness.
+const PULL_MS: f32 = 270.0;
+
+/// The sizes that keypoints can give a box, in sides of the detector's last one: their spread shrinks when a head turns.
+const SIZES: [f32; 2] = [0.8, 1.25];
+
+/// The farthest that a face is expected to go in a frame, in sides.
+const FARTHEST: f32 = 0.6;
 
 /// Two tracks that share more of the union follow the same face.
 const DOUBLE: f32 = 0.5;
@@ -30,41 +45,6 @@ const LARGER: f32 = 1.25;
 /// How much nearer to the middle, in widths of the region.
 const NEARER: f32 = 0.1;
 
-/// Which face counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Policy {
-    /// The largest; another one takes its place when it is clearly larger.
-    #[default]
-    Largest,
-    /// The one nearest to the middle of the region.
-    Centre,
-    /// The first one, until it is gone; the largest where several come at once.
-    First,
-    /// All of them, at most [`MAX_FACES`]; the largest makes the verdict.
-    All,
-}
-
-impl Policy {
-    fn limit(self) -> usize {
-        match self {
-            Self::All => MAX_FACES,
-            Self::Largest | Self::Centre | Self::First => 1,
-        }
-    }
-
-    /// Side of the smallest face, from `min_face_px` on, that can still change who is followed; `None` if
-    /// none can. What cannot matter is not searched: the smaller the faces, the dearer the search.
-    fn rival_px(self, live: &[Track], min_face_px: f32) -> Option<f32> {
-        match (self, live) {
-            (_, []) | (Self::Centre, _) => Some(min_face_px),
-            (Self::First, _) => None,
-            // Smaller ones than it must be, so that the one that counts is seen as well.
-            (Self::Largest, [track, ..]) => Some(min_face_px.max(0.8 * track.bounds.w)),
-            (Self::All, live) => (live.len() < MAX_FACES).then_some(min_face_px),
-        }
-    }
-}
-
 /// A face that is followed.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Track {
@@ -78,6 +58,12 @@ pub struct Track {
     pub(super) asked_ms: u64,
     /// Where the detector found it last.
     detected: Rect,
+    /// How far it went to the frame before, in pixels.
+    step: [f32; 2],
+    /// When it was moved to its keypoints last.
+    moved_ms: u64,
+    /// Whether the detector has set the box to another place, which looks like something else.
+    jumped: bool,
 }
 
 /// A face that was lost a while ago.
@@ -132,14 +118,40 @@ impl Tracks {
         self.live.iter().find(|track| track.id == id)
     }
 
-    /// Moves the box of a face to its keypoints. Its size follows by half: the keypoints' own spread differs
-    /// by some percent from frame to frame.
-    pub fn moved(&mut self, id: u32, keypoints: &Keypoints) {
-        if let Some(track) = self.get_mut(id) {
-            let new = shape::bounds(keypoints);
-            let side = f32::midpoint(track.bounds.w, new.w.clamp(0.7 * track.bounds.w, 1.4 * track.bounds.w));
-            track.bounds = around(&new, side);
-        }
+    /// Moves the box of a face to where it is in the next frame if it goes on as it did; gives the box, and whether it can
+    /// be compared with the frame before.
+    pub(super) fn expect(&mut self, id: u32) -> Option<(Rect, bool)> {
+        let track = self.get_mut(id)?;
+        let [x, y] = track.step;
+        let share = (FARTHEST * track.bounds.w / x.hypot(y)).min(1.0);
+        track.step = [share * x, share * y];
+        track.bounds = shifted(&track.bounds, track.step);
+        Some((track.bounds, !std::mem::take(&mut track.jumped)))
+    }
+
+    /// Moves the box of a face from where it was expected to where it looks as before, by so many pixels; or back, if it
+    /// looks so nowhere. Gives the box.
+    pub(super) fn shift(&mut self, id: u32, by: Option<[f32; 2]>) -> Option<Rect> {
+        let track = self.get_mut(id)?;
+        let by = by.unwrap_or(track.step.map(|length| -length));
+        track.step = [0, 1].map(|axis| track.step[axis] + by[axis]);
+        track.bounds = shifted(&track.bounds, by);
+        Some(track.bounds)
+    }
+
+    /// Moves the box of a face some of the way to its keypoints; gives the box.
+    pub fn moved(&mut self, id: u32, keypoints: &Keypoints, now_ms: u64) -> Option<Rect> {
+        let track = self.get_mut(id)?;
+        let since_ms = now_ms.saturating_sub(track.moved_ms);
+        let pull = (since_ms as f32 / PULL_MS).clamp(PULL, 1.0);
+        track.moved_ms = now_ms;
+        let new = shape::bounds(keypoints);
+        let [least, most] = SIZES.map(|share| share * track.detected.w);
+        let side = track.bounds.w + pull * (new.w.clamp(least, most) - track.bounds.w);
+        let (from, to) = (centre(&track.bounds), centre(&new));
+        let there = shifted(&track.bounds, [0, 1].map(|axis| pull * (to[axis] - from[axis])));
+        track.bounds = around(&there, side);
+        Some(track.bounds)
     }
 
     /// Ends a track; its number is kept a while for the same face.
@@ -158,7 +170,7 @@ impl Tracks {
         }
     }
 
-    /// Ends the track of something that was no face any more: nobody inherits its number.
+    /// Ends the track of somebody who cannot come back: nobody inherits the number.
     pub fn forget(&mut self, id: u32) {
         self.take(id);
     }
@@ -205,7 +217,7 @@ impl Tracks {
         let Some(track) = self.get_mut(id) else { return false };
         match face {
             Some(face) => track.confirm(face, now_ms),
-            None if now_ms.saturating_sub(track.confirmed_ms) > UNCONFIRMED_MS => self.forget(id),
+            None if now_ms.saturating_sub(track.confirmed_ms) > UNCONFIRMED_MS => self.lose(id, now_ms),
             None => {}
         }
         face.is_some()
@@ -236,7 +248,7 @@ impl Tracks {
         }
         let longer = |track: &Track| now_ms.saturating_sub(track.confirmed_ms) > UNCONFIRMED_MS;
         while let Some(id) = self.live.iter().find(|track| longer(track)).map(|track| track.id) {
-            self.forget(id);
+            self.lose(id, now_ms);
         }
         self.welcome(&mut new, region, now_ms);
         self.choose(region);
@@ -313,6 +325,9 @@ impl Tracks {
             confirmed_ms: now_ms,
             asked_ms: now_ms,
             detected: face.bounds,
+            step: [0.0; 2],
+            moved_ms: now_ms,
+            jumped: false,
         });
     }
 
@@ -347,6 +362,7 @@ impl Track {
         self.detected = face.bounds;
         if self.bounds.overlap(&face.bounds) < DRIFTED {
             self.bounds = face.bounds;
+            self.jumped = true;
         }
     }
 }
@@ -362,35 +378,6 @@ fn next_to<'a>(faces: &'a [Detection], bounds: &Rect) -> Option<&'a Detection> {
     let away = |face: &&Detection| distance(&face.bounds, bounds);
     let faces = faces.iter().filter(|face| near(bounds, &face.bounds));
     faces.min_by(|a, b| away(a).total_cmp(&away(b)))
-}
-
-/// A square of this side with the same centre.
-fn around(rect: &Rect, side: f32) -> Rect {
-    Rect {
-        x: rect.x + (rect.w - side) / 2.0,
-        y: rect.y + (rect.h - side) / 2.0,
-        w: side,
-        h: side,
-    }
-}
-
-/// Whether the region holds the centre of a box.
-fn inside(region: &Rect, bounds: &Rect) -> bool {
-    let (x, y) = (
-        bounds.x + bounds.w / 2.0 - region.x,
-        bounds.y + bounds.h / 2.0 - region.y,
-    );
-    (0.0..=region.w).contains(&x) && (0.0..=region.h).contains(&y)
-}
-
-/// Distance of the centres, in pixels.
-fn distance(a: &Rect, b: &Rect) -> f32 {
-    (a.x + a.w / 2.0 - b.x - b.w / 2.0).hypot(a.y + a.h / 2.0 - b.y - b.h / 2.0)
-}
-
-/// Whether a face can have gone from one box to the other in a second.
-fn near(a: &Rect, b: &Rect) -> bool {
-    distance(a, b) < 0.75 * a.w.max(b.w) && (0.6..=1.7).contains(&(a.w / b.w))
 }
 
 #[cfg(test)]

@@ -18,6 +18,14 @@ fn at(cx: f32, cy: f32, side: f32) -> Detection {
     Detection { bounds, score: 5.0 }
 }
 
+/// Moves a face to these keypoints, as far as many frames do.
+fn settle(tracks: &mut Tracks, id: u32, keypoints: &Keypoints) {
+    let from = tracks.get(id).unwrap().moved_ms;
+    for frame in 1..=40 {
+        tracks.moved(id, keypoints, from + 40 * frame);
+    }
+}
+
 fn ids(tracks: &Tracks) -> Vec<u32> {
     tracks.live().iter().map(|track| track.id).collect()
 }
@@ -84,16 +92,50 @@ fn among_all_the_face_that_counts_changes_only_to_a_clearly_larger_one() {
 }
 
 #[test]
-fn box_follows_the_keypoints_and_keeps_its_number() {
+fn box_goes_some_of_the_way_to_the_keypoints_and_keeps_about_the_detectors_size() {
     let mut tracks = seen(Policy::Largest, &[at(100.0, 100.0, 80.0)]);
-    for step in 1..40 {
-        tracks.moved(1, &face(100.0 + 10.0 * step as f32, 100.0, 80.0, 0.1));
-    }
+    let there = tracks.moved(1, &face(120.0, 100.0, 80.0, 0.1), 40).unwrap();
+    assert!(there.overlap(&at(105.0, 100.0, 80.0).bounds) > 0.97, "{there:?}");
+    // Frames that are far apart go farther: most of what is left, and all of it.
+    let mut left = |now_ms: u64| {
+        let there = tracks.moved(1, &face(120.0, 100.0, 80.0, 0.1), now_ms).unwrap();
+        120.0 - (there.x + there.w / 2.0)
+    };
+    assert!((left(240) - 3.9).abs() < 0.5 && left(700).abs() < 0.5);
+    settle(&mut tracks, 1, &face(120.0, 100.0, 80.0, 0.1));
     let bounds = tracks.get(1).unwrap().bounds;
-    assert!(bounds.overlap(&at(490.0, 100.0, 80.0).bounds) > 0.95, "{bounds:?}");
-    // The size follows, but not at once.
-    tracks.moved(1, &face(490.0, 100.0, 800.0, 0.0));
-    assert!((tracks.get(1).unwrap().bounds.w / bounds.w - 1.2).abs() < 0.01);
+    assert!(bounds.overlap(&at(120.0, 100.0, 80.0).bounds) > 0.95, "{bounds:?}");
+    for (spread, side) in [(800.0, 100.0), (90.0, 90.0), (8.0, 64.0)] {
+        settle(&mut tracks, 1, &face(120.0, 100.0, spread, 0.0));
+        let w = tracks.get(1).unwrap().bounds.w;
+        assert!((w - side).abs() < 1.0, "{w} instead of {side}");
+    }
+}
+
+#[test]
+fn box_goes_on_as_it_did_until_its_face_is_nowhere_like_before() {
+    let mut tracks = seen(Policy::Largest, &[at(100.0, 100.0, 80.0)]);
+    let mut centre = |by: Option<[f32; 2]>| {
+        let (expected, comparable) = tracks.expect(1).unwrap();
+        assert!(comparable);
+        (expected.x + 40.0, tracks.shift(1, by).unwrap().x + 40.0)
+    };
+    assert_eq!(centre(Some([10.0, 0.0])), (100.0, 110.0));
+    assert_eq!(centre(Some([2.0, 0.0])), (120.0, 122.0));
+    assert_eq!(centre(None), (134.0, 122.0));
+    assert_eq!(centre(Some([90.0, 0.0])), (122.0, 212.0));
+    // At most 0.6 sides.
+    assert_eq!(centre(Some([0.0, 0.0])), (260.0, 260.0));
+}
+
+#[test]
+fn a_box_that_the_detector_set_elsewhere_is_not_compared_with_the_frame_before() {
+    let mut tracks = seen(Policy::Largest, &[at(100.0, 100.0, 80.0)]);
+    for (x, comparable) in [(105.0, true), (140.0, false)] {
+        tracks.checked(1, &[at(x, 100.0, 80.0)], 10);
+        assert_eq!(tracks.expect(1).unwrap().1, comparable, "{x}");
+        assert!(tracks.expect(1).unwrap().1);
+    }
 }
 
 #[test]
@@ -114,7 +156,7 @@ fn a_lost_face_gets_its_number_back_for_a_second_and_near_by() {
     let mut tracks = seen(Policy::Largest, &[at(100.0, 100.0, 80.0)]);
     tracks.forget(1);
     tracks.found(&[at(100.0, 100.0, 80.0)], &REGION, 0);
-    assert_eq!(ids(&tracks), [2], "what was no face has no heir");
+    assert_eq!(ids(&tracks), [2], "who cannot come back has no heir");
 }
 
 #[test]
@@ -143,10 +185,10 @@ fn a_box_that_drifted_is_set_back() {
 #[test]
 fn two_tracks_on_one_face_become_one_and_neighbours_stay_two() {
     let mut tracks = seen(Policy::All, &[at(100.0, 100.0, 80.0), at(190.0, 100.0, 80.0)]);
-    tracks.moved(2, &face(170.0, 100.0, 80.0, 0.0));
+    settle(&mut tracks, 2, &face(170.0, 100.0, 80.0, 0.0));
     tracks.tidy(&REGION, 10);
     assert_eq!(ids(&tracks), [1, 2]);
-    tracks.moved(2, &face(110.0, 100.0, 80.0, 0.0));
+    settle(&mut tracks, 2, &face(110.0, 100.0, 80.0, 0.0));
     tracks.tidy(&REGION, 20);
     assert_eq!(ids(&tracks), [1]);
 }
@@ -157,7 +199,7 @@ fn faces_outside_the_region_do_not_count() {
     let mut tracks = Tracks::new(Policy::All);
     tracks.found(&[at(100.0, 100.0, 80.0), at(330.0, 100.0, 90.0)], &half, 0);
     assert_eq!(tracks.live().len(), 1);
-    tracks.moved(1, &face(325.0, 100.0, 80.0, 0.0));
+    settle(&mut tracks, 1, &face(325.0, 100.0, 80.0, 0.0));
     tracks.tidy(&half, 10);
     assert_eq!((ids(&tracks), tracks.counting()), (vec![], None));
 }
@@ -234,15 +276,22 @@ fn the_face_of_another_track_is_not_taken() {
 }
 
 #[test]
-fn a_box_that_shrank_with_its_keypoints_gets_back_to_the_face() {
+fn a_box_that_left_with_its_keypoints_gets_back_to_the_face() {
     let mut tracks = seen(Policy::Largest, &[at(100.0, 100.0, 100.0)]);
-    for step in 0..8 {
-        tracks.moved(1, &face(100.0 + 5.0 * step as f32, 110.0, 50.0, 0.0));
-    }
+    settle(&mut tracks, 1, &face(150.0, 110.0, 50.0, 0.0));
     let bounds = tracks.get(1).unwrap().bounds;
     let there = at(95.0, 100.0, 105.0);
-    assert!(there.bounds.overlap(&bounds) < SAME && bounds.w < 55.0, "{bounds:?}");
+    assert!(there.bounds.overlap(&bounds) < SAME, "{bounds:?}");
     assert_eq!(tracks.ask(1, 300), Some((bounds, 100.0)));
     assert!(tracks.checked(1, &[there], 300));
     assert_eq!(tracks.get(1).unwrap().bounds, there.bounds);
+}
+
+#[test]
+fn who_looked_down_for_long_gets_the_number_back() {
+    let mut tracks = seen(Policy::Largest, &[at(100.0, 100.0, 80.0)]);
+    tracks.checked(1, &[], 1001);
+    assert_eq!(ids(&tracks), [0; 0]);
+    tracks.found(&[at(110.0, 100.0, 80.0)], &REGION, 1900);
+    assert_eq!(ids(&tracks), [1]);
 }
