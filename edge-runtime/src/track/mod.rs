@@ -1,7 +1,7 @@
 //! Follows faces from frame to frame, so that the detector, by far the dearest step, need not see each.
 //!
-//! The box of a face goes where the face looks most like a frame ago ([`motion`]), and from there some of the way to the
-//! keypoints that the network finds in it ([`shape`]). The detector runs on a thread of its own: over the whole region when
+//! The box of a face goes where the face looks most like a frame ago, and from there some of the way to the keypoints that
+//! the network finds in it ([`shape`]). The detector runs on a thread of its own: over the whole region when
 //! nobody is followed, and every some frames, to see who else is there; over the surroundings of a followed face several
 //! times a second, to see that it still is one. A track ends when nothing there looks as before, or the keypoints cannot be
 //! a face's, and the detector finds none either; or when that has found none for a second. What is too dark, too blurred or
