@@ -4,9 +4,9 @@
 //! widened weights is four channels of a group, so each channel has two partial sums, added at the end.
 
 use std::arch::x86_64::{
-    __m256i, _MM_HINT_T0, _mm_loadu_si128, _mm_prefetch, _mm_set1_epi32, _mm256_add_epi32, _mm256_cvtepi8_epi16,
-    _mm256_cvtepu8_epi16, _mm256_extract_epi32, _mm256_hadd_epi32, _mm256_loadu_si256, _mm256_madd_epi16,
-    _mm256_permute4x64_epi64, _mm256_set1_epi32, _mm256_setzero_si256,
+    __m256i, _mm_loadu_si128, _mm_set1_epi32, _mm256_add_epi32, _mm256_cvtepi8_epi16, _mm256_cvtepu8_epi16,
+    _mm256_extract_epi32, _mm256_hadd_epi32, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_permute4x64_epi64,
+    _mm256_set1_epi32, _mm256_setzero_si256,
 };
 
 use super::LANES;
@@ -15,9 +15,6 @@ use super::tile::{Job, Kernel};
 
 /// Registers of widened weights a panel.
 const PARTS: usize = LANES / 4;
-
-/// Bytes between what is fetched and what is multiplied.
-const AHEAD: usize = 2048;
 
 /// Sums that do not wait for each other.
 const CHAINS: usize = 12;
@@ -58,10 +55,6 @@ unsafe fn tile<const M: usize>(job: &mut Job<'_>, pixel: usize, panel: usize) {
                 for (register, row) in activations.iter_mut().zip(rows) {
                     let bytes = _mm_set1_epi32(row.add(step).cast::<i32>().read_unaligned());
                     *register = _mm256_cvtepu8_epi16(bytes);
-                }
-                if M == 1 {
-                    // Each weight of a dense layer is read once a run, from far away.
-                    _mm_prefetch::<_MM_HINT_T0>(weights.wrapping_add(at + AHEAD));
                 }
                 for part in 0..PARTS {
                     let group = _mm256_cvtepi8_epi16(_mm_loadu_si128(weights.add(at + 16 * part).cast()));

@@ -2,17 +2,11 @@
 //!
 //! A register of weights is one group of a panel; a group of activations is repeated in all lanes.
 
-use std::arch::x86_64::{
-    __m512i, _MM_HINT_T0, _mm_prefetch, _mm512_dpbusd_epi32, _mm512_loadu_si512, _mm512_set1_epi32,
-    _mm512_setzero_si512,
-};
+use std::arch::x86_64::{__m512i, _mm512_dpbusd_epi32, _mm512_loadu_si512, _mm512_set1_epi32, _mm512_setzero_si512};
 
 use super::LANES;
 use super::schedule::{Peak, Tiles, column};
 use super::tile::{Job, Kernel};
-
-/// Bytes between what is fetched and what is multiplied.
-const AHEAD: usize = 4096;
 
 /// Sums that do not wait for each other: twice what two units with a latency of five cycles need.
 const CHAINS: usize = 20;
@@ -58,10 +52,6 @@ unsafe fn tile<const M: usize, const P: usize>(job: &mut Job<'_>, pixel: usize, 
                 let mut group = [_mm512_setzero_si512(); P];
                 for (column, register) in group.iter_mut().enumerate() {
                     let place = weights.add(column * LANES * job.depth + at);
-                    if M == 1 {
-                        // Each weight of a dense layer is read once a run, from far away.
-                        _mm_prefetch::<_MM_HINT_T0>(place.wrapping_add(AHEAD));
-                    }
                     *register = _mm512_loadu_si512(place.cast());
                 }
                 for (row, sums) in rows.iter().zip(&mut sums) {

@@ -35,6 +35,7 @@ mod avx512;
 mod float;
 mod gather;
 mod isa;
+mod memory;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 #[cfg(target_arch = "aarch64")]

@@ -9,6 +9,7 @@
 //! That is one 512-bit register of `vpdpbusd`, four 128-bit registers of `SDOT`, and eight halves for the kernels that
 //! multiply pairs. Channels and run positions beyond the last have weight 0, so that kernels know no edges.
 
+use super::memory::zeroed;
 use super::{Gather, KernelError, LANES, expect};
 
 /// A run's length is a multiple of this: two groups, one 64-bit register.
@@ -46,7 +47,7 @@ impl Weights {
         let channels = biases.len();
         let panels = channels.div_ceil(LANES);
         let mut packed = Self {
-            bytes: vec![0; panels * LANES * depth],
+            bytes: zeroed(panels * LANES * depth),
             biases: biases.to_vec(),
             totals: vec![0; panels * LANES],
             depth,

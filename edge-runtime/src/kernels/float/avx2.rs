@@ -1,8 +1,6 @@
 //! AVX2 with FMA: two registers are one value's weights of a panel; a value is repeated in all lanes.
 
-use std::arch::x86_64::{
-    __m256, _MM_HINT_T0, _mm_prefetch, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_set1_ps, _mm256_storeu_ps,
-};
+use std::arch::x86_64::{__m256, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_set1_ps, _mm256_storeu_ps};
 
 use super::tile::{Job, Kernel};
 use crate::kernels::LANES;
@@ -10,9 +8,6 @@ use crate::kernels::schedule::{Peak, Tiles, column};
 
 /// Lanes of a register.
 const HALF: usize = LANES / 2;
-
-/// Weights between what is fetched and what is multiplied.
-const AHEAD: usize = 512;
 
 /// Sums that do not wait for each other.
 const CHAINS: usize = 12;
@@ -58,10 +53,6 @@ unsafe fn tile<const M: usize, const P: usize>(job: &mut Job<'_>, pixel: usize, 
             for step in 0..job.gather.run() {
                 for column in 0..P {
                     let place = weights.add(column * LANES * job.depth + at);
-                    if M == 1 {
-                        // Each weight of a dense layer is read once a run, from far away.
-                        _mm_prefetch::<_MM_HINT_T0>(place.wrapping_add(AHEAD).cast());
-                    }
                     let weights = [_mm256_loadu_ps(place), _mm256_loadu_ps(place.add(HALF))];
                     for (row, sums) in rows.iter().zip(&mut sums) {
                         let value = _mm256_set1_ps(*row.add(step));

@@ -1,15 +1,10 @@
 //! AVX-512: a register is one value's weights of a panel; a value is repeated in all lanes.
 
-use std::arch::x86_64::{
-    __m512, _MM_HINT_T0, _mm_prefetch, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_set1_ps, _mm512_storeu_ps,
-};
+use std::arch::x86_64::{__m512, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_set1_ps, _mm512_storeu_ps};
 
 use super::tile::{Job, Kernel};
 use crate::kernels::LANES;
 use crate::kernels::schedule::{Peak, Tiles, column};
-
-/// Weights between what is fetched and what is multiplied.
-const AHEAD: usize = 1024;
 
 /// Sums that do not wait for each other.
 const CHAINS: usize = 20;
@@ -54,10 +49,6 @@ unsafe fn tile<const M: usize, const P: usize>(job: &mut Job<'_>, pixel: usize, 
                 let mut group = [_mm512_set1_ps(0.0); P];
                 for (column, register) in group.iter_mut().enumerate() {
                     let place = weights.add(column * LANES * job.depth + at);
-                    if M == 1 {
-                        // Each weight of a dense layer is read once a run, from far away.
-                        _mm_prefetch::<_MM_HINT_T0>(place.wrapping_add(AHEAD).cast());
-                    }
                     *register = _mm512_loadu_ps(place);
                 }
                 for (row, sums) in rows.iter().zip(&mut sums) {

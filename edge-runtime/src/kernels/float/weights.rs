@@ -1,5 +1,6 @@
 //! Float weights in the order in which the kernels read them: `values[panel][k][channel % 16]`.
 
+use crate::kernels::memory::zeroed;
 use crate::kernels::{Gather, KernelError, LANES, RUN_STEP, expect};
 
 /// Packed weights and biases of a product; channels beyond the last have weight and bias 0.
@@ -19,7 +20,7 @@ impl FloatWeights {
         expect("values of a run beyond a multiple of 8", gather.run() % RUN_STEP, 0)?;
         let depth = gather.run() * gather.runs().len();
         let channels = biases.len().next_multiple_of(LANES);
-        let mut values = vec![0.0; channels * depth];
+        let mut values: Vec<f32> = zeroed(channels * depth);
         for (panel, values) in values.chunks_exact_mut((LANES * depth).max(1)).enumerate() {
             let first = panel * LANES;
             let last = biases.len().min(first + LANES);
