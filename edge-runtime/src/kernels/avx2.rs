@@ -27,6 +27,7 @@ pub(super) static KERNEL: Kernel = Kernel {
         Tiles::single(3, column::<3>),
     ],
     offset: 0,
+    fours: false,
     peak: Some(Peak {
         run: peak,
         products: 16 * CHAINS as u64,

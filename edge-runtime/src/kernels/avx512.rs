@@ -20,6 +20,7 @@ pub(super) static KERNEL: Kernel = Kernel {
         Tiles::new(6, 4, column::<6, 1>, column::<6, 4>),
     ],
     offset: 0,
+    fours: false,
     peak: Some(Peak {
         run: peak,
         products: 64 * CHAINS as u64,

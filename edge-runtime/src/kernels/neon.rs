@@ -1,18 +1,21 @@
-//! NEON without dot products: `SMULL` and `SMLAL` add two products of signed bytes in 16 bits, `SADALP` adds
+//! NEON without dot products: `SMULL` and `SMLAL` add two or four products of signed bytes in 16 bits, `SADALP` adds
 //! neighbours to 32-bit sums.
 //!
 //! Activations are taken as signed, `a - 128`. Two products are at most `2 * 128 * 127 < 2^15`, because no weight is
-//! -128. A register of weights is four channels of a group; each half, two channels, has its own register of sums, and
-//! each channel two partial sums in it, added at the end.
+//! -128; where a panel [has room](super::Weights), four are at most `128 * 255 < 2^15`. A register of weights is four
+//! channels of a group; each half, two channels, has its own register of sums, and each channel two partial sums in it,
+//! added at the end.
 
 use std::arch::aarch64::{
-    int8x8_t, int8x16_t, int32x4_t, vadd_s8, vaddq_s32, vdup_n_s8, vdupq_lane_s32, vdupq_n_s8, vdupq_n_s32,
-    vget_low_s8, vgetq_lane_s32, vld1_u8, vld1q_s8, vld1q_s32, vmlal_high_s8, vmlal_s8, vmull_high_s8, vmull_s8,
-    vpadalq_s16, vpaddq_s32, vreinterpret_s8_u8, vreinterpret_s32_s8, vreinterpretq_s8_s32, vst1q_s32,
+    int8x8_t, int8x16_t, int32x4_t, vadd_s8, vaddq_s8, vaddq_s32, vdup_n_s8, vdupq_lane_s32, vdupq_laneq_s32,
+    vdupq_n_s8, vdupq_n_s32, vget_low_s8, vgetq_lane_s32, vld1_u8, vld1q_s8, vld1q_s32, vld1q_u8, vmlal_high_s8,
+    vmlal_s8, vmull_high_s8, vmull_s8, vpadalq_s16, vpaddq_s32, vreinterpret_s8_u8, vreinterpret_s32_s8,
+    vreinterpretq_s8_s32, vreinterpretq_s8_u8, vreinterpretq_s32_s8, vst1q_s32,
 };
+use std::arch::asm;
 
 use super::LANES;
-use super::schedule::{Peak, Tiles, column};
+use super::schedule::{Peak, Tiles, firsts};
 use super::tile::{Job, Kernel};
 
 /// Registers of weights in a group of a panel.
@@ -21,46 +24,58 @@ const PARTS: usize = LANES / 4;
 /// Sums that do not wait for each other.
 const CHAINS: usize = 12;
 
-/// 16 sums, 8 registers of weights and 4 of activations fill 28 of 32.
+/// 16 sums, 8 registers of activations, 4 of weights and 4 of products fill all 32.
 pub(super) static KERNEL: Kernel = Kernel {
     heights: &[Tiles::single(1, column::<1>), Tiles::single(2, column::<2>)],
     offset: 128,
+    fours: true,
     peak: Some(Peak {
         run: peak,
-        products: 16 * CHAINS as u64,
+        products: 32 * CHAINS as u64,
     }),
 };
 
-column!("neon", M);
+/// Sums of a pixel: of each part of a panel both halves.
+type Sums = [[int32x4_t; 2]; PARTS];
 
-/// `M` pixels, one panel.
+/// All pixels, `M` at a time, one panel.
+#[target_feature(enable = "neon")]
+unsafe fn column<const M: usize>(job: &mut Job<'_>, panel: usize) {
+    for pixel in firsts(job.gather.pixels().len(), M) {
+        // SAFETY: as the caller promises; there are at least as many pixels as a tile has.
+        unsafe {
+            if job.has_room(panel) {
+                tile::<M, true>(job, pixel, panel);
+            } else {
+                tile::<M, false>(job, pixel, panel);
+            }
+        }
+    }
+}
+
+/// `M` pixels, one panel, which has room for four products or not.
 #[target_feature(enable = "neon")]
 #[inline]
-unsafe fn tile<const M: usize>(job: &mut Job<'_>, pixel: usize, panel: usize) {
+unsafe fn tile<const M: usize, const ROOM: bool>(job: &mut Job<'_>, pixel: usize, panel: usize) {
     let mut sums = [[[vdupq_n_s32(0); 2]; PARTS]; M];
-    // SAFETY: the caller's pixels and panel exist; runs are multiples of 8 bytes and end within the input, and a panel
-    // has 128 weights for each 8 of them.
+    let run = job.gather.run();
+    // SAFETY: the caller's pixels and panel exist; runs are multiples of 8 bytes, of 16 where panels have room, and end
+    // within the input; a panel has 16 weights for each of them.
     unsafe {
         let mut weights = job.panel(panel);
-        for run in job.gather.runs() {
+        for start in job.gather.runs() {
             let mut rows = [job.input.as_ptr(); M];
             for (row, place) in rows.iter_mut().enumerate() {
-                *place = job.row(pixel + row).add(*run as usize);
+                *place = job.row(pixel + row).add(*start as usize);
             }
-            for step in (0..job.gather.run()).step_by(8) {
-                let mut activations = [[vdupq_n_s8(0); 2]; M];
-                for (groups, row) in activations.iter_mut().zip(rows) {
-                    let bytes = signed(row.add(step));
-                    *groups = [repeat::<0>(bytes), repeat::<1>(bytes)];
+            for step in (0..run).step_by(if ROOM { 16 } else { 8 }) {
+                if ROOM {
+                    add_fours(&mut sums, rows.map(|row| row.add(step)), weights);
+                    weights = weights.add(16 * LANES);
+                } else {
+                    add_twos(&mut sums, rows.map(|row| row.add(step)), weights);
+                    weights = weights.add(8 * LANES);
                 }
-                for part in 0..PARTS {
-                    let first = vld1q_s8(weights.add(16 * part));
-                    let second = vld1q_s8(weights.add(4 * LANES + 16 * part));
-                    for (sums, groups) in sums.iter_mut().zip(&activations) {
-                        add_group(&mut sums[part], [first, second], groups);
-                    }
-                }
-                weights = weights.add(8 * LANES);
             }
         }
     }
@@ -77,17 +92,26 @@ unsafe fn tile<const M: usize>(job: &mut Job<'_>, pixel: usize, panel: usize) {
     unsafe { job.finish(pixel, panel, &totals) };
 }
 
-/// Eight activations less 128.
+/// Adds the products of 8 values, two by two.
 ///
 /// # Safety
-/// There are eight bytes.
+/// Each row has 8 activations, and there are 16 weights for each.
 #[target_feature(enable = "neon")]
 #[inline]
-unsafe fn signed(bytes: *const u8) -> int8x8_t {
-    // SAFETY: as the caller promises.
-    let bytes = vreinterpret_s8_u8(unsafe { vld1_u8(bytes) });
-    // Modulo 256, adding 128 takes 128 away.
-    vadd_s8(bytes, vdup_n_s8(i8::MIN))
+unsafe fn add_twos<const M: usize>(sums: &mut [Sums; M], rows: [*const u8; M], weights: *const i8) {
+    let mut activations = [[vdupq_n_s8(0); 2]; M];
+    for (groups, row) in activations.iter_mut().zip(rows) {
+        // SAFETY: as the caller promises. Modulo 256, adding 128 takes 128 away.
+        let bytes = vadd_s8(vreinterpret_s8_u8(unsafe { vld1_u8(row) }), vdup_n_s8(i8::MIN));
+        *groups = [repeat::<0>(bytes), repeat::<1>(bytes)];
+    }
+    for part in 0..PARTS {
+        // SAFETY: as the caller promises.
+        let weights = unsafe { [0, 4 * LANES].map(|group| vld1q_s8(weights.add(group + 16 * part))) };
+        for (sums, groups) in sums.iter_mut().zip(&activations) {
+            add_two(&mut sums[part], weights, groups);
+        }
+    }
 }
 
 /// Four bytes, four times.
@@ -100,7 +124,7 @@ fn repeat<const GROUP: i32>(bytes: int8x8_t) -> int8x16_t {
 /// Adds two groups of four channels.
 #[target_feature(enable = "neon")]
 #[inline]
-fn add_group(sums: &mut [int32x4_t; 2], weights: [int8x16_t; 2], activations: &[int8x16_t; 2]) {
+fn add_two(sums: &mut [int32x4_t; 2], weights: [int8x16_t; 2], activations: &[int8x16_t; 2]) {
     let low = vmull_s8(vget_low_s8(weights[0]), vget_low_s8(activations[0]));
     let low = vmlal_s8(low, vget_low_s8(weights[1]), vget_low_s8(activations[1]));
     sums[0] = vpadalq_s16(sums[0], low);
@@ -109,17 +133,137 @@ fn add_group(sums: &mut [int32x4_t; 2], weights: [int8x16_t; 2], activations: &[
     sums[1] = vpadalq_s16(sums[1], high);
 }
 
+/// Adds the products of 16 values, four by four.
+///
+/// # Safety
+/// Each row has 16 activations, and there are 16 weights for each, in the order of panels that have room.
+#[target_feature(enable = "neon")]
+#[inline]
+unsafe fn add_fours<const M: usize>(sums: &mut [Sums; M], rows: [*const u8; M], weights: *const i8) {
+    let mut activations = [[vdupq_n_s8(0); 4]; M];
+    for (groups, row) in activations.iter_mut().zip(rows) {
+        // SAFETY: as the caller promises.
+        *groups = unsafe { repeated(row) };
+    }
+    // SAFETY: as the caller promises.
+    unsafe {
+        if let ([one, other], [first, second]) = (&mut sums[..], &activations[..]) {
+            add_pair::<0>([&mut one[0], &mut other[0]], weights, [first, second]);
+            add_pair::<1>([&mut one[1], &mut other[1]], weights, [first, second]);
+            add_pair::<2>([&mut one[2], &mut other[2]], weights, [first, second]);
+            add_pair::<3>([&mut one[3], &mut other[3]], weights, [first, second]);
+            return;
+        }
+        for (sums, groups) in sums.iter_mut().zip(&activations) {
+            for (part, sums) in sums.iter_mut().enumerate() {
+                add_four(sums, weights.add(64 * part), groups);
+            }
+        }
+    }
+}
+
+/// Sixteen activations less 128, each four of them four times.
+///
+/// # Safety
+/// There are sixteen bytes.
+#[target_feature(enable = "neon")]
+#[inline]
+unsafe fn repeated(bytes: *const u8) -> [int8x16_t; 4] {
+    // SAFETY: as the caller promises. Modulo 256, adding 128 takes 128 away.
+    let bytes = vaddq_s8(vreinterpretq_s8_u8(unsafe { vld1q_u8(bytes) }), vdupq_n_s8(i8::MIN));
+    let groups = vreinterpretq_s32_s8(bytes);
+    [
+        vreinterpretq_s8_s32(vdupq_laneq_s32::<0>(groups)),
+        vreinterpretq_s8_s32(vdupq_laneq_s32::<1>(groups)),
+        vreinterpretq_s8_s32(vdupq_laneq_s32::<2>(groups)),
+        vreinterpretq_s8_s32(vdupq_laneq_s32::<3>(groups)),
+    ]
+}
+
+/// Adds four groups of four channels.
+///
+/// # Safety
+/// There are 64 weights.
+#[target_feature(enable = "neon")]
+#[inline]
+unsafe fn add_four(sums: &mut [int32x4_t; 2], weights: *const i8, activations: &[int8x16_t; 4]) {
+    // SAFETY: as the caller promises.
+    let [first, second, third, fourth] = unsafe { [0, 16, 32, 48].map(|at| vld1q_s8(weights.add(at))) };
+    let low = vmull_s8(vget_low_s8(first), vget_low_s8(activations[0]));
+    let low = vmlal_s8(low, vget_low_s8(second), vget_low_s8(activations[1]));
+    let low = vmlal_s8(low, vget_low_s8(third), vget_low_s8(activations[2]));
+    let low = vmlal_s8(low, vget_low_s8(fourth), vget_low_s8(activations[3]));
+    sums[0] = vpadalq_s16(sums[0], low);
+    let high = vmull_high_s8(first, activations[0]);
+    let high = vmlal_high_s8(high, second, activations[1]);
+    let high = vmlal_high_s8(high, third, activations[2]);
+    let high = vmlal_high_s8(high, fourth, activations[3]);
+    sums[1] = vpadalq_s16(sums[1], high);
+}
+
+/// [`add_four`] of part `PART` for two pixels, which share its weights.
+///
+/// In assembly because the compiler begins more products than there are registers, and keeps sums in memory.
+///
+/// # Safety
+/// There are `64 * (PART + 1)` weights.
+#[target_feature(enable = "neon")]
+#[inline]
+unsafe fn add_pair<const PART: usize>(
+    [one, other]: [&mut [int32x4_t; 2]; 2],
+    weights: *const i8,
+    [first, second]: [&[int8x16_t; 4]; 2],
+) {
+    // SAFETY: the instructions read these registers and the weights, and write these registers alone.
+    unsafe {
+        asm!(
+            "ldp {w0:q}, {w1:q}, [{weights}, #{at}]",
+            "smull {low:v}.8h, {w0:v}.8b, {a0:v}.8b",
+            "smull2 {high:v}.8h, {w0:v}.16b, {a0:v}.16b",
+            "smull {other_low:v}.8h, {w0:v}.8b, {b0:v}.8b",
+            "smull2 {other_high:v}.8h, {w0:v}.16b, {b0:v}.16b",
+            "ldp {w2:q}, {w3:q}, [{weights}, #{at} + 32]",
+            "smlal {low:v}.8h, {w1:v}.8b, {a1:v}.8b",
+            "smlal2 {high:v}.8h, {w1:v}.16b, {a1:v}.16b",
+            "smlal {other_low:v}.8h, {w1:v}.8b, {b1:v}.8b",
+            "smlal2 {other_high:v}.8h, {w1:v}.16b, {b1:v}.16b",
+            "smlal {low:v}.8h, {w2:v}.8b, {a2:v}.8b",
+            "smlal2 {high:v}.8h, {w2:v}.16b, {a2:v}.16b",
+            "smlal {other_low:v}.8h, {w2:v}.8b, {b2:v}.8b",
+            "smlal2 {other_high:v}.8h, {w2:v}.16b, {b2:v}.16b",
+            "smlal {low:v}.8h, {w3:v}.8b, {a3:v}.8b",
+            "smlal2 {high:v}.8h, {w3:v}.16b, {a3:v}.16b",
+            "smlal {other_low:v}.8h, {w3:v}.8b, {b3:v}.8b",
+            "smlal2 {other_high:v}.8h, {w3:v}.16b, {b3:v}.16b",
+            "sadalp {one_low:v}.4s, {low:v}.8h",
+            "sadalp {one_high:v}.4s, {high:v}.8h",
+            "sadalp {two_low:v}.4s, {other_low:v}.8h",
+            "sadalp {two_high:v}.4s, {other_high:v}.8h",
+            weights = in(reg) weights,
+            at = const 64 * PART,
+            a0 = in(vreg) first[0], a1 = in(vreg) first[1], a2 = in(vreg) first[2], a3 = in(vreg) first[3],
+            b0 = in(vreg) second[0], b1 = in(vreg) second[1], b2 = in(vreg) second[2], b3 = in(vreg) second[3],
+            one_low = inout(vreg) one[0], one_high = inout(vreg) one[1],
+            two_low = inout(vreg) other[0], two_high = inout(vreg) other[1],
+            w0 = out(vreg) _, w1 = out(vreg) _, w2 = out(vreg) _, w3 = out(vreg) _,
+            low = out(vreg) _, high = out(vreg) _, other_low = out(vreg) _, other_high = out(vreg) _,
+            options(pure, readonly, nostack, preserves_flags)
+        );
+    }
+}
+
 #[target_feature(enable = "neon")]
 fn peak(rounds: u32) -> i32 {
     let mut sums: [int32x4_t; CHAINS] = std::array::from_fn(|at| vdupq_n_s32(at as i32));
     // Known numbers would become shifts.
-    let weights = std::hint::black_box([vdup_n_s8(3), vdup_n_s8(5)]);
+    let weights = std::hint::black_box([3, 5, 7, 9].map(|weight| vdup_n_s8(weight)));
     for _ in 0..rounds {
         for sum in &mut sums {
             // Multiplies the sum itself: a product of constants would be computed once.
             let bytes = vget_low_s8(vreinterpretq_s8_s32(*sum));
-            let pairs = vmlal_s8(vmull_s8(bytes, weights[0]), bytes, weights[1]);
-            *sum = vpadalq_s16(*sum, pairs);
+            let fours = vmlal_s8(vmull_s8(bytes, weights[0]), bytes, weights[1]);
+            let fours = vmlal_s8(vmlal_s8(fours, bytes, weights[2]), bytes, weights[3]);
+            *sum = vpadalq_s16(*sum, fours);
         }
     }
     sums.iter().fold(0, |total, sum| total ^ vgetq_lane_s32::<0>(*sum))
@@ -128,7 +272,7 @@ fn peak(rounds: u32) -> i32 {
 /// Adds both partial sums and the start of each channel.
 #[target_feature(enable = "neon")]
 #[inline]
-fn lanes(sums: &[[int32x4_t; 2]; PARTS], starts: &[int32x4_t; PARTS]) -> [i32; LANES] {
+fn lanes(sums: &Sums, starts: &[int32x4_t; PARTS]) -> [i32; LANES] {
     let mut lanes = [0; LANES];
     for (place, (part, starts)) in lanes.chunks_exact_mut(4).zip(sums.iter().zip(starts)) {
         // SAFETY: a chunk has four places.

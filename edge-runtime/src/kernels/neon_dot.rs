@@ -27,6 +27,7 @@ pub(super) static KERNEL: Kernel = Kernel {
         Tiles::single(4, column::<4>),
     ],
     offset: 128,
+    fours: false,
     peak: Some(Peak {
         run: peak,
         products: 16 * CHAINS as u64,

@@ -7,6 +7,7 @@ use super::tile::{Job, Kernel};
 pub(super) static KERNEL: Kernel = Kernel {
     heights: &[Tiles::single(1, column)],
     offset: 0,
+    fours: false,
     peak: None,
 };
 

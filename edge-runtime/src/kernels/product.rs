@@ -22,7 +22,7 @@ impl Product {
     pub fn new(
         isa: Isa,
         gather: Gather,
-        weights: Weights,
+        mut weights: Weights,
         zero_point: u8,
         finish: Finish,
     ) -> Result<Self, KernelError> {
@@ -35,6 +35,9 @@ impl Product {
             gather.run() * gather.runs().len(),
         )?;
         expect("channels of the multipliers", finish.channels(), weights.channels())?;
+        if isa.kernel().fours {
+            weights.find_room(gather.run());
+        }
         let starts = weights.starts(zero_point, isa.kernel().offset);
         Ok(Self {
             isa,
@@ -89,6 +92,7 @@ impl Product {
             input,
             gather: &self.gather,
             weights: self.weights.bytes(),
+            room: self.weights.room(),
             depth: self.weights.depth(),
             starts: &self.starts,
             target,

@@ -26,11 +26,12 @@ fn activations(length: usize) -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(prop_oneof![2 => Just(255), 1 => Just(0), 3 => any::<u8>()], length)
 }
 
+/// Mostly the ends of the range; of four weights up to 63, 16 bits have room for the products.
 fn weights(length: usize) -> impl Strategy<Value = Vec<i8>> {
-    prop::collection::vec(
-        prop_oneof![2 => Just(127_i8), 1 => Just(-127), 3 => -127..=127_i8],
-        length,
-    )
+    prop_oneof![Just(127_i8), Just(63)].prop_flat_map(move |most| {
+        let each = prop_oneof![2 => Just(most), 1 => Just(-most), 3 => -most..=most];
+        prop::collection::vec(each, length)
+    })
 }
 
 fn case() -> impl Strategy<Value = Case> {
@@ -189,6 +190,25 @@ fn longest_sums_are_exact_at_the_ends_of_the_range() {
         let mut out = [0.0];
         product.run_floats(&vec![255; depth], &mut out).unwrap();
         assert_eq!(out[0], (depth as i32 * 255 * 127 * i32::from(sign)) as f32, "{isa:?}");
+    }
+}
+
+/// `64 + 64 + 64 + 63 = 255` is what 16 bits have room for, and 256 is not.
+#[test]
+fn sums_of_four_are_exact_at_the_ends_of_the_range() {
+    for (isa, last, sign) in available().flat_map(|isa| [(isa, 63, 1), (isa, 63, -1), (isa, 64, 1), (isa, 64, -1)]) {
+        let gather = Gather::new(vec![0, 16], vec![0], 32);
+        let weight = |k: usize| move |_| sign * if k % 16 < 12 { 64 } else { last };
+        let packed = Weights::pack(&gather, &[0], weight).unwrap();
+        let finish = Finish::Bytes(Requantise::new(&[1.0 / 8192.0], 128, 0).unwrap());
+        let product = Product::new(isa, gather, packed, 128, finish).unwrap();
+        for activation in [0, 255] {
+            let mut out = [0; 32];
+            product.run(&[activation; 48], None, &mut out, &[0, 16]).unwrap();
+            let sum = (i32::from(activation) - 128) * i32::from(sign) * (24 * 64 + 8 * i32::from(last));
+            let expected = to_byte(sum as f32 / 8192.0, 128, 0);
+            assert_eq!([out[0], out[16]], [expected; 2], "{isa:?} {last} {sign} {activation}");
+        }
     }
 }
 

@@ -10,6 +10,9 @@ pub(super) struct Job<'a> {
     pub(super) gather: &'a Gather,
     /// Packed, see [`super::Weights`].
     pub(super) weights: &'a [i8],
+    /// Whether a panel has room for four products, and the order that goes with it.
+    #[cfg_attr(not(target_arch = "aarch64"), expect(dead_code, reason = "NEON alone asks"))]
+    pub(super) room: &'a [bool],
     /// Values of a dot product.
     pub(super) depth: usize,
     /// What each channel's sum starts with.
@@ -71,6 +74,13 @@ impl Job<'_> {
         debug_assert!((panel + 1) * LANES * self.depth <= self.weights.len());
         // SAFETY: a panel has `LANES * depth` weights.
         unsafe { self.weights.as_ptr().add(panel * LANES * self.depth) }
+    }
+
+    /// Whether the weights of a panel leave room for four products, and lie in that order.
+    #[cfg(target_arch = "aarch64")]
+    #[inline(always)]
+    pub(super) fn has_room(&self, panel: usize) -> bool {
+        self.room.get(panel).is_some_and(|room| *room)
     }
 
     /// What the sums of a panel start with.
@@ -171,6 +181,8 @@ pub(super) struct Kernel {
     pub(super) heights: &'static [Tiles<Column>],
     /// What the kernel takes from activations before it multiplies.
     pub(super) offset: i32,
+    /// Whether it wants panels that have room for four products in their own order.
+    pub(super) fours: bool,
     /// The fastest that its instructions can be.
     pub(super) peak: Option<Peak>,
 }

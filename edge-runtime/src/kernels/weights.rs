@@ -7,7 +7,17 @@
 //! ```
 //!
 //! That is one 512-bit register of `vpdpbusd`, four 128-bit registers of `SDOT`, and eight halves for the kernels that
-//! multiply pairs. Channels and run positions beyond the last have weight 0, so that kernels know no edges.
+//! multiply pairs.
+//!
+//! Four products of a channel `k`, `k + 4`, `k + 8` and `k + 12` fit 16 bits where the sum of their weights, all taken
+//! positive, is at most 255: activations less 128 are at most 128, and `128 * 255 < 2^15`. A panel of which that is true
+//! throughout has room; for kernels that use it, its registers lie in the order in which they are added up:
+//!
+//! ```text
+//! bytes[panel][k / 16][channel % 16 / 4][k % 16 / 4][channel % 4][k % 4]
+//! ```
+//!
+//! Channels and run positions beyond the last have weight 0, so that kernels know no edges.
 
 use super::memory::zeroed;
 use super::{Gather, KernelError, LANES, expect};
@@ -18,6 +28,12 @@ pub const RUN_STEP: usize = 8;
 /// Most values of a dot product: `2^16 * 255 * 127 < 2^31`.
 pub(super) const MAX_DEPTH: usize = 1 << 16;
 
+/// Largest sum of the weights of four products, all taken positive, that 16 bits have room for.
+const ROOM: u16 = 255;
+
+/// Values that a panel with room is ordered by.
+const BLOCK: usize = 16;
+
 /// Packed weights and biases of a product.
 #[derive(Debug, Clone)]
 pub struct Weights {
@@ -25,6 +41,8 @@ pub struct Weights {
     biases: Vec<i32>,
     /// Sum of the weights of each channel, to fold zero points into the biases.
     totals: Vec<i32>,
+    /// Of each panel, whether it has room and lies in the order that goes with it.
+    room: Vec<bool>,
     depth: usize,
 }
 
@@ -50,6 +68,7 @@ impl Weights {
             bytes: zeroed(panels * LANES * depth),
             biases: biases.to_vec(),
             totals: vec![0; panels * LANES],
+            room: vec![false; panels],
             depth,
         };
         packed.biases.resize(panels * LANES, 0);
@@ -95,6 +114,26 @@ impl Weights {
             .collect()
     }
 
+    /// Orders the panels that have room for it by fours, where runs have this length.
+    pub(super) fn find_room(&mut self, run: usize) {
+        if !run.is_multiple_of(BLOCK) {
+            return;
+        }
+        let panels = self.bytes.chunks_exact_mut((LANES * self.depth).max(1));
+        for (panel, room) in panels.zip(&mut self.room) {
+            let (blocks, _) = panel.as_chunks_mut::<{ BLOCK * LANES }>();
+            *room = blocks.iter().all(has_room);
+            if *room {
+                blocks.iter_mut().for_each(by_fours);
+            }
+        }
+    }
+
+    /// Of each panel, whether it has room and lies in the order that goes with it.
+    pub(super) fn room(&self) -> &[bool] {
+        &self.room
+    }
+
     /// In the order of this module.
     pub(super) fn bytes(&self) -> &[i8] {
         &self.bytes
@@ -108,6 +147,29 @@ impl Weights {
     /// Output channels, a multiple of [`LANES`].
     pub fn channels(&self) -> usize {
         self.biases.len()
+    }
+}
+
+/// Whether 16 bits hold the sums of four products of these weights.
+fn has_room(block: &[i8; BLOCK * LANES]) -> bool {
+    let (groups, _) = block.as_chunks::<{ 4 * LANES }>();
+    let sum = |at: usize| {
+        groups
+            .iter()
+            .map(|group| u16::from(group[at].unsigned_abs()))
+            .sum::<u16>()
+    };
+    (0..4 * LANES).all(|at| sum(at) <= ROOM)
+}
+
+/// Puts the registers that are added up beside each other.
+fn by_fours(block: &mut [i8; BLOCK * LANES]) {
+    let old = *block;
+    let (registers, _) = old.as_chunks::<16>();
+    let (places, _) = block.as_chunks_mut::<16>();
+    for (at, place) in places.iter_mut().enumerate() {
+        let (part, group) = (at / 4, at % 4);
+        *place = registers[4 * group + part];
     }
 }
 
@@ -127,6 +189,28 @@ mod tests {
         assert_eq!(packed.totals[1], 16 * 4 + 8 * 2 + 8);
         assert_eq!(packed.starts(3, 128)[1], 7 + 125 * 88);
         assert_eq!(packed.starts(3, 128)[17..], [0; 15]);
+    }
+
+    #[test]
+    fn panels_with_room_are_ordered_by_fours() {
+        let gather = Gather::new(vec![0], vec![0], 32);
+        // Channel 20 of the second panel has one weight too much, in the second block.
+        let weight = |k: usize| {
+            move |channel: usize| {
+                let value = if k % 16 < 12 { 64 } else { 63 };
+                value + i8::from(channel == 20 && k == 29)
+            }
+        };
+        let mut packed = Weights::pack(&gather, &[0; 32], weight).unwrap();
+        let before = packed.bytes().to_vec();
+        packed.find_room(24);
+        assert_eq!((packed.room(), packed.bytes()), (&[false, false][..], &before[..]));
+        packed.find_room(32);
+        assert_eq!(packed.room(), [true, false]);
+        assert_eq!(packed.bytes()[16 * 32..], before[16 * 32..]);
+        // Channels 4 to 7 of the second block: the second part, groups 0 to 3, of which the last is less.
+        assert_eq!(packed.bytes()[256 + 64..256 + 64 + 48], [64; 48]);
+        assert_eq!(packed.bytes()[256 + 64 + 48..256 + 128], [63; 16]);
     }
 
     #[test]
