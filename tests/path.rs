@@ -201,6 +201,7 @@ fn the_whole_path_gives_the_same_numbers_everywhere() {
         &logits,
         folder.path(),
     );
+    quantised::a_bundle_is_quantised_like_its_run(&bundle, &csv.emotion, folder.path());
     quantised::mirrored_means_are_measured_as_they_run(folder.path(), &csv);
     quantised::damage_behind_a_new_hash_is_refused(&bundle, &file);
     combined_file_gives_both(&bundle, &picture, &keypoints, &logits, folder.path());

@@ -102,6 +102,25 @@ pub(crate) fn a_layer_can_keep_its_floats(trained: &Path, data: &Path, input: &[
     }
 }
 
+/// A network in a bundle is quantised like the run that it came from, to the same bits.
+pub(crate) fn a_bundle_is_quantised_like_its_run(bundle: &Path, data: &Path, folder: &Path) {
+    let onnx = folder.join("again-int8.onnx");
+    let quantise = |more: &[&str]| {
+        let mut command = program("host-trainer");
+        command.arg("quantise").arg(bundle).arg("--calibrate").arg(data);
+        command.args(["--faces", "16", "--out"]).arg(&onnx).args(more);
+        command
+    };
+    let refused = run(&mut quantise(&[]), 65);
+    assert!(
+        refused.errors.contains("say which one with --task"),
+        "{}",
+        refused.errors
+    );
+    run(&mut quantise(&["--task", "emotion"]), 0);
+    assert!(fs::read(&onnx).unwrap() == fs::read(folder.join("emotion-int8.onnx")).unwrap());
+}
+
 /// A bundle whose keypoint network sees both sides of a face has the figures that `evaluate --mirrored` gives.
 pub(crate) fn mirrored_means_are_measured_as_they_run(folder: &Path, csv: &faces::Csv) {
     let bundle = folder.join("mirrored");

@@ -9,6 +9,7 @@ use shared_model::manifest::{FILE_NAME, FileRef, Precision};
 use super::entry::settings_file;
 use crate::config::TrainConfig;
 use crate::model::Task;
+use crate::onnx::Description;
 use crate::train::shipped::Shipped;
 
 /// A trained network, and what a bundle tells of its training.
@@ -32,24 +33,33 @@ pub struct Trained {
 }
 
 impl Trained {
-    /// The network for `task` in `place`, which is a run or a bundle.
-    pub fn open(place: &Path, task: Task) -> Result<Self> {
+    /// The network in `place`, which is a run or a bundle; of a bundle's two the one for `task`, which a run has to have
+    /// been trained for, too.
+    pub fn open(place: &Path, task: Option<Task>) -> Result<Self> {
         let trained = if place.join(FILE_NAME).exists() {
+            let task = task.with_context(|| {
+                format!(
+                    "{} is a bundle and holds two networks: say which one with --task",
+                    place.display()
+                )
+            })?;
             Self::of_bundle(&Bundle::open(place)?, task)?
         } else {
-            Self::of_run(&Shipped::of_run(place)?)?
+            Self::of_run(place)?
         };
-        if trained.config.task != task {
-            bail!(
-                "bundle: {}, given for {task:?}, was trained for {:?}",
+        match task {
+            Some(task) if task != trained.config.task => bail!(
+                "{}, given for {task:?}, was trained for {:?}",
                 place.display(),
                 trained.config.task
-            );
+            ),
+            _ => Ok(trained),
         }
-        Ok(trained)
     }
 
-    fn of_run(shipped: &Shipped) -> Result<Self> {
+    /// The best network of a run.
+    pub fn of_run(run: &Path) -> Result<Self> {
+        let shipped = Shipped::of_run(run)?;
         let state = &shipped.state;
         Ok(Self {
             onnx: shipped.onnx()?,
@@ -61,6 +71,11 @@ impl Trained {
             data: state.data.clone(),
             held_out: state.held_out.clone(),
         })
+    }
+
+    /// What is written into files of it.
+    pub fn description(&self) -> Description {
+        Description::of(&self.config)
     }
 
     fn of_bundle(bundle: &Bundle, task: Task) -> Result<Self> {

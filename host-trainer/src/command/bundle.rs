@@ -86,8 +86,8 @@ impl Bundle {
 
     /// Both networks with their data, divided as in their trainings.
     fn load(&self) -> Result<[(Trained, Prepared); 2]> {
-        let mut keypoints = Trained::open(&self.keypoints, Task::Keypoints)?;
-        let mut emotion = Trained::open(&self.emotion, Task::Emotion)?;
+        let mut keypoints = Trained::open(&self.keypoints, Some(Task::Keypoints))?;
+        let mut emotion = Trained::open(&self.emotion, Some(Task::Emotion))?;
         for (task, onnx) in self.read_int8()? {
             match task {
                 Task::Keypoints => keypoints.int8 = Some(onnx),

@@ -5,10 +5,10 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use host_trainer::bundle::Trained;
 use host_trainer::model::Task;
 use host_trainer::onnx::{Description, merge};
 use host_trainer::train::checkpoint::replace;
-use host_trainer::train::shipped::Shipped;
 
 /// Write a trained network as an ONNX file.
 #[derive(Debug, Args)]
@@ -25,30 +25,30 @@ pub(crate) struct Export {
 
 impl Export {
     pub(crate) fn run(&self) -> Result<ExitCode> {
-        let shipped = Shipped::of_run(&self.run)?;
+        let trained = Trained::of_run(&self.run)?;
         let onnx = match &self.with {
-            None => shipped.onnx()?,
-            Some(other) => combined(&shipped, &Shipped::of_run(other)?)?.0,
+            None => trained.onnx,
+            Some(other) => combined(&trained, &Trained::of_run(other)?)?.0,
         };
         replace(&self.out, &onnx).with_context(|| format!("write {}", self.out.display()))?;
         eprintln!(
             "{}: {} bytes, weights of epoch {}",
             self.out.display(),
             onnx.len(),
-            shipped.epoch
+            trained.epoch
         );
         Ok(ExitCode::SUCCESS)
     }
 }
 
 /// A keypoint and an emotion network in one file.
-pub(super) fn combined(keypoints: &Shipped, emotion: &Shipped) -> Result<(Vec<u8>, Description)> {
-    if [keypoints, emotion].map(|run| run.state.config.task) != [Task::Keypoints, Task::Emotion] {
-        bail!("combine: a keypoint run comes first, an emotion run with --with");
+pub(super) fn combined(keypoints: &Trained, emotion: &Trained) -> Result<(Vec<u8>, Description)> {
+    if [keypoints, emotion].map(|trained| trained.config.task) != [Task::Keypoints, Task::Emotion] {
+        bail!("combine: a keypoint network comes first, an emotion network with --with");
     }
-    if keypoints.state.config.normalisation != emotion.state.config.normalisation {
+    if keypoints.config.normalisation != emotion.config.normalisation {
         bail!("combine: the two networks normalise their input differently and cannot share it");
     }
     let description = emotion.description();
-    Ok((merge(&keypoints.onnx()?, &emotion.onnx()?, &description)?, description))
+    Ok((merge(&keypoints.onnx, &emotion.onnx, &description)?, description))
 }

@@ -5,9 +5,10 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use host_trainer::bundle::Trained;
+use host_trainer::model::Task;
 use host_trainer::onnx::quantise::{Observer, Settings, calibration, quantise};
 use host_trainer::train::checkpoint::replace;
-use host_trainer::train::shipped::Shipped;
 
 use super::data::DataOptions;
 use super::export::combined;
@@ -18,12 +19,16 @@ use super::export::combined;
 /// outputs when that layer alone is quantised, to stdout as JSON and to stderr as a table.
 #[derive(Debug, Args)]
 pub(crate) struct Quantise {
-    /// Directory of the run.
-    run: PathBuf,
-    /// A keypoint run's second, emotion run: both go into one file with one input and two outputs.
-    #[arg(long, value_name = "RUN")]
+    /// Directory of the run, or of a bundle.
+    #[arg(value_name = "RUN|BUNDLE")]
+    trained: PathBuf,
+    /// Which network of a bundle.
+    #[arg(long)]
+    task: Option<Task>,
+    /// An emotion network beside a keypoint network: both go into one file with one input and two outputs.
+    #[arg(long, value_name = "RUN|BUNDLE")]
     with: Option<PathBuf>,
-    /// The CSV that the run was trained on; faces of its training part set the ranges.
+    /// The CSV that the network was trained on; faces of its training part set the ranges.
     #[arg(long, value_name = "CSV")]
     calibrate: PathBuf,
     /// Leave out rows that cannot be read, as in the training.
@@ -48,24 +53,24 @@ pub(crate) struct Quantise {
 
 impl Quantise {
     pub(crate) fn run(&self) -> Result<ExitCode> {
-        let shipped = Shipped::of_run(&self.run)?;
+        let trained = Trained::open(&self.trained, self.task)?;
         let (onnx, description) = match &self.with {
-            None => (shipped.onnx()?, shipped.description()),
-            Some(other) => combined(&shipped, &Shipped::of_run(other)?)?,
+            None => (trained.onnx.clone(), trained.description()),
+            Some(other) => combined(&trained, &Trained::open(other, Some(Task::Emotion))?)?,
         };
         let options = DataOptions {
             data: self.calibrate.clone(),
             votes: None,
             skip_bad_rows: self.skip_bad_rows,
         };
-        let prepared = options.prepare_trained(&shipped.state.config)?;
-        if prepared.data != shipped.state.data {
+        let prepared = options.prepare_trained(&trained.config)?;
+        if prepared.data != trained.data {
             bail!(
-                "quantise: {} is not the data that the run was trained on",
+                "quantise: {} is not the data that the network was trained on",
                 self.calibrate.display()
             );
         }
-        let faces = calibration(&prepared, shipped.state.config.normalisation, self.faces);
+        let faces = calibration(&prepared, trained.config.normalisation, self.faces);
         let settings = Settings {
             observer: self.observer,
             bias_correction: self.bias_correction,

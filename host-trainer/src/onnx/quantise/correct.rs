@@ -9,7 +9,8 @@ use tract_onnx::pb::NodeProto;
 
 use super::super::graph::{Graph, Weight};
 use super::probe::Probe;
-use super::qdq::{has_weights, rounded};
+use super::qdq::has_weights;
+use super::weights::Weights;
 
 /// The graph with biases that make up for what rounding the weights moves on average over these faces.
 pub(super) fn correct(graph: &Graph, faces: &[Vec<f32>]) -> Result<Graph> {
@@ -45,7 +46,7 @@ fn with_errors(graph: &Graph) -> Result<(Graph, Vec<NodeProto>)> {
         let lost = weight
             .values
             .iter()
-            .zip(rounded(weight))
+            .zip(Weights::of(graph, layer)?.values())
             .map(|(value, kept)| value - kept);
         let lost = Weight {
             dims: weight.dims.clone(),

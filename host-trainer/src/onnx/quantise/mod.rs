@@ -14,6 +14,7 @@ mod origin;
 mod probe;
 mod qdq;
 mod shapes;
+mod weights;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -7,6 +7,7 @@ use tract_onnx::pb::NodeProto;
 
 use super::super::graph::{Graph, Quantised, Weight, integer, node};
 use super::Range;
+use super::weights::Weights;
 
 /// Operators that only pick or move values: what they give has the range of what they take.
 const MOVING: [&str; 2] = ["MaxPool", "Flatten"];
@@ -87,18 +88,13 @@ struct Writer<'a> {
 impl Writer<'_> {
     /// Puts quantised input, weights and bias before a layer.
     fn layer(&mut self, layer: &mut NodeProto) -> Result<()> {
+        let Weights { integers, scales } = Weights::of(self.source, layer)?;
         let range = self.range(&layer.input[0])?;
         layer.input[0] = self.pair(&layer.input[0])?;
-        let weight = self
-            .source
-            .weights
-            .get(&layer.input[1])
-            .context("a layer without constant weights")?;
-        let (integers, scales) = per_channel(weight);
         let name = layer.input[1].clone();
         self.done.quantised.insert(
             format!("{name}.quantised"),
-            Quantised::I8(weight.dims.clone(), integers),
+            Quantised::I8(self.source.weights[&name].dims.clone(), integers),
         );
         layer.input[1] = self.dequantise(&name, scales.clone());
         let name = layer.input.get(2).context("a layer without a bias")?.clone();
@@ -184,49 +180,5 @@ impl Writer<'_> {
                 _ => anyhow::bail!("quantise: nothing is known of the range of `{value}`"),
             };
         }
-    }
-}
-
-/// Symmetric integers in -127..=127 and the scale of each output channel.
-fn per_channel(weight: &Weight) -> (Vec<i8>, Vec<f32>) {
-    let each = weight.values.len() / weight.dims[0].max(1);
-    let mut integers = Vec::with_capacity(weight.values.len());
-    let mut scales = Vec::with_capacity(weight.dims[0]);
-    for channel in weight.values.chunks_exact(each) {
-        let largest = channel.iter().fold(0.0f32, |a, b| a.max(b.abs()));
-        let scale = (largest / 127.0).max(f32::MIN_POSITIVE);
-        integers.extend(
-            channel
-                .iter()
-                .map(|value| (value / scale).round_ties_even().clamp(-127.0, 127.0) as i8),
-        );
-        scales.push(scale);
-    }
-    (integers, scales)
-}
-
-/// Weights as they come back from their integers.
-pub(super) fn rounded(weight: &Weight) -> Vec<f32> {
-    let (integers, scales) = per_channel(weight);
-    let each = weight.values.len() / weight.dims[0].max(1);
-    let channels = integers.chunks_exact(each).zip(scales);
-    channels
-        .flat_map(|(channel, scale)| channel.iter().map(move |value| f32::from(*value) * scale))
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn weights_use_the_whole_range_of_each_channel() {
-        let weight = Weight {
-            dims: vec![2, 2],
-            values: vec![1.27, -0.64, 0.0, 0.0],
-        };
-        let (integers, scales) = per_channel(&weight);
-        assert_eq!(integers, [127, -64, 0, 0]);
-        assert!((scales[0] - 0.01).abs() < 1e-7 && scales[1] > 0.0);
     }
 }
