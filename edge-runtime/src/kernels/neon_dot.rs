@@ -4,8 +4,8 @@
 //! written in assembly because its intrinsic is not in stable Rust.
 
 use std::arch::aarch64::{
-    int8x8_t, int8x16_t, int32x4_t, vadd_s8, vdup_n_s8, vdupq_n_s8, vdupq_n_s32, vgetq_lane_s32, vld1_u8, vld1q_s8,
-    vld1q_s32, vreinterpret_s8_u8, vst1q_s32,
+    int8x16_t, int32x4_t, uint8x16_t, vaddq_s8, vcombine_u8, vdup_n_u8, vdupq_n_s8, vdupq_n_s32, vgetq_lane_s32,
+    vld1_u8, vld1q_s8, vld1q_s32, vld1q_u8, vreinterpretq_s8_u8, vst1q_s32,
 };
 use std::arch::asm;
 
@@ -52,29 +52,26 @@ unsafe fn tile<const M: usize>(job: &mut Job<'_>, pixel: usize, panel: usize) {
     // has 128 weights for each 8 of them.
     unsafe {
         let mut weights = job.panel(panel);
-        for run in job.gather.runs() {
+        let run = job.gather.run();
+        for start in job.gather.runs() {
             let mut rows = [job.input.as_ptr(); M];
             for (row, place) in rows.iter_mut().enumerate() {
-                *place = job.row(pixel + row).add(*run as usize);
+                *place = job.row(pixel + row).add(*start as usize);
             }
-            for step in (0..job.gather.run()).step_by(8) {
-                let mut activations = [vdup_n_s8(0); M];
-                for (register, row) in activations.iter_mut().zip(rows) {
-                    // Modulo 256, adding 128 takes 128 away.
-                    *register = vadd_s8(vreinterpret_s8_u8(vld1_u8(row.add(step))), vdup_n_s8(i8::MIN));
-                }
-                for part in 0..PARTS {
-                    let group = vld1q_s8(weights.add(16 * part));
-                    for (sums, activations) in sums.iter_mut().zip(activations) {
-                        sums[part] = dot_first(sums[part], group, activations);
-                    }
-                }
-                for part in 0..PARTS {
-                    let group = vld1q_s8(weights.add(4 * LANES + 16 * part));
-                    for (sums, activations) in sums.iter_mut().zip(activations) {
-                        sums[part] = dot_second(sums[part], group, activations);
-                    }
-                }
+            let whole = run / 16 * 16;
+            for step in (0..whole).step_by(16) {
+                let activations = rows.map(|row| signed(vld1q_u8(row.add(step))));
+                add::<M, 0>(&mut sums, activations, weights);
+                add::<M, 1>(&mut sums, activations, weights);
+                add::<M, 2>(&mut sums, activations, weights);
+                add::<M, 3>(&mut sums, activations, weights);
+                weights = weights.add(16 * LANES);
+            }
+            if whole < run {
+                let none = vdup_n_u8(0);
+                let activations = rows.map(|row| signed(vcombine_u8(vld1_u8(row.add(whole)), none)));
+                add::<M, 0>(&mut sums, activations, weights);
+                add::<M, 1>(&mut sums, activations, weights);
                 weights = weights.add(8 * LANES);
             }
         }
@@ -87,26 +84,43 @@ unsafe fn tile<const M: usize>(job: &mut Job<'_>, pixel: usize, panel: usize) {
     unsafe { job.finish(pixel, panel, &totals) };
 }
 
-/// Adds the products of four channels with the first four activations.
-#[target_feature(enable = "neon,dotprod")]
+/// Activations less 128.
+#[target_feature(enable = "neon")]
 #[inline]
-fn dot_first(mut sum: int32x4_t, weights: int8x16_t, activations: int8x8_t) -> int32x4_t {
-    // SAFETY: the instruction reads and writes these registers alone.
-    unsafe {
-        asm!("sdot {sum:v}.4s, {weights:v}.16b, {activations:v}.4b[0]", sum = inout(vreg) sum, weights = in(vreg) weights,
-            activations = in(vreg) activations, options(pure, nomem, nostack, preserves_flags));
-    }
-    sum
+fn signed(bytes: uint8x16_t) -> int8x16_t {
+    // Modulo 256, adding 128 takes 128 away.
+    vaddq_s8(vreinterpretq_s8_u8(bytes), vdupq_n_s8(i8::MIN))
 }
 
-/// Adds the products of four channels with the last four activations.
+/// Adds the products of group `GROUP` of each row's activations.
+///
+/// # Safety
+/// There are `64 * (GROUP + 1)` weights.
 #[target_feature(enable = "neon,dotprod")]
 #[inline]
-fn dot_second(mut sum: int32x4_t, weights: int8x16_t, activations: int8x8_t) -> int32x4_t {
+unsafe fn add<const M: usize, const GROUP: usize>(
+    sums: &mut [[int32x4_t; PARTS]; M],
+    activations: [int8x16_t; M],
+    weights: *const i8,
+) {
+    for part in 0..PARTS {
+        // SAFETY: as the caller promises.
+        let weights = unsafe { vld1q_s8(weights.add(4 * LANES * GROUP + 16 * part)) };
+        for (sums, activations) in sums.iter_mut().zip(activations) {
+            sums[part] = dot::<GROUP>(sums[part], weights, activations);
+        }
+    }
+}
+
+/// Adds the products of four channels with group `GROUP` of four activations.
+#[target_feature(enable = "neon,dotprod")]
+#[inline]
+fn dot<const GROUP: usize>(mut sum: int32x4_t, weights: int8x16_t, activations: int8x16_t) -> int32x4_t {
     // SAFETY: the instruction reads and writes these registers alone.
     unsafe {
-        asm!("sdot {sum:v}.4s, {weights:v}.16b, {activations:v}.4b[1]", sum = inout(vreg) sum, weights = in(vreg) weights,
-            activations = in(vreg) activations, options(pure, nomem, nostack, preserves_flags));
+        asm!("sdot {sum:v}.4s, {weights:v}.16b, {activations:v}.4b[{group}]", sum = inout(vreg) sum,
+            weights = in(vreg) weights, activations = in(vreg) activations, group = const GROUP,
+            options(pure, nomem, nostack, preserves_flags));
     }
     sum
 }
@@ -117,7 +131,7 @@ fn peak(rounds: u32) -> i32 {
     let mut sums: [int32x4_t; CHAINS] = std::array::from_fn(|at| vdupq_n_s32(at as i32));
     for _ in 0..rounds {
         for sum in &mut sums {
-            *sum = dot_first(*sum, vdupq_n_s8(3), vdup_n_s8(5));
+            *sum = dot::<0>(*sum, vdupq_n_s8(3), vdupq_n_s8(5));
         }
     }
     sums.iter().fold(0, |total, sum| total ^ vgetq_lane_s32::<0>(*sum))
