@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use prost::Message;
-use shared_model::image::INPUT_LEN;
+use shared_model::image::{INPUT_LEN, SIDE};
 use shared_model::manifest::INPUT_NAME;
 use tract_onnx::pb::ModelProto;
 
@@ -113,9 +113,9 @@ impl Model {
             return Err(PredictError::Input(input.len()));
         }
         match &mut self.network {
-            Network::Floats(network) => network.run(input, done).map_err(PredictError::Run)?,
+            Network::Floats(network) => network.run(input, SIDE, done).map_err(PredictError::Run)?,
             Network::Stock(network) => network.run(input, done)?,
-            Network::Integers(network) if finite(input) => network.run(input, done).map_err(PredictError::Run)?,
+            Network::Integers(network) if finite(input) => network.run(input, SIDE, done).map_err(PredictError::Run)?,
             // Bytes would hide it.
             Network::Integers(_) => return Err(PredictError::NotFinite(INPUT_NAME.to_owned())),
         }
@@ -152,12 +152,12 @@ impl Network {
     fn new(isa: Isa, mut proto: ModelProto, outputs: &[(&str, usize)]) -> Result<(Self, Engine), PredictError> {
         let graph = proto.graph.take().unwrap_or_default();
         if quantised::is_quantised(&graph) {
-            let network = quantised::Network::new(graph, outputs, isa)?;
+            let network = quantised::build(graph, outputs, isa)?;
             return Ok((Self::Integers(network), Engine::Own(isa)));
         }
         match floats::Known::read(&graph, outputs, isa) {
             Ok(known) => {
-                let network = floats::Network::new(&known, graph.initializer, outputs, isa)?;
+                let network = floats::build(known, graph.initializer, outputs, isa)?;
                 Ok((Self::Floats(network), Engine::Own(isa)))
             }
             Err(reason) => {

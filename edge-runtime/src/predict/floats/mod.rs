@@ -6,21 +6,21 @@
 //! are the same with all instructions of the [`kernels`](crate::kernels); from tract's, whose sums have another order, an
 //! output differs by less than a hundred thousandth of the largest value.
 
-mod plan;
 mod read;
+mod step;
 
 use shared_model::image::SIDE;
 use tract_onnx::pb::{GraphProto, TensorProto};
 
+use super::PredictError;
 use super::graph::constants::Constants;
+use super::graph::plan::Plan;
 use super::graph::{self, Values, rewrite};
-use super::{Layer, PredictError};
 use crate::kernels::Isa;
-use plan::Plan;
 
 /// 32-bit floats.
 #[derive(Debug, Clone, Copy, Default)]
-struct Floats;
+pub(super) struct Floats;
 
 impl Values for Floats {
     type Quantisation = ();
@@ -37,7 +37,7 @@ type Op = graph::Op<Floats>;
 
 /// Which constants are weights and biases.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Filter {
+pub(super) struct Filter {
     weights: String,
     biases: Option<String>,
     /// Output channels.
@@ -57,9 +57,7 @@ impl Known {
         }
         let names: Vec<&str> = outputs.iter().map(|(name, _)| *name).collect();
         let mut graph = read::read(proto, [SIDE, SIDE, 1], &names)?;
-        for (at, (name, length)) in outputs.iter().enumerate() {
-            graph::check_output(graph.output_shape(at), name, *length).map_err(|error| error.to_string())?;
-        }
+        graph::check_outputs(&graph, outputs).map_err(|error| error.to_string())?;
         rewrite::fuse_sums(&mut graph)?;
         rewrite::drop_unused(&mut graph);
         rewrite::crop(&mut graph);
@@ -68,40 +66,20 @@ impl Known {
 }
 
 /// A network that is ready to run.
-pub(super) struct Network {
-    plan: Plan,
-    /// Of the last run, in the order they were asked for.
-    outputs: Vec<Vec<f32>>,
-}
+pub(super) type Network = Plan<Floats>;
 
-impl Network {
-    /// Packs the weights of a network that was read.
-    pub(super) fn new(
-        Known(graph): &Known,
-        constants: Vec<TensorProto>,
-        outputs: &[(&str, usize)],
-        isa: Isa,
-    ) -> Result<Self, PredictError> {
-        Ok(Self {
-            plan: Plan::new(graph, Constants::new(constants), isa).map_err(PredictError::Load)?,
-            outputs: outputs.iter().map(|(_, length)| vec![0.0; *length]).collect(),
-        })
-    }
-
-    /// Runs on an image of [`SIDE`] rows and columns; allocates nothing.
-    pub(super) fn run(&mut self, image: &[f32], done: &mut dyn FnMut()) -> Result<(), String> {
-        self.plan.run(image, SIDE, &mut self.outputs, done)
-    }
-
-    /// The steps of a run.
-    pub(super) fn layers(&self) -> Vec<Layer> {
-        self.plan.layers()
-    }
-
-    /// Output `at` of the last run; empty where there is none.
-    pub(super) fn output(&self, at: usize) -> &[f32] {
-        self.outputs.get(at).map_or(&[], Vec::as_slice)
-    }
+/// Packs the weights of a network that was read.
+pub(super) fn build(
+    Known(graph): Known,
+    constants: Vec<TensorProto>,
+    outputs: &[(&str, usize)],
+    isa: Isa,
+) -> Result<Network, PredictError> {
+    let mut constants = Constants::new(constants);
+    let plan = Plan::new(graph, outputs, |node, tensors| {
+        step::step(&node, tensors, &mut constants, isa)
+    });
+    plan.map_err(PredictError::Load)
 }
 
 #[cfg(test)]
@@ -128,8 +106,8 @@ mod tests {
 
     fn computed(isa: Isa, graph: GraphProto) -> Vec<f32> {
         let known = Known::read(&graph, &OUTPUTS, isa).unwrap_or_else(|reason| panic!("{reason}"));
-        let mut network = Network::new(&known, graph.initializer, &OUTPUTS, isa).unwrap();
-        network.run(&image(), &mut || {}).unwrap();
+        let mut network = build(known, graph.initializer, &OUTPUTS, isa).unwrap();
+        network.run(&image(), SIDE, &mut || {}).unwrap();
         network.output(0).to_vec()
     }
 

@@ -1,13 +1,14 @@
 //! A network as operations on tensors whose sizes are known: what this program runs itself.
 //!
 //! Two readers make graphs, of floats ([`super::floats`]) and of quantised values ([`super::quantised`]); what they have
-//! in common is here: windows, [`layout`] of tensors in buffers, the [`rewrite`]s that change no result, and the
-//! [`attributes`] and [`constants`] of a file with the [`geometry`] that they say.
+//! in common is here: windows, [`layout`] of tensors in buffers, the [`rewrite`]s that change no result, the [`plan`] that
+//! runs them, and the [`attributes`] and [`constants`] of a file with the [`geometry`] that they say.
 
 pub(in crate::predict) mod attributes;
 pub(in crate::predict) mod constants;
 pub(in crate::predict) mod geometry;
 pub(in crate::predict) mod layout;
+pub(in crate::predict) mod plan;
 pub(in crate::predict) mod rewrite;
 
 use std::fmt;
@@ -183,14 +184,20 @@ impl<V: Values> Graph<V> {
     }
 }
 
-/// Whether an output is the vector that was asked for.
-pub(in crate::predict) fn check_output(found: Option<Shape>, name: &str, length: usize) -> Result<(), PredictError> {
-    if found == Some([1, 1, length]) {
-        return Ok(());
+/// Whether the outputs are the vectors that were asked for, each with name and length.
+pub(in crate::predict) fn check_outputs<V: Values>(
+    graph: &Graph<V>,
+    outputs: &[(&str, usize)],
+) -> Result<(), PredictError> {
+    for (at, (name, length)) in outputs.iter().enumerate() {
+        let found = graph.output_shape(at);
+        if found != Some([1, 1, *length]) {
+            return Err(PredictError::Output {
+                name: (*name).to_owned(),
+                length: *length,
+                found: format!("rows, columns and channels {found:?}"),
+            });
+        }
     }
-    Err(PredictError::Output {
-        name: name.to_owned(),
-        length,
-        found: format!("rows, columns and channels {found:?}"),
-    })
+    Ok(())
 }

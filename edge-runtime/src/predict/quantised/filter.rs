@@ -5,7 +5,7 @@ use crate::predict::graph::geometry::Geometry;
 
 /// Weights as the file has them.
 #[derive(Debug, Clone)]
-pub(super) struct Filter {
+pub(in crate::predict) struct Filter {
     /// Two's complement.
     pub(super) bytes: Vec<u8>,
     /// Distance of output channels, and of positions `(channel, row, column)` of the window, in `bytes`.

@@ -4,25 +4,26 @@
 //! without sign with one scale and zero point a tensor, weights with sign and one scale an output channel, batch norms
 //! folded. tract decodes the file, but would run such a network in floats. Here its nodes are [`read`] into a graph of
 //! integer operations, the rewrites of [`graph`](super::graph) remove what costs time without changing a result, and the
-//! [`plan`] runs it with the [`kernels`](crate::kernels). A pattern that is not known is an error that names the node.
+//! [`plan`](super::graph::plan) runs it with the [`kernels`](crate::kernels). A pattern that is not known is an error that names the node.
 
 mod filter;
-mod plan;
 mod read;
+mod step;
 
 use std::collections::HashSet;
 
 use shared_model::image::SIDE;
 use tract_onnx::pb::GraphProto;
 
+use super::PredictError;
+use super::graph::plan::Plan;
 use super::graph::{self, Values, rewrite};
-use super::{Layer, PredictError};
 use crate::kernels::{Isa, Quantisation};
-use plan::Plan;
+use step::Maker;
 
 /// Unsigned 8-bit activations and signed 8-bit weights.
 #[derive(Debug, Clone, Copy, Default)]
-struct Integers;
+pub(super) struct Integers;
 
 impl Values for Integers {
     type Quantisation = Quantisation;
@@ -52,41 +53,18 @@ pub(super) fn is_quantised(graph: &GraphProto) -> bool {
 }
 
 /// A network that is ready to run.
-pub(super) struct Network {
-    plan: Plan,
-    /// Of the last run, in the order they were asked for.
-    outputs: Vec<Vec<f32>>,
-}
+pub(super) type Network = Plan<Integers>;
 
-impl Network {
-    /// Builds a network from a graph that the structure check has accepted; errors say what is wrong with which node.
-    pub(super) fn new(graph: GraphProto, outputs: &[(&str, usize)], isa: Isa) -> Result<Self, PredictError> {
-        let names: Vec<&str> = outputs.iter().map(|(name, _)| *name).collect();
-        let mut graph = read::read(graph, [SIDE, SIDE, 1], &names).map_err(PredictError::Load)?;
-        for (at, (name, length)) in outputs.iter().enumerate() {
-            graph::check_output(graph.output_shape(at), name, *length)?;
-        }
-        rewrite::fuse_sums(&mut graph).map_err(PredictError::Load)?;
-        rewrite::drop_unused(&mut graph);
-        rewrite::crop(&mut graph);
-        Ok(Self {
-            plan: Plan::new(graph, isa).map_err(PredictError::Load)?,
-            outputs: outputs.iter().map(|(_, length)| vec![0.0; *length]).collect(),
-        })
-    }
-
-    /// Runs on an image of [`SIDE`] rows and columns; allocates nothing.
-    pub(super) fn run(&mut self, image: &[f32], done: &mut dyn FnMut()) -> Result<(), String> {
-        self.plan.run(image, SIDE, &mut self.outputs, done)
-    }
-
-    /// The steps of a run.
-    pub(super) fn layers(&self) -> Vec<Layer> {
-        self.plan.layers()
-    }
-
-    /// Output `at` of the last run; empty where there is none.
-    pub(super) fn output(&self, at: usize) -> &[f32] {
-        self.outputs.get(at).map_or(&[], Vec::as_slice)
-    }
+/// Builds a network from a graph that the structure check has accepted; errors say what is wrong with which node.
+pub(super) fn build(graph: GraphProto, outputs: &[(&str, usize)], isa: Isa) -> Result<Network, PredictError> {
+    let names: Vec<&str> = outputs.iter().map(|(name, _)| *name).collect();
+    let mut graph = read::read(graph, [SIDE, SIDE, 1], &names).map_err(PredictError::Load)?;
+    graph::check_outputs(&graph, outputs)?;
+    rewrite::fuse_sums(&mut graph).map_err(PredictError::Load)?;
+    rewrite::drop_unused(&mut graph);
+    rewrite::crop(&mut graph);
+    let plan = Plan::new(graph, outputs, |node, tensors| {
+        Maker { tensors, isa }.step(node).map_err(|error| error.to_string())
+    });
+    plan.map_err(PredictError::Load)
 }
