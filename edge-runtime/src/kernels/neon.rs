@@ -148,10 +148,7 @@ unsafe fn add_fours<const M: usize>(sums: &mut [Sums; M], rows: [*const u8; M], 
     // SAFETY: as the caller promises.
     unsafe {
         if let ([one, other], [first, second]) = (&mut sums[..], &activations[..]) {
-            add_pair::<0>([&mut one[0], &mut other[0]], weights, [first, second]);
-            add_pair::<1>([&mut one[1], &mut other[1]], weights, [first, second]);
-            add_pair::<2>([&mut one[2], &mut other[2]], weights, [first, second]);
-            add_pair::<3>([&mut one[3], &mut other[3]], weights, [first, second]);
+            add_pair([one, other], weights, [first, second]);
             return;
         }
         for (sums, groups) in sums.iter_mut().zip(&activations) {
@@ -201,50 +198,76 @@ unsafe fn add_four(sums: &mut [int32x4_t; 2], weights: *const i8, activations: &
     sums[1] = vpadalq_s16(sums[1], high);
 }
 
-/// [`add_four`] of part `PART` for two pixels, which share its weights.
+/// Instructions that add one part of a panel to its four sums. The second half of its weights begins with byte `$rest`;
+/// `$next` loads the first half of the next part's.
+macro_rules! part {
+    ($rest:literal, $next:literal, $one:ident $one_high:ident $two:ident $two_high:ident) => {
+        concat!(
+            "smull {low:v}.8h, {w0:v}.8b, {a0:v}.8b\n",
+            "smull2 {high:v}.8h, {w0:v}.16b, {a0:v}.16b\n",
+            "smull {other_low:v}.8h, {w0:v}.8b, {b0:v}.8b\n",
+            "smull2 {other_high:v}.8h, {w0:v}.16b, {b0:v}.16b\n",
+            "ldp {w2:q}, {w3:q}, [{weights}, #",
+            $rest,
+            "]\n",
+            "smlal {low:v}.8h, {w1:v}.8b, {a1:v}.8b\n",
+            "smlal2 {high:v}.8h, {w1:v}.16b, {a1:v}.16b\n",
+            "smlal {other_low:v}.8h, {w1:v}.8b, {b1:v}.8b\n",
+            "smlal2 {other_high:v}.8h, {w1:v}.16b, {b1:v}.16b\n",
+            $next,
+            "smlal {low:v}.8h, {w2:v}.8b, {a2:v}.8b\n",
+            "smlal2 {high:v}.8h, {w2:v}.16b, {a2:v}.16b\n",
+            "smlal {other_low:v}.8h, {w2:v}.8b, {b2:v}.8b\n",
+            "smlal2 {other_high:v}.8h, {w2:v}.16b, {b2:v}.16b\n",
+            "smlal {low:v}.8h, {w3:v}.8b, {a3:v}.8b\n",
+            "smlal2 {high:v}.8h, {w3:v}.16b, {a3:v}.16b\n",
+            "smlal {other_low:v}.8h, {w3:v}.8b, {b3:v}.8b\n",
+            "smlal2 {other_high:v}.8h, {w3:v}.16b, {b3:v}.16b\n",
+            "sadalp {",
+            stringify!($one),
+            ":v}.4s, {low:v}.8h\n",
+            "sadalp {",
+            stringify!($one_high),
+            ":v}.4s, {high:v}.8h\n",
+            "sadalp {",
+            stringify!($two),
+            ":v}.4s, {other_low:v}.8h\n",
+            "sadalp {",
+            stringify!($two_high),
+            ":v}.4s, {other_high:v}.8h\n",
+        )
+    };
+}
+
+/// [`add_four`] of all parts for two pixels, which share the weights.
 ///
-/// In assembly because the compiler begins more products than there are registers, and keeps sums in memory.
+/// In assembly because the compiler begins more products than there are registers, and keeps sums in memory. Weights
+/// are loaded well before they are used: a Cortex-A53 (Raspberry Pi 3, Zero 2 W) would wait for them.
 ///
 /// # Safety
-/// There are `64 * (PART + 1)` weights.
+/// There are 256 weights.
 #[target_feature(enable = "neon")]
 #[inline]
-unsafe fn add_pair<const PART: usize>(
-    [one, other]: [&mut [int32x4_t; 2]; 2],
-    weights: *const i8,
-    [first, second]: [&[int8x16_t; 4]; 2],
-) {
+unsafe fn add_pair([one, two]: [&mut Sums; 2], weights: *const i8, [first, second]: [&[int8x16_t; 4]; 2]) {
     // SAFETY: the instructions read these registers and the weights, and write these registers alone.
     unsafe {
         asm!(
-            "ldp {w0:q}, {w1:q}, [{weights}, #{at}]",
-            "smull {low:v}.8h, {w0:v}.8b, {a0:v}.8b",
-            "smull2 {high:v}.8h, {w0:v}.16b, {a0:v}.16b",
-            "smull {other_low:v}.8h, {w0:v}.8b, {b0:v}.8b",
-            "smull2 {other_high:v}.8h, {w0:v}.16b, {b0:v}.16b",
-            "ldp {w2:q}, {w3:q}, [{weights}, #{at} + 32]",
-            "smlal {low:v}.8h, {w1:v}.8b, {a1:v}.8b",
-            "smlal2 {high:v}.8h, {w1:v}.16b, {a1:v}.16b",
-            "smlal {other_low:v}.8h, {w1:v}.8b, {b1:v}.8b",
-            "smlal2 {other_high:v}.8h, {w1:v}.16b, {b1:v}.16b",
-            "smlal {low:v}.8h, {w2:v}.8b, {a2:v}.8b",
-            "smlal2 {high:v}.8h, {w2:v}.16b, {a2:v}.16b",
-            "smlal {other_low:v}.8h, {w2:v}.8b, {b2:v}.8b",
-            "smlal2 {other_high:v}.8h, {w2:v}.16b, {b2:v}.16b",
-            "smlal {low:v}.8h, {w3:v}.8b, {a3:v}.8b",
-            "smlal2 {high:v}.8h, {w3:v}.16b, {a3:v}.16b",
-            "smlal {other_low:v}.8h, {w3:v}.8b, {b3:v}.8b",
-            "smlal2 {other_high:v}.8h, {w3:v}.16b, {b3:v}.16b",
-            "sadalp {one_low:v}.4s, {low:v}.8h",
-            "sadalp {one_high:v}.4s, {high:v}.8h",
-            "sadalp {two_low:v}.4s, {other_low:v}.8h",
-            "sadalp {two_high:v}.4s, {other_high:v}.8h",
+            "ldp {w0:q}, {w1:q}, [{weights}]",
+            part!(32, "ldp {w0:q}, {w1:q}, [{weights}, #64]\n", p0 p1 q0 q1),
+            part!(96, "ldp {w0:q}, {w1:q}, [{weights}, #128]\n", p2 p3 q2 q3),
+            part!(160, "ldp {w0:q}, {w1:q}, [{weights}, #192]\n", p4 p5 q4 q5),
+            part!(224, "", p6 p7 q6 q7),
             weights = in(reg) weights,
-            at = const 64 * PART,
             a0 = in(vreg) first[0], a1 = in(vreg) first[1], a2 = in(vreg) first[2], a3 = in(vreg) first[3],
             b0 = in(vreg) second[0], b1 = in(vreg) second[1], b2 = in(vreg) second[2], b3 = in(vreg) second[3],
-            one_low = inout(vreg) one[0], one_high = inout(vreg) one[1],
-            two_low = inout(vreg) other[0], two_high = inout(vreg) other[1],
+            p0 = inout(vreg) one[0][0], p1 = inout(vreg) one[0][1],
+            q0 = inout(vreg) two[0][0], q1 = inout(vreg) two[0][1],
+            p2 = inout(vreg) one[1][0], p3 = inout(vreg) one[1][1],
+            q2 = inout(vreg) two[1][0], q3 = inout(vreg) two[1][1],
+            p4 = inout(vreg) one[2][0], p5 = inout(vreg) one[2][1],
+            q4 = inout(vreg) two[2][0], q5 = inout(vreg) two[2][1],
+            p6 = inout(vreg) one[3][0], p7 = inout(vreg) one[3][1],
+            q6 = inout(vreg) two[3][0], q7 = inout(vreg) two[3][1],
             w0 = out(vreg) _, w1 = out(vreg) _, w2 = out(vreg) _, w3 = out(vreg) _,
             low = out(vreg) _, high = out(vreg) _, other_low = out(vreg) _, other_high = out(vreg) _,
             options(pure, readonly, nostack, preserves_flags)
