@@ -4,8 +4,9 @@
 //! the network finds in it ([`shape`]). The detector runs on a thread of its own: over the whole region when
 //! nobody is followed, and every some frames, to see who else is there; over the surroundings of a followed face several
 //! times a second, to see that it still is one. A track ends when nothing there looks as before, or the keypoints cannot be
-//! a face's, and the detector finds none either; or when that has found none for a second. What is too dark, too blurred or
-//! turned away is followed, but not judged.
+//! a face's, and the detector finds none either; or when that has found none for a second; or when it finds one again after
+//! long that looks like another one: no number passes knowingly from one person to another, and the same face may
+//! get a new one after it was away. What is too dark, too blurred or turned away is followed, but not judged.
 
 mod follower;
 mod look;

@@ -129,20 +129,26 @@ fn top(at: usize, value: impl Fn(usize) -> f32) -> f32 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::picture::Picture;
     use crate::testing::shared_data;
 
     /// A smooth pattern that repeats nowhere near, this far to the right and down.
-    fn pattern(by: [f32; 2]) -> Vec<u8> {
+    pub(in crate::track) fn pattern(by: [f32; 2]) -> Vec<u8> {
         let value =
             |x: f32, y: f32| (x * 0.11 + (y * 0.05).sin()).sin() * (y * 0.083).cos() + (x * 0.031 + y * 0.023).cos();
         let at = |at: usize| value((at % 160) as f32 - by[0], (at / 160) as f32 - by[1]);
         (0..160 * 160).map(|index| (127.0 + 60.0 * at(index)) as u8).collect()
     }
 
-    const FACE_AT: Rect = Rect {
+    /// Nothing that is like anything else.
+    pub(in crate::track) fn noise() -> Vec<u8> {
+        let value = |at: u32| (at.wrapping_mul(2_654_435_761) >> 24) as u8;
+        (0..160 * 160).map(value).collect()
+    }
+
+    pub(in crate::track) const FACE_AT: Rect = Rect {
         x: 50.0,
         y: 50.0,
         w: 60.0,
@@ -170,15 +176,12 @@ mod tests {
     #[test]
     fn a_brighter_face_is_like_before_and_another_or_none_is_not() {
         let bright: Vec<u8> = pattern([5.0, 0.0]).iter().map(|value| 40 + value / 2).collect();
-        let noise: Vec<u8> = (0..160 * 160u32)
-            .map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8)
-            .collect();
         let likeness = |pixels: &[u8]| {
             let frame = GrayView::new(pixels, 160, 160).unwrap();
             remembered().find(frame, &FACE_AT).unwrap().likeness
         };
         assert!(likeness(&bright) > 0.95);
-        assert!(likeness(&noise) < 0.4);
+        assert!(likeness(&noise()) < 0.4);
         assert!(likeness(&vec![90; 160 * 160]) < 0.01);
     }
 

@@ -1,6 +1,11 @@
-//! Boxes: their centres, and how far they are from each other.
+//! Boxes: their centres, how far they are from each other, and which is whose.
 
 use shared_model::image::Rect;
+
+use crate::face::Detection;
+
+/// A detection that shares this much of the union with a track is its face.
+pub(super) const SAME: f32 = 0.3;
 
 /// A square of this side with the same centre.
 pub(super) fn around(rect: &Rect, side: f32) -> Rect {
@@ -43,4 +48,18 @@ pub(super) fn distance(a: &Rect, b: &Rect) -> f32 {
 /// Whether a face can have gone from one box to the other in a second.
 pub(super) fn near(a: &Rect, b: &Rect) -> bool {
     distance(a, b) < 0.75 * a.w.max(b.w) && (0.6..=1.7).contains(&(a.w / b.w))
+}
+
+/// The face that shares most with a box, if it is the same.
+pub(super) fn best<'a>(faces: &'a [Detection], bounds: &Rect) -> Option<&'a Detection> {
+    let share = |face: &Detection| face.bounds.overlap(bounds);
+    let best = faces.iter().max_by(|a, b| share(a).total_cmp(&share(b)));
+    best.filter(|face| share(face) >= SAME)
+}
+
+/// The face next to a box, if it can have gone there within a frame or two.
+pub(super) fn next_to<'a>(faces: &'a [Detection], bounds: &Rect) -> Option<&'a Detection> {
+    let away = |face: &&Detection| distance(&face.bounds, bounds);
+    let faces = faces.iter().filter(|face| near(bounds, &face.bounds));
+    faces.min_by(|a, b| away(a).total_cmp(&away(b)))
 }

@@ -77,7 +77,9 @@ pub(super) struct Search {
     /// Searches that have ended, and how many of them were told of by [`Search::has_moved_on`].
     ended: u64,
     told: u64,
+    /// The part that was searched last, and where it begins.
     spare: Picture,
+    spare_from: [usize; 2],
 }
 
 struct Link {
@@ -106,6 +108,7 @@ impl Search {
             ended: 0,
             told: 0,
             spare: Picture::default(),
+            spare_from: [0; 2],
         };
         search.start()?;
         Ok(search)
@@ -121,6 +124,13 @@ impl Search {
         let moved = !self.is_busy() || self.ended != self.told;
         self.told = self.ended;
         moved
+    }
+
+    /// The part of a frame that was searched last, and where it begins, in pixels of the frame; `None` while a search is
+    /// under way.
+    pub(super) fn searched(&self) -> Option<(GrayView<'_>, [f32; 2])> {
+        let [x, y] = self.spare_from;
+        self.spare.gray().ok().map(|part| (part, [x as f32, y as f32]))
     }
 
     /// Begins to search a part of a frame. A search that is under way must have been taken before.
@@ -180,7 +190,7 @@ impl Search {
     fn finish(&mut self, answer: Answer) -> Option<Found> {
         let (purpose, [x, y]) = self.pending.take()?;
         self.ended += 1;
-        self.spare = answer.picture;
+        (self.spare, self.spare_from) = (answer.picture, [x, y]);
         let mut faces = answer.faces;
         for face in &mut faces {
             face.bounds.x += x as f32;
@@ -246,8 +256,11 @@ mod tests {
         let mut search = Search::new(DetectorConfig::default()).unwrap();
         let mut find = |area: &Rect, min: f32| {
             search.begin(frame, area, from(min), Purpose::Anybody).unwrap();
-            assert!(search.is_busy());
-            search.wait().unwrap().unwrap().faces
+            assert!(search.is_busy() && search.searched().is_none());
+            let faces = search.wait().unwrap().unwrap().faces;
+            let (part, [x, y]) = search.searched().unwrap();
+            assert_eq!(part.row(5)[7], frame.row(y as usize + 5)[x as usize + 7]);
+            faces
         };
         let all = find(&frame.bounds(), 40.0);
         assert_eq!(all.len(), 2);

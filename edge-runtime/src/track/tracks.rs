@@ -3,16 +3,13 @@
 use shared_model::image::Rect;
 use shared_model::keypoints::Keypoints;
 
-use super::place::{around, centre, distance, inside, near, shifted};
+use super::place::{SAME, around, best, centre, distance, inside, near, next_to, shifted};
 use super::policy::Policy;
 use super::shape;
 use crate::face::Detection;
 
 /// Most faces that are followed at once.
 pub const MAX_FACES: usize = 8;
-
-/// A detection that shares this much of the union with a track is its face.
-const SAME: f32 = 0.3;
 
 /// Below this share a box that followed the keypoints is set back to the detector's.
 const DRIFTED: f32 = 0.55;
@@ -54,10 +51,12 @@ pub struct Track {
     pub bounds: Rect,
     /// When the detector found it last.
     pub confirmed_ms: u64,
+    /// When the track began, or began again after it was lost.
+    pub(super) began_ms: u64,
     /// When the detector was last asked.
     pub(super) asked_ms: u64,
     /// Where the detector found it last.
-    detected: Rect,
+    pub(super) detected: Rect,
     /// How far it went to the frame before, in pixels.
     step: [f32; 2],
     /// When it was moved to its keypoints last.
@@ -118,6 +117,11 @@ impl Tracks {
         self.live.iter().find(|track| track.id == id)
     }
 
+    /// Whether the face with this number is followed, or can come back.
+    pub(super) fn knows(&self, id: u32) -> bool {
+        self.get(id).is_some() || self.lost.iter().any(|lost| lost.id == id)
+    }
+
     /// Moves the box of a face to where it is in the next frame if it goes on as it did; gives the box, and whether it can
     /// be compared with the frame before.
     pub(super) fn expect(&mut self, id: u32) -> Option<(Rect, bool)> {
@@ -168,6 +172,16 @@ impl Tracks {
                 asked_ms: now_ms,
             });
         }
+    }
+
+    /// Ends a track; another one with a number of its own begins where the detector found the face. Gives the number.
+    pub(super) fn renew(&mut self, id: u32) -> Option<u32> {
+        let Track {
+            detected, confirmed_ms, ..
+        } = self.take(id)?;
+        let new = self.next_id();
+        self.follow(new, detected, confirmed_ms);
+        Some(new)
     }
 
     /// Ends the track of somebody who cannot come back: nobody inherits the number.
@@ -315,16 +329,25 @@ impl Tracks {
         let id = if let Some(at) = self.lost.iter().position(known) {
             self.lost.remove(at).id
         } else {
-            self.next += 1;
-            self.next - 1
+            self.next_id()
         };
+        self.follow(id, face.bounds, now_ms);
+    }
+
+    fn next_id(&mut self) -> u32 {
+        self.next += 1;
+        self.next - 1
+    }
+
+    fn follow(&mut self, id: u32, bounds: Rect, now_ms: u64) {
         // The limit of every policy fits.
         let _ = self.live.push(Track {
             id,
-            bounds: face.bounds,
+            bounds,
             confirmed_ms: now_ms,
+            began_ms: now_ms,
             asked_ms: now_ms,
-            detected: face.bounds,
+            detected: bounds,
             step: [0.0; 2],
             moved_ms: now_ms,
             jumped: false,
@@ -365,19 +388,6 @@ impl Track {
             self.jumped = true;
         }
     }
-}
-
-fn best<'a>(faces: &'a [Detection], bounds: &Rect) -> Option<&'a Detection> {
-    let share = |face: &Detection| face.bounds.overlap(bounds);
-    let best = faces.iter().max_by(|a, b| share(a).total_cmp(&share(b)));
-    best.filter(|face| share(face) >= SAME)
-}
-
-/// The face next to a box, if it can have gone there within a frame or two.
-fn next_to<'a>(faces: &'a [Detection], bounds: &Rect) -> Option<&'a Detection> {
-    let away = |face: &&Detection| distance(&face.bounds, bounds);
-    let faces = faces.iter().filter(|face| near(bounds, &face.bounds));
-    faces.min_by(|a, b| away(a).total_cmp(&away(b)))
 }
 
 #[cfg(test)]

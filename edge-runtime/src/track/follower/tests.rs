@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use super::ask::surroundings;
 use super::*;
 use crate::bundle::Bundle;
 use crate::face::DetectorConfig;
@@ -198,4 +199,106 @@ fn where_keypoints_stay_strange_the_detector_is_asked_now_and_then() {
     assert_eq!(film.stats.networks.count(), 11, "once a frame");
     // At 0, 120, 240 and 360 ms.
     assert_eq!(film.stats.find.count(), 4);
+}
+
+/// A picture that is always the same but for its middle, which may hold the largest face of a photograph.
+struct Stage(Vec<u8>);
+
+impl Stage {
+    const SIDE: usize = 480;
+
+    fn empty() -> Self {
+        let shade = |x: usize, y: usize| 60.0 + 40.0 * (x as f32 / 90.0).sin() + 0.2 * y as f32;
+        let shades = (0..Self::SIDE * Self::SIDE).map(|at| shade(at % Self::SIDE, at / Self::SIDE) as u8);
+        Self(shades.collect())
+    }
+
+    fn with(name: &str) -> Option<Self> {
+        let photo = photo(name)?;
+        let frame = photo.gray().unwrap();
+        let (_, face) = Film::new(following(Policy::Largest), Pace::Wait).show(frame)[0];
+        let (part, _) = frame.part(&surroundings(&face, 1.6)).unwrap();
+        let mut stage = Self::empty();
+        let [left, top] = [part.width(), part.height()].map(|length| (Self::SIDE - length) / 2);
+        for y in 0..part.height() {
+            let from = (top + y) * Self::SIDE + left;
+            stage.0[from..from + part.width()].copy_from_slice(part.row(y));
+        }
+        Some(stage)
+    }
+
+    fn frame(&self) -> GrayView<'_> {
+        GrayView::new(&self.0, Self::SIDE, Self::SIDE).unwrap()
+    }
+}
+
+#[test]
+fn who_appears_where_another_was_hidden_for_long_gets_another_number() {
+    let Some([one, other]) = Stage::with(PAIR)
+        .zip(Stage::with("dlib_2008_001322.jpg"))
+        .map(<[Stage; 2]>::from)
+    else {
+        return;
+    };
+    let nobody = Stage::empty();
+    for pace in [Pace::Wait, Pace::Background] {
+        // Without a face for 520 and for 680 ms.
+        for (next, frames, expected) in [(&one, 16, 1), (&other, 12, 1), (&other, 16, 2)] {
+            let mut film = Film::new(following(Policy::Largest), pace);
+            assert_eq!(film.show(one.frame())[0].0, 1);
+            for _ in 0..frames {
+                assert_eq!(film.show(nobody.frame()), []);
+            }
+            assert_eq!(film.show(next.frame())[0].0, expected, "{pace:?}, {frames} frames");
+            assert_eq!(film.show(next.frame())[0].0, expected, "{pace:?}, {frames} frames");
+        }
+    }
+}
+
+#[test]
+fn what_the_picture_of_a_face_keeps_is_counted_from_find_to_find() {
+    let Some((one, other)) = Stage::with(PAIR).zip(Stage::with("dlib_2008_001322.jpg")) else {
+        return;
+    };
+    // A third of the way from one to the other.
+    let between = one.0.iter().zip(&other.0).map(|(a, b)| a / 3 * 2 + b / 3);
+    let between = Stage(between.collect());
+    let stripes = stripes(one.frame());
+    let cut = GrayView::new(&stripes, Stage::SIDE, Stage::SIDE).unwrap();
+    let mut film = Film::new(following(Policy::Largest), Pace::Wait);
+    let mut kept = |frame: GrayView<'_>| {
+        film.show(frame);
+        let Follower { memories, tracks, .. } = &mut film.follower;
+        memories.of(1, tracks).kept
+    };
+    assert_eq!(kept(one.frame()), 1.0, "found");
+    assert!(kept(one.frame()) > 0.999);
+    let there = kept(between.frame());
+    assert!((0.5..0.99).contains(&there), "{there}");
+    let back = kept(one.frame());
+    assert!((back - there * there).abs() < 0.05, "{back} after {there}");
+    for _ in 0..6 {
+        kept(one.frame());
+    }
+    assert_eq!(kept(one.frame()), 1.0, "found again after 400 ms");
+    assert_eq!(kept(cut), 0.0);
+}
+
+#[test]
+fn a_followed_face_that_is_found_after_long_and_kept_nothing_has_its_new_number_at_once() {
+    let Some(one) = Stage::with(PAIR) else { return };
+    // Where it was, and so far beside it that the detector has to tell at once.
+    for shift in [0, 60] {
+        let mut there = Stage(one.0.clone());
+        there.0.rotate_right(shift);
+        for (kept, expected) in [(1.0, 1), (0.0, 2)] {
+            let mut film = Film::new(following(Policy::Largest), Pace::Wait);
+            let ids = |seen: &[(u32, Rect)]| seen.iter().map(|(id, _)| *id).collect::<Vec<u32>>();
+            assert_eq!(ids(&film.show(one.frame())), [1]);
+            film.follower.memories.of(1, &film.follower.tracks).kept = kept;
+            film.time_ms = 700;
+            assert_eq!(ids(&film.show(there.frame())), [expected], "{shift} pixels, {kept}");
+            assert_eq!(film.follower.counting().map(|seen| seen.id), Some(expected));
+        }
+    }
 }

@@ -295,3 +295,21 @@ fn who_looked_down_for_long_gets_the_number_back() {
     tracks.found(&[at(110.0, 100.0, 80.0)], &REGION, 1900);
     assert_eq!(ids(&tracks), [1]);
 }
+
+#[test]
+fn a_track_that_turns_out_to_be_anothers_begins_anew_and_nobody_inherits_its_number() {
+    let mut tracks = seen(Policy::All, &[at(100.0, 100.0, 80.0), at(300.0, 100.0, 60.0)]);
+    let there = at(115.0, 100.0, 90.0);
+    assert!(tracks.checked(1, &[there], 700));
+    assert_eq!(tracks.renew(1), Some(3));
+    let new = *tracks.get(3).unwrap();
+    assert_eq!((new.bounds, new.began_ms, new.confirmed_ms), (there.bounds, 700, 700));
+    assert_eq!((ids(&tracks), tracks.knows(1)), (vec![2, 3], false));
+    tracks.tidy(&REGION, 700);
+    assert_eq!(tracks.counting(), Some(3), "the largest");
+    tracks.lose(3, 700);
+    tracks.found(&[there], &REGION, 800);
+    let back = tracks.get(3).unwrap();
+    assert_eq!((back.began_ms, back.confirmed_ms), (800, 800));
+    assert_eq!(tracks.renew(1), None);
+}
