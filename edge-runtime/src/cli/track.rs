@@ -30,7 +30,7 @@ one for each break, with the place to look at in the annotated film,
   {\"broken_id\": 1, \"frame\": 24, \"time_ms\": 960, \"bounds\": [939.0, 753.0, 118.0]}
 and one for the film. There, `breaks` and `swaps` are measured against the detector, run over every frame on its own:
 a face that it goes on to find must stay followed and keep its number, unless the policy follows one face and chose
-another (`handovers`). `found_after_ms` is the longest that somebody was there and nobody followed. Costs are means in
+another (`handovers`), or it was not judged and then taken for another person than was hidden there (`renewed`). `found_after_ms` is the longest that somebody was there and nobody followed. Costs are means in
 milliseconds of the processor's time, on all cores together: `frame_ms` and its part `networks_ms` over the frames in
 which somebody was followed, searches included, `cost` is their ratio; `search_ms` over those that nobody was followed
 into.";

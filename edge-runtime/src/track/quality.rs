@@ -71,6 +71,9 @@ pub struct Totals {
     pub handovers: u64,
     /// Times that a face got another number while the detector went on to find it.
     pub swaps: u64,
+    /// Times that a face which was just not judged got a number that nobody had had: after long without a find it was taken
+    /// for another person than before.
+    pub renewed: u64,
     /// Faces that were followed where the detector found none: turned away, half hidden, or gone.
     pub unseen: u64,
     /// Longest time in milliseconds of the film from a frame in which the detector found somebody while nobody
@@ -96,6 +99,8 @@ struct Chain {
     bounds: Rect,
     /// Who it was in the frame before.
     id: Option<u32>,
+    /// Whether it was judged there.
+    judged: bool,
 }
 
 impl Quality {
@@ -166,12 +171,12 @@ impl Quality {
         let nearest = followed
             .iter()
             .max_by(|a, b| share(&a.bounds).total_cmp(&share(&b.bounds)));
-        let id = nearest.filter(|face| share(&face.bounds) >= SAME).map(|face| face.id);
+        let face = nearest.filter(|face| share(&face.bounds) >= SAME);
+        let id = face.map(|face| face.id);
         let chains = self.chains.iter();
         let before = chains.max_by(|a, b| share(&a.bounds).total_cmp(&share(&b.bounds)));
-        let before = before
-            .filter(|chain| share(&chain.bounds) >= SAME)
-            .and_then(|chain| chain.id);
+        let chain = before.filter(|chain| share(&chain.bounds) >= SAME).copied();
+        let before = chain.and_then(|chain| chain.id);
         self.totals.visible += 1;
         self.totals.followed += u64::from(id.is_some());
         match (before, id) {
@@ -185,11 +190,22 @@ impl Quality {
                     bounds: [bounds.x, bounds.y, bounds.w],
                 });
             }
-            (Some(before), Some(id)) if before != id => self.totals.swaps += 1,
+            (Some(before), Some(id)) if before != id => {
+                let is_new = self.spans.get(&id).is_some_and(|span| span.from == frame);
+                if is_new && chain.is_some_and(|chain| !chain.judged) {
+                    self.totals.renewed += 1;
+                } else {
+                    self.totals.swaps += 1;
+                }
+            }
             _ => {}
         }
         // A break is counted once, and a number that came back is compared with the one before it.
-        Chain { bounds, id }
+        Chain {
+            bounds,
+            id,
+            judged: face.is_some_and(|face| face.judged),
+        }
     }
 }
 
@@ -241,6 +257,25 @@ mod tests {
         quality.frame((0, 0), &[face(1, 0.0), face(2, 50.0)], &visible);
         quality.frame((1, 100), &[face(2, 0.0), face(1, 50.0)], &visible);
         assert_eq!(quality.totals().swaps, 2);
+    }
+
+    #[test]
+    fn a_new_number_for_a_face_that_was_not_judged_is_no_swap() {
+        for (before, after, known, expected) in [
+            (9, 3, false, (0, 1)),
+            (1, 3, false, (1, 0)),
+            // Somebody else's.
+            (9, 3, true, (1, 0)),
+        ] {
+            let mut quality = Quality::new(Policy::All);
+            let mut first = vec![face(before, 0.0)];
+            first.extend(known.then(|| face(after, 50.0)));
+            quality.frame((0, 0), &first, &[bounds(0.0)]);
+            quality.frame((1, 40), &[face(after, 0.0)], &[bounds(1.0)]);
+            quality.frame((2, 80), &[face(after, 0.0)], &[bounds(1.0)]);
+            let totals = quality.totals();
+            assert_eq!((totals.swaps, totals.renewed), expected, "{before} to {after}");
+        }
     }
 
     #[test]
