@@ -3,8 +3,8 @@
 //!
 //! Nobody is recognised. A face that the detector has not found for a while may be hidden, and who then comes forth near by
 //! may be another person: whether the picture went on as it was, and is like before, tells that often and not always. On
-//! the project's films, played forwards, backwards and at half their rates, 5 of 6 who took a hidden one's place were told
-//! from it, and none of 14 faces that had looked down, turned away or been hidden was taken for another.
+//! the project's films, played forwards, backwards and at half their rates, 4 of 5 who took a hidden one's place were told
+//! from it, and none of 12 faces that had looked down, turned away or been hidden was taken for another.
 
 use shared_model::image::{GrayView, Rect};
 
