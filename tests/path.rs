@@ -275,16 +275,18 @@ fn evaluate_repeats_the_manifest(bundle: &Path, csv: &faces::Csv, manifest: &ser
         ("emotion", &csv.emotion, "accuracy"),
     ];
     for (task, data, metric) in cases {
-        let mut command = program("host-trainer");
-        command
-            .arg("evaluate")
-            .arg("--bundle")
-            .arg(bundle)
-            .args(["--task", task])
-            .arg("--data")
-            .arg(data);
+        let evaluate = |more: &[&str]| {
+            let mut command = program("host-trainer");
+            command
+                .arg("evaluate")
+                .arg("--bundle")
+                .arg(bundle)
+                .args(["--task", task]);
+            command.arg("--data").arg(data).args(more);
+            command
+        };
         let files = manifest[task]["files"].as_array().unwrap();
-        let lines = run(&mut command, 0).lines();
+        let lines = run(&mut evaluate(&[]), 0).lines();
         assert_eq!(lines.len(), files.len(), "{task}");
         for (figures, file) in lines.iter().zip(files) {
             let metrics = file["metrics"].as_array().unwrap();
@@ -292,6 +294,13 @@ fn evaluate_repeats_the_manifest(bundle: &Path, csv: &faces::Csv, manifest: &ser
             let difference = figures[metric].as_f64().unwrap() - stored["value"].as_f64().unwrap();
             assert!(difference.abs() < 1e-9, "{task}: {figures}");
             assert_eq!(figures["precision"], file["precision"]);
+            let onnx = bundle.join(file["path"].as_str().unwrap());
+            let given = run(&mut evaluate(&["--onnx", onnx.to_str().unwrap()]), 0).lines();
+            assert_eq!(given[0][metric], figures[metric], "{task}: {}", file["path"]);
+        }
+        for options in [&["--mirrored"][..], &["--precision", "int8", "--onnx", "x.onnx"]] {
+            let refused = run(&mut evaluate(options), 64).errors;
+            assert!(refused.contains("cannot be used with"), "{refused}");
         }
     }
 }

@@ -29,14 +29,14 @@ use super::data::DataOptions;
 pub(crate) struct Evaluate {
     #[command(flatten)]
     network: Network,
-    /// Measure this ONNX file, exported or quantised from the run, instead of its weights.
-    #[arg(long, value_name = "ONNX", requires = "run")]
+    /// Measure this ONNX file, exported or quantised from the run or bundle, instead of theirs.
+    #[arg(long, value_name = "ONNX")]
     onnx: Option<PathBuf>,
     /// Show the network each face mirrored as well, and let the mean count; a bundle knows its own.
-    #[arg(long, requires = "run")]
+    #[arg(long, conflicts_with = "bundle")]
     mirrored: bool,
     /// Only this one of a bundle's precisions.
-    #[arg(long, value_name = "f32|int8", value_parser = precision, requires = "bundle")]
+    #[arg(long, value_name = "f32|int8", value_parser = precision, conflicts_with_all = ["run", "onnx"])]
     precision: Option<Precision>,
     /// Which of a bundle's networks; a run knows its own.
     #[arg(long, required_unless_present = "run")]
@@ -94,7 +94,14 @@ fn precision(name: &str) -> Result<Precision, String> {
 impl Evaluate {
     pub(crate) fn run(&self) -> Result<ExitCode> {
         let subject = match (&self.network.run, &self.network.bundle, self.task) {
-            (Some(run), _, _) => self.of_run(&Shipped::of_run(run)?)?,
+            (Some(run), _, task) => {
+                let shipped = Shipped::of_run(run)?;
+                let own = shipped.state.config.task;
+                if task.is_some_and(|task| task != own) {
+                    bail!("evaluate: {} was trained for {own:?}; leave --task out", run.display());
+                }
+                self.of_run(&shipped)?
+            }
             (None, Some(bundle), Some(task)) => self.of_bundle(&Bundle::open(bundle)?, task)?,
             _ => bail!("evaluate: name a run, or a bundle and a task"),
         };
@@ -157,11 +164,8 @@ impl Evaluate {
     }
 
     fn of_run(&self, shipped: &Shipped) -> Result<Subject> {
-        let file = match &self.onnx {
-            Some(path) => {
-                let onnx = std::fs::read(path).with_context(|| format!("read {}", path.display()))?;
-                (None, onnx)
-            }
+        let file = match self.given()? {
+            Some(onnx) => (None, onnx),
             None => (Some(Precision::F32), shipped.onnx()?),
         };
         Ok(Subject {
@@ -200,8 +204,17 @@ impl Evaluate {
         })
     }
 
+    /// The file that is measured instead.
+    fn given(&self) -> Result<Option<Vec<u8>>> {
+        let read = |path: &PathBuf| std::fs::read(path).with_context(|| format!("read {}", path.display()));
+        self.onnx.as_ref().map(read).transpose()
+    }
+
     /// The files of a bundle's network that are asked for.
     fn files(&self, bundle: &Bundle, network: &Entry) -> Result<Vec<(Option<Precision>, Vec<u8>)>> {
+        if let Some(onnx) = self.given()? {
+            return Ok(vec![(None, onnx)]);
+        }
         let wanted = |precision| self.precision.is_none_or(|wanted| wanted == precision);
         let mut files = Vec::new();
         for file in network.files.iter().filter(|file| wanted(file.precision)) {
