@@ -167,6 +167,33 @@ proptest! {
     }
 
     #[test]
+    fn pools_compute_the_definition(
+        (windows, elements) in (prop::collection::vec(0..300_usize, 1..12), prop::collection::vec(0..300_usize, 1..10)),
+        panels in 1..4_usize,
+        input in activations(664),
+        (zero_in, zero_out, relu) in (any::<u8>(), any::<u8>(), any::<bool>()),
+        multiplier in 1e-3..2.0_f32,
+    ) {
+        let channels = panels * LANES;
+        let starts = |places: &[usize]| places.iter().map(|place| *place as u32).collect::<Vec<_>>();
+        let gather = Gather::new(starts(&windows), starts(&elements), channels);
+        let pixels: Vec<u32> = (0..windows.len()).map(|pixel| (pixel * channels) as u32).collect();
+        let floor = if relu { zero_out } else { 0 };
+        let requantise = Requantise::new(&vec![multiplier; channels], zero_out, floor).unwrap();
+        let mut largest = vec![0; windows.len() * channels];
+        MaxPool::new(gather.clone()).run(&input, &mut largest, &pixels).unwrap();
+        let mut mean = largest.clone();
+        AveragePool::new(gather, zero_in, requantise).unwrap().run(&input, &mut mean, &pixels).unwrap();
+        for (at, (largest, mean)) in largest.iter().zip(&mean).enumerate() {
+            let start = windows[at / channels] + at % channels;
+            let values = || elements.iter().map(|element| input[start + element]);
+            prop_assert_eq!(Some(*largest), values().max());
+            let sum: i32 = values().map(|value| i32::from(value) - i32::from(zero_in)).sum();
+            prop_assert_eq!(*mean, to_byte(sum as f32 * multiplier, zero_out, floor));
+        }
+    }
+
+    #[test]
     fn every_instruction_set_gives_the_same_floats(mut case in case()) {
         case.pixels.truncate(1);
         for isa in available() {

@@ -114,10 +114,10 @@ impl Weights {
             .collect()
     }
 
-    /// Orders the panels that have room for it by fours, where runs have this length.
-    pub(super) fn find_room(&mut self, run: usize) {
+    /// Orders the panels that have room for it by fours, where runs have this length; gives their number.
+    pub fn find_room(&mut self, run: usize) -> usize {
         if !run.is_multiple_of(BLOCK) {
-            return;
+            return 0;
         }
         let panels = self.bytes.chunks_exact_mut((LANES * self.depth).max(1));
         for (panel, room) in panels.zip(&mut self.room) {
@@ -127,6 +127,7 @@ impl Weights {
                 blocks.iter_mut().for_each(by_fours);
             }
         }
+        self.room.iter().filter(|room| **room).count()
     }
 
     /// Of each panel, whether it has room and lies in the order that goes with it.
@@ -203,9 +204,9 @@ mod tests {
         };
         let mut packed = Weights::pack(&gather, &[0; 32], weight).unwrap();
         let before = packed.bytes().to_vec();
-        packed.find_room(24);
+        assert_eq!(packed.find_room(24), 0);
         assert_eq!((packed.room(), packed.bytes()), (&[false, false][..], &before[..]));
-        packed.find_room(32);
+        assert_eq!(packed.find_room(32), 1);
         assert_eq!(packed.room(), [true, false]);
         assert_eq!(packed.bytes()[16 * 32..], before[16 * 32..]);
         // Channels 4 to 7 of the second block: the second part, groups 0 to 3, of which the last is less.

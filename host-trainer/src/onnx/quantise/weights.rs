@@ -1,10 +1,10 @@
 //! Weights as integers: symmetric, with one scale an output channel.
 //!
-//! A scale is the least with which the largest weight is 127 and no four weights that a kernel adds up in a row are
-//! more than 255 together, all taken positive: products of four bytes then fit 16 bits (`128 * 255 < 2^15`), which is
+//! A scale is just large enough for the largest weight to be 127, and for four weights that a kernel adds up in a row to
+//! be 255 together at most, all taken positive: products of four bytes then fit 16 bits (`128 * 255 < 2^15`), which is
 //! what processors without dot products add them up in. The four are the input channels `c`, `c + 4`, `c + 8` and
-//! `c + 12` of sixteen, at one position of the window. The second rule makes scales up to about a tenth larger, so
-//! rounding the weights costs 1 dB more; that is little beside the noise of activations.
+//! `c + 12` of sixteen, at one position of the window; the kernels find out by themselves where there is
+//! [room](edge_runtime::kernels::Weights::find_room).
 
 use anyhow::{Context, Result};
 use tract_onnx::pb::NodeProto;
@@ -18,8 +18,10 @@ const MOST: f32 = 127.0;
 /// Largest sum of four.
 const ROOM: u16 = 255;
 
-/// Input channels that a kernel reads at once, and how many of them each sum takes one of.
+/// Input channels that a kernel reads at once.
 const BLOCK: usize = 16;
+
+/// Distance of two that are added up in a row.
 const STEP: usize = 4;
 
 /// Weights of a layer, which come back as `integers * scale`.
@@ -151,6 +153,28 @@ mod tests {
         assert_eq!((weights.integers[3], weights.integers[35]), (-63, -63));
         // As if positions were channels: other weights would be added up.
         assert_ne!(largest_sum(&weights.integers, 1), 252);
+    }
+
+    /// The runtime's kernels use the room that is left here, and do not find any in weights that are only rounded.
+    #[test]
+    fn kernels_find_the_room() {
+        use edge_runtime::kernels;
+
+        let (outputs, inputs) = (32, 48);
+        let number = |at: usize| ((at as u32).wrapping_mul(2_654_435_761) >> 8) as i32 % 255 - 127;
+        let rounded: Vec<i8> = (0..outputs * inputs * 9).map(|at| number(at) as i8).collect();
+        let values = rounded.iter().map(|value| f32::from(*value)).collect();
+        let (graph, layer) = layer(vec![outputs, inputs, 3, 3], values);
+        let run = 3 * inputs;
+        let gather = kernels::Gather::new(vec![0], vec![0, 1000, 2000], run);
+        let panels_with_room = |integers: &[i8]| {
+            let place = |k: usize| ((k % inputs) * 3 + k / run) * 3 + k % run / inputs;
+            let weight = |k: usize| move |output: usize| integers[output * inputs * 9 + place(k)];
+            let mut packed = kernels::Weights::pack(&gather, &vec![0; outputs], weight).unwrap();
+            packed.find_room(run)
+        };
+        assert_eq!(panels_with_room(&Weights::of(&graph, &layer).unwrap().integers), 2);
+        assert_eq!(panels_with_room(&rounded), 0);
     }
 
     #[test]
