@@ -93,6 +93,16 @@ impl<'a> GrayView<'a> {
         Some((Self::with_stride(data, width, height, self.stride).ok()?, [x, y]))
     }
 
+    /// Every so many rows of the picture, from its first on.
+    pub fn every(&self, rows: usize) -> Self {
+        let rows = rows.clamp(1, self.height);
+        Self {
+            height: self.height.div_ceil(rows),
+            stride: self.stride * rows,
+            ..*self
+        }
+    }
+
     /// The whole picture as a rectangle.
     pub fn bounds(&self) -> Rect {
         Rect {
@@ -105,7 +115,13 @@ impl<'a> GrayView<'a> {
 }
 
 /// Columns of the picture whose weighted sums are held at a time: the region may have any width, and there is no heap.
-const CHUNK: usize = 256;
+const CHUNK: usize = 1024;
+
+/// Columns whose sums a processor keeps in its registers.
+const BLOCK: usize = 16;
+
+/// Weights of taps along the rows that are held at a time; no less than [`CHUNK`].
+const WEIGHTS: usize = 2048;
 
 /// Samples `rect` of the picture into a square of `side` x `side` values in 0..=1, row by row.
 ///
@@ -117,39 +133,88 @@ const CHUNK: usize = 256;
 pub fn sample(picture: GrayView<'_>, rect: &Rect, side: usize, out: &mut [f32]) {
     assert_eq!(out.len(), side * side, "output of sample");
     let (step_x, step_y) = (rect.w / side as f32, rect.h / side as f32);
-    for from in (0..side).step_by(SIDE) {
-        let to = side.min(from + SIDE);
+    let rows = |row: usize| Taps::at(rect.y + (row as f32 + 0.5) * step_y, step_y, picture.height);
+    out.fill(0.0);
+    let mut sums = [0.0; CHUNK];
+    // As many columns as their weights fit.
+    let count = Taps::most(step_x).next_multiple_of(4).min(CHUNK);
+    let group = SIDE.min(WEIGHTS / count);
+    for from in (0..side).step_by(group) {
+        let to = side.min(from + group);
         let column = |column: usize| Taps::at(rect.x + (column as f32 + 0.5) * step_x, step_x, picture.width);
         let columns: heapless::Vec<Taps, SIDE> = (from..to).map(column).collect();
+        // First down the rows, then along the sums.
+        let end = columns.last().map_or(0, |taps| taps.last + 1);
+        let mut begin = columns.first().map_or(0, |taps| taps.first);
+        while begin < end {
+            let length = CHUNK.min((end - begin) as usize);
+            let along = Along::new(&columns, count, begin, length);
+            for (row, line) in out.chunks_exact_mut(side).enumerate() {
+                add_rows(picture, &rows(row), begin, &mut sums[..length]);
+                along.add(&sums, &mut line[from..to]);
+            }
+            begin += length as i32;
+        }
+        let totals: heapless::Vec<f32, SIDE> = columns.iter().map(|taps| taps.total).collect();
         for (row, line) in out.chunks_exact_mut(side).enumerate() {
-            let rows = Taps::at(rect.y + (row as f32 + 0.5) * step_y, step_y, picture.height);
-            weigh(picture, &columns, &rows, &mut line[from..to]);
+            let total = rows(row).total;
+            for (value, taps) in line[from..to].iter_mut().zip(&totals) {
+                // The centre lies within half a pixel of a tap, and the triangle is at least one pixel wide on
+                // each side: the weights cannot add up to nothing.
+                *value /= taps * total * 255.0;
+            }
         }
     }
 }
 
-/// The weighted means of the pixels that the taps of one row and of each column reach: first down the rows, then
-/// along the sums.
-fn weigh(picture: GrayView<'_>, columns: &[Taps], rows: &Taps, out: &mut [f32]) {
-    let (Some(leftmost), Some(rightmost)) = (columns.first(), columns.last()) else {
-        return;
-    };
-    out.fill(0.0);
-    let mut memory = [0.0; CHUNK];
-    let mut from = leftmost.first;
-    while from <= rightmost.last {
-        let length = CHUNK.min((rightmost.last - from) as usize + 1);
-        let sums = &mut memory[..length];
-        add_rows(picture, rows, from, sums);
-        for (value, taps) in out.iter_mut().zip(columns) {
-            *value += taps.along(from, sums);
+/// The weights of the taps of some columns along sums of rows, the same for each row.
+struct Along {
+    /// So many for each column; 0 where its taps are fewer.
+    weights: heapless::Vec<f32, WEIGHTS>,
+    count: usize,
+    /// Where the sums of each column begin.
+    begins: heapless::Vec<u16, SIDE>,
+}
+
+impl Along {
+    /// Those along `length` sums that begin at `from`, at most `count` of each column.
+    fn new(columns: &[Taps], count: usize, from: i32, length: usize) -> Self {
+        let count = count.min(length);
+        let (mut weights, mut begins) = (heapless::Vec::new(), heapless::Vec::new());
+        for taps in columns {
+            let begin = (taps.first - from).clamp(0, (length - count) as i32);
+            weights.extend((begin..begin + count as i32).map(|at| taps.weight(from + at)));
+            // There is room for all of them.
+            let _ = begins.push(begin as u16);
         }
-        from += length as i32;
+        Self { weights, count, begins }
     }
-    for (value, taps) in out.iter_mut().zip(columns) {
-        // The centre lies within half a pixel of a tap, and the triangle is at least one pixel wide on
-        // each side: the weights cannot add up to nothing.
-        *value /= taps.total * rows.total * 255.0;
+
+    /// Adds the weighted sums of a row to its values.
+    fn add(&self, sums: &[f32], out: &mut [f32]) {
+        match self.count {
+            4 => self.add_each::<4>(sums, out),
+            8 => self.add_each::<8>(sums, out),
+            12 => self.add_each::<12>(sums, out),
+            count => {
+                let weights = self.weights.chunks_exact(count);
+                for ((value, begin), weights) in out.iter_mut().zip(&self.begins).zip(weights) {
+                    let reached = sums[usize::from(*begin)..].iter().zip(weights);
+                    *value += reached.map(|(sum, weight)| weight * sum).sum::<f32>();
+                }
+            }
+        }
+    }
+
+    /// The same for so many weights, which the compiler makes a straight line of.
+    fn add_each<const N: usize>(&self, sums: &[f32], out: &mut [f32]) {
+        let (weights, _) = self.weights.as_chunks::<N>();
+        for ((value, begin), weights) in out.iter_mut().zip(&self.begins).zip(weights) {
+            if let Some(sums) = sums[usize::from(*begin)..].first_chunk::<N>() {
+                let reached = sums.iter().zip(weights);
+                *value += reached.map(|(sum, weight)| weight * sum).sum::<f32>();
+            }
+        }
     }
 }
 
@@ -158,23 +223,40 @@ fn add_rows(picture: GrayView<'_>, rows: &Taps, from: i32, sums: &mut [f32]) {
     let width = picture.width as i32;
     let inside = |at: i32| (at - from).clamp(0, sums.len() as i32) as usize;
     let (begin, end) = (inside(0), inside(width));
-    sums.fill(0.0);
     let (before, rest) = sums.split_at_mut(begin);
     let (within, after) = rest.split_at_mut(end - begin);
+    let column = |column: usize| down::<1>(picture, rows, column)[0];
+    if !before.is_empty() {
+        before.fill(column(0));
+    }
+    if !after.is_empty() {
+        after.fill(column(picture.width - 1));
+    }
+    let first = (from + begin as i32).clamp(0, width) as usize;
+    let Some(last) = within.len().checked_sub(BLOCK) else {
+        for (at, sum) in within.iter_mut().enumerate() {
+            *sum = column(first + at);
+        }
+        return;
+    };
+    // The last block may overlap the one before: it has the same sums.
+    for at in (0..last).step_by(BLOCK).chain([last]) {
+        within[at..at + BLOCK].copy_from_slice(&down::<BLOCK>(picture, rows, first + at));
+    }
+}
+
+/// The weighted sums down the rows of so many columns of the picture, from this one on.
+fn down<const N: usize>(picture: GrayView<'_>, rows: &Taps, from: usize) -> [f32; N] {
+    let mut sums = [0.0; N];
     for j in rows.first..=rows.last {
         let weight = rows.weight(j);
-        let row = picture.row(rows.clamp(j));
-        for sum in before.iter_mut() {
-            *sum += weight * f32::from(row[0]);
-        }
-        for sum in after.iter_mut() {
-            *sum += weight * f32::from(row[row.len() - 1]);
-        }
-        let pixels = row.iter().skip((from + begin as i32).clamp(0, width) as usize);
-        for (sum, pixel) in within.iter_mut().zip(pixels) {
-            *sum += weight * f32::from(*pixel);
+        if let Some(pixels) = picture.row(rows.clamp(j))[from..].first_chunk::<N>() {
+            for (sum, pixel) in sums.iter_mut().zip(pixels) {
+                *sum += weight * f32::from(*pixel);
+            }
         }
     }
+    sums
 }
 
 /// The source pixels along one axis that count for one output pixel.
@@ -207,20 +289,17 @@ impl Taps {
         taps
     }
 
+    /// The most taps that an output pixel can have.
+    fn most(step: f32) -> usize {
+        ((2.0 * step.max(1.0)) as usize).saturating_add(2)
+    }
+
     fn weight(&self, at: i32) -> f32 {
         (self.support - (at as f32 + 0.5 - self.centre).abs()).max(0.0)
     }
 
     fn clamp(&self, at: i32) -> usize {
         at.clamp(0, self.end) as usize
-    }
-
-    /// The weighted sum of those values that these taps reach; the values begin at `from`.
-    fn along(&self, from: i32, values: &[f32]) -> f32 {
-        let first = self.first.max(from);
-        let reached = values.iter().skip((first - from) as usize);
-        let reached = (first..=self.last).zip(reached);
-        reached.map(|(at, value)| self.weight(at) * value).sum()
     }
 }
 

@@ -112,16 +112,20 @@ fn by_definition(data: &[u8], width: usize, height: usize, rect: Rect, side: usi
 
 #[test]
 fn any_size_and_place_is_the_mean_by_definition() {
-    let (width, height) = (900, 70);
+    let (width, height) = (1800, 40);
     let data: Vec<u8> = (0..width * height).map(|at| (at * 7919 % 251) as u8).collect();
     let rect = |x, y, w, h| Rect { x, y, w, h };
     for (rect, side) in [
         (rect(20.3, 5.1, 33.7, 41.9), 48),
         (rect(-3.5, -20.0, 60.0, 99.0), SIDE),
-        // Wider than what is summed at a time, and more columns than taps are kept of.
-        (rect(-40.0, 2.0, 990.0, 60.0), 7),
-        (rect(100.0, -5.0, 790.0, 70.0), SIDE + 9),
-        (rect(880.0, 60.0, 50.0, 50.0), 20),
+        // Wider than what is summed at a time, and more columns than weights are kept of.
+        (rect(-40.0, 2.0, 1790.0, 30.0), 7),
+        (rect(100.0, -5.0, 1590.0, 40.0), SIDE + 9),
+        // As few and as many taps along a row as there are ways to sum them up, and fewer.
+        (rect(7.0, 4.0, 230.0, 30.0), 61),
+        (rect(7.0, 4.0, 370.0, 30.0), 61),
+        (rect(500.0, 0.0, 2.0, 3.0), 1),
+        (rect(1780.0, 30.0, 50.0, 50.0), 20),
     ] {
         let got = sampled(&data, width, height, rect, side);
         let expected = by_definition(&data, width, height, rect, side);
@@ -172,6 +176,21 @@ fn stride_skips_the_padding() {
     let view = GrayView::with_stride(&data, 2, 2, 3).unwrap();
     assert_eq!(view.row(1), &[3, 4]);
     assert_eq!(view.row(7), &[3, 4]);
+}
+
+#[test]
+fn every_so_many_rows_begin_with_the_first() {
+    let data = [1, 2, 99, 3, 4, 99, 5, 6, 99, 7, 8];
+    let view = GrayView::with_stride(&data, 2, 4, 3).unwrap();
+    let rows = |every: usize| {
+        let view = view.every(every);
+        (0..view.height()).map(|y| view.row(y)[0]).collect::<Vec<u8>>()
+    };
+    assert_eq!(rows(0), [1, 3, 5, 7]);
+    assert_eq!(rows(1), [1, 3, 5, 7]);
+    assert_eq!(rows(2), [1, 5]);
+    assert_eq!(rows(3), [1, 7]);
+    assert_eq!(rows(9), [1]);
 }
 
 #[test]
