@@ -3,7 +3,9 @@
 //! The keypoints alone would not do: of a head that is turned away or looks down they lie beside its middle, and a box that
 //! follows them creeps off the face, frame by frame.
 
-use shared_model::image::{GrayView, Rect, sample};
+use shared_model::image::{GrayView, Rect};
+
+use super::look::skim;
 
 /// Side of a face in cells; what is finer does not count.
 const FACE: usize = 24;
@@ -55,7 +57,7 @@ impl Motion {
 
     /// Keeps how the face in a box looks.
     pub(super) fn remember(&mut self, frame: GrayView<'_>, face: &Rect) {
-        sample(frame, face, FACE, &mut self.face);
+        skim(frame, face, FACE, &mut self.face);
         let mean = self.face.iter().sum::<f32>() / self.face.len() as f32;
         self.face.iter_mut().for_each(|value| *value -= mean);
         self.known = true;
@@ -74,14 +76,10 @@ impl Motion {
             w: face.w + 2.0 * margin,
             h: face.h + 2.0 * margin,
         };
-        sample(frame, &around, WINDOW, &mut self.window);
-        let shifts = (0..SHIFTS * SHIFTS).map(|at| [at % SHIFTS, at / SHIFTS]);
-        let mut likeness = [0.0; SHIFTS * SHIFTS];
-        for (value, [x, y]) in likeness.iter_mut().zip(shifts.clone()) {
-            *value = self.likeness(x, y);
-        }
-        let best = shifts.zip(&likeness).max_by(|(_, a), (_, b)| a.total_cmp(b));
-        let ([x, y], best) = best?;
+        skim(frame, &around, WINDOW, &mut self.window);
+        let likeness = self.likenesses();
+        let (at, best) = likeness.iter().enumerate().max_by(|(_, a), (_, b)| a.total_cmp(b))?;
+        let [x, y] = [at % SHIFTS, at / SHIFTS];
         Some(Shift {
             by: [
                 cell * top(x, |x| likeness[y * SHIFTS + x]),
@@ -91,24 +89,41 @@ impl Motion {
         })
     }
 
-    /// Correlation of the face with the part of the window that begins here.
-    fn likeness(&self, x: usize, y: usize) -> f32 {
-        let (mut together, mut sum, mut squares, mut own) = (0.0, 0.0, 0.0, 0.0);
-        for (row, face) in self.face.chunks_exact(FACE).enumerate() {
-            let from = (y + row) * WINDOW + x;
-            for (value, face) in self.window[from..from + FACE].iter().zip(face) {
-                together += value * face;
-                sum += value;
-                squares += value * value;
-                own += face * face;
+    /// Correlation of the face with the part of the window that begins at each place, row by row. All places of a row are
+    /// summed up side by side, which a processor's vector unit does at once.
+    fn likenesses(&self) -> [f32; SHIFTS * SHIFTS] {
+        let mut likeness = [0.0; SHIFTS * SHIFTS];
+        let count = (FACE * FACE) as f32;
+        let own: f32 = self.face.iter().map(|value| value * value).sum();
+        if own / count < FLAT {
+            return likeness;
+        }
+        for (y, places) in likeness.chunks_exact_mut(SHIFTS).enumerate() {
+            let rows = self.window.chunks_exact(WINDOW).skip(y);
+            let mut together = [0.0; SHIFTS];
+            let (mut sums, mut squares) = ([0.0; WINDOW], [0.0; WINDOW]);
+            for (row, face) in rows.zip(self.face.chunks_exact(FACE)) {
+                for ((sum, square), value) in sums.iter_mut().zip(&mut squares).zip(row) {
+                    *sum += value;
+                    *square += value * value;
+                }
+                for (values, face) in row.array_windows::<SHIFTS>().zip(face) {
+                    for (sum, value) in together.iter_mut().zip(values) {
+                        *sum += value * face;
+                    }
+                }
+            }
+            for (x, (place, together)) in places.iter_mut().zip(together).enumerate() {
+                let [sum, square] = [&sums, &squares].map(|columns| columns[x..x + FACE].iter().sum::<f32>());
+                let variance = (square - sum * sum / count) / count;
+                *place = if variance < FLAT {
+                    0.0
+                } else {
+                    together / (variance * count * own).sqrt()
+                };
             }
         }
-        let count = (FACE * FACE) as f32;
-        let variance = (squares - sum * sum / count) / count;
-        if variance < FLAT || own / count < FLAT {
-            return 0.0;
-        }
-        together / (variance * count * own).sqrt()
+        likeness
     }
 }
 
