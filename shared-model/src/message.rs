@@ -56,7 +56,7 @@ pub enum Withheld {
     LowContrast,
     /// It is out of focus, or moves too fast.
     Blurred,
-    /// The detector has not seen it for a while: it may be gone.
+    /// The detector has not seen it for a while, nor does it look as it did then: it may be gone.
     Unconfirmed,
 }
 

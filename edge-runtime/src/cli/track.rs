@@ -31,9 +31,9 @@ one for each break, with the place to look at in the annotated film,
 and one for the film. There, `breaks` and `swaps` are measured against the detector, run over every frame on its own:
 a face that it goes on to find must stay followed and keep its number, unless the policy follows one face and chose
 another (`handovers`), or it was not judged and then taken for another person than was hidden there (`renewed`). `found_after_ms` is the longest that somebody was there and nobody followed. Costs are means in
-milliseconds of the processor's time, on all cores together: `frame_ms` and its part `networks_ms` over the frames in
-which somebody was followed, searches included, `cost` is their ratio; `search_ms` over those that nobody was followed
-into.";
+milliseconds of the processor's time, on all cores together: `frame_ms` and its part `networks_ms` over the frames into
+which somebody was followed from the one before, searches included, `cost` is their ratio; `search_ms` over those into
+which nobody was followed.";
 
 /// Measures how faces are followed in a film
 #[derive(Debug, clap::Args)]
@@ -48,9 +48,10 @@ pub(crate) struct Args {
     /// Which face is followed
     #[arg(long, value_name = "largest|centre|first|all", default_value = "all", value_parser = parse_policy)]
     policy: Policy,
-    /// Frames from one search of the whole frame to the next while somebody is followed
-    #[arg(long, value_name = "N", default_value_t = TrackConfig::default().search_every, value_parser = clap::value_parser!(u32).range(1..))]
-    search_every: u32,
+    /// Frames from one search of the whole frame to the next while somebody is followed [default: as the search's cost
+    /// allows, at least 30]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    search_every: Option<u32>,
     /// Writes the annotated film (y4m) and a contact sheet (PNG) into this directory
     #[arg(long, value_name = "DIR")]
     annotate: Option<PathBuf>,
@@ -159,7 +160,7 @@ impl Study {
 
     fn frame(&mut self, frame: &Frame) -> Result<(), Failure> {
         let picture = frame.picture.gray().map_err(|error| Failure::new(code::DATA, error))?;
-        let followed_before = !self.follower.seen().is_empty();
+        let before: Vec<u32> = self.follower.seen().iter().map(|seen| seen.id).collect();
         // Counted for this frame alone, then added up.
         let mut stats = Stats::default();
         let start = self.clock.now();
@@ -168,10 +169,10 @@ impl Study {
         let took = self.clock.now().saturating_sub(start);
         let seen = self.follower.seen();
         let [networks, crop] = [&stats.networks, &stats.crop].map(|all| all.mean() * all.count() as u32);
-        if followed_before && !seen.is_empty() {
+        if seen.iter().any(|seen| before.contains(&seen.id)) {
             self.costs.0.record(took);
             self.costs.1.record(networks);
-        } else if !followed_before {
+        } else {
             self.searches.record(took.saturating_sub(networks + crop));
         }
         let followed: Vec<Followed> = seen.iter().map(followed).collect();

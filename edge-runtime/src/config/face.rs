@@ -19,10 +19,11 @@ pub struct FaceConfig {
     pub min_face_px: f32,
     /// Which face counts.
     pub policy: PolicyName,
-    /// Frames from one search of the whole region to the next while somebody is followed.
+    /// Frames from one search of the whole region to the next while somebody is followed; without it, as many as keep
+    /// the searches cheap beside the networks, at least 30.
     #[serde(deserialize_with = "ranges::search_every")]
     #[schemars(range(min = 1, max = 1000))]
-    pub search_every: u32,
+    pub search_every: Option<u32>,
     /// Where faces count: `[x, y, width, height]` in shares of the frame.
     #[serde(deserialize_with = "ranges::region")]
     #[schemars(with = "[f32; 4]", inner(range(min = 0.0, max = 1.0)))]

@@ -58,12 +58,9 @@ pub(super) fn side<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D:
     )
 }
 
-pub(super) fn search_every<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
-    held(
-        deserializer,
-        |value| (1..=1000).contains(value),
-        "a number of frames from 1 to 1000",
-    )
+pub(super) fn search_every<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    let expected = "a number of frames from 1 to 1000";
+    held(deserializer, |value| (1..=1000).contains(value), expected).map(Some)
 }
 
 pub(super) fn region<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Region, D::Error> {

@@ -2,7 +2,7 @@
 
 mod ask;
 
-use ask::RETRY_MS;
+use ask::{RETRY_MS, Unsearched};
 use shared_model::image::{GrayView, Rect};
 use shared_model::message::Withheld;
 
@@ -16,7 +16,7 @@ use crate::clock::Clock;
 use crate::predict::{PredictError, Prediction, Predictor};
 use crate::stats::Stats;
 
-/// A face that the detector has not found for longer is not judged.
+/// A face that the detector has not found for longer, and that does not look as it did then, is not judged.
 pub(super) const UNCONFIRMED_MS: u64 = 600;
 
 /// Correlation with the frame before below which a face may be another one, or none.
@@ -60,8 +60,7 @@ pub struct Follower {
     scene: Scene,
     /// Whether this frame is of another scene than the one before.
     cut: bool,
-    /// Frames since the whole region was searched.
-    unsearched: u32,
+    unsearched: Unsearched,
 }
 
 /// What belongs to one frame.
@@ -86,7 +85,7 @@ impl Follower {
             memories: Memories::new(),
             scene: Scene::default(),
             cut: false,
-            unsearched: 0,
+            unsearched: Unsearched::default(),
         })
     }
 
@@ -141,7 +140,8 @@ impl Follower {
         if self.tracks.live().is_empty() {
             self.settle(&mut now)?;
             if self.tracks.live().is_empty() {
-                self.begin(Purpose::Anybody, &mut now)?;
+                let least_px = self.config.detector.min_face_px;
+                self.begin(Purpose::Anybody { least_px }, &mut now)?;
                 self.settle(&mut now)?;
             }
             self.follow(&mut now)?;
@@ -272,7 +272,7 @@ impl Follower {
                 let there = self.tracks.checked(id, &found.faces, now.time_ms);
                 there.then(|| self.number(id))
             }
-            Purpose::Anybody | Purpose::Check(_) | Purpose::Astray(_) | Purpose::Last(_) => {
+            Purpose::Anybody { .. } | Purpose::Check(_) | Purpose::Astray(_) | Purpose::Last(_) => {
                 self.tracks.found(&found.faces, &now.region, now.time_ms);
                 let ids: heapless::Vec<u32, MAX_FACES> = self.tracks.live().iter().map(|track| track.id).collect();
                 for id in ids {

@@ -1,12 +1,16 @@
 //! Follows faces from frame to frame, so that the detector, by far the dearest step, need not see each.
 //!
 //! The box of a face goes where the face looks most like a frame ago, and from there some of the way to the keypoints that
-//! the network finds in it ([`shape`]). The detector runs on a thread of its own: over the whole region when
-//! nobody is followed, and every some frames, to see who else is there; over the surroundings of a followed face several
-//! times a second, to see that it still is one. A track ends when nothing there looks as before, or the keypoints cannot be
-//! a face's, and the detector finds none either; or when that has found none for a second; or when it finds one again after
-//! long that looks like another one: no number passes knowingly from one person to another, and the same face may
-//! get a new one after it was away. What is too dark, too blurred or turned away is followed, but not judged.
+//! the network finds in it ([`shape`]). The detector runs on a thread of its own: over the whole region when nobody is
+//! followed, and every some frames, to see who else is there; several times a second over the surroundings of a followed
+//! face, to see that it still is one, unless it looks as when it was found. A track ends when nothing there looks as
+//! before, or the keypoints cannot be a face's, and the detector finds none either; or when that has found none for a
+//! second; or when it finds one again after long that looks like another one: no number passes knowingly from one person to
+//! another, and the same face may get a new one after it was away. What is too dark, too blurred or turned away is
+//! followed, but not judged.
+//!
+//! While somebody is followed, the detector is to cost no more than about a third of the networks: searches of the whole
+//! region wait until the networks have run often enough to pay for them.
 
 mod follower;
 mod look;
@@ -63,8 +67,9 @@ pub struct TrackConfig {
     pub detector: DetectorConfig,
     /// Which face counts.
     pub policy: Policy,
-    /// Frames from one search of the whole region to the next while somebody is followed, at least 1.
-    pub search_every: u32,
+    /// Frames from one search of the whole region to the next while somebody is followed, at least 1; `None` for as many
+    /// as keep these searches cheap beside the networks.
+    pub search_every: Option<u32>,
     /// Where faces count.
     pub region: Region,
 }
@@ -74,7 +79,7 @@ impl Default for TrackConfig {
         Self {
             detector: DetectorConfig::default(),
             policy: Policy::Largest,
-            search_every: 30,
+            search_every: None,
             region: Region::WHOLE,
         }
     }

@@ -46,10 +46,10 @@ pub enum SearchError {
 }
 
 /// What is searched for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Purpose {
-    /// Whoever is there.
-    Anybody,
+    /// Whoever is there and has a face of this side at least, in pixels of the frame.
+    Anybody { least_px: f32 },
     /// Whether the face with this number is still there.
     Check(u32),
     /// Whether the face with this number, which is not where it was, is near by.
@@ -255,7 +255,9 @@ mod tests {
         let frame = picture.gray().unwrap();
         let mut search = Search::new(DetectorConfig::default()).unwrap();
         let mut find = |area: &Rect, min: f32| {
-            search.begin(frame, area, from(min), Purpose::Anybody).unwrap();
+            search
+                .begin(frame, area, from(min), Purpose::Anybody { least_px: 40.0 })
+                .unwrap();
             assert!(search.is_busy() && search.searched().is_none());
             let faces = search.wait().unwrap().unwrap().faces;
             let (part, [x, y]) = search.searched().unwrap();
@@ -288,7 +290,7 @@ mod tests {
         let frame = GrayView::new(&data, 90, 60).unwrap();
         assert!(search.has_moved_on());
         search
-            .begin(frame, &frame.bounds(), from(40.0), Purpose::Anybody)
+            .begin(frame, &frame.bounds(), from(40.0), Purpose::Anybody { least_px: 40.0 })
             .unwrap();
         for _ in 0..3 {
             assert!(matches!(search.poll(), Ok(None)));
@@ -307,11 +309,11 @@ mod tests {
         let frame = GrayView::new(&data, 90, 60).unwrap();
         for _ in 0..3 {
             search
-                .begin(frame, &frame.bounds(), from(40.0), Purpose::Anybody)
+                .begin(frame, &frame.bounds(), from(40.0), Purpose::Anybody { least_px: 40.0 })
                 .unwrap();
             search.wait().unwrap();
             search
-                .begin(frame, &frame.bounds(), from(40.0), Purpose::Anybody)
+                .begin(frame, &frame.bounds(), from(40.0), Purpose::Anybody { least_px: 40.0 })
                 .unwrap();
             assert!(search.has_moved_on() && !search.has_moved_on());
             search.wait().unwrap();

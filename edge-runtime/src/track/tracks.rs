@@ -49,8 +49,10 @@ pub struct Track {
     pub id: u32,
     /// Where the detector would see it.
     pub bounds: Rect,
-    /// When the detector found it last.
+    /// When the detector found it last, or it looked as it did then.
     pub confirmed_ms: u64,
+    /// When the detector found it last.
+    pub(super) found_ms: u64,
     /// When the track began, or began again after it was lost.
     pub(super) began_ms: u64,
     /// When the detector was last asked.
@@ -115,6 +117,11 @@ impl Tracks {
     /// The face with this number.
     pub fn get(&self, id: u32) -> Option<&Track> {
         self.live.iter().find(|track| track.id == id)
+    }
+
+    /// Whether somebody was lost a moment ago.
+    pub(super) fn has_lost(&self) -> bool {
+        !self.lost.is_empty()
     }
 
     /// Whether the face with this number is followed, or can come back.
@@ -208,6 +215,13 @@ impl Tracks {
         let lost = self.lost.iter_mut().find(|lost| lost.id == id)?;
         lost.asked_ms = now_ms;
         Some((lost.bounds, lost.bounds.w))
+    }
+
+    /// Notes that a face looks as it did when the detector found it, which need not be asked.
+    pub(super) fn trust(&mut self, id: u32, now_ms: u64) {
+        if let Some(track) = self.get_mut(id) {
+            (track.confirmed_ms, track.asked_ms) = (now_ms, now_ms);
+        }
     }
 
     /// Sets a box back to where the detector found its face last.
@@ -345,6 +359,7 @@ impl Tracks {
             id,
             bounds,
             confirmed_ms: now_ms,
+            found_ms: now_ms,
             began_ms: now_ms,
             asked_ms: now_ms,
             detected: bounds,
@@ -380,8 +395,7 @@ impl Tracks {
 
 impl Track {
     fn confirm(&mut self, face: &Detection, now_ms: u64) {
-        self.confirmed_ms = now_ms;
-        self.asked_ms = now_ms;
+        (self.confirmed_ms, self.found_ms, self.asked_ms) = (now_ms, now_ms, now_ms);
         self.detected = face.bounds;
         if self.bounds.overlap(&face.bounds) < DRIFTED {
             self.bounds = face.bounds;

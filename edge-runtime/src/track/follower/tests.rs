@@ -185,6 +185,20 @@ fn faces_that_move_need_no_searches_of_their_own() {
 }
 
 #[test]
+fn a_face_that_stays_as_it_was_found_is_searched_every_two_seconds() {
+    let Some(portrait) = photo("fr_obama.jpg") else { return };
+    let frame = portrait.gray().unwrap();
+    let mut film = Film::new(following(Policy::First), Pace::Wait);
+    for (frames, searches) in [(50, 1), (10, 2), (39, 2), (10, 3)] {
+        for _ in 0..frames {
+            assert_eq!(film.show(frame).len(), 1);
+            assert_eq!(film.follower.seen()[0].withheld, None, "{} ms", film.time_ms);
+        }
+        assert_eq!(film.stats.find.count(), searches, "{} ms", film.time_ms);
+    }
+}
+
+#[test]
 fn where_keypoints_stay_strange_the_detector_is_asked_now_and_then() {
     let Some(portrait) = photo("fr_obama.jpg") else { return };
     let frame = portrait.gray().unwrap();
