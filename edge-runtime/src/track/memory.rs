@@ -71,7 +71,7 @@ impl Memory {
     /// Whether a face still looks as when the detector found it last; if so, what comes next is compared from now on.
     pub(super) fn trust(&mut self, frame: GrayView<'_>, face: &Rect, now_ms: u64) -> bool {
         let same = |shift: &Shift| shift.likeness >= AS_FOUND && shift.by[0].hypot(shift.by[1]) <= BESIDE * face.w;
-        let trusted = self.sure.find(frame, face).filter(same).is_some();
+        let trusted = self.sure.find(frame, face).as_ref().is_some_and(same);
         if trusted {
             (self.sure_ms, self.kept) = (Some(now_ms), 1.0);
         }

@@ -94,6 +94,7 @@ impl<'a> GrayView<'a> {
     }
 
     /// Every so many rows of the picture, from its first on.
+    #[must_use]
     pub fn every(&self, rows: usize) -> Self {
         let rows = rows.clamp(1, self.height);
         Self {
