@@ -24,9 +24,9 @@ const ALIKE: f32 = 0.7;
 const KEPT: f32 = 0.1;
 
 /// Correlation with how a face looked when the detector found it last, and the farthest that it lies from there in its box,
-/// in sides, with which it still is one. On the project's films that holds for two of five faces that the detector goes on
-/// to find, and for none of those that it does not.
-const AS_FOUND: f32 = 0.75;
+/// in sides, with which it still is one. On the project's films that holds for nearly half of the faces that the detector
+/// goes on to find, and for none of those that it does not.
+const AS_FOUND: f32 = 0.7;
 const BESIDE: f32 = 0.12;
 
 /// How a face looks.
