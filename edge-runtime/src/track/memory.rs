@@ -2,25 +2,24 @@
 //! same one.
 //!
 //! Nobody is recognised. A face that the detector has not found for a while may be hidden, and who then comes forth near by
-//! may be another person: whether the picture went on as it was, and is like before, tells that often and not always. On
-//! the project's films, played forwards, backwards and at half their rates, 4 of 5 who took a hidden one's place were told
-//! from it, and none of 12 faces that had looked down, turned away or been hidden was taken for another.
+//! may be another person: whether the picture went on as it was, and is like before, tells that often and not always.
 
 use shared_model::image::{GrayView, Rect};
 
 use super::follower::UNCONFIRMED_MS;
 use super::look::Look;
 use super::motion::{Motion, Shift};
+use super::place::shifted;
 use super::tracks::{MAX_FACES, Track, Tracks};
 
-/// Correlation with how a face looked when the detector found it last, below which one that was lost in between is another
-/// one. After 0.6 to 2 s it is lower for a third to half of the faces on those films that go on to be seen, since they turn
-/// and the light changes, and for two thirds to nine tenths of other people's: a new number for the same face is the lesser
+/// Correlation with how a face looked when it was sure last, below which one that was lost in between is another one. After
+/// 0.6 to 2 s it is lower for a third to half of the faces on the project's films that go on to be seen, since they turn and
+/// the light changes, and for two thirds to nine tenths of other people's: a new number for the same face is the lesser
 /// evil.
 const ALIKE: f32 = 0.7;
 
-/// The same for a face that was followed in between, times what its picture kept from frame to frame: 0.05 to 0.08 where
-/// another one had come, 0.13 to 0.9 elsewhere.
+/// The same, for lost ones and others, times what the picture kept from frame to frame for as long as it was followed: 0.04
+/// to 0.1 where another one had come, 0.12 to 0.9 elsewhere.
 const KEPT: f32 = 0.1;
 
 /// Correlation with how a face looked when the detector found it last, and the farthest that it lies from there in its box,
@@ -36,7 +35,7 @@ pub(super) struct Memory {
     id: u32,
     pub(super) look: Look,
     pub(super) motion: Motion,
-    /// As it was when the detector found it last.
+    /// As it was when it was sure last: when the detector found it, or it looked as it had then.
     sure: Motion,
     /// When that was; `None` for a face that is new.
     sure_ms: Option<u64>,
@@ -68,14 +67,17 @@ impl Memory {
         self.kept *= likeness.max(0.0);
     }
 
-    /// Whether a face still looks as when the detector found it last; if so, what comes next is compared from now on.
+    /// Whether a face still looks as when the detector found it last; if so, what comes next is compared with how it looks
+    /// now.
     pub(super) fn trust(&mut self, frame: GrayView<'_>, face: &Rect, now_ms: u64) -> bool {
-        let same = |shift: &Shift| shift.likeness >= AS_FOUND && shift.by[0].hypot(shift.by[1]) <= BESIDE * face.w;
-        let trusted = self.sure.find(frame, face).as_ref().is_some_and(same);
-        if trusted {
-            (self.sure_ms, self.kept) = (Some(now_ms), 1.0);
-        }
-        trusted
+        let near = |shift: &Shift| shift.by[0].hypot(shift.by[1]) <= BESIDE * face.w;
+        let shift = self.sure.find(frame, face);
+        let Some(shift) = shift.filter(|shift| shift.likeness >= AS_FOUND && near(shift)) else {
+            return false;
+        };
+        self.sure.remember(frame, &shifted(face, shift.by));
+        (self.sure_ms, self.kept) = (Some(now_ms), 1.0);
+        true
     }
 
     /// Takes in a face where the detector has just found it; gives whether it can be the same as before. That is in doubt
@@ -97,11 +99,7 @@ impl Memory {
             return true;
         };
         let was_lost = track.began_ms == track.confirmed_ms;
-        if was_lost {
-            shift.likeness >= ALIKE
-        } else {
-            shift.likeness * self.kept >= KEPT
-        }
+        (!was_lost || shift.likeness >= ALIKE) && shift.likeness * self.kept >= KEPT
     }
 }
 
@@ -175,7 +173,8 @@ mod tests {
         for (picture, was_lost, gap_ms, kept, expected) in [
             (&same, false, 960, 0.9, true),
             (&same, false, 960, 0.08, false),
-            (&same, true, 960, 0.08, true),
+            (&same, true, 960, 0.08, false),
+            (&same, true, 960, 0.12, true),
             (&other, false, 960, 0.12, false),
             (&other, true, 960, 0.9, false),
             (&other, false, 601, 0.12, false),
