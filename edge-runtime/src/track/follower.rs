@@ -266,13 +266,16 @@ impl Follower {
 
     /// Gives the number of the face that was looked for, if it is confirmed.
     fn learn(&mut self, found: &Found, now: &mut Now<'_>) -> Option<u32> {
+        if found.purpose == Purpose::SignOfLife {
+            return None;
+        }
         now.stats.find.record(found.took);
         match found.purpose {
             Purpose::Check(id) | Purpose::Astray(id) | Purpose::Last(id) if self.tracks.get(id).is_some() => {
                 let there = self.tracks.checked(id, &found.faces, now.time_ms);
                 there.then(|| self.number(id))
             }
-            Purpose::Anybody { .. } | Purpose::Check(_) | Purpose::Astray(_) | Purpose::Last(_) => {
+            _ => {
                 self.tracks.found(&found.faces, &now.region, now.time_ms);
                 let ids: heapless::Vec<u32, MAX_FACES> = self.tracks.live().iter().map(|track| track.id).collect();
                 for id in ids {

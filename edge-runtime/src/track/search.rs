@@ -50,6 +50,8 @@ pub enum SearchError {
 pub(super) enum Purpose {
     /// Whoever is there and has a face of this side at least, in pixels of the frame.
     Anybody { least_px: f32 },
+    /// Nobody: the detector is not needed, and is to show that it would answer.
+    SignOfLife,
     /// Whether the face with this number is still there.
     Check(u32),
     /// Whether the face with this number, which is not where it was, is near by.
@@ -75,7 +77,7 @@ pub(super) struct Search {
     /// When it began.
     began: Instant,
     /// Searches that have ended, and how many of them were told of by [`Search::has_moved_on`].
-    ended: u64,
+    pub(super) ended: u64,
     told: u64,
     /// The part that was searched last, and where it begins.
     spare: Picture,

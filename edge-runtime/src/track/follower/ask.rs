@@ -74,19 +74,18 @@ impl Follower {
         if self.search.is_busy() {
             return Ok(());
         }
-        while let Some(purpose) = self.due(&now.region, now.time_ms) {
-            if let Purpose::Check(id) = purpose
-                && self.is_as_found(id, now)
-            {
-                continue;
-            }
-            self.begin(purpose, now)?;
-            return match self.pace {
-                Pace::Wait => self.settle(now).map(drop),
-                Pace::Background => Ok(()),
-            };
+        let mut next = self.due(&now.region, now.time_ms);
+        while let Some(Purpose::Check(id)) = next
+            && self.is_as_found(id, now)
+        {
+            next = self.due(&now.region, now.time_ms).or(Some(Purpose::SignOfLife));
         }
-        Ok(())
+        let Some(purpose) = next else { return Ok(()) };
+        self.begin(purpose, now)?;
+        match self.pace {
+            Pace::Wait => self.settle(now).map(drop),
+            Pace::Background => Ok(()),
+        }
     }
 
     /// Whether a face looks as when the detector found it last, so that it need not be asked, for a while.
@@ -173,6 +172,14 @@ impl Follower {
                 let all = self.rival_px().is_none_or(|all_px| least_px <= all_px);
                 self.unsearched.end(all);
                 (now.region, aim([least_px, f32::INFINITY], self.effort()))
+            }
+            Purpose::SignOfLife => {
+                let pixel = Rect {
+                    w: 1.0,
+                    h: 1.0,
+                    ..now.region
+                };
+                (pixel, aim([self.config.detector.min_face_px, 0.0], Effort::Quick))
             }
             Purpose::Check(id) | Purpose::Astray(id) | Purpose::Last(id) => {
                 // Who is lost begins anew, so that nothing must be taken for a face.

@@ -199,6 +199,17 @@ fn a_face_that_stays_as_it_was_found_is_searched_every_two_seconds() {
 }
 
 #[test]
+fn a_detector_that_is_not_needed_is_seen_to_answer() {
+    let Some(portrait) = photo("fr_obama.jpg") else { return };
+    let mut film = Film::new(following(Policy::First), Pace::Wait);
+    for _ in 0..=45 {
+        film.show(portrait.gray().unwrap());
+    }
+    // Once it is needed; at 400, 800, 1200 and 1600 ms it is not.
+    assert_eq!((film.stats.find.count(), film.follower.search.ended), (1, 5));
+}
+
+#[test]
 fn where_keypoints_stay_strange_the_detector_is_asked_now_and_then() {
     let Some(portrait) = photo("fr_obama.jpg") else { return };
     let frame = portrait.gray().unwrap();
