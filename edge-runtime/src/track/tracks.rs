@@ -1,31 +1,17 @@
 //! Who is followed: numbers, boxes, and which face counts. Pure: detections, keypoints and time come in.
 
+mod track;
+
 use shared_model::image::Rect;
 use shared_model::keypoints::Keypoints;
+pub use track::Track;
 
-use super::place::{SAME, around, best, centre, distance, inside, near, next_to, shifted};
+use super::place::{SAME, best, distance, inside, near, next_to};
 use super::policy::Policy;
-use super::shape;
 use crate::face::Detection;
 
 /// Most faces that are followed at once.
 pub const MAX_FACES: usize = 8;
-
-/// Below this share a box that followed the keypoints is set back to the detector's.
-const DRIFTED: f32 = 0.55;
-
-/// How far towards its keypoints a box goes in a frame, in shares of the way, and its size towards theirs. Of a head that
-/// is turned away or looks down they lie beside its middle: all of the way would creep off the face.
-const PULL: f32 = 0.25;
-
-/// Time in milliseconds after which it goes all of the way: the farther apart frames are, the less is left of their likeness.
-const PULL_MS: f32 = 270.0;
-
-/// The sizes that keypoints can give a box, in sides of the detector's last one: their spread shrinks when a head turns.
-const SIZES: [f32; 2] = [0.8, 1.25];
-
-/// The farthest that a face is expected to go in a frame, in sides.
-const FARTHEST: f32 = 0.6;
 
 /// Two tracks that share more of the union follow the same face.
 const DOUBLE: f32 = 0.5;
@@ -41,31 +27,6 @@ const LARGER: f32 = 1.25;
 
 /// How much nearer to the middle, in widths of the region.
 const NEARER: f32 = 0.1;
-
-/// A face that is followed.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Track {
-    /// The same from frame to frame; never given again to another.
-    pub id: u32,
-    /// Where the detector would see it.
-    pub bounds: Rect,
-    /// When the detector found it last, or it looked as it did then.
-    pub confirmed_ms: u64,
-    /// When the detector found it last.
-    pub(super) found_ms: u64,
-    /// When the track began, or began again after it was lost.
-    pub(super) began_ms: u64,
-    /// When the detector was last asked.
-    pub(super) asked_ms: u64,
-    /// Where the detector found it last.
-    pub(super) detected: Rect,
-    /// How far it went to the frame before, in pixels.
-    step: [f32; 2],
-    /// When it was moved to its keypoints last.
-    moved_ms: u64,
-    /// Whether the detector has set the box to another place, which looks like something else.
-    jumped: bool,
-}
 
 /// A face that was lost a while ago.
 #[derive(Debug, Clone, Copy)]
@@ -129,40 +90,19 @@ impl Tracks {
         self.get(id).is_some() || self.lost.iter().any(|lost| lost.id == id)
     }
 
-    /// Moves the box of a face to where it is in the next frame if it goes on as it did; gives the box, and whether it can
-    /// be compared with the frame before.
+    /// [`Track::expect`] of the face with this number.
     pub(super) fn expect(&mut self, id: u32) -> Option<(Rect, bool)> {
-        let track = self.get_mut(id)?;
-        let [x, y] = track.step;
-        let share = (FARTHEST * track.bounds.w / x.hypot(y)).min(1.0);
-        track.step = [share * x, share * y];
-        track.bounds = shifted(&track.bounds, track.step);
-        Some((track.bounds, !std::mem::take(&mut track.jumped)))
+        self.get_mut(id).map(Track::expect)
     }
 
-    /// Moves the box of a face from where it was expected to where it looks as before, by so many pixels; or back, if it
-    /// looks so nowhere. Gives the box.
+    /// [`Track::shift`] of the face with this number.
     pub(super) fn shift(&mut self, id: u32, by: Option<[f32; 2]>) -> Option<Rect> {
-        let track = self.get_mut(id)?;
-        let by = by.unwrap_or(track.step.map(|length| -length));
-        track.step = [0, 1].map(|axis| track.step[axis] + by[axis]);
-        track.bounds = shifted(&track.bounds, by);
-        Some(track.bounds)
+        self.get_mut(id).map(|track| track.shift(by))
     }
 
-    /// Moves the box of a face some of the way to its keypoints; gives the box.
+    /// [`Track::moved`] of the face with this number.
     pub fn moved(&mut self, id: u32, keypoints: &Keypoints, now_ms: u64) -> Option<Rect> {
-        let track = self.get_mut(id)?;
-        let since_ms = now_ms.saturating_sub(track.moved_ms);
-        let pull = (since_ms as f32 / PULL_MS).clamp(PULL, 1.0);
-        track.moved_ms = now_ms;
-        let new = shape::bounds(keypoints);
-        let [least, most] = SIZES.map(|share| share * track.detected.w);
-        let side = track.bounds.w + pull * (new.w.clamp(least, most) - track.bounds.w);
-        let (from, to) = (centre(&track.bounds), centre(&new));
-        let there = shifted(&track.bounds, [0, 1].map(|axis| pull * (to[axis] - from[axis])));
-        track.bounds = around(&there, side);
-        Some(track.bounds)
+        self.get_mut(id).map(|track| track.moved(keypoints, now_ms))
     }
 
     /// Ends a track; its number is kept a while for the same face.
@@ -355,18 +295,7 @@ impl Tracks {
 
     fn follow(&mut self, id: u32, bounds: Rect, now_ms: u64) {
         // The limit of every policy fits.
-        let _ = self.live.push(Track {
-            id,
-            bounds,
-            confirmed_ms: now_ms,
-            found_ms: now_ms,
-            began_ms: now_ms,
-            asked_ms: now_ms,
-            detected: bounds,
-            step: [0.0; 2],
-            moved_ms: now_ms,
-            jumped: false,
-        });
+        let _ = self.live.push(Track::new(id, bounds, now_ms));
     }
 
     fn choose(&mut self, region: &Rect) {
@@ -390,17 +319,6 @@ impl Tracks {
     fn take(&mut self, id: u32) -> Option<Track> {
         let at = self.live.iter().position(|track| track.id == id)?;
         Some(self.live.remove(at))
-    }
-}
-
-impl Track {
-    fn confirm(&mut self, face: &Detection, now_ms: u64) {
-        (self.confirmed_ms, self.found_ms, self.asked_ms) = (now_ms, now_ms, now_ms);
-        self.detected = face.bounds;
-        if self.bounds.overlap(&face.bounds) < DRIFTED {
-            self.bounds = face.bounds;
-            self.jumped = true;
-        }
     }
 }
 
