@@ -4,7 +4,7 @@ mod track;
 
 use shared_model::image::Rect;
 use shared_model::keypoints::Keypoints;
-pub use track::Track;
+pub(super) use track::Track;
 
 use super::place::{SAME, best, distance, inside, near, next_to};
 use super::policy::Policy;
@@ -100,7 +100,7 @@ impl Tracks {
         self.get_mut(id).map(|track| track.shift(by))
     }
 
-    /// [`Track::moved`] of the face with this number.
+    /// Moves the box of a face some of the way to its keypoints; gives the box.
     pub fn moved(&mut self, id: u32, keypoints: &Keypoints, now_ms: u64) -> Option<Rect> {
         self.get_mut(id).map(|track| track.moved(keypoints, now_ms))
     }

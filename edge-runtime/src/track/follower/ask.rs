@@ -156,7 +156,7 @@ impl Follower {
     }
 
     /// How hard the whole region is searched: as hard as can be only where nobody waits for the answer. A search in wide steps
-    /// takes a third of the time, which is how long somebody who was lost a moment ago goes unseen.
+    /// takes a third to half of the time, which is how long somebody who was lost a moment ago goes unseen.
     fn effort(&self) -> Effort {
         if self.tracks.live().is_empty() && !self.tracks.has_lost() {
             Effort::Thorough
@@ -239,13 +239,31 @@ mod tests {
     use crate::face::Detection;
     use crate::track::{Policy, TrackConfig};
 
-    const VGA: [f32; 2] = [640.0, 480.0];
-    const FULL_HD: [f32; 2] = [1920.0, 1080.0];
+    const VGA: Rect = Rect {
+        x: 0.0,
+        y: 0.0,
+        w: 640.0,
+        h: 480.0,
+    };
+    const FULL_HD: Rect = Rect {
+        w: 1920.0,
+        h: 1080.0,
+        ..VGA
+    };
+    const FACE: Detection = Detection {
+        bounds: Rect {
+            x: 100.0,
+            y: 100.0,
+            w: 100.0,
+            h: 100.0,
+        },
+        score: 9.0,
+    };
 
     /// When the whole region is searched in 4000 frames in which so many faces are followed, and from which side on.
     fn searches(
         policy: Policy,
-        [w, h]: [f32; 2],
+        region: Rect,
         min_face_px: f32,
         faces: u32,
         search_every: Option<u32>,
@@ -259,15 +277,8 @@ mod tests {
             },
             ..TrackConfig::default()
         };
-        let region = Rect { x: 0.0, y: 0.0, w, h };
         let mut follower = Follower::new(config, Pace::Wait).unwrap();
-        let bounds = Rect {
-            x: 100.0,
-            y: 100.0,
-            w: 100.0,
-            h: 100.0,
-        };
-        follower.tracks.found(&[Detection { bounds, score: 9.0 }], &region, 0);
+        follower.tracks.found(&[FACE], &region, 0);
         let mut searches = vec![];
         for frame in 1..=4000 {
             follower.unsearched.add(faces);
@@ -282,7 +293,7 @@ mod tests {
 
     #[test]
     fn others_are_searched_as_often_as_told_or_as_is_cheap() {
-        for (policy, size, min_px, faces, told, first) in [
+        for (policy, region, min_px, faces, told, first) in [
             (Policy::All, VGA, 80.0, 1, None, Some((39, 80.0))),
             (Policy::All, VGA, 40.0, 2, None, Some((77, 40.0))),
             (Policy::Largest, FULL_HD, 80.0, 4, None, Some((65, 80.0))),
@@ -292,47 +303,40 @@ mod tests {
             (Policy::First, VGA, 80.0, 1, None, None),
             (Policy::First, VGA, 80.0, 1, Some(7), None),
         ] {
-            let searches = searches(policy, size, min_px, faces, told);
+            let searches = searches(policy, region, min_px, faces, told);
             assert_eq!(
                 searches.first().map(|(frame, least_px)| (*frame, least_px.round())),
                 first,
-                "{policy:?} {size:?} {min_px} {told:?}"
+                "{policy:?} {region:?} {min_px} {told:?}"
             );
         }
     }
 
     #[test]
+    fn small_faces_wait_twice_as_long_where_large_ones_are_searched_as_well() {
+        let searches = searches(Policy::All, FULL_HD, 80.0, 1, None);
+        let small = searches.iter().find(|(_, least_px)| *least_px == 80.0);
+        assert_eq!(small, Some(&(519, 80.0)));
+    }
+
+    #[test]
     fn the_whole_region_is_searched_thoroughly_where_nobody_waits() {
         let mut follower = Follower::new(TrackConfig::default(), Pace::Wait).unwrap();
-        let region = Rect {
-            x: 0.0,
-            y: 0.0,
-            w: 640.0,
-            h: 480.0,
-        };
-        let bounds = Rect {
-            x: 100.0,
-            y: 100.0,
-            w: 100.0,
-            h: 100.0,
-        };
         assert_eq!(follower.effort(), Effort::Thorough);
-        follower.tracks.found(&[Detection { bounds, score: 9.0 }], &region, 0);
+        follower.tracks.found(&[FACE], &VGA, 0);
         assert_eq!(follower.effort(), Effort::Quick, "followed");
         follower.tracks.lose(1, 1000);
-        follower.tracks.tidy(&region, 1900);
+        follower.tracks.tidy(&VGA, 1900);
         assert_eq!(follower.effort(), Effort::Quick, "lost a moment ago");
-        follower.tracks.tidy(&region, 2100);
+        follower.tracks.tidy(&VGA, 2100);
         assert_eq!(follower.effort(), Effort::Thorough, "long gone");
     }
 
     #[test]
     fn what_is_searched_is_paid_for_and_nobody_is_forgotten() {
-        for size in [VGA, FULL_HD] {
-            let [w, h] = size;
+        for region in [VGA, FULL_HD] {
             for (min_px, faces) in [(20.0, 1), (40.0, 1), (40.0, 5), (80.0, 1), (80.0, 8)] {
-                let searches = searches(Policy::All, size, min_px, faces, None);
-                let region = Rect { x: 0.0, y: 0.0, w, h };
+                let searches = searches(Policy::All, region, min_px, faces, None);
                 let (mut before, mut pixels) = (0, 0.0);
                 for (frame, least_px) in &searches {
                     pixels += face::searched_pixels(&region, *least_px);
@@ -342,7 +346,7 @@ mod tests {
                     before = *frame;
                 }
                 let all = searches.iter().filter(|(_, least_px)| *least_px == min_px).count();
-                assert!(all > 0, "{size:?} {min_px} {faces}: {searches:?}");
+                assert!(all > 0, "{region:?} {min_px} {faces}: {searches:?}");
             }
         }
     }
