@@ -25,11 +25,11 @@ use serde::Deserialize;
 use crate::bundle;
 use crate::decide::DecideConfig;
 use crate::predict::{PrecisionChoice, Threads};
+use crate::sink::settings::MqttConfig;
 
 pub use face::{FaceConfig, FaceMode, PolicyName};
 pub use gpio::{GpioBackend, GpioConfig, LampConfig, LineConfig};
 pub use metrics::MetricsConfig;
-pub use mqtt::{Discovery, Identity, MqttConfig, OutboxConfig, TlsConfig, is_device_id};
 pub use place::Place;
 pub use schema::json_schema;
 pub use source::{Origin, Pace, SourceConfig};
@@ -138,6 +138,7 @@ pub struct SinkConfig {
     #[schemars(with = "Option<gpio::RawGpio>")]
     pub gpio: Option<GpioConfig>,
     /// A broker, if there is one.
+    #[serde(deserialize_with = "mqtt::mqtt")]
     #[schemars(with = "Option<mqtt::RawMqtt>")]
     pub mqtt: Option<MqttConfig>,
 }

@@ -17,6 +17,7 @@ pub mod service;
 pub mod sink;
 pub mod source;
 pub mod stats;
+pub mod switches;
 #[cfg(test)]
 mod testing;
 pub mod track;

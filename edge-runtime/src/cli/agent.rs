@@ -10,7 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use edge_runtime::config::{Config, UpdateConfig};
-use edge_runtime::sink::updates::{Offer, Updates};
+use edge_runtime::sink::updates::Updates;
+use edge_runtime::update::Offer;
 
 /// The first look: the network may need some time after a start.
 const FIRST: Duration = Duration::from_mins(1);

@@ -4,13 +4,14 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use edge_runtime::config::{Config, GpioConfig, MqttConfig, Stdout};
+use edge_runtime::config::{Config, GpioConfig, Stdout};
 use edge_runtime::pipeline::Progress;
 use edge_runtime::service::{Vital, Vitals};
 use edge_runtime::sink::gpio::{Line, Panel, outputs};
-use edge_runtime::sink::switches::{Switch, Switches};
+use edge_runtime::sink::settings::MqttConfig;
 use edge_runtime::sink::updates::Updates;
 use edge_runtime::sink::{Faces, GpioSink, JsonLines, SignalSink, SinkError};
+use edge_runtime::switches::{Switch, Switches};
 use shared_model::Text;
 use shared_model::emotion::{ClassSet, Label};
 use shared_model::message::State;

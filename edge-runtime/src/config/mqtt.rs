@@ -7,54 +7,20 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
 use super::ranges::held;
-use crate::sink::outbox::Limits;
-
-/// Longest identifier of a device.
-const MAX_ID: usize = 64;
+use crate::sink::settings::{Discovery, Identity, MAX_ID, MqttConfig, OutboxConfig, TlsConfig, is_device_id};
 
 /// Where events wait by default.
 const OUTBOX: &str = "/var/lib/edge-runtime/outbox";
 
-/// Whether a text can identify a device: 1 to 64 of `[a-zA-Z0-9_-]`, as Home Assistant wants it.
-pub fn is_device_id(text: &str) -> bool {
-    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-    (1..=MAX_ID).contains(&text.len()) && text.chars().all(plain)
+/// `[sink.mqtt]`, read into the sink's own settings.
+pub(super) fn mqtt<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<MqttConfig>, D::Error> {
+    let section = Option::<Mqtt>::deserialize(deserializer)?;
+    Ok(section.map(|Mqtt(config)| config))
 }
 
-/// `[sink.mqtt]`
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Deserialize)]
 #[serde(from = "RawMqtt")]
-pub struct MqttConfig {
-    /// Name or address of the broker.
-    pub host: String,
-    /// Its port.
-    pub port: u16,
-    /// Identifies the device, in topics and at the broker.
-    pub device: String,
-    /// What people call the device.
-    pub name: String,
-    /// User name and password, one a line.
-    pub credentials_file: Option<PathBuf>,
-    /// Encryption; none without.
-    pub tls: Option<TlsConfig>,
-    /// Whether Home Assistant learns of the device.
-    pub discovery: Discovery,
-    /// First level of Home Assistant's own topics.
-    pub discovery_prefix: String,
-    /// Time between two messages of counts.
-    pub stats_every: Duration,
-    /// What waits for the broker.
-    pub outbox: OutboxConfig,
-}
-
-/// What Home Assistant is told of the device.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Discovery {
-    /// What it is, so that it shows up by itself.
-    Announce,
-    /// That it is gone, should it have been announced before.
-    Remove,
-}
+struct Mqtt(MqttConfig);
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -78,7 +44,7 @@ pub(super) struct RawMqtt {
     /// File with the user name on the first line and the password on the second.
     credentials_file: Option<PathBuf>,
     #[schemars(with = "Option<RawTls>")]
-    tls: Option<TlsConfig>,
+    tls: Option<Tls>,
     /// Whether Home Assistant learns of the device; `false` removes it there.
     #[serde(default = "yes")]
     discovery: bool,
@@ -91,28 +57,13 @@ pub(super) struct RawMqtt {
     #[schemars(range(min = 1, max = 86_400))]
     stats_s: u64,
     #[serde(default)]
-    #[schemars(with = "RawOutbox")]
-    outbox: OutboxConfig,
+    outbox: RawOutbox,
 }
 
 /// `[sink.mqtt.tls]`
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Deserialize)]
 #[serde(try_from = "RawTls")]
-pub struct TlsConfig {
-    /// Certificates that are trusted, in PEM; those of the system without.
-    pub ca_file: Option<PathBuf>,
-    /// What proves to the broker who this is.
-    pub identity: Option<Identity>,
-}
-
-/// A client's certificate and its key, in PEM.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Identity {
-    /// The certificate, and those between it and one that the broker trusts.
-    pub cert_file: PathBuf,
-    /// Its private key.
-    pub key_file: PathBuf,
-}
+struct Tls(TlsConfig);
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -129,19 +80,6 @@ struct RawTls {
 }
 
 /// `[sink.mqtt.outbox]`
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(from = "RawOutbox")]
-pub struct OutboxConfig {
-    /// Directory of the segments.
-    pub dir: PathBuf,
-    /// Most events that wait.
-    pub max_events: usize,
-    /// Most bytes that wait.
-    pub max_bytes: usize,
-    /// Longest time before an event outlasts a power cut.
-    pub sync_every: Duration,
-}
-
 #[derive(Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 struct RawOutbox {
@@ -172,22 +110,6 @@ impl Default for RawOutbox {
     }
 }
 
-impl Default for OutboxConfig {
-    fn default() -> Self {
-        RawOutbox::default().into()
-    }
-}
-
-impl OutboxConfig {
-    /// How much waits at most.
-    pub fn limits(&self) -> Limits {
-        Limits {
-            events: self.max_events,
-            bytes: self.max_bytes,
-        }
-    }
-}
-
 impl MqttConfig {
     /// Lets relative paths start from `dir`.
     pub(super) fn beside(&mut self, dir: &Path) {
@@ -208,16 +130,16 @@ impl MqttConfig {
     }
 }
 
-impl From<RawMqtt> for MqttConfig {
+impl From<RawMqtt> for Mqtt {
     fn from(raw: RawMqtt) -> Self {
         let port = if raw.tls.is_some() { 8883 } else { 1883 };
-        Self {
+        Self(MqttConfig {
             host: raw.host,
             port: raw.port.unwrap_or(port),
             name: raw.name.unwrap_or_else(|| raw.device.clone()),
             device: raw.device,
             credentials_file: raw.credentials_file,
-            tls: raw.tls,
+            tls: raw.tls.map(|Tls(config)| config),
             discovery: if raw.discovery {
                 Discovery::Announce
             } else {
@@ -225,12 +147,12 @@ impl From<RawMqtt> for MqttConfig {
             },
             discovery_prefix: raw.discovery_prefix,
             stats_every: Duration::from_secs(raw.stats_s),
-            outbox: raw.outbox,
-        }
+            outbox: raw.outbox.into(),
+        })
     }
 }
 
-impl TryFrom<RawTls> for TlsConfig {
+impl TryFrom<RawTls> for Tls {
     type Error = &'static str;
 
     fn try_from(raw: RawTls) -> Result<Self, Self::Error> {
@@ -239,10 +161,10 @@ impl TryFrom<RawTls> for TlsConfig {
             (None, None) => None,
             _ => return Err("`cert_file` and `key_file` need each other"),
         };
-        Ok(Self {
+        Ok(Self(TlsConfig {
             ca_file: raw.ca,
             identity,
-        })
+        }))
     }
 }
 

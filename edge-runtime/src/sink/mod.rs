@@ -7,7 +7,7 @@ mod lines;
 #[cfg(feature = "mqtt")]
 pub mod mqtt;
 pub mod outbox;
-pub mod switches;
+pub mod settings;
 pub mod updates;
 
 use std::io;

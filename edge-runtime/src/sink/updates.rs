@@ -6,19 +6,10 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use crate::update::Offer;
+
 /// The only message that is followed.
 pub const INSTALL: &str = "INSTALL";
-
-/// Versions of bundles.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Offer {
-    /// The one that has shown that it works.
-    pub installed: u32,
-    /// The newest that the device found or tries; the installed one where there is no newer.
-    pub latest: u32,
-    /// Whether the newest is being brought in, or on trial.
-    pub in_progress: bool,
-}
 
 /// Where the device tells what it has, and hears what is wished for.
 #[derive(Debug, Default)]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Frame, FrameSource, Next, SourceError};
-use crate::sink::switches::{Switch, Switches};
+use crate::switches::{Switch, Switches};
 
 /// Gives the frames of another source unless [`Switch::Pause`] is on. The source is read all the time, so
 /// that no old frame waits in it when the pause ends.

@@ -6,18 +6,16 @@ use ask::{RETRY_MS, Unsearched};
 use shared_model::image::{GrayView, Rect};
 use shared_model::message::Withheld;
 
-use super::memory::Memories;
+use super::memory::{Memories, UNCONFIRMED_MS};
 use super::place::shifted;
+use super::policy::MAX_FACES;
 use super::scene::Scene;
 use super::search::{Found, Pace, Purpose, Search, SearchError};
-use super::tracks::{MAX_FACES, Track, Tracks};
+use super::tracks::{Track, Tracks};
 use super::{TrackConfig, shape};
 use crate::clock::Clock;
 use crate::predict::{PredictError, Prediction, Predictor};
 use crate::stats::Stats;
-
-/// A face that the detector has not found for longer, and that does not look as it did then, is not judged.
-pub(super) const UNCONFIRMED_MS: u64 = 600;
 
 /// Correlation with the frame before below which a face may be another one, or none.
 const ALIKE: f32 = 0.5;

@@ -6,11 +6,14 @@
 
 use shared_model::image::{GrayView, Rect};
 
-use super::follower::UNCONFIRMED_MS;
 use super::look::Look;
 use super::motion::{Motion, Shift};
 use super::place::shifted;
-use super::tracks::{MAX_FACES, Track, Tracks};
+use super::policy::MAX_FACES;
+use super::tracks::{Track, Tracks};
+
+/// A face that the detector has not found for longer, and that does not look as it did then, is not judged.
+pub(super) const UNCONFIRMED_MS: u64 = 600;
 
 /// Correlation with how a face looked when it was sure last, below which one that was lost in between is another one. After
 /// 0.6 to 2 s it is lower for a third to half of the faces on the project's films that go on to be seen, since they turn and

@@ -25,9 +25,9 @@ pub mod shape;
 mod tracks;
 
 pub use follower::{FollowError, Follower, Seen};
-pub use policy::Policy;
+pub use policy::{MAX_FACES, Policy};
 pub use search::{Pace, SearchError};
-pub use tracks::{MAX_FACES, Tracks};
+pub use tracks::Tracks;
 
 use crate::face::DetectorConfig;
 

@@ -7,11 +7,8 @@ use shared_model::keypoints::Keypoints;
 pub(super) use track::Track;
 
 use super::place::{SAME, best, distance, inside, near, next_to};
-use super::policy::Policy;
+use super::policy::{MAX_FACES, Policy};
 use crate::face::Detection;
-
-/// Most faces that are followed at once.
-pub const MAX_FACES: usize = 8;
 
 /// Two tracks that share more of the union follow the same face.
 const DOUBLE: f32 = 0.5;
@@ -65,9 +62,16 @@ impl Tracks {
         &self.live
     }
 
-    /// Side of the smallest face that is worth a search while these are followed; `None` if none is.
+    /// Side of the smallest face, from `min_face_px` on, that can still change who is followed; `None` if none can. What
+    /// cannot matter is not searched: the smaller the faces, the dearer the search.
     pub(super) fn rival_px(&self, min_face_px: f32) -> Option<f32> {
-        self.policy.rival_px(&self.live, min_face_px)
+        match (self.policy, self.live.as_slice()) {
+            (_, []) | (Policy::Centre, _) => Some(min_face_px),
+            (Policy::First, _) => None,
+            // Smaller ones than it must be, so that the one that counts is seen as well.
+            (Policy::Largest, [track, ..]) => Some(min_face_px.max(0.8 * track.bounds.w)),
+            (Policy::All, live) => (live.len() < MAX_FACES).then_some(min_face_px),
+        }
     }
 
     /// The face that counts.

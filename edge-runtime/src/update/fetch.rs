@@ -3,7 +3,7 @@
 //! Signatures, not the server, vouch for what comes; TLS keeps others from seeing and withholding it. Redirects are
 //! followed, to https:// only.
 
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,6 @@ use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::{Agent, Error};
 
 use super::UpdateError;
-use super::source::FromNetwork;
 
 /// Longest wait for a connection.
 const CONNECT: Duration = Duration::from_secs(30);
@@ -67,6 +66,20 @@ impl Web {
                 reason: error.to_string(),
             }),
         }
+    }
+}
+
+/// A reader whose errors are the network's, not the archive's.
+struct FromNetwork<R>(R);
+
+impl<R: Read> Read for FromNetwork<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer).map_err(|error| match error.kind() {
+            io::ErrorKind::Other | io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => {
+                io::Error::new(io::ErrorKind::ConnectionAborted, error)
+            }
+            kind => io::Error::new(kind, error),
+        })
     }
 }
 

@@ -10,11 +10,10 @@ use std::time::Duration;
 use shared_model::emotion::ClassSet;
 use shared_model::manifest::Sha256;
 
-use super::{Choice, Counts, Event, Health, Slot, Store, UpdateError};
+use super::{Choice, Counts, Event, Health, Offer, Slot, Store, UpdateError};
 use crate::bundle::Bundle;
 use crate::durable::SystemDisk;
 use crate::predict::{PrecisionChoice, PredictError, Predictor};
-use crate::sink::updates::Offer;
 
 /// A bundle, ready to run.
 pub struct Networks {

@@ -2,7 +2,7 @@
 //! one.
 
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::archive::{Capped, DirParts, TarParts, read_capped};
@@ -207,20 +207,5 @@ fn channel<D: Disk>(
         None => Ok(Outcome::UpToDate),
         Some((_, slot)) if purpose == Purpose::Look => Ok(Outcome::Found(slot.version)),
         Some((name, slot)) => archive(installer, place.open(&name)?, Some(&slot), probe),
-    }
-}
-
-/// A reader whose errors are the network's, not the archive's.
-#[cfg_attr(not(feature = "update"), allow(dead_code))]
-pub(super) struct FromNetwork<R>(pub(super) R);
-
-impl<R: Read> Read for FromNetwork<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.0.read(buffer).map_err(|error| match error.kind() {
-            io::ErrorKind::Other | io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => {
-                io::Error::new(io::ErrorKind::ConnectionAborted, error)
-            }
-            kind => io::Error::new(kind, error),
-        })
     }
 }

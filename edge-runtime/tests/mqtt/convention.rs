@@ -101,7 +101,7 @@ fn a_device_that_is_not_to_be_discovered_is_removed() {
 
 #[test]
 fn switches_are_followed_and_read_back() {
-    use edge_runtime::sink::switches::Switch;
+    use edge_runtime::switches::Switch;
 
     let Some(broker) = Broker::start(Memory::None) else {
         return;
@@ -129,7 +129,7 @@ fn switches_are_followed_and_read_back() {
 
 #[test]
 fn the_update_that_the_device_found_can_be_wished_for() {
-    use edge_runtime::sink::updates::Offer;
+    use edge_runtime::update::Offer;
 
     let Some(broker) = Broker::start(Memory::None) else {
         return;

@@ -5,7 +5,7 @@
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
 
-use edge_runtime::sink::updates::Offer;
+use edge_runtime::update::Offer;
 use rumqttc::Transport;
 use serde_json::{Value, json};
 

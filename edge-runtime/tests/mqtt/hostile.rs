@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use edge_runtime::sink::switches::Switch;
+use edge_runtime::switches::Switch;
 use rumqttc::Transport;
 
 use super::Kiosk;

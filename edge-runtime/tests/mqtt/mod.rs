@@ -12,11 +12,12 @@ use std::sync::Mutex;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use edge_runtime::config::{Config, MqttConfig};
+use edge_runtime::config::Config;
 use edge_runtime::sink::SignalSink;
 use edge_runtime::sink::mqtt::{Around, MqttSink, Status};
-use edge_runtime::sink::switches::Switches;
+use edge_runtime::sink::settings::MqttConfig;
 use edge_runtime::sink::updates::Updates;
+use edge_runtime::switches::Switches;
 use shared_model::Text;
 use shared_model::emotion::{ClassSet, Label};
 use shared_model::message::{State, Verdict};

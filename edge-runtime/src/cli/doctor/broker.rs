@@ -1,6 +1,6 @@
 //! The broker: whether it takes this device, by a connection made as `run` makes it.
 
-use edge_runtime::config::MqttConfig;
+use edge_runtime::sink::settings::MqttConfig;
 
 #[cfg(feature = "mqtt")]
 use super::good;

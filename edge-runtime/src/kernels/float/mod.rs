@@ -13,6 +13,7 @@
 pub(super) mod avx2;
 #[cfg(target_arch = "x86_64")]
 pub(super) mod avx512;
+mod floors;
 #[cfg(target_arch = "aarch64")]
 pub(super) mod neon;
 pub(super) mod portable;
@@ -22,5 +23,6 @@ mod tests;
 pub(super) mod tile;
 mod weights;
 
-pub use product::{FloatProduct, Floors};
+pub use floors::Floors;
+pub use product::FloatProduct;
 pub use weights::FloatWeights;

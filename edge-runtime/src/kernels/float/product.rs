@@ -1,17 +1,8 @@
 //! A matrix product of gathered floats and packed weights.
 
-use super::FloatWeights;
 use super::tile::{Job, Target};
+use super::{FloatWeights, Floors};
 use crate::kernels::{Gather, Isa, KernelError, expect, reaches};
-
-/// The lowest results: 0 where a ReLU follows, else [`f32::NEG_INFINITY`].
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Floors {
-    /// Of the product itself.
-    pub own: f32,
-    /// Of its sum with other values.
-    pub sum: f32,
-}
 
 /// `out[pixel][channel] = max(bias[channel] + Σ gathered[pixel] * weights[channel], floor)`, for one instruction set.
 #[derive(Debug, Clone)]

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use shared_model::emotion::Label;
 
-use super::super::switches::{Switch, Switches};
 use super::{GpioError, Panel, Wish};
+use crate::switches::{Switch, Switches};
 
 /// How often the wishes are looked at.
 const LOOK: Duration = Duration::from_millis(20);

@@ -7,10 +7,10 @@ use std::thread::{self, ThreadId};
 
 use shared_model::message::{State, Verdict};
 
-use super::super::switches::Switches;
 use super::super::{SignalSink, SinkError};
 use super::keeper::{Keeper, Orders, Overrides};
 use super::{GpioError, Panel};
+use crate::switches::Switches;
 
 /// Shows emotions on lines.
 pub struct GpioSink {
@@ -183,9 +183,9 @@ mod tests {
         let mut setup = setup();
         setup.show_happy();
         setup.until(Level::High);
-        setup.switches.obey(super::super::super::switches::Switch::Mute, b"ON");
+        setup.switches.obey(crate::switches::Switch::Mute, b"ON");
         setup.until(Level::Low);
-        setup.switches.obey(super::super::super::switches::Switch::Mute, b"OFF");
+        setup.switches.obey(crate::switches::Switch::Mute, b"OFF");
         setup.sink.beat().unwrap();
         setup.until(Level::High);
     }

@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 use shared_model::emotion::ClassSet;
 use shared_model::message::Verdict;
 
-use super::super::switches::Switch;
 use super::super::updates::INSTALL;
 use super::topics::Topics;
+use crate::switches::Switch;
 
 /// Whether the device looks for updates by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,7 +116,7 @@ fn unique(topics: &Topics, component: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::is_device_id as is_id;
+    use crate::sink::settings::is_device_id as is_id;
 
     fn message() -> Value {
         let topics = Topics::new("hall-1", "homeassistant");

@@ -2,7 +2,7 @@
 //!
 //! The sink hands states to a thread of its own and never waits. Each state is also an event, which stays
 //! in the [outbox](super::outbox) until the broker has confirmed it. From outside come the
-//! [switches](super::switches), and nothing else.
+//! [switches](crate::switches), and nothing else.
 
 mod discovery;
 mod fault;
@@ -30,10 +30,10 @@ use shared_model::message::{State, Verdict};
 use tokio::sync::mpsc::{Sender, channel, error::TrySendError};
 
 use super::outbox::{Outbox, OutboxError};
-use super::switches::Switches;
+use super::settings::{Discovery, MqttConfig};
 use super::updates::Updates;
 use super::{SignalSink, SinkError};
-use crate::config::{Discovery, MqttConfig};
+use crate::switches::Switches;
 
 use discovery::Updating;
 use link::Link;

@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use super::fault::Fault;
 use super::{Broker, MqttError, link};
-use crate::config::MqttConfig;
+use crate::sink::settings::MqttConfig;
 
 /// Longest wait for the farewell to go out.
 const FAREWELL: Duration = Duration::from_millis(500);

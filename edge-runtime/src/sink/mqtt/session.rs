@@ -9,10 +9,10 @@ use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use super::super::outbox::Outbox;
-use super::super::switches::Switch;
 use super::discovery::Updating;
 use super::topics::Topics;
 use crate::durable::Disk;
+use crate::switches::Switch;
 
 /// Most messages that wait for a confirmation at a time; brokers allow 20 by default.
 const WINDOW: usize = 16;

@@ -9,7 +9,7 @@ use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, ConfigBuilder, RootCertStore};
 
-use crate::config::TlsConfig;
+use crate::sink::settings::TlsConfig;
 
 /// Why TLS cannot be set up.
 #[derive(Debug, thiserror::Error)]

@@ -1,6 +1,6 @@
 //! Names of the topics of one device.
 
-use super::super::switches::Switch;
+use crate::switches::Switch;
 
 /// The topics of one device, below `emotion/<id>`.
 #[derive(Debug, Clone)]
