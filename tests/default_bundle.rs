@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use edge_runtime::bundle::Bundle;
+use inference::bundle::Bundle;
 use serde_json::Value;
 
 use crate::support::faces::{photograph, shared};

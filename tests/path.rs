@@ -5,8 +5,8 @@ use std::path::Path;
 use std::process::Command;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use edge_runtime::picture::Picture;
-use edge_runtime::predict::Model;
+use inference::picture::Picture;
+use inference::Model;
 use host_trainer::train::shipped::Shipped;
 use shared_model::image::{INPUT_LEN, SIDE, sample};
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use edge_runtime::predict::{Arithmetic, Model};
+use inference::{Arithmetic, Model};
 use serde_json::Value;
 use sha2::{Digest, Sha256 as Hasher};
 use shared_model::manifest::Sha256;

@@ -6,7 +6,7 @@ use image::{ExtendedColorType, ImageEncoder, ImageError, Rgb, RgbImage};
 use shared_model::image::Rect;
 use shared_model::message::Face;
 
-use crate::picture::Picture;
+use inference::picture::Picture;
 
 const BOX: Rgb<u8> = Rgb([255, 210, 0]);
 const POINT: Rgb<u8> = Rgb([0, 230, 90]);

@@ -22,10 +22,10 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::bundle;
 use crate::decide::DecideConfig;
-use crate::predict::{PrecisionChoice, Threads};
 use crate::sink::settings::MqttConfig;
+use inference::bundle;
+use inference::{PrecisionChoice, Threads};
 
 pub use face::{FaceConfig, FaceMode, PolicyName};
 pub use gpio::{GpioBackend, GpioConfig, LampConfig, LineConfig};

@@ -5,7 +5,7 @@
 //! pixels, and the median relation between box and frame becomes the network's crop rule.
 
 use anyhow::{Result, bail};
-use edge_runtime::face::{Detector, DetectorConfig};
+use vision::face::{Detector, DetectorConfig};
 use shared_model::image::{CropRule, GrayView, Rect, sample};
 
 use crate::data::Faces;

@@ -3,7 +3,7 @@
 //! No face of a data set may lie in a bundle, so they are drawn: smooth noise, a ramp and something like a face. What
 //! matters is that they reach all parts of the networks, and that they are the same on every machine.
 
-use edge_runtime::predict::GoldenPicture;
+use inference::GoldenPicture;
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 use shared_model::image::SIDE;

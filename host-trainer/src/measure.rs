@@ -3,7 +3,7 @@
 use std::thread;
 
 use anyhow::{Context, Result, anyhow};
-use edge_runtime::predict::{FaceNetwork, Output, Setup, Views};
+use inference::{FaceNetwork, Output, Setup, Views};
 use shared_model::emotion::Scores;
 use shared_model::image::Normalisation;
 use shared_model::keypoints::Keypoints;

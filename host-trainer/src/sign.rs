@@ -1,7 +1,7 @@
 //! Keys that sign updates, and signing with them: minisign's formats, so that its own tools work on them as well.
 //!
 //! Secret keys are files with a password; a root key belongs on a stick in a safe. What is signed and who trusts it is
-//! the runtime's business ([`edge_runtime::update`]).
+//! the runtime's business ([`update`]).
 
 use std::fs::OpenOptions;
 use std::io::{Cursor, Write};
@@ -9,7 +9,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow};
-use edge_runtime::update::{SIGNATURE, Signed};
+use update::{SIGNATURE, Signed};
 use minisign::{KeyPair, PublicKey, SecretKey};
 
 use crate::train::checkpoint::replace;
@@ -118,7 +118,7 @@ mod tests {
     use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
-    use edge_runtime::update::{KeyList, Trust};
+    use update::{KeyList, Trust};
 
     use super::*;
 

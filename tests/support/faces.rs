@@ -5,8 +5,8 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use edge_runtime::face::{Detector, DetectorConfig};
-use edge_runtime::picture::Picture;
+use vision::face::{Detector, DetectorConfig};
+use inference::picture::Picture;
 use shared_model::image::{CropRule, GrayView, sample};
 use shared_model::keypoints::{COUNT, NAMES};
 

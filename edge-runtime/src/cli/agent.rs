@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use edge_runtime::config::{Config, UpdateConfig};
 use edge_runtime::sink::updates::Updates;
-use edge_runtime::update::Offer;
+use update::Offer;
 
 /// The first look: the network may need some time after a start.
 const FIRST: Duration = Duration::from_mins(1);

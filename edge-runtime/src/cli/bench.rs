@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use edge_runtime::bundle::Bundle;
-use edge_runtime::kernels::Isa;
-use edge_runtime::predict::{Arithmetic, Crops, Engine, Layer, Model, PrecisionChoice, Predictor, Threads};
+use inference::bundle::Bundle;
+use inference::{Arithmetic, Crops, Engine, Layer, Model, PrecisionChoice, Predictor, Threads};
+use kernels::Isa;
 use shared_model::image::{GrayView, INPUT_LEN, SIDE};
 use shared_model::keypoints::COORDINATES;
 use shared_model::manifest::{EMOTION_NAME, KEYPOINTS_NAME, Network, Precision};

@@ -6,14 +6,14 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use edge_runtime::clock::{Clock, SystemClock};
 use edge_runtime::config::Config;
 use edge_runtime::decide::DecideConfig;
 use edge_runtime::pipeline::{Progress, Swap};
-use edge_runtime::predict::Threads;
 use edge_runtime::service::Vital;
-use edge_runtime::update::{Counts, Keeper, Networks};
+use inference::Threads;
 use shared_model::emotion::ClassSet;
+use update::{Counts, Keeper, Networks};
+use vision::clock::{Clock, SystemClock};
 
 use super::Verbosity;
 use super::agent::Agent;

@@ -8,14 +8,14 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use edge_runtime::annotate::Annotation;
-use edge_runtime::face::DetectorConfig;
-use edge_runtime::locate::{Faces, Located, Locator};
-use edge_runtime::predict::{PrecisionChoice, PredictError, Predictor};
 use edge_runtime::sink::{self, JsonLines, SinkError};
 use edge_runtime::source::{Files, Frame, FrameSource, Input, Next, Repeat};
+use inference::{PrecisionChoice, PredictError, Predictor};
 use shared_model::emotion::ClassSet;
 use shared_model::image::{GrayView, Rect};
 use shared_model::message::{Face, FaceLine};
+use vision::face::DetectorConfig;
+use vision::locate::{Faces, Located, Locator};
 
 use super::failure::{Failure, code, io_code, source_code};
 use super::{Verbosity, open_bundle};

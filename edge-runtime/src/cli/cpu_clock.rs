@@ -3,8 +3,8 @@
 use std::thread;
 use std::time::Duration;
 
-use edge_runtime::clock::Clock;
 use rustix::time::{ClockId, clock_gettime};
+use vision::clock::Clock;
 
 /// Time that the processor has spent on this process, in all its threads.
 #[derive(Debug)]

@@ -11,9 +11,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use edge_runtime::bundle::Bundle;
 use edge_runtime::config::Config;
 use edge_runtime::sink::JsonLines;
+use inference::bundle::Bundle;
 use serde::Serialize;
 
 use super::Verbosity;

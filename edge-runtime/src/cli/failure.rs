@@ -2,16 +2,16 @@
 
 use std::io;
 
-use edge_runtime::bundle::BundleError;
 use edge_runtime::config::ConfigError;
-use edge_runtime::face::FaceError;
-use edge_runtime::predict::PredictError;
 use edge_runtime::sink::SinkError;
 #[cfg(feature = "mqtt")]
 use edge_runtime::sink::mqtt::MqttError;
 use edge_runtime::source::SourceError;
 use edge_runtime::source::y4m::Y4mError;
-use edge_runtime::track::{FollowError, SearchError};
+use inference::PredictError;
+use inference::bundle::BundleError;
+use vision::face::FaceError;
+use vision::track::{FollowError, SearchError};
 
 /// Exit codes of the program, from `sysexits.h`.
 pub(crate) mod code {

@@ -121,8 +121,8 @@ fn write_error(path: &Path, error: &io::Error) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use edge_runtime::picture::Picture;
     use edge_runtime::source::{Files, FrameSource, Input, Next, Repeat};
+    use inference::picture::Picture;
 
     #[test]
     fn film_can_be_read_again_and_the_sheet_holds_at_most_its_number_of_pictures() {

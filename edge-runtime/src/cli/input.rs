@@ -2,13 +2,13 @@
 
 use std::io::{self, BufReader};
 
-use edge_runtime::clock::SystemClock;
 use edge_runtime::config::{Config, FaceMode, Origin, Pace, SourceConfig};
-use edge_runtime::locate::{Faces, Locator};
 use edge_runtime::pipeline::{Timing, Watch};
 use edge_runtime::service::LONGEST_INTERVAL;
 use edge_runtime::source::{Camera, Files, FrameSource, Input, Piped, Rpicam};
-use edge_runtime::track::{self, Follower};
+use vision::clock::SystemClock;
+use vision::locate::{Faces, Locator};
+use vision::track::{self, Follower};
 
 use super::failure::{Failure, code};
 

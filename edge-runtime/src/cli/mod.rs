@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use edge_runtime::bundle::{Bundle, DEFAULT_DIR};
+use inference::bundle::{Bundle, DEFAULT_DIR};
 
 use failure::{Failure, code};
 

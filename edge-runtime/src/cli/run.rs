@@ -7,17 +7,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use edge_runtime::clock::SystemClock;
 use edge_runtime::config::Config;
 use edge_runtime::decide::Decider;
 use edge_runtime::metrics::{self, Counts};
 use edge_runtime::pipeline::{End, Pipeline, PipelineError, Progress, Stages, Surroundings, Trouble};
 use edge_runtime::service::Service;
 use edge_runtime::source::{Held, Pausable};
-use edge_runtime::update::Networks;
 use shared_model::Text;
 use signal_hook::consts::{SIGHUP, TERM_SIGNALS};
 use signal_hook::flag;
+use update::Networks;
+use vision::clock::SystemClock;
 
 use super::Verbosity;
 use super::agent::Agent;

@@ -4,19 +4,19 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use edge_runtime::bundle::Bundle;
-use edge_runtime::clock::Clock;
-use edge_runtime::face::{Detector, DetectorConfig};
-use edge_runtime::predict::{Predictor, Threads};
 use edge_runtime::sink::{self, JsonLines};
 use edge_runtime::source::{Files, Frame, FrameSource, Input, Next, Repeat};
-use edge_runtime::stats::{Latencies, Stats};
-use edge_runtime::track::quality::{Followed, Quality, Totals};
-use edge_runtime::track::{Follower, Pace, Policy, Seen, TrackConfig};
+use inference::bundle::Bundle;
+use inference::{Predictor, Threads};
 use serde::Serialize;
 use shared_model::emotion::ClassSet;
 use shared_model::image::Rect;
 use shared_model::message::Face;
+use vision::clock::Clock;
+use vision::face::{Detector, DetectorConfig};
+use vision::stats::{Latencies, Stats};
+use vision::track::quality::{Followed, Quality, Totals};
+use vision::track::{Follower, Pace, Policy, Seen, TrackConfig};
 
 use super::cpu_clock::CpuClock;
 use super::failure::{Failure, code, source_code};

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use edge_runtime::update::{Limits, probe};
+use update::{Limits, probe};
 
 use super::failure::Failure;
 

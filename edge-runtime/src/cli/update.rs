@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use edge_runtime::config::{Config, UpdateConfig};
-use edge_runtime::update::{
-    Device, Installer, KEYS, Kind, Limits, MAX_SIGNATURE_BYTES, MAX_SIGNED_BYTES, Outcome, Purpose, SIGNATURE, Signed,
-    Source, Store, UpdateError, Web, factory_version, probe, update,
-};
 use rustix::fs::{AtFlags, Dir, Gid, Mode, OFlags, Uid, chownat, open, openat};
 use rustix::io::Errno;
 use rustix::process::geteuid;
+use update::{
+    Device, Installer, KEYS, Kind, Limits, MAX_SIGNATURE_BYTES, MAX_SIGNED_BYTES, Outcome, Purpose, SIGNATURE, Signed,
+    Source, Store, UpdateError, Web, factory_version, probe, update,
+};
 
 use super::Verbosity;
 use super::failure::{Failure, code};

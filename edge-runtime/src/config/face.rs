@@ -4,8 +4,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::ranges;
-use crate::face::DetectorConfig;
-use crate::track::{Policy, Region, TrackConfig};
+use vision::face::DetectorConfig;
+use vision::track::{Policy, Region, TrackConfig};
 
 /// `[face]`
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize, JsonSchema)]

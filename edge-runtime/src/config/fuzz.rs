@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::Config;
-use crate::testing::cases;
+use testing::cases;
 
 const EXAMPLE: &str = include_str!("../../config.example.toml");
 

@@ -8,9 +8,9 @@ use serde::{Deserialize, Deserializer};
 
 use super::SCHEMA;
 use crate::decide::MAX_STALE_MS;
-use crate::face::MIN_FACE_PX;
 use crate::sink::gpio::Polarity;
-use crate::track::Region;
+use vision::face::MIN_FACE_PX;
+use vision::track::Region;
 
 /// A value that a rule holds for.
 pub(super) fn held<'de, D, T>(deserializer: D, rule: impl Fn(&T) -> bool, expected: &str) -> Result<T, D::Error>

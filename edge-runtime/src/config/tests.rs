@@ -105,7 +105,10 @@ fn face_section_says_whom_to_follow() {
     let text =
         format!("{LEAST}[face]\nmin_face_px = 50\npolicy = \"all\"\nsearch_every = 7\nregion = [0.1, 0, 0.8, 1]\n");
     let track = Config::parse(&text).unwrap().face.track();
-    assert_eq!((track.policy, track.search_every), (crate::track::Policy::All, Some(7)));
+    assert_eq!(
+        (track.policy, track.search_every),
+        (vision::track::Policy::All, Some(7))
+    );
     assert_eq!(
         (track.region.x, track.region.w, track.detector.min_face_px),
         (0.1, 0.8, 50.0)

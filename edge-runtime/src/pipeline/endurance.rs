@@ -13,17 +13,17 @@ use allocation_counter::measure;
 use shared_model::image::GrayView;
 
 use super::*;
-use crate::bundle::Bundle;
-use crate::clock::SystemClock;
 use crate::decide::DecideConfig;
-use crate::face::DetectorConfig;
-use crate::locate::{Faces, Locator};
-use crate::predict::{Crops, Threads};
 use crate::sink::{self, JsonLines};
 use crate::source::{Files, FrameSource, Input, Next, Repeat};
-use crate::testing::bundle::write_bundle;
-use crate::testing::{rounds, shared_data};
-use crate::track::{Follower, Pace, TrackConfig};
+use inference::bundle::Bundle;
+use inference::{Crops, Threads};
+use testing::bundle::write_bundle;
+use testing::{rounds, shared_data};
+use vision::clock::SystemClock;
+use vision::face::DetectorConfig;
+use vision::locate::{Faces, Locator};
+use vision::track::{Follower, Pace, TrackConfig};
 
 /// Names the frames that a child of the tests is to run over.
 const CHILD: &str = "EDGE_RUNTIME_TEST_FRAMES";
@@ -163,7 +163,7 @@ fn following_a_face_takes_no_memory_of_its_own_for_a_frame() {
     let predictor = Predictor::load(&Bundle::open(&models).unwrap()).unwrap();
     let mut predictor = predictor.on(Threads::One);
     let file = std::fs::read(dir.join("fr_obama.jpg")).unwrap();
-    let picture = crate::picture::Picture::decode(&file).unwrap();
+    let picture = inference::picture::Picture::decode(&file).unwrap();
     let frame = picture.gray().unwrap();
     let config = TrackConfig {
         detector: DetectorConfig {

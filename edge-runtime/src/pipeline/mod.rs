@@ -24,21 +24,21 @@ use shared_model::Text;
 use shared_model::emotion::ClassSet;
 use shared_model::message::{Face, FaceLine, State};
 
-use crate::clock::Clock;
 use crate::decide::{Change, DecideConfig, Decider, Observation};
-use crate::picture::PictureError;
-use crate::predict::{PredictError, Predictor};
 use crate::sink::{SignalSink, SinkError};
 use crate::source::{Frame, FrameSource, SourceError};
-use crate::track::FollowError;
+use inference::picture::PictureError;
+use inference::{PredictError, Predictor};
+use vision::clock::Clock;
+use vision::track::FollowError;
 
 use outputs::{MAX_FAILURES, Outputs};
 use pacer::{Pacer, Turn};
 use reader::Reader;
 use slot::{Keep, Taken};
 
-pub use crate::stats::{Latencies, Stats};
 pub use progress::Progress;
+pub use vision::stats::{Latencies, Stats};
 pub use watch::Watch;
 
 /// Longest wait before the stop signal and the age of the verdict are looked at again.

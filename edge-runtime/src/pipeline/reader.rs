@@ -7,8 +7,8 @@ use std::time::Duration;
 use super::PipelineError;
 use super::progress::Progress;
 use super::slot::{Closed, Keep, Slot, Taken};
-use crate::clock::Clock;
 use crate::source::{Frame, FrameSource, Next};
+use vision::clock::Clock;
 
 /// How long a source may take to notice that nobody reads it any more: a device gets the time to be left
 /// in order, a blocked read of a pipe does not hold the program up.

@@ -5,13 +5,13 @@ use std::rc::Rc;
 use std::sync::Mutex;
 
 use super::*;
-use crate::bundle::Bundle;
 use crate::decide::DecideConfig;
-use crate::locate::{Faces, Locator};
-use crate::picture::Picture;
 use crate::sink::GpioError;
 use crate::source::{FrameSource, Next};
-use crate::testing::bundle::write_bundle;
+use inference::bundle::Bundle;
+use inference::picture::Picture;
+use testing::bundle::write_bundle;
+use vision::locate::{Faces, Locator};
 
 /// Stands still but for sleeping.
 #[derive(Default)]

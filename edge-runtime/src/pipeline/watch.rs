@@ -3,11 +3,11 @@
 use shared_model::image::GrayView;
 
 use super::Trouble;
-use crate::clock::Clock;
-use crate::locate::Locator;
-use crate::predict::Predictor;
-use crate::stats::Stats;
-use crate::track::{Follower, Seen};
+use inference::Predictor;
+use vision::clock::Clock;
+use vision::locate::Locator;
+use vision::stats::Stats;
+use vision::track::{Follower, Seen};
 
 /// Finds the faces of frame after frame and runs the networks on them.
 pub enum Watch {

@@ -6,7 +6,6 @@ pub mod gpio;
 mod lines;
 #[cfg(feature = "mqtt")]
 pub mod mqtt;
-pub mod outbox;
 pub mod settings;
 pub mod updates;
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::outbox::Limits;
+use durable::outbox::Limits;
 
 /// Longest identifier of a device.
 pub const MAX_ID: usize = 64;

@@ -6,7 +6,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use crate::update::Offer;
+use update::Offer;
 
 /// The only message that is followed.
 pub const INSTALL: &str = "INSTALL";
@@ -91,7 +91,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(crate::testing::cases(256))]
+        #![proptest_config(testing::cases(256))]
 
         #[test]
         fn other_messages_wish_for_nothing(message in prop::collection::vec(any::<u8>(), 0..2000)) {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::pixels::{Format, Layout, Pixels, PixelsError};
 use super::{Frame, FrameSource, Next, SourceError};
-use crate::clock::Clock;
+use vision::clock::Clock;
 
 /// Longest wait before the source answers.
 const SLICE: Duration = Duration::from_millis(100);

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::y4m::{self, Y4m, Y4mError};
 use super::{Frame, FrameSource, Next, SourceError};
-use crate::picture::{EXTENSIONS, Picture};
+use inference::picture::{EXTENSIONS, Picture};
 
 /// Most bytes of a picture file.
 const MAX_PICTURE_BYTES: u64 = 256 << 20;

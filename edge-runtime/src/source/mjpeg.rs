@@ -124,7 +124,7 @@ impl Splitter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::jpeg;
+    use testing::jpeg;
 
     fn split(stream: &[u8]) -> Vec<Vec<u8>> {
         let (mut splitter, mut pictures, mut picture) = (Splitter::new(), Vec::new(), Vec::new());

@@ -24,7 +24,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::picture::{Picture, PictureError};
+use inference::picture::{Picture, PictureError};
 
 pub use camera::Camera;
 pub use files::{Files, Input, Repeat};

@@ -9,9 +9,9 @@ use image::{ExtendedColorType, ImageEncoder};
 use super::pixels::Pixels;
 use super::y4m::Y4m;
 use super::{Frame, FrameSource, Next, Piped};
-use crate::clock::SystemClock;
-use crate::picture::Picture;
-use crate::testing::{jpeg, rounds};
+use inference::picture::Picture;
+use testing::{jpeg, rounds};
+use vision::clock::SystemClock;
 
 /// Numbers without a pattern that the formats know (Knuth's multiplier).
 struct Numbers(u64);

@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::mjpeg::Splitter;
 use super::pixels::{Format, Layout, Pixels, PixelsError, read_jpeg};
 use super::{Frame, FrameSource, Next, SourceError};
-use crate::clock::Clock;
+use vision::clock::Clock;
 
 /// Frames that follow each other in a pipe, taken when they come.
 pub struct Piped<R> {
@@ -99,8 +99,8 @@ impl<R: BufRead + Send> FrameSource for Piped<R> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::SystemClock;
-    use crate::testing::jpeg;
+    use testing::jpeg;
+    use vision::clock::SystemClock;
 
     fn read(stream: &[u8], pixels: Pixels) -> Vec<String> {
         let clock = Box::new(SystemClock::start());

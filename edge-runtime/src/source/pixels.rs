@@ -7,7 +7,7 @@ use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
-use crate::picture::{Picture, PictureError, check_size};
+use inference::picture::{Picture, PictureError, check_size};
 
 /// How a camera lays out its pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -317,7 +317,7 @@ mod tests {
 
     #[test]
     fn jpeg_frames_are_read_whole_or_not_at_all() {
-        let file = crate::testing::jpeg::gradient();
+        let file = testing::jpeg::gradient();
         let mut picture = Picture::default();
         read_jpeg(&file, Some((32, 24)), &mut picture).unwrap();
         assert_eq!((picture.width(), picture.height()), (32, 24));

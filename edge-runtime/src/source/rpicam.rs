@@ -210,10 +210,10 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
-    use crate::clock::{Clock, SystemClock};
     use crate::source::camera::Camera;
     use crate::source::{Frame, FrameSource, Next};
-    use crate::testing::rounds;
+    use testing::rounds;
+    use vision::clock::{Clock, SystemClock};
 
     const WANTED: Wanted = Wanted {
         width: 64,

@@ -5,7 +5,7 @@
 
 use std::io::{self, BufRead, Read};
 
-use crate::picture::{MAX_PIXELS, Picture, PictureError};
+use inference::picture::{MAX_PIXELS, Picture, PictureError};
 
 /// First bytes of every stream.
 pub const MAGIC: &[u8] = b"YUV4MPEG2";

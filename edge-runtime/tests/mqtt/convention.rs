@@ -129,7 +129,7 @@ fn switches_are_followed_and_read_back() {
 
 #[test]
 fn the_update_that_the_device_found_can_be_wished_for() {
-    use edge_runtime::update::Offer;
+    use update::Offer;
 
     let Some(broker) = Broker::start(Memory::None) else {
         return;

@@ -5,9 +5,9 @@
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
 
-use edge_runtime::update::Offer;
 use rumqttc::Transport;
 use serde_json::{Value, json};
+use update::Offer;
 
 use super::Kiosk;
 use crate::support::broker::{Broker, Memory};

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use edge_runtime::sink::outbox::{Limits, Outbox};
+use durable::outbox::{Limits, Outbox};
 use serde_json::{Value, json};
 
 use crate::support::rounds;

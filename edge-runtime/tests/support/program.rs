@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use edge_runtime::picture::Picture;
+use inference::picture::Picture;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
@@ -51,7 +51,7 @@ impl Scene {
 
     /// A face for the detector to find, out of the photograph that comes with it.
     pub(crate) fn face() -> Self {
-        let file = fs::read(Path::new(env!("DETECTOR_PACKAGE")).join("test.png")).unwrap();
+        let file = fs::read(Path::new(vision::face::PACKAGE).join("test.png")).unwrap();
         let photograph = Picture::decode(&file).unwrap();
         let (side, [left, top]) = (110, [438, 227]);
         let rows = photograph.gray().unwrap();

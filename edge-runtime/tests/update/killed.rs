@@ -7,13 +7,13 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use edge_runtime::predict::PrecisionChoice;
-use edge_runtime::update::{Event, Keeper, Store};
+use inference::PrecisionChoice;
 use nix::libc;
 use nix::sys::ptrace;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
+use update::{Event, Keeper, Store};
 
 use super::kiosk::Kiosk;
 use crate::support::rounds;

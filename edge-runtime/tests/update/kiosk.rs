@@ -5,16 +5,16 @@ use std::io::{Cursor, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
-use edge_runtime::bundle::Bundle;
-use edge_runtime::update::{
-    CHANNEL, Capped, Channel, Installer, KEYS, KeyList, Release, SHARE_WHOLE, SIGNATURE, STATEMENT, Signed, State,
-    Store, TarParts, Version, clock_s, describe, factory_version, pack,
-};
+use inference::bundle::Bundle;
 use minisign::KeyPair;
 use rustix::process::{Pid, Signal, kill_process};
 use sha2::{Digest, Sha256};
 use shared_model::{Text, manifest};
 use tempfile::TempDir;
+use update::{
+    CHANNEL, Capped, Channel, Installer, KEYS, KeyList, Release, SHARE_WHOLE, SIGNATURE, STATEMENT, Signed, State,
+    Store, TarParts, Version, clock_s, describe, factory_version, pack,
+};
 
 /// The bundle that comes with the program.
 pub(crate) fn factory() -> PathBuf {

@@ -10,11 +10,11 @@ use std::fs;
 use std::path::Path;
 use std::process::Output;
 
-use edge_runtime::update::TRIES;
 use prost::Message;
 use tract_onnx::pb::attribute_proto::AttributeType;
 use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::{AttributeProto, ModelProto, NodeProto, TensorProto};
+use update::TRIES;
 
 use crate::support::{rounds, until};
 use kiosk::{Kiosk, bend_network, copy_bundle, edit_manifest, factory, stop};

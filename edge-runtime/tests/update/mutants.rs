@@ -8,12 +8,12 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
 
-use edge_runtime::predict::Model;
-use edge_runtime::update::Limits;
+use inference::Model;
 use prost::Message;
 use rustix::process::{Resource, Rlimit, setrlimit};
 use shared_model::image::INPUT_LEN;
 use tract_onnx::pb::ModelProto;
+use update::Limits;
 
 use super::kiosk::factory;
 use crate::support::rounds;

@@ -1,7 +1,7 @@
 //! What the manifest says of networks and files.
 
 use anyhow::{Result, anyhow};
-use edge_runtime::predict::Views;
+use inference::Views;
 use sha2::{Digest, Sha256 as Hasher};
 use shared_model::Text;
 use shared_model::manifest::{GoldenFile, Metric, ModelFile, Network, Precision, Sha256, Training};

@@ -1,7 +1,7 @@
 //! Network files with their figures on the faces held out.
 
 use anyhow::{Context, Result};
-use edge_runtime::predict::{FaceNetwork, Golden, Output, Setup};
+use inference::{FaceNetwork, Golden, Output, Setup};
 use shared_model::manifest::{Decision, Precision};
 
 use super::{Source, Trained};

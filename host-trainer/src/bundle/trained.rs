@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use edge_runtime::bundle::Bundle;
+use inference::bundle::Bundle;
 use shared_model::manifest::{FILE_NAME, FileRef, Precision};
 
 use super::entry::settings_file;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use edge_runtime::predict::Views;
+use inference::Views;
 use host_trainer::bundle::{Identity, Source, Trained, write};
 use host_trainer::model::Task;
 use host_trainer::onnx::quantise::task_of;

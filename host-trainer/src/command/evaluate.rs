@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
-use edge_runtime::bundle::Bundle;
-use edge_runtime::predict::{Output, Setup, Views};
+use inference::bundle::Bundle;
+use inference::{Output, Setup, Views};
 use host_trainer::config::{SplitConfig, TrainConfig};
 use host_trainer::measure::{Exported, Judged, keypoints};
 use host_trainer::model::Task;

@@ -7,8 +7,8 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
-use edge_runtime::bundle::Bundle;
-use edge_runtime::update::{
+use inference::bundle::Bundle;
+use update::{
     Capped, Channel, KeyList, MAX_SIGNED_BYTES, Parts, Release, SHARE_WHOLE, SIGNATURE, STATEMENT, Statement, TarParts,
     Version, clock_s, describe, pack,
 };
@@ -202,8 +202,8 @@ fn release(path: &Path, share: u32) -> Result<Release> {
     let mut archive = tar_of(file);
     let mut parts = TarParts::new(&mut archive)?;
     for name in [
-        edge_runtime::update::KEYS,
-        &format!("{}{SIGNATURE}", edge_runtime::update::KEYS),
+        update::KEYS,
+        &format!("{}{SIGNATURE}", update::KEYS),
     ] {
         parts.optional(name, MAX_SIGNED_BYTES).with_context(context)?;
     }

@@ -16,7 +16,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use edge_runtime::predict::Views;
+use inference::Views;
 
 use crate::config::{Loss, SplitBy};
 use crate::data::split::Split;

@@ -5,7 +5,7 @@
 use std::thread;
 
 use anyhow::{Result, anyhow, bail};
-use edge_runtime::predict::Model;
+use inference::Model;
 use shared_model::image::INPUT_LEN;
 
 use super::prepare::Prepared;

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use edge_runtime::config::{Config, FaceMode};
-use edge_runtime::face::Detector;
 use shared_model::image::GrayView;
+use vision::face::Detector;
 
 use super::{Finding, bad, good};
 

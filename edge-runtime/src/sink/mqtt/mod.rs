@@ -1,7 +1,7 @@
 //! Messages to an MQTT broker: availability, state, events, counts, and Home Assistant's discovery.
 //!
 //! The sink hands states to a thread of its own and never waits. Each state is also an event, which stays
-//! in the [outbox](super::outbox) until the broker has confirmed it. From outside come the
+//! in the [outbox](durable::outbox) until the broker has confirmed it. From outside come the
 //! [switches](crate::switches), and nothing else.
 
 mod discovery;
@@ -29,11 +29,11 @@ use shared_model::emotion::ClassSet;
 use shared_model::message::{State, Verdict};
 use tokio::sync::mpsc::{Sender, channel, error::TrySendError};
 
-use super::outbox::{Outbox, OutboxError};
 use super::settings::{Discovery, MqttConfig};
 use super::updates::Updates;
 use super::{SignalSink, SinkError};
 use crate::switches::Switches;
+use durable::outbox::{Outbox, OutboxError};
 
 use discovery::Updating;
 use link::Link;

@@ -8,11 +8,11 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
-use super::super::outbox::Outbox;
 use super::discovery::Updating;
 use super::topics::Topics;
-use crate::durable::Disk;
 use crate::switches::Switch;
+use durable::Disk;
+use durable::outbox::Outbox;
 
 /// Most messages that wait for a confirmation at a time; brokers allow 20 by default.
 const WINDOW: usize = 16;

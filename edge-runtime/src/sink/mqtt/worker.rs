@@ -9,13 +9,13 @@ use serde_json::{Map, Value, json};
 use tokio::sync::mpsc::Receiver;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use super::super::outbox::Outbox;
 use super::fault::Fault;
 use super::link::{Link, Message, News, Requests};
 use super::session::Session;
 use super::{Around, Command, Status};
 use crate::switches::{Switch, Switches};
-use crate::update::Offer;
+use durable::outbox::Outbox;
+use update::Offer;
 
 /// How often the time is looked at.
 const TICK: Duration = Duration::from_millis(100);

@@ -7,7 +7,7 @@ use shared_model::message::Verdict;
 
 use super::*;
 use crate::decide::{DecideConfig, Decider, Observation};
-use crate::testing::rounds;
+use testing::rounds;
 
 #[derive(Clone, Default)]
 struct Hands(Arc<Mutex<Duration>>);

@@ -1,7 +1,7 @@
 //! Looks at values inside a network, while the runtime's code runs it.
 
 use anyhow::Result;
-use edge_runtime::predict::Model;
+use inference::Model;
 
 use super::super::graph::{Graph, integer, node};
 use super::shapes::shapes;

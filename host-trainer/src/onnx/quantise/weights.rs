@@ -4,7 +4,7 @@
 //! be 255 together at most, all taken positive: products of four bytes then fit 16 bits (`128 * 255 < 2^15`), which is
 //! what processors without dot products add them up in. The four are the input channels `c`, `c + 4`, `c + 8` and
 //! `c + 12` of sixteen, at one position of the window; the kernels find out by themselves where there is
-//! [room](edge_runtime::kernels::Weights::find_room).
+//! [room](kernels::Weights::find_room).
 
 use anyhow::{Context, Result};
 use tract_onnx::pb::NodeProto;
@@ -158,7 +158,7 @@ mod tests {
     /// The runtime's kernels use the room that is left here, and do not find any in weights that are only rounded.
     #[test]
     fn kernels_find_the_room() {
-        use edge_runtime::kernels;
+        use kernels;
 
         let (outputs, inputs) = (32, 48);
         let number = |at: usize| ((at as u32).wrapping_mul(2_654_435_761) >> 8) as i32 % 255 - 127;

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::sink::outbox::Limits;
+use durable::outbox::Limits;
 
 fn session() -> Session {
     Session::new(Announcement {

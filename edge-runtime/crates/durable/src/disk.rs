@@ -1,0 +1,249 @@
+//! File operations that outlast a power cut.
+//!
+//! After a power cut a file system keeps what was synced, and any part of the rest: a file may have its new name and
+//! none of its bytes. [`replace`] is the one way to change a small file as a whole. [`Disk`] is the seam through which
+//! state is written, so that tests can cut the power between any two operations, drop what was not synced, or fill the
+//! disk. Locks, permissions and files of other programs are not its business.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+/// The operations that state on disk is changed by; nothing lasts before it is synced.
+pub trait Disk {
+    /// Names of everything in a directory, in no order.
+    fn list(&mut self, dir: &Path) -> io::Result<Vec<String>>;
+
+    /// Everything that a file holds; more than `limit` bytes are an error.
+    fn read(&mut self, path: &Path, limit: u64) -> io::Result<Vec<u8>>;
+
+    /// Makes a directory in one that is there.
+    fn make_dir(&mut self, path: &Path) -> io::Result<()>;
+
+    /// Makes an empty file, or empties the one that is there.
+    fn create(&mut self, path: &Path) -> io::Result<()>;
+
+    /// Writes at the end of a file.
+    fn append(&mut self, path: &Path, bytes: &[u8]) -> io::Result<()>;
+
+    /// Returns once the content of a file lasts; its name is the directory's.
+    fn sync(&mut self, path: &Path) -> io::Result<()>;
+
+    /// Returns once the names in a directory last.
+    fn sync_dir(&mut self, dir: &Path) -> io::Result<()>;
+
+    /// Gives a file or directory another name in the same directory, in place of a file of that name.
+    fn rename(&mut self, from: &Path, to: &Path) -> io::Result<()>;
+
+    /// Removes a file.
+    fn remove(&mut self, path: &Path) -> io::Result<()>;
+
+    /// Removes a directory that is empty.
+    fn remove_dir(&mut self, path: &Path) -> io::Result<()>;
+}
+
+/// Puts these bytes in place of a file's content: after a power cut at any moment, the file holds all of the old or all
+/// of the new.
+///
+/// The directory must be there. An error leaves the old content, or the new one where only the last step failed: who
+/// goes on reads the file again, or makes the same call again.
+pub fn replace(disk: &mut impl Disk, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+    let mut hidden = std::ffi::OsString::from(".new-");
+    hidden.push(name);
+    let hidden = path.with_file_name(hidden);
+    let written = write(disk, &hidden, bytes).and_then(|()| disk.rename(&hidden, path));
+    if written.is_err() {
+        // What went wrong first is what counts; the next call empties the file anyway.
+        let _ = disk.remove(&hidden);
+    }
+    written?;
+    disk.sync_dir(parent(path))
+}
+
+/// The directory that a name lies in; the working directory for a bare name.
+pub fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(dir) if !dir.as_os_str().is_empty() => dir,
+        _ => Path::new("."),
+    }
+}
+
+fn write(disk: &mut impl Disk, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    disk.create(path)?;
+    disk.append(path, bytes)?;
+    disk.sync(path)
+}
+
+/// The machine's own file system.
+#[derive(Debug, Default)]
+pub struct SystemDisk {
+    /// The file that was appended to last, held open.
+    open: Option<(PathBuf, File)>,
+}
+
+impl SystemDisk {
+    fn file(&mut self, path: &Path) -> io::Result<&mut File> {
+        let file = match self.open.take() {
+            Some((own, file)) if own == path => file,
+            _ => OpenOptions::new().append(true).open(path)?,
+        };
+        Ok(&mut self.open.insert((path.to_path_buf(), file)).1)
+    }
+}
+
+impl Disk for SystemDisk {
+    fn list(&mut self, dir: &Path) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in fs::read_dir(dir)? {
+            // A name that is no UTF-8 is not one of ours.
+            names.extend(entry?.file_name().into_string());
+        }
+        Ok(names)
+    }
+
+    fn read(&mut self, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        File::open(path)?
+            .take(limit.saturating_add(1))
+            .read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > limit {
+            return Err(io::Error::new(
+                io::ErrorKind::FileTooLarge,
+                format!("more than {limit} bytes"),
+            ));
+        }
+        Ok(bytes)
+    }
+
+    fn make_dir(&mut self, path: &Path) -> io::Result<()> {
+        fs::create_dir(path)
+    }
+
+    fn create(&mut self, path: &Path) -> io::Result<()> {
+        let file = OpenOptions::new().append(true).create(true).open(path)?;
+        file.set_len(0)?;
+        self.open = Some((path.to_path_buf(), file));
+        Ok(())
+    }
+
+    fn append(&mut self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        self.file(path)?.write_all(bytes)
+    }
+
+    fn sync(&mut self, path: &Path) -> io::Result<()> {
+        self.file(path)?.sync_all()
+    }
+
+    fn sync_dir(&mut self, dir: &Path) -> io::Result<()> {
+        File::open(dir)?.sync_all()
+    }
+
+    fn rename(&mut self, from: &Path, to: &Path) -> io::Result<()> {
+        self.open = None;
+        fs::rename(from, to)
+    }
+
+    fn remove(&mut self, path: &Path) -> io::Result<()> {
+        self.open = None;
+        fs::remove_file(path)
+    }
+
+    fn remove_dir(&mut self, path: &Path) -> io::Result<()> {
+        fs::remove_dir(path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::power::{PowerDisk, every_cut, every_full_disk};
+
+    const FILE: &str = "/state/record";
+
+    fn holding(content: &[u8]) -> PowerDisk {
+        let mut disk = PowerDisk::default();
+        disk.make_dir(Path::new("/state")).unwrap();
+        replace(&mut disk, Path::new(FILE), content).unwrap();
+        disk.sync_dir(Path::new("/")).unwrap();
+        disk
+    }
+
+    fn content(disk: &mut PowerDisk) -> Vec<u8> {
+        disk.read(Path::new(FILE), 1000).unwrap()
+    }
+
+    #[test]
+    fn a_replaced_file_is_old_or_new_wherever_the_power_fails() {
+        let (mut old, mut new) = (0, 0);
+        every_cut(
+            &holding(b"old"),
+            20,
+            |disk| drop(replace(disk, Path::new(FILE), b"newer")),
+            |disk| match content(disk).as_slice() {
+                b"old" => old += 1,
+                b"newer" => new += 1,
+                other => panic!("neither old nor new: {other:?}"),
+            },
+        );
+        assert!(old > 0 && new > 0, "{old} {new}");
+    }
+
+    #[test]
+    fn without_syncs_the_same_cuts_do_break_files() {
+        let careless = |disk: &mut PowerDisk| {
+            let path = Path::new("/state/.new");
+            let _ = (disk.create(path))
+                .and_then(|()| disk.append(path, b"newer"))
+                .and_then(|()| disk.rename(path, Path::new(FILE)));
+        };
+        let mut broken = 0;
+        every_cut(&holding(b"old"), 20, careless, |disk| {
+            let content = content(disk);
+            broken += u32::from(content != b"old" && content != b"newer");
+        });
+        assert!(broken > 0);
+    }
+
+    #[test]
+    fn a_full_disk_leaves_the_old_content_and_says_so() {
+        let (mut failures, mut done) = (0, 0);
+        let work = |disk: &mut PowerDisk| replace(disk, Path::new(FILE), b"newer");
+        every_full_disk(&holding(b"old"), work, |result, disk| {
+            match result {
+                Ok(()) => done += 1,
+                Err(error) => {
+                    assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+                    failures += 1;
+                }
+            }
+            let found = content(disk);
+            assert!(found == b"newer" || found == b"old");
+            replace(disk, Path::new(FILE), b"third").unwrap();
+            assert_eq!(disk.list(Path::new("/state")).unwrap(), ["record"]);
+        });
+        assert_eq!((failures, done), (5, 1));
+    }
+
+    #[test]
+    fn the_machines_own_disk_does_each_operation() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut disk = SystemDisk::default();
+        let (sub, file) = (dir.path().join("sub"), dir.path().join("sub/file"));
+        disk.make_dir(&sub).unwrap();
+        replace(&mut disk, &file, b"one").unwrap();
+        disk.append(&file, b" two").unwrap();
+        disk.sync(&file).unwrap();
+        assert_eq!(disk.read(&file, 7).unwrap(), b"one two");
+        assert!(disk.read(&file, 6).is_err());
+        replace(&mut disk, &file, b"three").unwrap();
+        assert_eq!(disk.read(&file, 7).unwrap(), b"three");
+        disk.create(&file).unwrap();
+        assert_eq!(disk.read(&file, 0).unwrap(), b"");
+        assert_eq!(disk.list(&sub).unwrap(), ["file"]);
+        assert!(disk.remove_dir(&sub).is_err());
+        disk.remove(&file).unwrap();
+        disk.remove_dir(&sub).unwrap();
+        assert!(disk.list(&sub).is_err());
+    }
+}

@@ -1,0 +1,239 @@
+//! One network as it is used on a face: the crop is sampled and normalised, the network sees it, or it and its mirror
+//! image, and the outputs are in the crop's own pixels.
+//!
+//! The trainer measures networks with this code, so that its figures are those of the device. Where the crop lies
+//! ([`shared_model::image::CropRule`]) is decided elsewhere.
+
+use shared_model::image::{GrayView, INPUT_LEN, Normalisation, Rect, SIDE, sample};
+use shared_model::keypoints::{COORDINATES, Keypoints};
+use shared_model::manifest::{EMOTION_NAME, KEYPOINTS_NAME, Network};
+
+use super::{Model, PredictError};
+
+/// What a network tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Output {
+    /// `keypoints`, [`COORDINATES`] values in pixels of the crop.
+    Keypoints,
+    /// `emotion`, logits.
+    Emotion {
+        /// How many.
+        classes: usize,
+    },
+}
+
+/// Which pictures of a face a network sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Views {
+    /// The crop.
+    Plain,
+    /// The crop and its mirror image; the mean of both outputs counts. Twice the work, and a smaller error, since
+    /// the errors of the two are not the same.
+    Mirrored,
+}
+
+/// How a network is used.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Setup {
+    /// What it tells.
+    pub output: Output,
+    /// What is done to a crop before the network sees it.
+    pub normalisation: Normalisation,
+    /// What of a crop it sees.
+    pub views: Views,
+}
+
+/// A network that is ready to look at faces.
+pub struct FaceNetwork {
+    model: Model,
+    setup: Setup,
+    /// Kept, so that no face allocates.
+    input: Vec<f32>,
+    /// Of the last face.
+    outputs: Vec<f32>,
+}
+
+impl Output {
+    /// Name of the output tensor.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Keypoints => KEYPOINTS_NAME,
+            Self::Emotion { .. } => EMOTION_NAME,
+        }
+    }
+
+    /// Number of values.
+    pub fn count(self) -> usize {
+        match self {
+            Self::Keypoints => COORDINATES,
+            Self::Emotion { classes } => classes,
+        }
+    }
+
+    /// Turns what was seen in a mirror image into what it means for the crop itself.
+    fn mirror_back(self, values: &mut [f32]) {
+        // An expression has no left and right.
+        if self == Self::Keypoints
+            && let Some(points) = Keypoints::from_coordinates(values)
+        {
+            values.copy_from_slice(points.mirrored(SIDE as f32).0.as_flattened());
+        }
+    }
+}
+
+impl Setup {
+    /// What a manifest says of a network.
+    pub fn of(network: &Network, output: Output) -> Self {
+        Self {
+            output,
+            normalisation: network.normalisation,
+            views: if network.mirrored {
+                Views::Mirrored
+            } else {
+                Views::Plain
+            },
+        }
+    }
+}
+
+impl FaceNetwork {
+    /// Builds the network from an ONNX file, which is gone before: memory is scarce on a device.
+    pub fn load(onnx: Vec<u8>, setup: Setup) -> Result<Self, PredictError> {
+        Ok(Self {
+            model: Model::load_owned(onnx, &[(setup.output.name(), setup.output.count())])?,
+            setup,
+            input: vec![0.0; INPUT_LEN],
+            outputs: vec![0.0; setup.output.count()],
+        })
+    }
+
+    /// How the network is used.
+    pub fn setup(&self) -> Setup {
+        self.setup
+    }
+
+    /// The network itself.
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// Outputs for this crop of a picture: coordinates in pixels of the crop (0 to [`SIDE`]), or logits.
+    pub fn judge(&mut self, picture: GrayView<'_>, crop: &Rect) -> Result<&[f32], PredictError> {
+        self.look(picture, crop)?;
+        self.run()?;
+        Ok(&self.outputs)
+    }
+
+    /// Takes a crop in, without running the network.
+    pub(super) fn look(&mut self, picture: GrayView<'_>, crop: &Rect) -> Result<(), PredictError> {
+        if !crop.is_valid() {
+            return Err(PredictError::Crop(*crop));
+        }
+        sample(picture, crop, SIDE, &mut self.input);
+        self.setup.normalisation.apply(&mut self.input);
+        Ok(())
+    }
+
+    /// Takes in what another network, which normalises alike, sees.
+    pub(super) fn look_like(&mut self, other: &Self) {
+        self.input.copy_from_slice(&other.input);
+    }
+
+    /// Runs the network on what it took in.
+    pub(super) fn run(&mut self) -> Result<(), PredictError> {
+        if self.setup.views == Views::Plain {
+            self.model.run(&self.input)?;
+            self.outputs.copy_from_slice(self.model.output(0));
+            return Ok(());
+        }
+        mirror(&mut self.input);
+        self.model.run(&self.input)?;
+        self.outputs.copy_from_slice(self.model.output(0));
+        self.setup.output.mirror_back(&mut self.outputs);
+        mirror(&mut self.input);
+        self.model.run(&self.input)?;
+        for (mean, plain) in self.outputs.iter_mut().zip(self.model.output(0)) {
+            *mean = f32::midpoint(*mean, *plain);
+        }
+        Ok(())
+    }
+
+    /// Outputs of the last run.
+    pub(super) fn outputs(&self) -> &[f32] {
+        &self.outputs
+    }
+}
+
+/// Mirrors a picture of [`SIDE`] columns left to right.
+fn mirror(values: &mut [f32]) {
+    for row in values.chunks_exact_mut(SIDE) {
+        row.reverse();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use shared_model::keypoints::{LEFT_EYE, RIGHT_EYE};
+
+    use super::*;
+    use testing::network;
+
+    fn outputs(setup: Setup, pixels: &[u8]) -> Vec<f32> {
+        let onnx = network::encode(&network::linear(setup.output.name(), setup.output.count()));
+        let picture = GrayView::new(pixels, SIDE, SIDE).unwrap();
+        let mut network = FaceNetwork::load(onnx, setup).unwrap();
+        network.judge(picture, &picture.bounds()).unwrap().to_vec()
+    }
+
+    fn setup(output: Output, views: Views) -> Setup {
+        Setup {
+            output,
+            normalisation: Normalisation::Unit,
+            views,
+        }
+    }
+
+    /// Darker to the right and downwards, with no symmetry, and its mirror image.
+    fn pictures() -> [Vec<u8>; 2] {
+        let pixels: Vec<u8> = (0..INPUT_LEN).map(|at| (at % SIDE * 2 + at / SIDE / 3) as u8).collect();
+        let mirrored = (pixels.chunks_exact(SIDE)).flat_map(|row| row.iter().rev().copied());
+        let mirrored = mirrored.collect();
+        [pixels, mirrored]
+    }
+
+    #[test]
+    fn mirrored_logits_are_the_mean_of_both_pictures() {
+        let output = Output::Emotion { classes: 5 };
+        let [plain, flipped] = pictures().map(|pixels| outputs(setup(output, Views::Plain), &pixels));
+        assert_ne!(plain, flipped);
+        let both = outputs(setup(output, Views::Mirrored), &pictures()[0]);
+        for at in 0..5 {
+            assert!(
+                (both[at] - f32::midpoint(plain[at], flipped[at])).abs() < 1e-5,
+                "{both:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn mirrored_points_change_sides_and_places() {
+        let [plain, flipped] = pictures().map(|pixels| outputs(setup(Output::Keypoints, Views::Plain), &pixels));
+        let both = outputs(setup(Output::Keypoints, Views::Mirrored), &pictures()[0]);
+        let (left, right) = (2 * LEFT_EYE, 2 * RIGHT_EYE);
+        let x = (plain[left] + 96.0 - flipped[right]) / 2.0;
+        let y = f32::midpoint(plain[left + 1], flipped[right + 1]);
+        assert!(
+            (both[left] - x).abs() < 1e-4 && (both[left + 1] - y).abs() < 1e-4,
+            "{both:?}"
+        );
+    }
+
+    #[test]
+    fn a_face_and_its_mirror_image_get_mirrored_points() {
+        let [face, mirrored] = pictures().map(|pixels| outputs(setup(Output::Keypoints, Views::Mirrored), &pixels));
+        let back = Keypoints::from_coordinates(&mirrored).unwrap().mirrored(SIDE as f32);
+        for (got, expected) in back.0.as_flattened().iter().zip(&face) {
+            assert!((got - expected).abs() < 1e-4, "{got} instead of {expected}");
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! A network in 32-bit floats, run by kernels of this program.
+//!
+//! tract runs such a network as well, and does so where it has other operations than are known here
+//! ([`stock`](super::stock)). What is known runs about twice as fast here: convolutions read their windows in place,
+//! biases, ReLUs and residual sums cost no pass of their own, and what no output depends on is not computed. The bits
+//! are the same with all instructions of the [`kernels`](kernels); from tract's, whose sums have another order, an
+//! output differs by less than a hundred thousandth of the largest value.
+
+mod read;
+mod step;
+
+use shared_model::image::SIDE;
+use tract_onnx::pb::{GraphProto, TensorProto};
+
+use super::PredictError;
+use super::graph::constants::Constants;
+use super::graph::plan::Plan;
+use super::graph::{self, Values, rewrite};
+use kernels::Isa;
+
+/// 32-bit floats.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Floats;
+
+impl Values for Floats {
+    type Quantisation = ();
+    type Filter = Filter;
+
+    fn channels(filter: &Filter) -> usize {
+        filter.outputs
+    }
+}
+
+type Graph = graph::Graph<Floats>;
+type Node = graph::Node<Floats>;
+type Op = graph::Op<Floats>;
+
+/// Which constants are weights and biases.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Filter {
+    weights: String,
+    biases: Option<String>,
+    /// Output channels.
+    outputs: usize,
+    /// Distance of output channels, and of positions `(channel, row, column)` of the window, in the weights.
+    strides: [usize; 2],
+}
+
+/// A network whose operations are all known.
+pub(super) struct Known(Graph);
+
+impl Known {
+    /// Reads a graph that the structure check has accepted; the error says what has to be left to tract.
+    pub(super) fn read(proto: &GraphProto, outputs: &[(&str, usize)], isa: Isa) -> Result<Self, String> {
+        if isa == Isa::Portable {
+            return Err("this processor has no vector instructions that this program knows".to_owned());
+        }
+        let names: Vec<&str> = outputs.iter().map(|(name, _)| *name).collect();
+        let mut graph = read::read(proto, [SIDE, SIDE, 1], &names)?;
+        graph::check_outputs(&graph, outputs).map_err(|error| error.to_string())?;
+        rewrite::fuse_sums(&mut graph)?;
+        rewrite::drop_unused(&mut graph);
+        rewrite::crop(&mut graph);
+        Ok(Self(graph))
+    }
+}
+
+/// A network that is ready to run.
+pub(super) type Network = Plan<Floats>;
+
+/// Packs the weights of a network that was read.
+pub(super) fn build(
+    Known(graph): Known,
+    constants: Vec<TensorProto>,
+    outputs: &[(&str, usize)],
+    isa: Isa,
+) -> Result<Network, PredictError> {
+    let mut constants = Constants::new(constants);
+    let plan = Plan::new(graph, outputs, |node, tensors| {
+        step::step(&node, tensors, &mut constants, isa)
+    });
+    plan.map_err(PredictError::Load)
+}
+
+#[cfg(test)]
+mod tests {
+    use shared_model::image::INPUT_LEN;
+
+    use super::*;
+    use crate::stock;
+    use testing::network;
+
+    const OUTPUTS: [(&str, usize); 1] = [("emotion", 5)];
+
+    fn image() -> Vec<f32> {
+        (0..INPUT_LEN)
+            .map(|at| ((at * 31 + at / 96 * 7) % 101) as f32 / 50.0 - 1.0)
+            .collect()
+    }
+
+    fn graph(change: impl FnOnce(&mut GraphProto)) -> GraphProto {
+        let mut graph = network::residual("emotion", 5).graph.unwrap();
+        change(&mut graph);
+        graph
+    }
+
+    fn computed(isa: Isa, graph: GraphProto) -> Vec<f32> {
+        let known = Known::read(&graph, &OUTPUTS, isa).unwrap_or_else(|reason| panic!("{reason}"));
+        let mut network = build(known, graph.initializer, &OUTPUTS, isa).unwrap();
+        network.run(&image(), SIDE, &mut || {}).unwrap();
+        network.output(0).to_vec()
+    }
+
+    fn by_tract() -> Vec<f32> {
+        let mut network = stock::Network::new(network::residual("emotion", 5), &OUTPUTS).unwrap();
+        network.run(&image(), &mut || {}).unwrap();
+        network.output(0).to_vec()
+    }
+
+    fn own() -> impl Iterator<Item = Isa> {
+        Isa::ALL
+            .into_iter()
+            .filter(|isa| isa.is_available() && *isa != Isa::Portable)
+    }
+
+    /// The documented tolerance: a hundred thousandth of the largest value.
+    #[test]
+    fn gives_what_tract_gives() {
+        let expected = by_tract();
+        let largest = expected.iter().fold(0.0_f32, |most, value| most.max(value.abs()));
+        assert!(largest > 0.1, "{expected:?}");
+        for isa in own() {
+            for (got, expected) in computed(isa, graph(|_| ())).iter().zip(&expected) {
+                assert!((got - expected).abs() <= 1e-5 * largest, "{isa:?}: {got} {expected}");
+            }
+        }
+    }
+
+    #[test]
+    fn gives_the_same_bits_with_all_instructions() {
+        let all: Vec<_> = own().map(|isa| computed(isa, graph(|_| ()))).collect();
+        assert!(all.windows(2).all(|pair| pair[0] == pair[1]), "{all:?}");
+    }
+
+    #[test]
+    fn raw_and_plain_constants_mean_the_same() {
+        let raw = graph(|graph| {
+            for tensor in &mut graph.initializer {
+                tensor.raw_data = tensor.float_data.drain(..).flat_map(f32::to_le_bytes).collect();
+            }
+        });
+        for isa in own() {
+            assert_eq!(computed(isa, raw.clone()), computed(isa, graph(|_| ())));
+        }
+    }
+
+    /// What is left to tract, and not computed in another way.
+    #[test]
+    fn what_is_not_known_is_named() {
+        type Change = fn(&mut GraphProto);
+        let cases: [(&str, Change); 5] = [
+            ("`Conv_a` (Conv): attribute `group`", |graph| {
+                let mut group = graph.node[3].attribute[0].clone();
+                (group.name, group.i) = ("group".into(), 2);
+                graph.node[3].attribute.push(group);
+            }),
+            ("(Sigmoid): it is not known", |graph| {
+                graph.node[1].op_type = "Sigmoid".into();
+            }),
+            ("(Relu): it does not follow", |graph| {
+                let mut other = graph.node[1].clone();
+                other.output = vec!["other".into()];
+                graph.node.insert(2, other);
+            }),
+            ("two layers share `c.weight`", |graph| {
+                let at = graph.node.iter().position(|node| node.output[0] == "shortcut").unwrap();
+                graph.node[at].input = vec!["b.relu".into(), "c.weight".into(), "c.bias".into()];
+            }),
+            ("pooling with padding", |graph| {
+                let mut pads = graph.node[2].attribute[0].clone();
+                (pads.name, pads.ints) = ("pads".into(), vec![1; 4]);
+                graph.node[2].attribute.push(pads);
+            }),
+        ];
+        for isa in own() {
+            for (expected, change) in cases {
+                let reason = Known::read(&graph(change), &OUTPUTS, isa).map(|_| ()).unwrap_err();
+                assert!(reason.contains(expected), "{reason:?} does not speak of {expected}");
+            }
+            let reason = Known::read(&graph(|_| ()), &[("emotion", 7)], isa)
+                .map(|_| ())
+                .unwrap_err();
+            assert!(reason.contains("`emotion`"), "{reason}");
+        }
+    }
+
+    #[test]
+    fn without_vector_instructions_it_is_left_to_tract() {
+        assert!(Known::read(&graph(|_| ()), &OUTPUTS, Isa::Portable).is_err());
+    }
+}

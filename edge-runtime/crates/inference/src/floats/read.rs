@@ -1,0 +1,225 @@
+//! From the nodes of an ONNX file in floats to a [`Graph`].
+//!
+//! Only what residual networks consist of once batch norms are folded: anything else is an error that names the node.
+
+use std::collections::{HashMap, HashSet};
+
+use tract_onnx::pb::tensor_proto::DataType;
+use tract_onnx::pb::{GraphProto, NodeProto, TensorProto};
+
+use super::{Filter, Graph, Node, Op};
+use crate::graph::attributes::Attributes;
+use crate::graph::geometry::{self, Geometry, input};
+use crate::graph::{Shape, Target, Tensor, TensorId, Window};
+
+/// A tensor, possibly flattened to channels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct View {
+    tensor: TensorId,
+    flat: bool,
+}
+
+/// Reads a graph that the structure check has accepted, with these outputs in this order.
+pub(super) fn read(proto: &GraphProto, shape: Shape, outputs: &[&str]) -> Result<Graph, String> {
+    let mut reader = Reader {
+        constants: proto
+            .initializer
+            .iter()
+            .map(|tensor| (tensor.name.as_str(), tensor))
+            .collect(),
+        uses: uses(proto),
+        taken: HashSet::new(),
+        values: HashMap::new(),
+        graph: Graph::default(),
+    };
+    let image = proto
+        .input
+        .iter()
+        .find(|info| !reader.constants.contains_key(info.name.as_str()));
+    let image = image.ok_or("there is no input")?;
+    let tensor = reader.tensor(shape);
+    reader.graph.input = Some(tensor);
+    reader.values.insert(&image.name, View { tensor, flat: false });
+    for node in &proto.node {
+        let subject = |reason| format!("node `{}` ({}): {reason}", geometry::name(node), node.op_type);
+        let view = reader.node(node).map_err(subject)?;
+        reader
+            .values
+            .insert(node.output.first().map_or("", String::as_str), view);
+    }
+    for (at, name) in outputs.iter().enumerate() {
+        let view = reader
+            .values
+            .get(name)
+            .ok_or_else(|| format!("nothing computes `{name}`"))?;
+        reader.graph.results.push((view.tensor, at));
+    }
+    Ok(reader.graph)
+}
+
+/// How many read each name, the caller among them.
+fn uses(proto: &GraphProto) -> HashMap<&str, usize> {
+    let inputs = proto.node.iter().flat_map(|node| &node.input);
+    let names = inputs.chain(proto.output.iter().map(|output| &output.name));
+    let mut uses = HashMap::new();
+    for name in names {
+        *uses.entry(name.as_str()).or_default() += 1;
+    }
+    uses
+}
+
+struct Reader<'a> {
+    constants: HashMap<&'a str, &'a TensorProto>,
+    uses: HashMap<&'a str, usize>,
+    /// Constants that a layer has; each is packed once.
+    taken: HashSet<&'a str>,
+    values: HashMap<&'a str, View>,
+    graph: Graph,
+}
+
+impl<'a> Reader<'a> {
+    fn node(&mut self, node: &'a NodeProto) -> Result<View, String> {
+        match node.op_type.as_str() {
+            "Conv" => self.convolution(node),
+            "Gemm" => self.dense(node),
+            "Add" => self.add(node),
+            "MaxPool" => self.pool(node, Op::MaxPool),
+            "AveragePool" => self.pool(node, Op::AveragePool),
+            "Relu" => self.relu(node),
+            "Flatten" => self.flatten(node),
+            _ => Err("it is not known".to_owned()),
+        }
+    }
+
+    fn convolution(&mut self, node: &'a NodeProto) -> Result<View, String> {
+        let (view, shape) = self.image(node, 0)?;
+        let geometry = geometry::convolution(node, &self.sizes(input(node, 1)?)?, shape)?;
+        self.filtered(node, view, &geometry)
+    }
+
+    fn dense(&mut self, node: &'a NodeProto) -> Result<View, String> {
+        let view = self.view(node, 0)?;
+        if !view.flat {
+            return Err("its input is not flattened".to_owned());
+        }
+        let shape = self.graph.tensors[view.tensor].shape;
+        let geometry = geometry::dense(node, &self.sizes(input(node, 1)?)?, shape)?;
+        let view = self.filtered(node, view, &geometry)?;
+        Ok(View { flat: true, ..view })
+    }
+
+    fn filtered(&mut self, node: &'a NodeProto, view: View, geometry: &Geometry) -> Result<View, String> {
+        let weights = self.taken(input(node, 1)?)?;
+        let outputs = geometry.output[2];
+        let biases = match node.input.get(2) {
+            Some(name) if self.sizes(name)? == [outputs] => Some(self.taken(name)?),
+            Some(name) => return Err(format!("its biases `{name}` are not {outputs} values")),
+            None => None,
+        };
+        let filter = Filter {
+            weights,
+            biases,
+            outputs,
+            strides: geometry.strides,
+        };
+        let op = Op::Convolution {
+            window: geometry.window,
+            filter,
+            sum: None,
+        };
+        Ok(self.push(node, op, view, geometry.output))
+    }
+
+    fn add(&mut self, node: &'a NodeProto) -> Result<View, String> {
+        let ((view, shape), (other, other_shape)) = (self.image(node, 0)?, self.image(node, 1)?);
+        if shape != other_shape {
+            return Err("its inputs have different shapes".to_owned());
+        }
+        Ok(self.push(node, Op::Add { other: other.tensor }, view, shape))
+    }
+
+    fn pool(&mut self, node: &'a NodeProto, op: fn(Window) -> Op) -> Result<View, String> {
+        let (view, shape) = self.image(node, 0)?;
+        let (window, output) = geometry::pool(node, shape)?;
+        Ok(self.push(node, op(window), view, output))
+    }
+
+    /// Becomes the end of the operation before it, whose bare result nobody else may read.
+    fn relu(&mut self, node: &'a NodeProto) -> Result<View, String> {
+        let view = self.view(node, 0)?;
+        let alone = self.uses.get(input(node, 0)?) == Some(&1);
+        let producer = self
+            .graph
+            .nodes
+            .iter_mut()
+            .find(|node| node.output == Target::Tensor(view.tensor));
+        match producer {
+            Some(producer) if alone && matches!(producer.op, Op::Convolution { .. } | Op::Add { .. }) => {
+                producer.relu = true;
+                Ok(view)
+            }
+            _ => Err("it does not follow a convolution, dense layer or sum alone".to_owned()),
+        }
+    }
+
+    fn flatten(&mut self, node: &'a NodeProto) -> Result<View, String> {
+        Attributes(node).expect("axis", 1)?;
+        Ok(View {
+            flat: true,
+            ..self.view(node, 0)?
+        })
+    }
+
+    fn push(&mut self, node: &NodeProto, op: Op, view: View, shape: Shape) -> View {
+        let tensor = self.tensor(shape);
+        self.graph.nodes.push(Node {
+            name: geometry::name(node),
+            op,
+            input: view.tensor,
+            output: Target::Tensor(tensor),
+            relu: false,
+        });
+        View { tensor, flat: false }
+    }
+
+    fn tensor(&mut self, shape: Shape) -> TensorId {
+        self.graph.tensors.push(Tensor {
+            shape,
+            quantisation: (),
+        });
+        self.graph.tensors.len() - 1
+    }
+
+    fn view(&self, node: &NodeProto, at: usize) -> Result<View, String> {
+        let name = input(node, at)?;
+        let view = self.values.get(name).copied();
+        view.ok_or_else(|| format!("`{name}` is a constant"))
+    }
+
+    /// An input that has rows and columns.
+    fn image(&self, node: &NodeProto, at: usize) -> Result<(View, Shape), String> {
+        let view = self.view(node, at)?;
+        if view.flat {
+            return Err("its input is flattened".to_owned());
+        }
+        Ok((view, self.graph.tensors[view.tensor].shape))
+    }
+
+    fn constant(&self, name: &str) -> Result<&'a TensorProto, String> {
+        let tensor = self.constants.get(name).copied();
+        let tensor = tensor.filter(|tensor| tensor.data_type == DataType::Float as i32);
+        tensor.ok_or_else(|| format!("`{name}` is no constant of 32-bit floats"))
+    }
+
+    fn sizes(&self, name: &str) -> Result<Vec<usize>, String> {
+        Ok(self.constant(name)?.dims.iter().map(|dim| *dim as usize).collect())
+    }
+
+    fn taken(&mut self, name: &str) -> Result<String, String> {
+        let name = self.constant(name)?.name.as_str();
+        if self.taken.insert(name) {
+            return Ok(name.to_owned());
+        }
+        Err(format!("two layers share `{name}`"))
+    }
+}

@@ -1,0 +1,125 @@
+//! Operations with their packed weights.
+
+use kernels::{FloatAveragePool, FloatProduct, FloatWeights, Floors, Isa, KernelError, MaxPool};
+
+use super::{Filter, Floats, Node, Op};
+use crate::graph::constants::Constants;
+use crate::graph::layout::{Layout, positions};
+use crate::graph::plan::{Compute, Tensors};
+use crate::graph::{Shape, Window};
+
+/// One operation with its weights.
+pub(crate) enum Step {
+    Product(FloatProduct),
+    MaxPool(MaxPool),
+    AveragePool(FloatAveragePool),
+}
+
+impl Compute for Floats {
+    type Value = f32;
+    type Step = Step;
+    const INPUT: &'static str = "copy";
+
+    fn zero((): ()) -> f32 {
+        0.0
+    }
+
+    fn enter(image: &[f32], (): (), values: &mut [f32]) {
+        values.copy_from_slice(image);
+    }
+
+    fn leave(values: &[f32], (): (), output: &mut [f32]) {
+        let length = output.len();
+        output.copy_from_slice(&values[..length]);
+    }
+
+    fn run(
+        step: &Step,
+        input: &[f32],
+        other: Option<(&[f32], &[u32])>,
+        out: &mut [f32],
+        pixels: &[u32],
+    ) -> Result<(), KernelError> {
+        match step {
+            Step::Product(product) => product.run(input, other, out, pixels),
+            Step::MaxPool(pool) => pool.run(input, out, pixels),
+            Step::AveragePool(pool) => pool.run(input, out, pixels),
+        }
+    }
+
+    /// Every result is a tensor here.
+    fn run_output(_: &Step, _: &[f32], _: &mut [f32]) -> Result<(), KernelError> {
+        Err(KernelError::Shape {
+            what: "outputs that are no tensor",
+            found: 1,
+            expected: 0,
+        })
+    }
+}
+
+/// Packs the weights of a node, which are taken out of the constants.
+pub(super) fn step(node: &Node, tensors: &Tensors<()>, constants: &mut Constants, isa: Isa) -> Result<Step, String> {
+    let (from, shape) = (tensors.layout(node.input), tensors.shape(node.output));
+    let pool = |window: &Window| from.pixels_of(window, shape).map_err(|error| error.to_string());
+    match &node.op {
+        Op::Convolution { window, filter, sum } => {
+            let floors = Floors {
+                own: floor(sum.as_ref().map_or(node.relu, |sum| sum.inner_relu)),
+                sum: floor(node.relu),
+            };
+            let taken = Taken::take(filter, constants)?;
+            let product = taken.product(isa, from, window, shape, floors);
+            Ok(Step::Product(product.map_err(|error| error.to_string())?))
+        }
+        Op::MaxPool(window) => Ok(Step::MaxPool(MaxPool::new(pool(window)?))),
+        Op::AveragePool(window) => Ok(Step::AveragePool(FloatAveragePool::new(pool(window)?))),
+        Op::Add { .. } => Err("a sum is left over".to_owned()),
+    }
+}
+
+/// Weights and biases, out of the file's constants.
+struct Taken<'a> {
+    filter: &'a Filter,
+    /// Floats as bytes.
+    weights: Vec<u8>,
+    biases: Vec<f32>,
+}
+
+impl<'a> Taken<'a> {
+    fn take(filter: &'a Filter, constants: &mut Constants) -> Result<Self, String> {
+        let biases = match &filter.biases {
+            Some(name) => constants.floats(name)?,
+            None => vec![0.0; filter.outputs],
+        };
+        Ok(Self {
+            filter,
+            weights: constants.take_floats(&filter.weights)?,
+            biases,
+        })
+    }
+
+    fn product(
+        &self,
+        isa: Isa,
+        from: &Layout,
+        window: &Window,
+        shape: Shape,
+        floors: Floors,
+    ) -> Result<FloatProduct, KernelError> {
+        let gather = from.rows_of(window, shape)?;
+        let positions = positions(from, &gather, window);
+        let (weights, _) = self.weights.as_chunks::<4>();
+        let [output_stride, stride] = self.filter.strides;
+        let weight = |output: usize, k: usize| {
+            let value = positions[k].and_then(|position| weights.get(output * output_stride + position * stride));
+            value.map_or(0.0, |value| f32::from_le_bytes(*value))
+        };
+        let packed = FloatWeights::pack(&gather, &self.biases, weight)?;
+        FloatProduct::new(isa, gather, packed, floors)
+    }
+}
+
+/// The lowest value of a result.
+fn floor(relu: bool) -> f32 {
+    if relu { 0.0 } else { f32::NEG_INFINITY }
+}

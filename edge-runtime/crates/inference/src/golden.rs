@@ -1,0 +1,299 @@
+//! Golden vectors: a few pictures with the outputs that each network file gave when the bundle was made.
+//!
+//! At load the networks run on the pictures again. A hash tells that a file has the bytes that were shipped; the
+//! golden vectors tell that this program, on this processor, computes from them what the trainer measured.
+
+use std::fmt::Write as _;
+
+use serde::{Deserialize, Serialize};
+use shared_model::image::{GrayView, INPUT_LEN, SIDE};
+use shared_model::manifest::{FileRef, Precision};
+
+use super::{Arithmetic, FaceNetwork, PredictError};
+use crate::bundle::Bundle;
+
+/// Most bytes that a file of golden vectors may have.
+const MAX_BYTES: u64 = 1 << 20;
+/// Most pictures: each costs a run of each network at load.
+const MAX_PICTURES: usize = 16;
+
+/// The file, JSON: `{"pictures": [{"name", "pixels"}], "outputs": [{"network", "precision", "values"}]}`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Golden {
+    /// What the networks are shown; at least one.
+    pub pictures: Vec<GoldenPicture>,
+    /// What each network file gives; at most one for each network and precision.
+    pub outputs: Vec<GoldenOutputs>,
+}
+
+/// A picture that is the crop of a network.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GoldenPicture {
+    /// For messages.
+    pub name: String,
+    /// Grey values of [`SIDE`] x [`SIDE`] pixels row by row, two hexadecimal digits each.
+    pub pixels: String,
+}
+
+/// What one network file gives.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GoldenOutputs {
+    /// Name of the output tensor.
+    pub network: String,
+    /// Of the file.
+    pub precision: Precision,
+    /// For each picture the outputs as [`FaceNetwork::judge`] gives them.
+    pub values: Vec<Vec<f32>>,
+}
+
+impl GoldenPicture {
+    /// A picture of [`INPUT_LEN`] pixels.
+    pub fn new(name: &str, pixels: &[u8]) -> Self {
+        let mut text = String::with_capacity(2 * pixels.len());
+        for pixel in pixels {
+            // Writing to a string cannot fail.
+            let _ = write!(text, "{pixel:02x}");
+        }
+        Self {
+            name: name.to_owned(),
+            pixels: text,
+        }
+    }
+
+    /// The grey values; `None` if they are not [`INPUT_LEN`] pairs of hexadecimal digits.
+    fn decode(&self) -> Option<Vec<u8>> {
+        let digits = self.pixels.as_bytes();
+        if digits.len() != 2 * INPUT_LEN {
+            return None;
+        }
+        let digit = |byte: u8| char::from(byte).to_digit(16);
+        let pixel = |pair: &[u8]| Some((digit(pair[0])? * 16 + digit(pair[1])?) as u8);
+        digits.chunks_exact(2).map(pixel).collect()
+    }
+}
+
+impl Golden {
+    /// Reads the golden vectors of a bundle.
+    pub fn of(bundle: &Bundle) -> Result<Self, PredictError> {
+        let file = FileRef::from(&bundle.manifest().golden);
+        let refused = |reason: String| PredictError::GoldenFile {
+            path: bundle.dir().join(file.path.as_str()),
+            reason,
+        };
+        if file.bytes > MAX_BYTES {
+            return Err(refused(format!(
+                "{} bytes are more than the limit of {MAX_BYTES}",
+                file.bytes
+            )));
+        }
+        let golden: Self =
+            serde_json::from_slice(&bundle.read(file)?).map_err(|error| refused(format!("parse: {error}")))?;
+        if golden.pictures.is_empty() || golden.pictures.len() > MAX_PICTURES {
+            return Err(refused(format!("1 to {MAX_PICTURES} pictures are needed")));
+        }
+        match golden.pictures.iter().find(|picture| picture.decode().is_none()) {
+            Some(picture) => Err(refused(format!(
+                "picture `{}` must be {INPUT_LEN} pairs of hexadecimal digits",
+                picture.name
+            ))),
+            None => Ok(golden),
+        }
+    }
+
+    /// Adds what a network gives for the pictures now.
+    pub fn record(&mut self, network: &mut FaceNetwork, precision: Precision) -> Result<(), PredictError> {
+        let values = self.pictures.iter().map(|picture| judge(network, picture));
+        let values = values.collect::<Result<_, _>>()?;
+        self.outputs.push(GoldenOutputs {
+            network: network.setup().output.name().to_owned(),
+            precision,
+            values,
+        });
+        Ok(())
+    }
+
+    /// Compares what a network gives for the pictures with what it gave when the bundle was made.
+    ///
+    /// Differences count as a share of the largest value; how much is allowed depends on how the network computes.
+    pub fn check(&self, network: &mut FaceNetwork, precision: Precision) -> Result<(), PredictError> {
+        let name = network.setup().output.name();
+        let refused = |reason: String| PredictError::Golden {
+            network: name,
+            precision,
+            reason,
+        };
+        let own = |outputs: &&GoldenOutputs| outputs.network == name && outputs.precision == precision;
+        let expected = self.outputs.iter().find(own);
+        let expected = expected.ok_or_else(|| refused("the golden vectors do not have it".to_owned()))?;
+        let fits = |values: &Vec<f32>| values.len() == network.setup().output.count() && all_finite(values);
+        if expected.values.len() != self.pictures.len() || !expected.values.iter().all(fits) {
+            return Err(refused(
+                "its golden vectors are no finite outputs for each picture".to_owned(),
+            ));
+        }
+        let all = expected.values.iter().flatten();
+        let largest = all.fold(f32::MIN_POSITIVE, |most, value| most.max(value.abs()));
+        let allowed = tolerance(network.model().arithmetic(), precision);
+        for (picture, expected) in self.pictures.iter().zip(&expected.values) {
+            let got = judge(network, picture).map_err(|error| refused(error.to_string()))?;
+            let pairs = got.iter().zip(expected);
+            let off = pairs.fold(0.0f32, |most, (got, expected)| most.max((got - expected).abs())) / largest;
+            if off > allowed {
+                return Err(refused(format!(
+                    "for the golden picture `{}` its output is off by {:.4} % of the largest value, and {:.4} % is allowed",
+                    picture.name,
+                    100.0 * off,
+                    100.0 * allowed
+                )));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Largest difference that is no error, as a share of the largest value.
+fn tolerance(arithmetic: Arithmetic, precision: Precision) -> f32 {
+    match (arithmetic, precision) {
+        // Sums of integers are exact in any order; only the last step is in floats.
+        (Arithmetic::Integers, _) => 1e-5,
+        // The order of sums depends on the processor; that is about 1e-6 after all layers.
+        (Arithmetic::Floats, Precision::F32) => 1e-3,
+        // Where some layers of a quantised file kept their floats, such a difference can turn a rounding over, and
+        // an activation moves by one step of its 255.
+        (Arithmetic::Floats, Precision::Int8) => 2e-2,
+    }
+}
+
+/// Outputs for a picture that already is the crop.
+fn judge(network: &mut FaceNetwork, picture: &GoldenPicture) -> Result<Vec<f32>, PredictError> {
+    let pixels = picture.decode().unwrap_or_default();
+    let view = GrayView::new(&pixels, SIDE, SIDE)
+        .map_err(|_| PredictError::Structure(format!("golden picture `{}` has no pixels", picture.name)))?;
+    Ok(network.judge(view, &view.bounds())?.to_vec())
+}
+
+fn all_finite(values: &[f32]) -> bool {
+    values.iter().all(|value| value.is_finite())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+    use crate::Predictor;
+    use testing::bundle::{rehash, write_bundle};
+
+    fn error_of(dir: &Path) -> String {
+        let bundle = Bundle::open(dir).unwrap();
+        Predictor::load(&bundle).map(|_| ()).unwrap_err().to_string()
+    }
+
+    /// Changes the bytes of a file and the manifest with them, as somebody would who wants to.
+    fn change(dir: &Path, file: &str, change: impl FnOnce(Vec<u8>) -> Vec<u8>) {
+        let path = dir.join(file);
+        fs::write(&path, change(fs::read(&path).unwrap())).unwrap();
+        rehash(dir, file);
+    }
+
+    fn edited(from: &str, to: &str) -> impl FnOnce(Vec<u8>) -> Vec<u8> {
+        move |bytes| {
+            let text = String::from_utf8(bytes).unwrap();
+            assert!(text.contains(from), "there is no {from}");
+            text.replacen(from, to, 1).into_bytes()
+        }
+    }
+
+    /// Replaces the weight at the middle of the file, a little-endian float.
+    fn with_weight(value: f32) -> impl FnOnce(Vec<u8>) -> Vec<u8> {
+        move |mut onnx| {
+            // The floats lie packed at the end of a tensor; its values are all below 0.001, so that the two upper
+            // bytes of each tell where floats begin.
+            let small = |at: usize, onnx: &[u8]| {
+                (0..8).all(|next| {
+                    let at = at + 4 * next;
+                    let bytes = [onnx[at], onnx[at + 1], onnx[at + 2], onnx[at + 3]];
+                    (1e-6..1e-3).contains(&f32::from_le_bytes(bytes).abs())
+                })
+            };
+            let middle = onnx.len() / 2;
+            let at = (middle..middle + 64).find(|at| small(*at, &onnx)).unwrap();
+            onnx[at..at + 4].copy_from_slice(&value.to_le_bytes());
+            onnx
+        }
+    }
+
+    #[test]
+    fn pixels_survive_their_text() {
+        let pixels: Vec<u8> = (0..INPUT_LEN).map(|at| (at * 7) as u8).collect();
+        let picture = GoldenPicture::new("test", &pixels);
+        assert_eq!(picture.decode(), Some(pixels));
+        for bad in ["", "0", &"0g".repeat(INPUT_LEN), &"ä".repeat(INPUT_LEN)] {
+            let picture = GoldenPicture {
+                pixels: bad.to_owned(),
+                ..picture.clone()
+            };
+            assert_eq!(picture.decode(), None);
+        }
+    }
+
+    #[test]
+    fn a_bundle_that_was_rehashed_after_a_weight_changed_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        write_bundle(dir.path());
+        change(dir.path(), "emotion.onnx", with_weight(1.0));
+        let error = error_of(dir.path());
+        for part in ["`emotion`", "f32", "golden picture `ramp`", "off by"] {
+            assert!(error.contains(part), "{error} does not speak of {part}");
+        }
+    }
+
+    #[test]
+    fn a_network_that_gives_no_numbers_is_refused() {
+        for value in [f32::NAN, f32::INFINITY] {
+            let dir = tempfile::tempdir().unwrap();
+            write_bundle(dir.path());
+            change(dir.path(), "keypoints.onnx", with_weight(value));
+            let error = error_of(dir.path());
+            assert!(error.contains("`keypoints`") && error.contains("finite"), "{error}");
+        }
+    }
+
+    #[test]
+    fn other_values_in_the_golden_vectors_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        write_bundle(dir.path());
+        change(dir.path(), "golden.json", |json| {
+            let mut golden: Golden = serde_json::from_slice(&json).unwrap();
+            golden.outputs[0].values[0][3] *= 1.01;
+            serde_json::to_vec(&golden).unwrap()
+        });
+        assert!(error_of(dir.path()).contains("`keypoints`"));
+    }
+
+    #[test]
+    fn golden_vectors_that_say_nothing_are_refused() {
+        for (from, to, expected) in [
+            ("{\"pictures\"", "{\"pixtures\"", "pixtures"),
+            ("\"pixels\":\"0", "\"pixels\":\"", "hexadecimal"),
+            ("\"precision\":\"f32\"", "\"precision\":\"int8\"", "do not have it"),
+            ("\"values\":[[", "\"values\":[[1.0,", "no finite outputs"),
+        ] {
+            let dir = tempfile::tempdir().unwrap();
+            write_bundle(dir.path());
+            change(dir.path(), "golden.json", edited(from, to));
+            let error = error_of(dir.path());
+            assert!(error.contains(expected), "{error} does not speak of {expected}");
+        }
+        let dir = tempfile::tempdir().unwrap();
+        write_bundle(dir.path());
+        change(dir.path(), "golden.json", |_| {
+            br#"{"pictures":[],"outputs":[]}"#.to_vec()
+        });
+        assert!(error_of(dir.path()).contains("1 to 16 pictures"));
+    }
+}

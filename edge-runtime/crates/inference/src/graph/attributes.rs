@@ -1,0 +1,84 @@
+//! Attributes of a node, with ONNX's defaults.
+
+use tract_onnx::pb::NodeProto;
+
+use super::Window;
+
+/// Of one node.
+pub(crate) struct Attributes<'a>(pub(crate) &'a NodeProto);
+
+impl Attributes<'_> {
+    pub(crate) fn int(&self, name: &str, default: i64) -> i64 {
+        let attribute = self.0.attribute.iter().find(|attribute| attribute.name == name);
+        attribute.map_or(default, |attribute| attribute.i)
+    }
+
+    /// An integer that has to be this, which is also its default.
+    pub(crate) fn expect(&self, name: &str, expected: i64) -> Result<(), String> {
+        match self.int(name, expected) {
+            value if value == expected => Ok(()),
+            value => Err(format!("attribute `{name}` is {value}, only {expected} is supported")),
+        }
+    }
+
+    /// Integers that all have to be this, which is also their default.
+    pub(crate) fn expect_all(&self, name: &str, expected: i64) -> Result<(), String> {
+        if self.ints(name).iter().all(|value| *value == expected as usize) {
+            return Ok(());
+        }
+        Err(format!("attribute `{name}` is not {expected} everywhere"))
+    }
+
+    /// A float that has to be this, which is also its default.
+    pub(crate) fn expect_float(&self, name: &str, expected: f32) -> Result<(), String> {
+        let attribute = self.0.attribute.iter().find(|attribute| attribute.name == name);
+        match attribute.map_or(expected, |attribute| attribute.f) {
+            value if value == expected => Ok(()),
+            value => Err(format!("attribute `{name}` is {value}, only {expected} is supported")),
+        }
+    }
+
+    fn ints(&self, name: &str) -> Vec<usize> {
+        let attribute = self.0.attribute.iter().find(|attribute| attribute.name == name);
+        let values = attribute.map(|attribute| attribute.ints.as_slice()).unwrap_or_default();
+        values
+            .iter()
+            .map(|value| usize::try_from(*value).unwrap_or(usize::MAX))
+            .collect()
+    }
+
+    fn array<const N: usize>(&self, name: &str, default: [usize; N]) -> Result<[usize; N], String> {
+        let values = self.ints(name);
+        if values.is_empty() {
+            return Ok(default);
+        }
+        values
+            .try_into()
+            .map_err(|_| format!("attribute `{name}` needs {N} values"))
+    }
+}
+
+/// The window of a convolution, whose weights say its size, or of a pool.
+pub(crate) fn window(attributes: &Attributes<'_>, weights: Option<[usize; 2]>) -> Result<Window, String> {
+    let automatic = attributes
+        .0
+        .attribute
+        .iter()
+        .find(|attribute| attribute.name == "auto_pad");
+    if automatic.is_some_and(|attribute| !attribute.s.is_empty() && attribute.s != b"NOTSET") {
+        return Err("attribute `auto_pad` is not supported".to_owned());
+    }
+    let size = attributes.array("kernel_shape", weights.unwrap_or_default())?;
+    if weights.is_some_and(|weights| weights != size) || size.contains(&0) {
+        return Err("attribute `kernel_shape` does not fit".to_owned());
+    }
+    let window = Window {
+        size,
+        stride: attributes.array("strides", [1; 2])?,
+        pads: attributes.array("pads", [0; 4])?,
+    };
+    if window.stride.contains(&0) {
+        return Err("attribute `strides` is 0".to_owned());
+    }
+    Ok(window)
+}

@@ -1,0 +1,206 @@
+//! A graph as steps over buffers, everything allocated when it is made.
+
+use super::layout::{Layout, layouts};
+use super::{Graph, Node, Op, Shape, Target, TensorId, Values};
+use crate::Layer;
+use kernels::KernelError;
+
+/// What the steps of a graph are, and how they compute.
+pub(crate) trait Compute: Values {
+    /// What buffers hold.
+    type Value: Copy;
+    /// An operation with its weights.
+    type Step;
+    /// What happens to the image first, as users see it.
+    const INPUT: &'static str;
+
+    /// What stands for 0 in a tensor.
+    fn zero(quantisation: Self::Quantisation) -> Self::Value;
+
+    /// Writes values of the image into a tensor.
+    fn enter(image: &[f32], quantisation: Self::Quantisation, values: &mut [Self::Value]);
+
+    /// Reads as many values of a tensor as the output has.
+    fn leave(values: &[Self::Value], quantisation: Self::Quantisation, output: &mut [f32]);
+
+    /// Computes a tensor, whose pixels begin at `pixels` of `out`; `other` is the other side of a residual sum, and where
+    /// each pixel begins in it.
+    fn run(
+        step: &Self::Step,
+        input: &[Self::Value],
+        other: Option<(&[Self::Value], &[u32])>,
+        out: &mut [Self::Value],
+        pixels: &[u32],
+    ) -> Result<(), KernelError>;
+
+    /// Computes an output of the network.
+    fn run_output(step: &Self::Step, input: &[Self::Value], output: &mut [f32]) -> Result<(), KernelError>;
+}
+
+/// Where the tensors of a graph lie, and what their values mean.
+pub(crate) struct Tensors<Q> {
+    layouts: Vec<Layout>,
+    quantisations: Vec<Q>,
+}
+
+impl<Q: Copy> Tensors<Q> {
+    pub(crate) fn layout(&self, tensor: TensorId) -> &Layout {
+        &self.layouts[tensor]
+    }
+
+    pub(crate) fn quantisation(&self, tensor: TensorId) -> Q {
+        self.quantisations[tensor]
+    }
+
+    /// Rows, columns and channels of a result; of an output, as far as it has several.
+    pub(crate) fn shape(&self, target: Target) -> Shape {
+        match target {
+            Target::Tensor(tensor) => self.layouts[tensor].shape(),
+            Target::Output(_) => [1, 1, 1],
+        }
+    }
+}
+
+/// A step, where it reads and where it writes.
+struct Planned<V: Compute> {
+    layer: Layer,
+    step: V::Step,
+    input: TensorId,
+    /// The other side of a residual sum, and the first value of each of its pixels.
+    other: Option<(TensorId, Vec<u32>)>,
+    output: Target,
+    /// First value of every output pixel.
+    pixels: Vec<u32>,
+}
+
+/// A network that is ready to run.
+pub(crate) struct Plan<V: Compute> {
+    tensors: Tensors<V::Quantisation>,
+    /// One buffer a tensor, with borders of zeros.
+    buffers: Vec<Vec<V::Value>>,
+    input: TensorId,
+    steps: Vec<Planned<V>>,
+    results: Vec<(TensorId, usize)>,
+    /// Of the last run, in the order they were asked for.
+    outputs: Vec<Vec<f32>>,
+}
+
+impl<V: Compute> Plan<V> {
+    /// Makes a step of each node with `step`, which may take the node's weights: none has to be held twice.
+    ///
+    /// `outputs` are the names and lengths of the outputs, which the graph is known to have.
+    pub(crate) fn new(
+        graph: Graph<V>,
+        outputs: &[(&str, usize)],
+        mut step: impl FnMut(Node<V>, &Tensors<V::Quantisation>) -> Result<V::Step, String>,
+    ) -> Result<Self, String> {
+        let tensors = Tensors {
+            layouts: layouts(&graph),
+            quantisations: graph.tensors.iter().map(|tensor| tensor.quantisation).collect(),
+        };
+        let buffers = tensors.layouts.iter().zip(&tensors.quantisations);
+        let layers: Vec<Layer> = graph.nodes.iter().map(|node| graph.layer(node)).collect();
+        let mut plan = Self {
+            buffers: buffers
+                .map(|(layout, quantisation)| vec![V::zero(*quantisation); layout.length()])
+                .collect(),
+            input: graph.input.ok_or("its input is not known")?,
+            steps: Vec::with_capacity(graph.nodes.len()),
+            results: graph.results,
+            outputs: outputs.iter().map(|(_, length)| vec![0.0; *length]).collect(),
+            tensors,
+        };
+        for (node, layer) in graph.nodes.into_iter().zip(layers) {
+            let planned = plan.planned(node, layer, &mut step)?;
+            plan.steps.push(planned);
+        }
+        Ok(plan)
+    }
+
+    fn planned(
+        &self,
+        node: Node<V>,
+        layer: Layer,
+        step: &mut impl FnMut(Node<V>, &Tensors<V::Quantisation>) -> Result<V::Step, String>,
+    ) -> Result<Planned<V>, String> {
+        let (input, output) = (node.input, node.output);
+        let other = match &node.op {
+            Op::Convolution { sum: Some(sum), .. } => {
+                let pixels = self.tensors.layout(sum.other).cropped(self.tensors.shape(output));
+                Some((sum.other, pixels))
+            }
+            _ => None,
+        };
+        Ok(Planned {
+            step: step(node, &self.tensors).map_err(|error| format!("node `{}`: {error}", layer.name))?,
+            layer,
+            input,
+            other,
+            output,
+            pixels: match output {
+                Target::Tensor(tensor) => self.tensors.layout(tensor).pixels(),
+                Target::Output(_) => Vec::new(),
+            },
+        })
+    }
+
+    /// Runs all steps on an image with so many columns, of which the network may need less; allocates nothing.
+    /// `done` is called after each of the [`Plan::layers`].
+    pub(crate) fn run(&mut self, image: &[f32], columns: usize, done: &mut dyn FnMut()) -> Result<(), String> {
+        self.enter(image, columns);
+        done();
+        for step in &self.steps {
+            let result = step.run(&mut self.buffers, &mut self.outputs);
+            result.map_err(|error| format!("node `{}`: {error}", step.layer.name))?;
+            done();
+        }
+        for (tensor, at) in &self.results {
+            let values = &self.buffers[*tensor][self.tensors.layout(*tensor).first()..];
+            V::leave(values, self.tensors.quantisation(*tensor), &mut self.outputs[*at]);
+        }
+        Ok(())
+    }
+
+    fn enter(&mut self, image: &[f32], columns: usize) {
+        let layout = self.tensors.layout(self.input);
+        let quantisation = self.tensors.quantisation(self.input);
+        let width = layout.shape()[1];
+        let buffer = &mut self.buffers[self.input];
+        for (row, start) in image.chunks(columns).zip(layout.rows()) {
+            V::enter(&row[..width], quantisation, &mut buffer[start..start + width]);
+        }
+    }
+
+    /// What happens to the image, then the operations.
+    pub(crate) fn layers(&self) -> Vec<Layer> {
+        let input = Layer {
+            name: "input".to_owned(),
+            operation: V::INPUT.to_owned(),
+            output: self.tensors.layout(self.input).shape().to_vec(),
+            macs: 0,
+        };
+        let steps = self.steps.iter().map(|step| step.layer.clone());
+        std::iter::once(input).chain(steps).collect()
+    }
+
+    /// Output `at` of the last run; empty where there is none.
+    pub(crate) fn output(&self, at: usize) -> &[f32] {
+        self.outputs.get(at).map_or(&[], Vec::as_slice)
+    }
+}
+
+impl<V: Compute> Planned<V> {
+    /// Takes the output's buffer out while the others are read.
+    fn run(&self, buffers: &mut [Vec<V::Value>], outputs: &mut [Vec<f32>]) -> Result<(), KernelError> {
+        let output = match self.output {
+            Target::Tensor(output) => output,
+            Target::Output(at) => return V::run_output(&self.step, &buffers[self.input], &mut outputs[at]),
+        };
+        let mut out = std::mem::take(&mut buffers[output]);
+        let other = self.other.as_ref();
+        let other = other.map(|(tensor, pixels)| (&buffers[*tensor][..], &pixels[..]));
+        let done = V::run(&self.step, &buffers[self.input], other, &mut out, &self.pixels);
+        buffers[output] = out;
+        done
+    }
+}

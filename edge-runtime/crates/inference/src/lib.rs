@@ -1,0 +1,30 @@
+//! From a face in a picture to scores and keypoints.
+//!
+//! Everything of tract and of ONNX stays in this crate. [`Model`] is one network, [`FaceNetwork`] a network with what is
+//! done to a crop before and to the outputs after it, [`Predictor`] holds the two of a [bundle] and knows which crop each
+//! of them sees. A bundle whose networks do not give their [`Golden`] outputs is not used. Where the face is comes from
+//! outside; cameras, clocks and sockets are none of this crate's business.
+#![forbid(unsafe_code)]
+
+pub mod bundle;
+mod error;
+mod face_network;
+mod floats;
+mod golden;
+mod graph;
+mod layer;
+mod model;
+pub mod picture;
+mod predictor;
+mod quantised;
+mod stock;
+mod structure;
+mod threads;
+
+pub use error::PredictError;
+pub use face_network::{FaceNetwork, Output, Setup, Views};
+pub use golden::{Golden, GoldenOutputs, GoldenPicture};
+pub use layer::Layer;
+pub use model::{Arithmetic, Engine, Model};
+pub use predictor::{Crops, PrecisionChoice, Prediction, Predictor};
+pub use threads::Threads;

@@ -1,0 +1,280 @@
+//! One network, in floats or in integers.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+
+use prost::Message;
+use shared_model::image::{INPUT_LEN, SIDE};
+use shared_model::manifest::INPUT_NAME;
+use tract_onnx::pb::ModelProto;
+
+use super::{Layer, PredictError, floats, quantised, stock, structure};
+use kernels::Isa;
+
+/// A network with the input `[1, 1, 96, 96]` and outputs that are `[1, length]` each, ready to run.
+pub struct Model {
+    network: Network,
+    engine: Engine,
+    names: Vec<String>,
+}
+
+enum Network {
+    Floats(floats::Network),
+    Stock(Box<stock::Network>),
+    Integers(quantised::Network),
+}
+
+/// What a network computes with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Arithmetic {
+    /// 32-bit floats.
+    Floats,
+    /// 8-bit integers, summed in 32 bits.
+    Integers,
+}
+
+/// Who computes a network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Engine {
+    /// This program, with these instructions.
+    Own(Isa),
+    /// tract, for this reason.
+    Tract(String),
+}
+
+impl Model {
+    /// Builds the network from an ONNX file, with these outputs (name and length) in this order.
+    ///
+    /// Quantised files run in integers, others in floats, with the fastest instructions of this processor; what this
+    /// program does not know itself is left to tract ([`Model::engine`]). The structure is checked
+    /// before anything is built, a panic of tract becomes an error, and the network runs once, so that one that
+    /// cannot run is refused here.
+    pub fn load(onnx: &[u8], outputs: &[(&str, usize)]) -> Result<Self, PredictError> {
+        Self::load_for(Isa::detect(), onnx, outputs)
+    }
+
+    /// Like [`Model::load`]; the file is gone before the network is built, which saves its size where memory is scarce.
+    pub fn load_owned(onnx: Vec<u8>, outputs: &[(&str, usize)]) -> Result<Self, PredictError> {
+        caught(|| {
+            let proto = decode(&onnx)?;
+            drop(onnx);
+            Self::build(Isa::detect(), proto, outputs)
+        })
+    }
+
+    /// Like [`Model::load`], with these instructions; results are the same bit by bit, as long as the engine is.
+    pub fn load_for(isa: Isa, onnx: &[u8], outputs: &[(&str, usize)]) -> Result<Self, PredictError> {
+        caught(|| Self::build(isa, decode(onnx)?, outputs))
+    }
+
+    fn build(isa: Isa, proto: ModelProto, outputs: &[(&str, usize)]) -> Result<Self, PredictError> {
+        structure::check(&proto, outputs).map_err(PredictError::Structure)?;
+        let (network, engine) = Network::new(isa, proto, outputs)?;
+        let mut model = Self {
+            network,
+            engine,
+            names: outputs.iter().map(|(name, _)| (*name).to_owned()).collect(),
+        };
+        model.run(&vec![0.0; INPUT_LEN])?;
+        Ok(model)
+    }
+
+    /// Runs the network on one input: [`INPUT_LEN`] finite values, row by row.
+    ///
+    /// An output that is not finite is an error.
+    pub fn run(&mut self, input: &[f32]) -> Result<(), PredictError> {
+        self.run_observed(input, &mut || {})
+    }
+
+    /// Like [`Model::run`], and tells how long each of the [`Model::layers`] took.
+    pub fn run_timed(&mut self, input: &[f32], times: &mut Vec<Duration>) -> Result<(), PredictError> {
+        times.clear();
+        let mut last = Instant::now();
+        self.run_observed(input, &mut || {
+            let now = Instant::now();
+            times.push(now - last);
+            last = now;
+        })
+    }
+
+    /// What the network consists of, in the order in which it runs.
+    pub fn layers(&self) -> Vec<Layer> {
+        match &self.network {
+            Network::Floats(network) => network.layers(),
+            Network::Stock(network) => network.layers(),
+            Network::Integers(network) => network.layers(),
+        }
+    }
+
+    /// `done` is called after every layer.
+    fn run_observed(&mut self, input: &[f32], done: &mut dyn FnMut()) -> Result<(), PredictError> {
+        if input.len() != INPUT_LEN {
+            return Err(PredictError::Input(input.len()));
+        }
+        match &mut self.network {
+            Network::Floats(network) => network.run(input, SIDE, done).map_err(PredictError::Run)?,
+            Network::Stock(network) => network.run(input, done)?,
+            Network::Integers(network) if finite(input) => network.run(input, SIDE, done).map_err(PredictError::Run)?,
+            // Bytes would hide it.
+            Network::Integers(_) => return Err(PredictError::NotFinite(INPUT_NAME.to_owned())),
+        }
+        match self.names.iter().enumerate().find(|(at, _)| !finite(self.output(*at))) {
+            Some((_, name)) => Err(PredictError::NotFinite(name.clone())),
+            None => Ok(()),
+        }
+    }
+
+    /// What the network computes with, whatever its file holds.
+    pub fn arithmetic(&self) -> Arithmetic {
+        match self.network {
+            Network::Floats(_) | Network::Stock(_) => Arithmetic::Floats,
+            Network::Integers(_) => Arithmetic::Integers,
+        }
+    }
+
+    /// Who computes the network, which its speed depends on.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Output `at` of the last run, in the order given to [`Model::load`]; empty where there is none.
+    pub fn output(&self, at: usize) -> &[f32] {
+        match &self.network {
+            Network::Floats(network) => network.output(at),
+            Network::Stock(network) => network.output(at),
+            Network::Integers(network) => network.output(at),
+        }
+    }
+}
+
+impl Network {
+    fn new(isa: Isa, mut proto: ModelProto, outputs: &[(&str, usize)]) -> Result<(Self, Engine), PredictError> {
+        let graph = proto.graph.take().unwrap_or_default();
+        if quantised::is_quantised(&graph) {
+            let network = quantised::build(graph, outputs, isa)?;
+            return Ok((Self::Integers(network), Engine::Own(isa)));
+        }
+        match floats::Known::read(&graph, outputs, isa) {
+            Ok(known) => {
+                let network = floats::build(known, graph.initializer, outputs, isa)?;
+                Ok((Self::Floats(network), Engine::Own(isa)))
+            }
+            Err(reason) => {
+                proto.graph = Some(graph);
+                let network = stock::Network::new(proto, outputs)?;
+                Ok((Self::Stock(Box::new(network)), Engine::Tract(reason)))
+            }
+        }
+    }
+}
+
+fn decode(onnx: &[u8]) -> Result<ModelProto, PredictError> {
+    // tract's own reader would copy the file first.
+    ModelProto::decode(onnx).map_err(|error| PredictError::NotOnnx(error.to_string()))
+}
+
+fn finite(values: &[f32]) -> bool {
+    values.iter().all(|value| value.is_finite())
+}
+
+/// Turns a panic inside tract into an error.
+fn caught<T>(load: impl FnOnce() -> Result<T, PredictError>) -> Result<T, PredictError> {
+    catch_unwind(AssertUnwindSafe(load)).unwrap_or_else(|panic| Err(PredictError::Panic(message(panic.as_ref()))))
+}
+
+fn message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+    text.unwrap_or_else(|| "panic without a message".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use testing::network;
+
+    fn onnx(name: &str, length: usize) -> Vec<u8> {
+        network::encode(&network::linear(name, length))
+    }
+
+    #[test]
+    fn computes_what_the_weights_say() {
+        let mut model = Model::load(&onnx("emotion", 5), &[("emotion", 5)]).unwrap();
+        let input: Vec<f32> = (0..INPUT_LEN).map(|at| at as f32 / INPUT_LEN as f32).collect();
+        model.run(&input).unwrap();
+        let expected = network::expected(&input, 5);
+        for (got, expected) in model.output(0).iter().zip(&expected) {
+            assert!(
+                (got - expected).abs() < 1e-3 * expected.abs().max(1.0),
+                "{got} {expected}"
+            );
+        }
+        assert_eq!(model.output(0).len(), 5);
+        assert!(model.output(1).is_empty());
+    }
+
+    #[test]
+    fn gives_outputs_in_the_order_asked_for() {
+        let bytes = network::encode(&network::pair("keypoints", 30, "emotion", 5));
+        let mut model = Model::load(&bytes, &[("emotion", 5), ("keypoints", 30)]).unwrap();
+        model.run(&vec![0.5; INPUT_LEN]).unwrap();
+        assert_eq!((model.output(0).len(), model.output(1).len()), (5, 30));
+    }
+
+    #[test]
+    fn same_input_gives_the_same_output_after_another() {
+        let mut model = Model::load(&onnx("emotion", 5), &[("emotion", 5)]).unwrap();
+        model.run(&vec![0.25; INPUT_LEN]).unwrap();
+        let first = model.output(0).to_vec();
+        model.run(&vec![0.75; INPUT_LEN]).unwrap();
+        assert_ne!(model.output(0), first);
+        model.run(&vec![0.25; INPUT_LEN]).unwrap();
+        assert_eq!(model.output(0), first);
+    }
+
+    #[test]
+    fn every_layer_is_timed() {
+        let mut model = Model::load(&onnx("emotion", 5), &[("emotion", 5)]).unwrap();
+        let mut times = vec![Duration::ZERO; 99];
+        model.run_timed(&vec![0.5; INPUT_LEN], &mut times).unwrap();
+        assert_eq!(times.len(), model.layers().len());
+        assert!(model.layers().iter().map(|layer| layer.macs).sum::<u64>() >= 5);
+    }
+
+    #[test]
+    fn refuses_other_lengths_and_names() {
+        let bytes = onnx("emotion", 5);
+        assert!(matches!(
+            Model::load(&bytes, &[("emotion", 7)]),
+            Err(PredictError::Output { length: 7, .. })
+        ));
+        assert!(matches!(
+            Model::load(&bytes, &[("keypoints", 5)]),
+            Err(PredictError::Structure(_))
+        ));
+    }
+
+    #[test]
+    fn refuses_inputs_and_outputs_that_are_no_numbers() {
+        let mut model = Model::load(&onnx("emotion", 5), &[("emotion", 5)]).unwrap();
+        assert!(matches!(model.run(&[0.0; 7]), Err(PredictError::Input(7))));
+        assert!(matches!(
+            model.run(&vec![f32::NAN; INPUT_LEN]),
+            Err(PredictError::NotFinite(_))
+        ));
+    }
+
+    #[test]
+    fn damaged_files_are_errors_or_run_but_never_panic() {
+        let bytes = onnx("emotion", 5);
+        for at in (0..bytes.len()).step_by(bytes.len() / 97 + 1) {
+            for bit in [0, 3, 7] {
+                let mut damaged = bytes.clone();
+                damaged[at] ^= 1 << bit;
+                let _ = Model::load(&damaged, &[("emotion", 5)]);
+            }
+            assert!(Model::load(&bytes[..at], &[("emotion", 5)]).is_err(), "{at} bytes");
+        }
+    }
+}

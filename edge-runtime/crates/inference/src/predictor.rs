@@ -1,0 +1,305 @@
+//! The two networks of a bundle, and which crop each of them sees.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use shared_model::emotion::Scores;
+use shared_model::image::{CropRule, GrayView, Rect, SIDE};
+use shared_model::keypoints::Keypoints;
+use shared_model::manifest::{EMOTION_NAME, KEYPOINTS_NAME, Network, Precision};
+
+use crate::bundle::Bundle;
+use crate::{FaceNetwork, Golden, Output, PredictError, Setup, Threads};
+
+/// Which of a bundle's files run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum PrecisionChoice {
+    /// 8-bit integers of each network that the bundle has them of, else 32-bit floats.
+    #[default]
+    Auto,
+    /// 32-bit floats.
+    F32,
+    /// 8-bit integers.
+    Int8,
+}
+
+impl PrecisionChoice {
+    /// What is looked for, the best first.
+    fn wanted(self) -> &'static [Precision] {
+        match self {
+            Self::Auto => &[Precision::Int8, Precision::F32],
+            Self::F32 => &[Precision::F32],
+            Self::Int8 => &[Precision::Int8],
+        }
+    }
+}
+
+/// What each network sees of a picture, in its pixels; may reach beyond the picture.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Crops {
+    /// For the keypoint network.
+    pub keypoints: Rect,
+    /// For the emotion network.
+    pub emotion: Rect,
+}
+
+impl Crops {
+    /// The same region for both networks.
+    pub fn both(rect: Rect) -> Self {
+        Self {
+            keypoints: rect,
+            emotion: rect,
+        }
+    }
+}
+
+/// What the networks say about one face.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Prediction {
+    /// A probability for each class.
+    pub scores: Scores,
+    /// In pixels of the picture.
+    pub keypoints: Keypoints,
+}
+
+/// The two networks of a bundle.
+pub struct Predictor {
+    keypoints: Part,
+    emotion: Part,
+    temperature: f32,
+    threads: Threads,
+    /// What was cut last.
+    crops: Option<Crops>,
+}
+
+/// A network and which crop it sees.
+struct Part {
+    network: FaceNetwork,
+    precision: Precision,
+    crop: CropRule,
+}
+
+impl Predictor {
+    /// Loads both networks, in 8-bit integers where the bundle has them, and compares them with the golden vectors.
+    pub fn load(bundle: &Bundle) -> Result<Self, PredictError> {
+        Self::load_in(bundle, PrecisionChoice::Auto)
+    }
+
+    /// Like [`Predictor::load`], in the precision of one's choice.
+    pub fn load_in(bundle: &Bundle, choice: PrecisionChoice) -> Result<Self, PredictError> {
+        let manifest = bundle.manifest();
+        let classes = manifest.classes.len();
+        let golden = Golden::of(bundle)?;
+        Ok(Self {
+            keypoints: Part::load(bundle, &manifest.keypoints, Output::Keypoints, choice, &golden)?,
+            emotion: Part::load(bundle, &manifest.emotion, Output::Emotion { classes }, choice, &golden)?,
+            temperature: manifest.decision.temperature,
+            threads: Threads::default(),
+            crops: None,
+        })
+    }
+
+    /// The same networks, on so many threads.
+    #[must_use]
+    pub fn on(self, threads: Threads) -> Self {
+        Self { threads, ..self }
+    }
+
+    /// Precision of the files that run, keypoints and emotion.
+    pub fn precisions(&self) -> [Precision; 2] {
+        [self.keypoints.precision, self.emotion.precision]
+    }
+
+    /// The crops for a box of the face detector.
+    pub fn crops(&self, face: &Rect) -> Crops {
+        Crops {
+            keypoints: self.keypoints.crop.apply(face),
+            emotion: self.emotion.crop.apply(face),
+        }
+    }
+
+    /// Runs both networks on their crops of the picture.
+    pub fn predict(&mut self, picture: GrayView<'_>, crops: &Crops) -> Result<Prediction, PredictError> {
+        self.crop(picture, crops)?;
+        self.run()
+    }
+
+    /// Cuts the inputs of both networks out of the picture.
+    pub fn crop(&mut self, picture: GrayView<'_>, crops: &Crops) -> Result<(), PredictError> {
+        self.crops = None;
+        let (keypoints, emotion) = (&mut self.keypoints.network, &mut self.emotion.network);
+        keypoints.look(picture, &crops.keypoints)?;
+        if crops.keypoints == crops.emotion && keypoints.setup().normalisation == emotion.setup().normalisation {
+            emotion.look_like(keypoints);
+        } else {
+            emotion.look(picture, &crops.emotion)?;
+        }
+        self.crops = Some(*crops);
+        Ok(())
+    }
+
+    /// Runs both networks on what [`Predictor::crop`] cut last.
+    pub fn run(&mut self) -> Result<Prediction, PredictError> {
+        let crops = self.crops.ok_or(PredictError::Input(0))?;
+        let (keypoints, emotion) = (&mut self.keypoints.network, &mut self.emotion.network);
+        self.threads.run(|| keypoints.run(), || emotion.run())?;
+        Ok(Prediction {
+            scores: self.scores()?,
+            keypoints: self.points(&crops.keypoints)?,
+        })
+    }
+
+    fn scores(&self) -> Result<Scores, PredictError> {
+        Scores::from_logits(self.emotion.network.outputs(), self.temperature)
+            .ok_or_else(|| PredictError::NotFinite(EMOTION_NAME.to_owned()))
+    }
+
+    fn points(&self, crop: &Rect) -> Result<Keypoints, PredictError> {
+        let points = Keypoints::from_coordinates(self.keypoints.network.outputs())
+            .ok_or_else(|| PredictError::NotFinite(KEYPOINTS_NAME.to_owned()))?;
+        Ok(Keypoints(points.0.map(|point| crop.to_picture(point, SIDE as f32))))
+    }
+}
+
+impl Part {
+    fn load(
+        bundle: &Bundle,
+        entry: &Network,
+        output: Output,
+        choice: PrecisionChoice,
+        golden: &Golden,
+    ) -> Result<Self, PredictError> {
+        let wanted = choice.wanted();
+        let file = wanted.iter().find_map(|precision| entry.file(*precision));
+        let file = file.ok_or_else(|| PredictError::Precision {
+            network: output.name(),
+            precision: wanted[0],
+        })?;
+        let mut network = FaceNetwork::load(bundle.read(file.into())?, Setup::of(entry, output))?;
+        golden.check(&mut network, file.precision)?;
+        Ok(Self {
+            network,
+            precision: file.precision,
+            crop: entry.crop,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use shared_model::keypoints::COORDINATES;
+
+    use super::*;
+    use testing::bundle::{add_int8_emotion, write_bundle};
+    use testing::network;
+
+    fn predictor() -> Predictor {
+        let dir = tempfile::tempdir().unwrap();
+        write_bundle(dir.path());
+        Predictor::load(&Bundle::open(dir.path()).unwrap()).unwrap()
+    }
+
+    fn gradient(width: usize, height: usize) -> Vec<u8> {
+        (0..width * height).map(|at| (at % width + at / width) as u8).collect()
+    }
+
+    #[test]
+    fn whole_crop_gives_the_networks_own_numbers() {
+        let data = gradient(SIDE, SIDE);
+        let picture = GrayView::new(&data, SIDE, SIDE).unwrap();
+        let prediction = predictor().predict(picture, &Crops::both(picture.bounds())).unwrap();
+        let input: Vec<f32> = data.iter().map(|value| f32::from(*value) / 255.0).collect();
+        let scores = Scores::from_logits(&network::expected(&input, 5), 2.0).unwrap();
+        for (got, expected) in prediction.scores.as_slice().iter().zip(scores.as_slice()) {
+            assert!((got - expected).abs() < 1e-4, "{got} {expected}");
+        }
+        let points = network::expected(&input, COORDINATES);
+        assert!((prediction.keypoints.0[3][1] - points[7]).abs() < 1e-2);
+    }
+
+    #[test]
+    fn keypoints_come_back_in_pixels_of_the_picture() {
+        let data = vec![128; 400 * 300];
+        let picture = GrayView::new(&data, 400, 300).unwrap();
+        let mut predictor = predictor();
+        let crop = |x, w| Crops::both(Rect { x, y: 20.0, w, h: w });
+        let near = predictor.predict(picture, &crop(10.0, 96.0)).unwrap().keypoints;
+        let far = predictor.predict(picture, &crop(110.0, 192.0)).unwrap().keypoints;
+        for (near, far) in near.0.iter().zip(far.0) {
+            assert!((110.0 + (near[0] - 10.0) * 2.0 - far[0]).abs() < 1e-2);
+            assert!((20.0 + (near[1] - 20.0) * 2.0 - far[1]).abs() < 1e-2);
+        }
+    }
+
+    #[test]
+    fn threads_do_not_change_the_prediction() {
+        let data = gradient(SIDE, SIDE);
+        let picture = GrayView::new(&data, SIDE, SIDE).unwrap();
+        let crops = Crops::both(picture.bounds());
+        let on = |threads| predictor().on(threads).predict(picture, &crops).unwrap();
+        assert_eq!(on(Threads::One), on(Threads::Two));
+    }
+
+    #[test]
+    fn crops_follow_the_rules_of_the_manifest() {
+        let face = Rect {
+            x: 10.0,
+            y: 20.0,
+            w: 40.0,
+            h: 40.0,
+        };
+        let crops = predictor().crops(&face);
+        assert_eq!(crops.keypoints, face);
+        assert_eq!(
+            crops.emotion,
+            Rect {
+                x: 0.0,
+                y: 10.0,
+                w: 60.0,
+                h: 60.0
+            }
+        );
+    }
+
+    #[test]
+    fn integers_are_preferred_and_floats_can_be_chosen() {
+        let dir = tempfile::tempdir().unwrap();
+        write_bundle(dir.path());
+        let floats = Bundle::open(dir.path()).unwrap();
+        let error = Predictor::load_in(&floats, PrecisionChoice::Int8)
+            .map(|_| ())
+            .unwrap_err();
+        assert!(error.to_string().contains("no int8 file"), "{error}");
+        assert_eq!(Predictor::load(&floats).unwrap().precisions(), [Precision::F32; 2]);
+        add_int8_emotion(dir.path());
+        let both = Bundle::open(dir.path()).unwrap();
+        for (choice, expected) in [
+            (PrecisionChoice::Auto, [Precision::F32, Precision::Int8]),
+            (PrecisionChoice::F32, [Precision::F32; 2]),
+        ] {
+            assert_eq!(Predictor::load_in(&both, choice).unwrap().precisions(), expected);
+        }
+        let error = Predictor::load_in(&both, PrecisionChoice::Int8)
+            .map(|_| ())
+            .unwrap_err();
+        assert!(error.to_string().contains("`keypoints`"), "{error}");
+    }
+
+    #[test]
+    fn refuses_crops_that_are_no_rectangles() {
+        let data = vec![0; 100];
+        let picture = GrayView::new(&data, 10, 10).unwrap();
+        for w in [0.0, -1.0, f32::NAN, f32::INFINITY] {
+            let crops = Crops::both(Rect {
+                x: 0.0,
+                y: 0.0,
+                w,
+                h: 5.0,
+            });
+            assert!(matches!(
+                predictor().predict(picture, &crops),
+                Err(PredictError::Crop(_))
+            ));
+        }
+    }
+}

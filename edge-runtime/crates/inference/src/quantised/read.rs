@@ -1,0 +1,309 @@
+//! From the nodes of an ONNX file to a [`Graph`].
+//!
+//! In a quantised file every tensor between operations passes a `QuantizeLinear` and a `DequantizeLinear` with the
+//! same scale. Reading follows each name to what it stands for ([`Value`]). An operation takes quantised tensors
+//! and is complete when a `QuantizeLinear` follows, at most one `Relu` between; whatever is written in another way is
+//! refused with the node's name, because computing something similar would be silently wrong.
+
+use std::collections::HashMap;
+
+use tract_onnx::pb::{GraphProto, NodeProto};
+
+use super::{Graph, Node, Op, filter};
+use crate::graph::attributes::Attributes;
+use crate::graph::constants::Constants;
+use crate::graph::geometry::{self, Geometry, input};
+use crate::graph::{Shape, Target, Tensor, TensorId, Window};
+use kernels::Quantisation;
+
+/// What a name stands for.
+#[derive(Debug, Clone)]
+enum Value {
+    /// The input of the network, in floats.
+    Input(Shape),
+    /// Activations, as bytes.
+    Bytes(View),
+    /// The same activations as real numbers.
+    Real(View),
+    /// Weights or biases as real numbers.
+    Constant(filter::Names),
+    /// What an operation gives before it is quantised.
+    Pending(Box<Pending>),
+}
+
+/// A tensor, possibly flattened to channels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct View {
+    tensor: TensorId,
+    flat: bool,
+}
+
+/// An operation whose result has no scale yet.
+#[derive(Debug, Clone)]
+struct Pending {
+    name: String,
+    op: Op,
+    input: TensorId,
+    shape: Shape,
+    flat: bool,
+    relu: bool,
+}
+
+/// Reads a graph that the structure check has accepted, with these outputs in this order.
+pub(super) fn read(proto: GraphProto, input: Shape, outputs: &[&str]) -> Result<Graph, String> {
+    let mut reader = Reader {
+        constants: Constants::new(proto.initializer),
+        values: HashMap::new(),
+        graph: Graph::default(),
+    };
+    for info in &proto.input {
+        if !reader.constants.contains(&info.name) {
+            reader.values.insert(info.name.clone(), Value::Input(input));
+        }
+    }
+    for node in &proto.node {
+        let subject = |reason| format!("node `{}` ({}): {reason}", node.name, node.op_type);
+        let value = reader.node(node).map_err(subject)?;
+        let output = node.output.first().cloned().unwrap_or_default();
+        reader.values.insert(output, value);
+    }
+    for (at, name) in outputs.iter().enumerate() {
+        reader
+            .output(name, at)
+            .map_err(|reason| format!("output `{name}`: {reason}"))?;
+    }
+    Ok(reader.graph)
+}
+
+struct Reader {
+    constants: Constants,
+    values: HashMap<String, Value>,
+    graph: Graph,
+}
+
+impl Reader {
+    fn node(&mut self, node: &NodeProto) -> Result<Value, String> {
+        match node.op_type.as_str() {
+            "QuantizeLinear" => self.quantise(node),
+            "DequantizeLinear" => self.dequantise(node),
+            "Conv" => self.convolution(node),
+            "Gemm" => self.dense(node),
+            "Add" => self.add(node),
+            "MaxPool" => self.pool(node, Op::MaxPool),
+            "AveragePool" => self.pool(node, Op::AveragePool),
+            "Relu" => self.relu(node),
+            "Flatten" => self.flatten(node),
+            _ => Err("it is not known in a quantised network".to_owned()),
+        }
+    }
+
+    fn quantise(&mut self, node: &NodeProto) -> Result<Value, String> {
+        let quantisation = self.quantisation(node)?;
+        let pending = match self.take(input(node, 0)?)? {
+            Value::Input(shape) if self.graph.input.is_none() => {
+                let tensor = self.tensor(shape, quantisation);
+                self.graph.input = Some(tensor);
+                return Ok(Value::Bytes(View { tensor, flat: false }));
+            }
+            Value::Real(view) if self.graph.tensors[view.tensor].quantisation == quantisation => {
+                return Ok(Value::Bytes(view));
+            }
+            Value::Pending(pending) => pending,
+            Value::Real(_) => return Err("it changes the scale of quantised values".to_owned()),
+            _ => return Err("its input is not what an operation gives".to_owned()),
+        };
+        self.check_pool(&pending, quantisation)?;
+        let tensor = self.tensor(pending.shape, quantisation);
+        let flat = pending.flat;
+        self.push(*pending, Target::Tensor(tensor));
+        Ok(Value::Bytes(View { tensor, flat }))
+    }
+
+    /// The largest value of a window is one of its bytes only where the scale stays.
+    fn check_pool(&self, pending: &Pending, quantisation: Quantisation) -> Result<(), String> {
+        let same = self.graph.tensors[pending.input].quantisation == quantisation;
+        if matches!(pending.op, Op::MaxPool(_)) && (!same || pending.relu) {
+            return Err(format!(
+                "the largest values of `{}` need the scale of its input, and no Relu",
+                pending.name
+            ));
+        }
+        Ok(())
+    }
+
+    fn dequantise(&mut self, node: &NodeProto) -> Result<Value, String> {
+        let name = input(node, 0)?;
+        if self.constants.contains(name) {
+            let axis = Attributes(node).int("axis", 1);
+            return Ok(Value::Constant(filter::Names {
+                names: node.input.clone(),
+                axis,
+            }));
+        }
+        let Some(Value::Bytes(view)) = self.values.get(name).cloned() else {
+            return Err(format!("`{name}` is not quantised"));
+        };
+        if self.quantisation(node)? != self.graph.tensors[view.tensor].quantisation {
+            return Err(format!("`{name}` was quantised with another scale"));
+        }
+        Ok(Value::Real(view))
+    }
+
+    fn convolution(&mut self, node: &NodeProto) -> Result<Value, String> {
+        let view = self.real(node, 0)?;
+        if view.flat {
+            return Err("its input is flattened".to_owned());
+        }
+        let weights = self.constants.shape(self.constant(node, 1)?.integers())?;
+        let geometry = geometry::convolution(node, &weights, self.graph.tensors[view.tensor].shape)?;
+        let op = self.filtered(node, view, &geometry)?;
+        Ok(Self::pending(node, view, op, geometry.output))
+    }
+
+    fn dense(&mut self, node: &NodeProto) -> Result<Value, String> {
+        let view = self.real(node, 0)?;
+        if !view.flat {
+            return Err("its input is not flattened".to_owned());
+        }
+        let weights = self.constants.shape(self.constant(node, 1)?.integers())?;
+        let geometry = geometry::dense(node, &weights, self.graph.tensors[view.tensor].shape)?;
+        let op = self.filtered(node, view, &geometry)?;
+        let Value::Pending(mut pending) = Self::pending(node, view, op, geometry.output) else {
+            return Err("it has no result".to_owned());
+        };
+        pending.flat = true;
+        Ok(Value::Pending(pending))
+    }
+
+    fn filtered(&mut self, node: &NodeProto, view: View, geometry: &Geometry) -> Result<Op, String> {
+        let weights = self.constant(node, 1)?;
+        let biases = if node.input.len() > 2 {
+            Some(self.constant(node, 2)?)
+        } else {
+            None
+        };
+        let scale = self.graph.tensors[view.tensor].quantisation.scale();
+        let filter = filter::read(&mut self.constants, &weights, biases.as_ref(), geometry, scale)?;
+        Ok(Op::Convolution {
+            window: geometry.window,
+            filter,
+            sum: None,
+        })
+    }
+
+    fn add(&mut self, node: &NodeProto) -> Result<Value, String> {
+        let (view, other) = (self.real(node, 0)?, self.real(node, 1)?);
+        let shape = self.graph.tensors[view.tensor].shape;
+        if shape != self.graph.tensors[other.tensor].shape || view.flat || other.flat {
+            return Err("its inputs have different shapes".to_owned());
+        }
+        Ok(Self::pending(node, view, Op::Add { other: other.tensor }, shape))
+    }
+
+    fn pool(&mut self, node: &NodeProto, op: fn(Window) -> Op) -> Result<Value, String> {
+        let view = self.real(node, 0)?;
+        if view.flat {
+            return Err("pooling of flattened values is not known".to_owned());
+        }
+        let (window, output) = geometry::pool(node, self.graph.tensors[view.tensor].shape)?;
+        Ok(Self::pending(node, view, op(window), output))
+    }
+
+    fn relu(&mut self, node: &NodeProto) -> Result<Value, String> {
+        match self.take(input(node, 0)?)? {
+            Value::Pending(mut pending) => {
+                pending.relu = true;
+                Ok(Value::Pending(pending))
+            }
+            _ => Err("it does not follow an operation at once".to_owned()),
+        }
+    }
+
+    fn flatten(&mut self, node: &NodeProto) -> Result<Value, String> {
+        Attributes(node).expect("axis", 1)?;
+        match self.take(input(node, 0)?)? {
+            Value::Pending(mut pending) => {
+                pending.flat = true;
+                Ok(Value::Pending(pending))
+            }
+            Value::Real(view) => Ok(Value::Real(View { flat: true, ..view })),
+            _ => Err("its input is not quantised".to_owned()),
+        }
+    }
+
+    fn output(&mut self, name: &str, at: usize) -> Result<(), String> {
+        match self.take(name)? {
+            Value::Real(view) => self.graph.results.push((view.tensor, at)),
+            Value::Pending(pending) if matches!(pending.op, Op::Convolution { .. }) && pending.flat => {
+                self.push(*pending, Target::Output(at));
+            }
+            _ => return Err("it is neither dequantised nor a dense layer's".to_owned()),
+        }
+        Ok(())
+    }
+
+    fn pending(node: &NodeProto, view: View, op: Op, shape: Shape) -> Value {
+        Value::Pending(Box::new(Pending {
+            name: geometry::name(node),
+            op,
+            input: view.tensor,
+            shape,
+            flat: false,
+            relu: false,
+        }))
+    }
+
+    fn push(&mut self, pending: Pending, output: Target) {
+        let Pending {
+            name, op, input, relu, ..
+        } = pending;
+        self.graph.nodes.push(Node {
+            name,
+            op,
+            input,
+            output,
+            relu,
+        });
+    }
+
+    fn tensor(&mut self, shape: Shape, quantisation: Quantisation) -> TensorId {
+        self.graph.tensors.push(Tensor { shape, quantisation });
+        self.graph.tensors.len() - 1
+    }
+
+    /// The value of a name; a pending one is gone afterwards, because only one node may continue an operation.
+    fn take(&mut self, name: &str) -> Result<Value, String> {
+        let value = match self.values.get(name) {
+            Some(Value::Pending(_)) => self.values.remove(name),
+            other => other.cloned(),
+        };
+        value.ok_or_else(|| format!("`{name}` is a constant, or used by two nodes before it is quantised"))
+    }
+
+    fn real(&self, node: &NodeProto, at: usize) -> Result<View, String> {
+        let name = input(node, at)?;
+        match self.values.get(name) {
+            Some(Value::Real(view)) => Ok(*view),
+            _ => Err(format!("`{name}` does not come from a DequantizeLinear")),
+        }
+    }
+
+    fn constant(&self, node: &NodeProto, at: usize) -> Result<filter::Names, String> {
+        let name = input(node, at)?;
+        match self.values.get(name) {
+            Some(Value::Constant(names)) => Ok(names.clone()),
+            _ => Err(format!("`{name}` is no quantised constant")),
+        }
+    }
+
+    /// Scale and zero point of a tensor of activations.
+    fn quantisation(&self, node: &NodeProto) -> Result<Quantisation, String> {
+        Attributes(node).expect("block_size", 0)?;
+        let scale = self.constants.floats(input(node, 1)?)?;
+        let zero_point = self.constants.unsigned(input(node, 2)?)?;
+        match (&scale[..], &zero_point[..]) {
+            ([scale], [zero_point]) => Quantisation::new(*scale, *zero_point).map_err(|error| error.to_string()),
+            _ => Err("activations have one scale and zero point a tensor".to_owned()),
+        }
+    }
+}

@@ -1,0 +1,284 @@
+//! What an ONNX file must look like before tract builds anything from it.
+//!
+//! tract panics on some damaged files and accepts others whose graph is not what was trained, so this
+//! looks at the bare protobuf: known operators, plain names in order, tensors as long as their shapes.
+//! What the operators compute is tract's business.
+
+use std::collections::HashSet;
+
+use shared_model::image::SIDE;
+use shared_model::manifest::INPUT_NAME;
+use tract_onnx::pb::tensor_proto::{DataLocation, DataType};
+use tract_onnx::pb::tensor_shape_proto::dimension::Value as Dim;
+use tract_onnx::pb::{GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, type_proto};
+
+/// Operators that a network may use: what residual networks, plain or quantised, consist of.
+const OPERATORS: [&str; 31] = [
+    "Add",
+    "AveragePool",
+    "BatchNormalization",
+    "Cast",
+    "Clip",
+    "Concat",
+    "Constant",
+    "Conv",
+    "DequantizeLinear",
+    "Div",
+    "Dropout",
+    "Flatten",
+    "Gemm",
+    "GlobalAveragePool",
+    "HardSigmoid",
+    "HardSwish",
+    "Identity",
+    "LeakyRelu",
+    "MatMul",
+    "MaxPool",
+    "Mul",
+    "Pad",
+    "QuantizeLinear",
+    "ReduceMean",
+    "Relu",
+    "Reshape",
+    "Sigmoid",
+    "Squeeze",
+    "Sub",
+    "Transpose",
+    "Unsqueeze",
+];
+
+/// Most nodes of a graph.
+const MAX_NODES: usize = 4096;
+/// Most numbers in all tensors of a file together; the file itself is at most 256 MiB.
+const MAX_ELEMENTS: usize = 64 << 20;
+/// Most axes of a tensor.
+const MAX_RANK: usize = 8;
+/// Largest kernel, stride, dilation or padding: many times the side of the input.
+const MAX_EXTENT: i64 = 1024;
+
+/// Checks the structure of a network with the input of contract 1 and at least these outputs.
+///
+/// The error says what is wrong, without a subject.
+pub(super) fn check(model: &ModelProto, outputs: &[(&str, usize)]) -> Result<(), String> {
+    let graph = model.graph.as_ref().ok_or("it has no graph")?;
+    if !model.functions.is_empty() || !graph.sparse_initializer.is_empty() {
+        return Err("functions and sparse tensors are not supported".to_owned());
+    }
+    if graph.node.is_empty() || graph.node.len() > MAX_NODES {
+        return Err(format!("{} nodes, 1 to {MAX_NODES} are allowed", graph.node.len()));
+    }
+    check_tensors(graph)?;
+    check_input(graph)?;
+    let names = check_nodes(graph)?;
+    let declared = |name: &str| graph.output.iter().any(|output| output.name == name);
+    for output in &graph.output {
+        if !names.contains(output.name.as_str()) {
+            return Err(format!("nothing computes the output `{}`", output.name));
+        }
+    }
+    match outputs.iter().find(|(name, _)| !declared(name)) {
+        Some((name, _)) => Err(format!("there is no output `{name}`")),
+        None => Ok(()),
+    }
+}
+
+/// Exactly one input that is no constant, `input` with shape `[n, 1, 96, 96]` of 32-bit floats.
+fn check_input(graph: &GraphProto) -> Result<(), String> {
+    let constant = |name: &str| graph.initializer.iter().any(|tensor| tensor.name == name);
+    let mut inputs = graph.input.iter().filter(|input| !constant(&input.name));
+    let (Some(input), None) = (inputs.next(), inputs.next()) else {
+        return Err(format!("one input `{INPUT_NAME}` is needed"));
+    };
+    let side = SIDE as i64;
+    match shape(input) {
+        Some([None | Some(1), Some(1), Some(h), Some(w)]) if input.name == INPUT_NAME && h == side && w == side => {
+            Ok(())
+        }
+        _ => Err(format!(
+            "the input must be `{INPUT_NAME}` with shape [n, 1, {SIDE}, {SIDE}] of 32-bit floats, not `{}`",
+            input.name
+        )),
+    }
+}
+
+/// The four sizes of a float tensor; `None` where a size is left open.
+fn shape(info: &ValueInfoProto) -> Option<[Option<i64>; 4]> {
+    let type_proto::Value::TensorType(tensor) = info.r#type.as_ref()?.value.as_ref()?;
+    if tensor.elem_type != DataType::Float as i32 {
+        return None;
+    }
+    let dims: Vec<_> = (tensor.shape.as_ref()?.dim.iter())
+        .map(|dim| match dim.value {
+            Some(Dim::DimValue(value)) => Some(value),
+            _ => None,
+        })
+        .collect();
+    dims.try_into().ok()
+}
+
+/// Every node is known and only uses what stands before it; returns every name that has a value.
+fn check_nodes(graph: &GraphProto) -> Result<HashSet<&str>, String> {
+    let mut names = HashSet::new();
+    let constants = graph.initializer.iter().map(|tensor| &tensor.name);
+    names.extend(
+        constants
+            .chain(graph.input.iter().map(|input| &input.name))
+            .map(String::as_str),
+    );
+    for (at, node) in graph.node.iter().enumerate() {
+        check_node(node).map_err(|reason| format!("node {at} (`{}`, {}): {reason}", node.name, node.op_type))?;
+        for input in node.input.iter().filter(|name| !name.is_empty()) {
+            if !names.contains(input.as_str()) {
+                return Err(format!("node {at} uses `{input}`, which nothing before it computes"));
+            }
+        }
+        for output in node.output.iter().filter(|name| !name.is_empty()) {
+            if !names.insert(output) {
+                return Err(format!("`{output}` is computed twice"));
+            }
+        }
+    }
+    Ok(names)
+}
+
+fn check_node(node: &NodeProto) -> Result<(), String> {
+    let standard = node.domain.is_empty() || node.domain == "ai.onnx";
+    if !standard || !OPERATORS.contains(&node.op_type.as_str()) {
+        return Err("unknown operator".to_owned());
+    }
+    if node.output.first().is_none_or(String::is_empty) {
+        return Err("no output".to_owned());
+    }
+    for attribute in &node.attribute {
+        if attribute.g.is_some() || !attribute.graphs.is_empty() || attribute.sparse_tensor.is_some() {
+            return Err(format!("attribute `{}` is not supported", attribute.name));
+        }
+        let range = match attribute.name.as_str() {
+            "kernel_shape" | "strides" | "dilations" => 1..=MAX_EXTENT,
+            "pads" => 0..=MAX_EXTENT,
+            _ => continue,
+        };
+        if !attribute.ints.iter().all(|value| range.contains(value)) {
+            return Err(format!("attribute `{}` is out of its range", attribute.name));
+        }
+    }
+    Ok(())
+}
+
+fn check_tensors(graph: &GraphProto) -> Result<(), String> {
+    let attributes = graph.node.iter().flat_map(|node| &node.attribute);
+    let mut total = 0;
+    for tensor in (graph.initializer.iter()).chain(attributes.filter_map(|attribute| attribute.t.as_ref())) {
+        total += elements(tensor).map_err(|reason| format!("tensor `{}`: {reason}", tensor.name))?;
+        if total > MAX_ELEMENTS {
+            return Err(format!("more than {MAX_ELEMENTS} numbers in its tensors"));
+        }
+    }
+    Ok(())
+}
+
+/// Number of elements of a tensor whose data is as long as its shape says.
+fn elements(tensor: &TensorProto) -> Result<usize, &'static str> {
+    let external = tensor
+        .data_location
+        .is_some_and(|at| at != DataLocation::Default as i32);
+    if external || !tensor.external_data.is_empty() {
+        return Err("data in another file is not supported");
+    }
+    if tensor.dims.len() > MAX_RANK {
+        return Err("too many axes");
+    }
+    let mut count = 1_usize;
+    for &dim in &tensor.dims {
+        let dim = usize::try_from(dim).map_err(|_| "negative size")?;
+        count = count
+            .checked_mul(dim)
+            .filter(|count| *count <= MAX_ELEMENTS)
+            .ok_or("too large")?;
+    }
+    let (bytes, values) = match DataType::try_from(tensor.data_type) {
+        Ok(DataType::Float) => (4, tensor.float_data.len()),
+        Ok(DataType::Int64) => (8, tensor.int64_data.len()),
+        Ok(DataType::Int32) => (4, tensor.int32_data.len()),
+        Ok(DataType::Uint8 | DataType::Int8 | DataType::Bool) => (1, tensor.int32_data.len()),
+        _ => return Err("type of numbers is not supported"),
+    };
+    let fits = if tensor.raw_data.is_empty() {
+        values == count
+    } else {
+        tensor.raw_data.len() == count * bytes
+    };
+    if fits {
+        Ok(count)
+    } else {
+        Err("data does not fit its shape")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use testing::network;
+
+    const OUTPUTS: [(&str, usize); 1] = [("emotion", 5)];
+
+    fn linear() -> ModelProto {
+        network::linear("emotion", 5)
+    }
+
+    #[test]
+    fn accepts_a_plain_network() {
+        assert_eq!(check(&linear(), &OUTPUTS), Ok(()));
+    }
+
+    #[test]
+    fn refuses_each_kind_of_damage() {
+        type Damage = fn(&mut GraphProto);
+        let cases: [(&str, Damage); 14] = [
+            ("unknown operator", |g| g.node[0].op_type = "Loop".into()),
+            ("unknown operator", |g| g.node[0].domain = "com.example".into()),
+            ("nodes", |g| g.node.clear()),
+            ("nothing before it computes", |g| g.node[0].input[0] = "nowhere".into()),
+            ("nothing before it computes", |g| g.node.reverse()),
+            ("computed twice", |g| g.node[1].output[0] = g.node[0].output[0].clone()),
+            ("does not fit", |g| {
+                g.initializer[0].float_data.pop();
+            }),
+            ("does not fit", |g| g.initializer[0].raw_data = vec![1]),
+            ("negative", |g| g.initializer[0].dims[0] = -1),
+            ("too large", |g| g.initializer[0].dims = vec![i64::MAX, i64::MAX]),
+            ("another file", |g| g.initializer[0].data_location = Some(1)),
+            ("the input must be", |g| g.input[0].name = "image".into()),
+            ("nothing computes", |g| g.output[0].name = "keypoints".into()),
+            ("no output", |g| g.output.clear()),
+        ];
+        for (expected, damage) in cases {
+            let mut model = linear();
+            damage(model.graph.as_mut().unwrap());
+            let error = check(&model, &OUTPUTS).unwrap_err();
+            assert!(error.contains(expected), "{error} does not speak of {expected}");
+        }
+    }
+
+    #[test]
+    fn refuses_pools_out_of_range() {
+        let mut model = linear();
+        let attribute = tract_onnx::pb::AttributeProto {
+            name: "strides".into(),
+            ints: vec![0, 2],
+            ..Default::default()
+        };
+        model.graph.as_mut().unwrap().node[0].attribute.push(attribute);
+        assert!(check(&model, &OUTPUTS).unwrap_err().contains("strides"));
+    }
+
+    #[test]
+    fn refuses_outputs_that_are_not_there() {
+        assert!(
+            check(&linear(), &[("keypoints", 30)])
+                .unwrap_err()
+                .contains("keypoints")
+        );
+        assert!(check(&ModelProto::default(), &OUTPUTS).is_err());
+    }
+}

@@ -1,0 +1,98 @@
+//! AVX-512: a register is one value's weights of a panel; a value is repeated in all lanes.
+
+use std::arch::x86_64::{__m512, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_set1_ps, _mm512_storeu_ps};
+
+use super::tile::{Job, Kernel};
+use crate::LANES;
+use crate::schedule::{Peak, Tiles, column};
+
+/// Sums that do not wait for each other.
+const CHAINS: usize = 20;
+
+/// 20 sums, 4 panels of weights and a value fill 25 of 32 registers; with 24 sums the compiler keeps some in memory.
+pub(crate) static KERNEL: Kernel = Kernel {
+    heights: &[
+        Tiles::new(1, 4, column::<1, 1>, column::<1, 4>),
+        Tiles::new(4, 4, column::<4, 1>, column::<4, 4>),
+        Tiles::new(5, 4, column::<5, 1>, column::<5, 4>),
+    ],
+    peak: Some(Peak {
+        run: peak,
+        products: 16 * CHAINS as u64,
+    }),
+};
+
+column!("avx512f", M, P);
+
+/// `M` pixels, `P` panels.
+#[target_feature(enable = "avx512f")]
+#[inline]
+unsafe fn tile<const M: usize, const P: usize>(job: &mut Job<'_>, pixel: usize, panel: usize) {
+    // SAFETY: the caller's pixels and panels exist; runs end within the input, and a panel has 16 weights for each
+    // value of them.
+    unsafe {
+        let mut sums = [[_mm512_set1_ps(0.0); P]; M];
+        for column in 0..P {
+            let biases = _mm512_loadu_ps(job.biases(panel + column).as_ptr());
+            for sums in &mut sums {
+                sums[column] = biases;
+            }
+        }
+        let weights = job.panel(panel);
+        let mut at = 0;
+        for run in job.gather.runs() {
+            let mut rows = [job.input.as_ptr(); M];
+            for (row, place) in rows.iter_mut().enumerate() {
+                *place = job.row(pixel + row).add(*run as usize);
+            }
+            for step in 0..job.gather.run() {
+                let mut group = [_mm512_set1_ps(0.0); P];
+                for (column, register) in group.iter_mut().enumerate() {
+                    let place = weights.add(column * LANES * job.depth + at);
+                    *register = _mm512_loadu_ps(place);
+                }
+                for (row, sums) in rows.iter().zip(&mut sums) {
+                    let value = _mm512_set1_ps(*row.add(step));
+                    for (sum, weights) in sums.iter_mut().zip(group) {
+                        *sum = _mm512_fmadd_ps(value, weights, *sum);
+                    }
+                }
+                at += LANES;
+            }
+        }
+        let totals = stored(sums);
+        for (row, totals) in totals.iter().enumerate() {
+            job.finish(pixel + row, panel, totals);
+        }
+    }
+}
+
+/// A copy in memory, so that the sums themselves are never looked up by a number and can stay in registers.
+#[inline(always)]
+fn stored<const M: usize, const P: usize>(sums: [[__m512; P]; M]) -> [[[f32; LANES]; P]; M] {
+    // SAFETY: both are as many 512 bits without invalid values.
+    unsafe { std::mem::transmute_copy(&sums) }
+}
+
+#[target_feature(enable = "avx512f")]
+#[inline]
+fn lanes(register: __m512) -> [f32; LANES] {
+    let mut lanes = [0.0; LANES];
+    // SAFETY: there are 16 places.
+    unsafe { _mm512_storeu_ps(lanes.as_mut_ptr(), register) };
+    lanes
+}
+
+#[target_feature(enable = "avx512f")]
+fn peak(rounds: u32) -> i32 {
+    // Different beginnings, or the compiler would see that all are the same.
+    let mut sums: [__m512; CHAINS] = std::array::from_fn(|at| _mm512_set1_ps(at as f32));
+    let factor = std::hint::black_box(_mm512_set1_ps(0.5));
+    for _ in 0..rounds {
+        for sum in &mut sums {
+            *sum = _mm512_fmadd_ps(*sum, factor, factor);
+        }
+    }
+    sums.iter()
+        .fold(0, |total, sum| total ^ lanes(*sum)[0].to_bits() as i32)
+}

@@ -1,0 +1,107 @@
+//! NEON: four registers are one value's weights of a panel; four values of a pixel lie in a register.
+
+use std::arch::aarch64::{float32x4_t, vdupq_n_f32, vfmaq_laneq_f32, vld1q_f32, vst1q_f32};
+
+use super::tile::{Job, Kernel};
+use crate::LANES;
+use crate::schedule::{Peak, Tiles, column};
+
+/// Registers of a panel.
+const PARTS: usize = LANES / 4;
+
+/// Sums that do not wait for each other.
+const CHAINS: usize = 16;
+
+/// 20 sums, 4 registers of weights and 5 of values fill 29 of 32.
+pub(crate) static KERNEL: Kernel = Kernel {
+    heights: &[
+        Tiles::single(1, column::<1>),
+        Tiles::single(4, column::<4>),
+        Tiles::single(5, column::<5>),
+    ],
+    peak: Some(Peak {
+        run: peak,
+        products: 4 * CHAINS as u64,
+    }),
+};
+
+column!("neon", M);
+
+/// `M` pixels, one panel.
+#[target_feature(enable = "neon")]
+#[inline]
+unsafe fn tile<const M: usize>(job: &mut Job<'_>, pixel: usize, panel: usize) {
+    // SAFETY: the caller's pixels and panel exist; runs are multiples of 8 values and end within the input, and a panel
+    // has 16 weights for each value of them.
+    unsafe {
+        let biases = job.biases(panel);
+        let biases = std::array::from_fn(|part| vld1q_f32(biases.as_ptr().add(4 * part)));
+        let mut sums: [[float32x4_t; PARTS]; M] = [biases; M];
+        let mut weights = job.panel(panel);
+        for run in job.gather.runs() {
+            let mut rows = [job.input.as_ptr(); M];
+            for (row, place) in rows.iter_mut().enumerate() {
+                *place = job.row(pixel + row).add(*run as usize);
+            }
+            for step in (0..job.gather.run()).step_by(4) {
+                let mut values = [vdupq_n_f32(0.0); M];
+                for (values, row) in values.iter_mut().zip(rows) {
+                    *values = vld1q_f32(row.add(step));
+                }
+                add::<M, 0>(&mut sums, &values, weights);
+                add::<M, 1>(&mut sums, &values, weights.add(LANES));
+                add::<M, 2>(&mut sums, &values, weights.add(2 * LANES));
+                add::<M, 3>(&mut sums, &values, weights.add(3 * LANES));
+                weights = weights.add(4 * LANES);
+            }
+        }
+        for (row, sums) in sums.iter().enumerate() {
+            job.finish(pixel + row, panel, &[lanes(sums)]);
+        }
+    }
+}
+
+/// Adds the products of one of four values.
+///
+/// # Safety
+/// There are 16 weights.
+#[target_feature(enable = "neon")]
+#[inline]
+unsafe fn add<const M: usize, const LANE: i32>(
+    sums: &mut [[float32x4_t; PARTS]; M],
+    values: &[float32x4_t; M],
+    weights: *const f32,
+) {
+    for part in 0..PARTS {
+        // SAFETY: as the caller promises.
+        let weights = unsafe { vld1q_f32(weights.add(4 * part)) };
+        for (sums, values) in sums.iter_mut().zip(values) {
+            sums[part] = vfmaq_laneq_f32::<LANE>(sums[part], weights, *values);
+        }
+    }
+}
+
+#[target_feature(enable = "neon")]
+#[inline]
+fn lanes(sums: &[float32x4_t; PARTS]) -> [f32; LANES] {
+    let mut lanes = [0.0; LANES];
+    for (place, sum) in lanes.as_chunks_mut::<4>().0.iter_mut().zip(sums) {
+        // SAFETY: there are four places.
+        unsafe { vst1q_f32(place.as_mut_ptr(), *sum) };
+    }
+    lanes
+}
+
+#[target_feature(enable = "neon")]
+fn peak(rounds: u32) -> i32 {
+    // Different beginnings, or the compiler would see that all are the same.
+    let mut sums: [float32x4_t; CHAINS] = std::array::from_fn(|at| vdupq_n_f32(at as f32));
+    let factor = std::hint::black_box(vdupq_n_f32(0.5));
+    for _ in 0..rounds {
+        for sum in &mut sums {
+            *sum = vfmaq_laneq_f32::<0>(factor, *sum, factor);
+        }
+    }
+    sums.iter()
+        .fold(0, |total, sum| total ^ lanes(&[*sum; PARTS])[0].to_bits() as i32)
+}

@@ -1,0 +1,34 @@
+//! What the tests of several crates share: tiny networks written as real ONNX files, and a bundle of them.
+#![forbid(unsafe_code)]
+#![allow(clippy::unwrap_used, reason = "a test ends where anything goes wrong")]
+
+pub mod bundle;
+pub mod jpeg;
+pub mod network;
+
+use std::path::PathBuf;
+
+use proptest::test_runner::Config;
+
+/// A folder of the photographs and films that lie beside the workspace; says so where there are none.
+pub fn shared_data(folder: &str) -> Option<PathBuf> {
+    let dir = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../../shared/data")).join(folder);
+    if dir.is_dir() {
+        return Some(dir);
+    }
+    eprintln!("skipped: there is no {}", dir.display());
+    None
+}
+
+/// So many cases of a property, or as many as `PROPTEST_CASES` asks for.
+pub fn cases(usual: u32) -> Config {
+    match std::env::var("PROPTEST_CASES") {
+        Ok(_) => Config::default(),
+        Err(_) => Config::with_cases(usual),
+    }
+}
+
+/// How often something is tried: `SOAK_N`, or so many.
+pub fn rounds(usual: u64) -> u64 {
+    std::env::var("SOAK_N").map_or(usual, |n| n.parse().unwrap())
+}
