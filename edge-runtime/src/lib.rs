@@ -3,6 +3,7 @@
 
 pub mod annotate;
 pub mod config;
+pub mod daemon;
 pub mod decide;
 pub mod metrics;
 pub mod pipeline;

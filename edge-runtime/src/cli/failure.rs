@@ -3,11 +3,12 @@
 use std::io;
 
 use edge_runtime::config::ConfigError;
+use edge_runtime::daemon::DaemonError;
+use edge_runtime::pipeline::PipelineError;
 use edge_runtime::sink::SinkError;
 #[cfg(feature = "mqtt")]
 use edge_runtime::sink::mqtt::MqttError;
-use edge_runtime::source::SourceError;
-use edge_runtime::source::y4m::Y4mError;
+use edge_runtime::source::{Fault, SourceError};
 use inference::PredictError;
 use inference::bundle::BundleError;
 use vision::face::FaceError;
@@ -61,19 +62,39 @@ fn bundle_code(error: &BundleError) -> u8 {
 }
 
 pub(crate) fn source_code(error: &SourceError) -> u8 {
-    match error {
-        SourceError::Missing { .. } | SourceError::Empty { .. } => code::NO_INPUT,
-        SourceError::Io { source, .. }
-        | SourceError::Stream {
-            source: Y4mError::Io(source),
-            ..
-        } => io_code(source),
-        SourceError::Camera { .. } => code::UNAVAILABLE,
-        SourceError::TooLarge { .. }
-        | SourceError::Picture { .. }
-        | SourceError::Stream { .. }
-        | SourceError::Slow { .. }
-        | SourceError::Pixels { .. } => code::DATA,
+    fault_code(error.fault())
+}
+
+pub(crate) fn fault_code(fault: Fault) -> u8 {
+    match fault {
+        Fault::Missing => code::NO_INPUT,
+        Fault::Permission => code::PERMISSION,
+        Fault::Io => code::IO,
+        Fault::Unavailable => code::UNAVAILABLE,
+        Fault::Data => code::DATA,
+    }
+}
+
+impl From<DaemonError> for Failure {
+    fn from(error: DaemonError) -> Self {
+        let code = match error {
+            DaemonError::Predict(error) => return error.into(),
+            DaemonError::Face(error) => return error.into(),
+            DaemonError::Search(error) => return error.into(),
+            #[cfg(feature = "mqtt")]
+            DaemonError::Mqtt(error) => return error.into(),
+            DaemonError::Decide(_)
+            | DaemonError::Pixels(_)
+            | DaemonError::NoGpio
+            | DaemonError::NoMqtt
+            | DaemonError::Emotion { .. } => code::CONFIG,
+            DaemonError::Gpio(_)
+            | DaemonError::NoCamera(_)
+            | DaemonError::Metrics { .. }
+            | DaemonError::Pipeline(PipelineError::Sink { .. }) => code::UNAVAILABLE,
+            DaemonError::GpioThread(_) | DaemonError::Pipeline(_) | DaemonError::Thread(_) => code::INTERNAL,
+        };
+        Self::new(code, error)
     }
 }
 

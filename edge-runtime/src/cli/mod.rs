@@ -1,8 +1,6 @@
 //! Command line of the program. Data goes to standard output, everything else to standard error.
 
-mod agent;
 mod bench;
-mod bundles;
 mod check_config;
 mod classify;
 mod cpu_clock;
@@ -10,10 +8,8 @@ mod doctor;
 mod failure;
 mod film;
 mod generate;
-mod input;
-mod lines;
 mod run;
-mod sinks;
+mod safe;
 mod track;
 mod try_bundle;
 mod update;
@@ -49,7 +45,7 @@ enum Command {
     Classify(classify::Args),
     Run(run::Args),
     CheckConfig(check_config::Args),
-    Safe(lines::Args),
+    Safe(safe::Args),
     Doctor(doctor::Args),
     Bench(bench::Args),
     Track(track::Args),
@@ -93,7 +89,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Classify(args) => classify::main(&args, verbosity),
         Command::Run(args) => run::main(&args, verbosity),
         Command::CheckConfig(args) => check_config::main(&args, verbosity),
-        Command::Safe(args) => lines::main(&args, verbosity),
+        Command::Safe(args) => safe::main(&args, verbosity),
         Command::Doctor(args) => doctor::main(&args, verbosity),
         Command::Bench(args) => bench::main(&args),
         Command::Track(args) => track::main(&args, verbosity),

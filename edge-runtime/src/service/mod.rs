@@ -3,7 +3,7 @@
 mod notify;
 mod watchdog;
 
-pub use notify::Service;
+pub use notify::{Manager, Service};
 pub use watchdog::{Vital, Vitals};
 
 use std::time::Duration;

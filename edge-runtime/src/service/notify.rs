@@ -16,8 +16,39 @@ const LOOK: Duration = Duration::from_millis(250);
 /// Longest time for which a new configuration excuses parts that do not move on.
 const RELOAD: Duration = Duration::from_secs(30);
 
-/// The service manager's view of the program. Without a manager it says nothing.
+/// Who watches over the program from outside.
+#[derive(Clone)]
+pub struct Manager {
+    tell: Arc<dyn Fn(&[NotifyState<'_>]) + Send + Sync>,
+    /// Longest time between two signs of life.
+    watchdog: Option<Duration>,
+}
+
+impl Manager {
+    /// Is told by `tell`; ends the program after `watchdog` without a sign of life, if it does.
+    pub fn new(watchdog: Option<Duration>, tell: impl Fn(&[NotifyState<'_>]) + Send + Sync + 'static) -> Self {
+        Self {
+            tell: Arc::new(tell),
+            watchdog,
+        }
+    }
+
+    /// The one that the environment names; nobody, where it names none.
+    pub fn of_environment() -> Self {
+        Self::new(watchdog_enabled(), |news| {
+            // A manager that cannot be reached will notice by itself that nothing comes.
+            let _ = notify(news);
+        })
+    }
+
+    fn say(&self, news: &[NotifyState<'_>]) {
+        (self.tell)(news);
+    }
+}
+
+/// The service manager's view of the program.
 pub struct Service {
+    manager: Manager,
     /// Closed at the end.
     end: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
@@ -36,13 +67,18 @@ impl Reload {
 
 impl Service {
     /// Watches from now on; ready once `ready` says so.
-    pub fn start(vitals: Arc<Vitals>, ready: impl Fn() -> bool + Send + 'static) -> io::Result<Self> {
+    pub fn start(
+        manager: &Manager,
+        vitals: Arc<Vitals>,
+        ready: impl Fn() -> bool + Send + 'static,
+    ) -> io::Result<Self> {
         let reload = Arc::new(Reload::default());
         let (end, ended) = channel();
-        let excuse = Arc::clone(&reload);
+        let (own, excuse) = (manager.clone(), Arc::clone(&reload));
         let thread = thread::Builder::new().name("service".to_owned());
-        let thread = thread.spawn(move || watch(&vitals, &ready, &excuse, &ended))?;
+        let thread = thread.spawn(move || watch(&own, &vitals, &ready, &excuse, &ended))?;
         Ok(Self {
+            manager: manager.clone(),
             end: Some(end),
             thread: Some(thread),
             reload,
@@ -53,14 +89,14 @@ impl Service {
     pub fn reloading(&self) {
         *self.reload.since() = Some(Instant::now());
         match NotifyState::monotonic_usec_now() {
-            Ok(now) => say(&[NotifyState::Reloading, now]),
-            Err(_) => say(&[NotifyState::Reloading]),
+            Ok(now) => self.manager.say(&[NotifyState::Reloading, now]),
+            Err(_) => self.manager.say(&[NotifyState::Reloading]),
         }
     }
 
     /// The end begins; nobody is watched any more.
     pub fn stopping(&mut self) {
-        say(&[NotifyState::Stopping]);
+        self.manager.say(&[NotifyState::Stopping]);
         self.end = None;
         if let Some(thread) = self.thread.take() {
             // It has nothing to tell.
@@ -77,14 +113,14 @@ impl Drop for Service {
     }
 }
 
-fn watch(vitals: &Vitals, ready: &dyn Fn() -> bool, reload: &Reload, ended: &Receiver<()>) {
-    let look = watchdog_enabled().map_or(LOOK, |limit| (limit / 6).min(LOOK));
+fn watch(manager: &Manager, vitals: &Vitals, ready: &dyn Fn() -> bool, reload: &Reload, ended: &Receiver<()>) {
+    let look = manager.watchdog.map_or(LOOK, |limit| (limit / 6).min(LOOK));
     let mut started = false;
     while let Err(RecvTimeoutError::Timeout) = ended.recv_timeout(look) {
         if !started {
             started = ready();
             if started {
-                say(&[NotifyState::Ready]);
+                manager.say(&[NotifyState::Ready]);
             }
             continue;
         }
@@ -92,15 +128,10 @@ fn watch(vitals: &Vitals, ready: &dyn Fn() -> bool, reload: &Reload, ended: &Rec
         let reloading = *reload.since();
         if moved && reloading.is_some() {
             *reload.since() = None;
-            say(&[NotifyState::Ready]);
+            manager.say(&[NotifyState::Ready]);
         }
         if moved || reloading.is_some_and(|since| since.elapsed() < RELOAD) {
-            say(&[NotifyState::Watchdog]);
+            manager.say(&[NotifyState::Watchdog]);
         }
     }
-}
-
-/// A manager that cannot be reached will notice by itself that nothing comes.
-fn say(news: &[NotifyState<'_>]) {
-    let _ = notify(news);
 }

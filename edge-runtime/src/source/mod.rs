@@ -90,6 +90,45 @@ impl FrameSource for Box<dyn FrameSource> {
     }
 }
 
+/// What kind of thing is wrong with a source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// It is not there.
+    Missing,
+    /// It may not be read.
+    Permission,
+    /// It cannot be read.
+    Io,
+    /// A device does not work.
+    Unavailable,
+    /// What it holds is damaged or of an unknown kind.
+    Data,
+}
+
+impl SourceError {
+    /// What kind of error it is.
+    pub fn fault(&self) -> Fault {
+        match self {
+            Self::Missing { .. } | Self::Empty { .. } => Fault::Missing,
+            Self::Io { source, .. }
+            | Self::Stream {
+                source: y4m::Y4mError::Io(source),
+                ..
+            } => match source.kind() {
+                io::ErrorKind::PermissionDenied => Fault::Permission,
+                io::ErrorKind::NotFound => Fault::Missing,
+                _ => Fault::Io,
+            },
+            Self::Camera { .. } => Fault::Unavailable,
+            Self::TooLarge { .. }
+            | Self::Picture { .. }
+            | Self::Stream { .. }
+            | Self::Slow { .. }
+            | Self::Pixels { .. } => Fault::Data,
+        }
+    }
+}
+
 /// Why a frame cannot be had.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {

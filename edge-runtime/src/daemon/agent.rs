@@ -1,17 +1,16 @@
 //! Looks for updates on the device's own channel, and brings one in when somebody wishes for it.
 //!
-//! The work is done by `edge-runtime update` in a process of its own: it takes memory and time that the loop must not
-//! lack, and can be ended at any moment. The bundle's way from there is that of any update.
+//! The work itself is the [updater's](Updater). The bundle's way from there is that of any update.
 
 use std::io;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use edge_runtime::config::{Config, UpdateConfig};
-use edge_runtime::sink::updates::Updates;
 use update::Offer;
+
+use super::updater::{Errand, Updater, Work};
+use crate::config::{Config, UpdateConfig};
+use crate::sink::updates::Updates;
 
 /// The first look: the network may need some time after a start.
 const FIRST: Duration = Duration::from_mins(1);
@@ -19,32 +18,25 @@ const FIRST: Duration = Duration::from_mins(1);
 /// Time to the next look after one that failed.
 const AGAIN: Duration = Duration::from_mins(15);
 
-/// What the other process does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Errand {
-    Look,
-    Install,
-}
-
-/// Sends processes to the channel.
+/// Sends the updater to the channel.
 pub(super) struct Agent {
-    config: PathBuf,
+    updater: Arc<dyn Updater>,
     /// Time between two looks; zero is never.
     every: Duration,
     next: Duration,
-    errand: Option<(Errand, Child)>,
+    errand: Option<(Errand, Box<dyn Work>)>,
     updates: Arc<Updates>,
 }
 
 impl Agent {
     /// An agent for the channel of a configuration, if it has one; nothing is done before the first tick.
-    pub(super) fn new(config: &Config, file: &Path, updates: &Arc<Updates>) -> Option<Self> {
+    pub(super) fn new(config: &Config, updater: Arc<dyn Updater>, updates: &Arc<Updates>) -> Option<Self> {
         let UpdateConfig {
             channel, look_every, ..
         } = config.update.as_ref()?;
         channel.as_ref()?;
         Some(Self {
-            config: file.to_path_buf(),
+            updater,
             every: *look_every,
             next: FIRST.min(*look_every),
             errand: None,
@@ -66,16 +58,12 @@ impl Agent {
     }
 
     fn go_on(&mut self, now: Duration) -> io::Result<()> {
-        if let Some((_, child)) = &mut self.errand {
-            let Some(status) = child.try_wait()? else {
+        if let Some((_, work)) = &mut self.errand {
+            let Some(went_well) = work.poll()? else {
                 return Ok(());
             };
-            // What went wrong was said by the process itself.
-            let wait = if status.success() {
-                self.every
-            } else {
-                AGAIN.min(self.every)
-            };
+            // What went wrong was said by whoever did it.
+            let wait = if went_well { self.every } else { AGAIN.min(self.every) };
             self.next = now + wait;
             self.errand = None;
         }
@@ -86,30 +74,7 @@ impl Agent {
         } else {
             return Ok(());
         };
-        self.errand = Some((errand, self.start(errand)?));
+        self.errand = Some((errand, self.updater.start(errand)?));
         Ok(())
-    }
-
-    fn start(&self, errand: Errand) -> io::Result<Child> {
-        let mut command = Command::new(std::env::current_exe()?);
-        command
-            .args(["--quiet", "update", "--config"])
-            .arg(&self.config)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null());
-        if errand == Errand::Look {
-            command.arg("--look");
-        }
-        command.spawn()
-    }
-}
-
-impl Drop for Agent {
-    fn drop(&mut self) {
-        if let Some((_, mut child)) = self.errand.take() {
-            // An update can be ended anywhere.
-            let _ = child.kill();
-            let _ = child.wait();
-        }
     }
 }

@@ -6,19 +6,19 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use edge_runtime::config::Config;
-use edge_runtime::decide::DecideConfig;
-use edge_runtime::pipeline::{Progress, Swap};
-use edge_runtime::service::Vital;
+use crate::config::Config;
+use crate::decide::DecideConfig;
+use crate::pipeline::{Progress, Swap};
+use crate::service::Vital;
 use inference::Threads;
 use shared_model::emotion::ClassSet;
 use update::{Counts, Keeper, Networks};
-use vision::clock::{Clock, SystemClock};
+use vision::clock::Clock;
 
-use super::Verbosity;
 use super::agent::Agent;
-use super::failure::{Failure, code};
-use super::sinks::Shared;
+use super::context::{Level, RunContext, SharedClock, Tell};
+use super::error::DaemonError;
+use super::shared::Shared;
 
 /// How often a new bundle is looked for, and one on trial judged.
 const PERIOD: Duration = Duration::from_secs(1);
@@ -32,11 +32,12 @@ const LOOK: Duration = Duration::from_secs(30);
 /// Chooses bundles; nothing but the configured bundle where the configuration has no [update].
 pub(super) struct Bundles {
     keeper: Option<Keeper>,
-    verbosity: Verbosity,
+    clock: SharedClock,
+    tell: Tell,
 }
 
 impl Bundles {
-    pub(super) fn new(config: &Config, verbosity: Verbosity) -> Self {
+    pub(super) fn new(config: &Config, context: &RunContext) -> Self {
         let keeper = config.update.as_ref().and_then(|settings| {
             let keeper = Keeper::new(
                 &settings.state,
@@ -45,17 +46,23 @@ impl Bundles {
                 settings.confirm_after,
             );
             // A device that cannot keep bundles still runs the one that it came with.
-            keeper.map_err(|error| eprintln!("warning: {error}")).ok()
+            keeper
+                .map_err(|error| context.say(Level::Warning, &error.to_string()))
+                .ok()
         });
-        Self { keeper, verbosity }
+        Self {
+            keeper,
+            clock: context.clock.clone(),
+            tell: Arc::clone(&context.tell),
+        }
     }
 
     /// The bundle to start with.
     ///
     /// A trial that lacks classes that the configuration names is given up, if another bundle has them.
-    pub(super) fn start(&mut self, config: &Config) -> Result<Networks, Failure> {
-        let verbosity = self.verbosity;
-        let mut report = |news: String| verbosity.say(&news);
+    pub(super) fn start(&mut self, config: &Config) -> Result<Networks, DaemonError> {
+        let tell = Arc::clone(&self.tell);
+        let mut report = |news: String| tell(Level::Info, &news);
         let Some(keeper) = &mut self.keeper else {
             return Ok(Networks::load(&config.bundle, config.precision)?);
         };
@@ -79,18 +86,20 @@ impl Bundles {
         classes: ClassSet,
         shared: &Shared,
         agent: Option<Agent>,
-    ) -> Result<(Watcher, Receiver<Swap>), Failure> {
+    ) -> Result<(Watcher, Receiver<Swap>), DaemonError> {
         let (sender, swaps) = channel();
         let stop = Arc::new(AtomicBool::new(false));
         let Some(keeper) = self.keeper else {
-            return Ok((Watcher { stop, thread: None }, swaps));
+            let (thread, tell) = (None, self.tell);
+            return Ok((Watcher { stop, thread, tell }, swaps));
         };
         let pulse = Arc::new(Pulse::new());
         let job = Job {
             keeper,
             agent,
             pulse: Arc::clone(&pulse),
-            verbosity: self.verbosity,
+            clock: self.clock,
+            tell: Arc::clone(&self.tell),
             decide: config.decide.0,
             threads: config.threads,
             classes,
@@ -100,10 +109,10 @@ impl Bundles {
         let thread = thread::Builder::new()
             .name("bundles".to_owned())
             .spawn(move || job.work(&sender))
-            .map_err(|error| Failure::new(code::INTERNAL, error))?;
+            .map_err(DaemonError::Thread)?;
         shared.vitals.add(Vital::new("bundles", move || pulse.count()));
-        let thread = Some(thread);
-        Ok((Watcher { stop, thread }, swaps))
+        let (thread, tell) = (Some(thread), self.tell);
+        Ok((Watcher { stop, thread, tell }, swaps))
     }
 }
 
@@ -117,6 +126,7 @@ fn fits(config: &Config, classes: &ClassSet) -> bool {
 pub(super) struct Watcher {
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<Keeper>>,
+    tell: Tell,
 }
 
 impl Watcher {
@@ -128,7 +138,7 @@ impl Watcher {
         if let Ok(mut keeper) = thread.join()
             && outcome == Outcome::Clean
         {
-            keeper.stop(&mut |news| eprintln!("warning: {news}"));
+            keeper.stop(&mut |news| (self.tell)(Level::Warning, &news));
         }
     }
 }
@@ -190,7 +200,8 @@ struct Job {
     keeper: Keeper,
     agent: Option<Agent>,
     pulse: Arc<Pulse>,
-    verbosity: Verbosity,
+    clock: SharedClock,
+    tell: Tell,
     decide: DecideConfig,
     threads: Threads,
     classes: ClassSet,
@@ -200,13 +211,13 @@ struct Job {
 
 impl Job {
     fn work(mut self, swaps: &Sender<Swap>) -> Keeper {
-        let clock = SystemClock::start();
-        let verbosity = self.verbosity;
+        let clock = self.clock.restarted();
+        let tell = Arc::clone(&self.tell);
         let mut last = String::new();
         let mut report = |news: String| {
             // What stays wrong is said once.
             if news != last {
-                verbosity.say(&news);
+                tell(Level::Info, &news);
                 last = news;
             }
         };

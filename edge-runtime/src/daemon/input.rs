@@ -2,20 +2,20 @@
 
 use std::io::{self, BufReader};
 
-use edge_runtime::config::{Config, FaceMode, Origin, Pace, SourceConfig};
-use edge_runtime::pipeline::{Timing, Watch};
-use edge_runtime::service::LONGEST_INTERVAL;
-use edge_runtime::source::{Camera, Files, FrameSource, Input, Piped, Rpicam};
-use vision::clock::SystemClock;
+use crate::config::{Config, FaceMode, Origin, Pace, SourceConfig};
+use crate::pipeline::{Timing, Watch};
+use crate::service::LONGEST_INTERVAL;
+use crate::source::{Camera, Files, FrameSource, Input, Piped, Rpicam};
 use vision::locate::{Faces, Locator};
 use vision::track::{self, Follower};
 
-use super::failure::{Failure, code};
+use super::context::SharedClock;
+use super::error::DaemonError;
 
 /// Where frames come from.
-pub(super) fn source(config: &SourceConfig) -> Result<Box<dyn FrameSource>, Failure> {
+pub(super) fn source(config: &SourceConfig, clock: &SharedClock) -> Result<Box<dyn FrameSource>, DaemonError> {
     let wanted = config.wanted;
-    let clock = || Box::new(SystemClock::start());
+    let clock = || Box::new(clock.restarted());
     match &config.origin {
         Origin::Files(input) => {
             let interval_ms = (1000.0 / config.fps).round() as u64;
@@ -29,21 +29,15 @@ pub(super) fn source(config: &SourceConfig) -> Result<Box<dyn FrameSource>, Fail
         Origin::Piped(pixels) => {
             let size = (wanted.width as usize, wanted.height as usize);
             let piped = Piped::new(BufReader::new(io::stdin()), *pixels, size, clock());
-            Ok(Box::new(piped.map_err(|error| Failure::new(code::CONFIG, error))?))
+            Ok(Box::new(piped?))
         }
         #[cfg(feature = "camera")]
         Origin::V4l2(path) => {
-            let driver = edge_runtime::source::V4l2::new(path, wanted);
+            let driver = crate::source::V4l2::new(path, wanted);
             Ok(Box::new(Camera::new(driver, clock())))
         }
         #[cfg(not(feature = "camera"))]
-        Origin::V4l2(path) => {
-            let message = format!(
-                "open v4l2:{}: this program was built without cameras; build it with --features camera",
-                path.display()
-            );
-            Err(Failure::new(code::UNAVAILABLE, anyhow::Error::msg(message)))
-        }
+        Origin::V4l2(path) => Err(DaemonError::NoCamera(path.clone())),
     }
 }
 
@@ -57,7 +51,7 @@ pub(super) fn timing(config: &SourceConfig) -> Timing {
 }
 
 /// Who looks at them.
-pub(super) fn watch(config: &Config) -> Result<Watch, Failure> {
+pub(super) fn watch(config: &Config) -> Result<Watch, DaemonError> {
     match config.face.mode {
         FaceMode::Whole => Ok(Watch::fixed(Locator::new(Faces::Whole)?)),
         FaceMode::Detect => {

@@ -1,41 +1,25 @@
 //! The sinks that a configuration asks for.
 
-use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use edge_runtime::config::{Config, GpioConfig, Stdout};
-use edge_runtime::pipeline::Progress;
-use edge_runtime::service::{Vital, Vitals};
-use edge_runtime::sink::gpio::{Line, Panel, outputs};
-use edge_runtime::sink::settings::MqttConfig;
-use edge_runtime::sink::updates::Updates;
-use edge_runtime::sink::{Faces, GpioSink, JsonLines, SignalSink, SinkError};
-use edge_runtime::switches::{Switch, Switches};
-use shared_model::Text;
+use crate::config::{Config, GpioConfig, Stdout};
+use crate::pipeline::Progress;
+use crate::service::Vital;
+use crate::sink::gpio::{Line, Panel, outputs};
+use crate::sink::settings::MqttConfig;
+use crate::sink::updates::Updates;
+use crate::sink::{Faces, GpioSink, JsonLines, SignalSink, SinkError};
+use crate::switches::Switch;
 use shared_model::emotion::{ClassSet, Label};
 use shared_model::message::State;
 
-use super::failure::{Failure, code};
+#[cfg(feature = "mqtt")]
+use super::context::Level;
+use super::context::RunContext;
+use super::error::DaemonError;
 use super::lines;
-
-/// What sinks share with the rest of a run.
-pub(crate) struct Shared {
-    /// Identifies this run.
-    pub(crate) boot: Text<32>,
-    pub(crate) progress: Arc<Progress>,
-    pub(crate) switches: Arc<Switches>,
-    /// What is told and wished for of new bundles.
-    pub(crate) updates: Arc<Updates>,
-    /// Whether the program was asked to stop.
-    pub(crate) stop: Arc<AtomicBool>,
-    /// Signs of life of the loop.
-    pub(crate) beats: Arc<AtomicU64>,
-    /// Those of the thread that answers `/metrics`, if there is one.
-    pub(crate) metrics: Option<Arc<AtomicU64>>,
-    /// What the watchdog looks at.
-    pub(crate) vitals: Arc<Vitals>,
-}
+use super::shared::Shared;
 
 /// Counts the signs of life.
 struct Heart(Arc<AtomicU64>);
@@ -60,26 +44,31 @@ impl SignalSink for Heart {
 }
 
 /// All sinks, in the order in which they are told and closed: what is fast comes first.
-pub(crate) fn sinks(config: &Config, classes: &ClassSet, shared: &Shared) -> Result<Vec<Box<dyn SignalSink>>, Failure> {
+pub(super) fn sinks(
+    config: &Config,
+    classes: &ClassSet,
+    shared: &Shared,
+    context: &RunContext,
+) -> Result<Vec<Box<dyn SignalSink>>, DaemonError> {
     let mut vitals = stages(shared);
     let mut sinks: Vec<Box<dyn SignalSink>> = Vec::new();
     if let Some(gpio) = &config.sink.gpio {
-        let sink = gpio_sink(gpio, classes, shared)?;
+        let sink = gpio_sink(gpio, classes, shared, context)?;
         let orders = sink.orders();
         vitals.push(Vital::new("gpio", move || orders.rounds()));
         sinks.push(Box::new(sink));
     }
     match config.sink.stdout {
         Stdout::Off => {}
-        Stdout::States => sinks.push(Box::new(JsonLines::new(io::stdout(), Faces::Hide))),
-        Stdout::Faces => sinks.push(Box::new(JsonLines::new(io::stdout(), Faces::Show))),
+        Stdout::States => sinks.push(Box::new(JsonLines::new((context.output)(), Faces::Hide))),
+        Stdout::Faces => sinks.push(Box::new(JsonLines::new((context.output)(), Faces::Show))),
     }
     if let Some(mqtt) = &config.sink.mqtt {
         let beats = Arc::new(AtomicU64::new(0));
         // Wishes are heard only where somebody follows them.
         let looks = config.update.as_ref().is_some_and(|update| update.channel.is_some());
         let updates = looks.then(|| Arc::clone(&shared.updates));
-        sinks.push(mqtt_sink(mqtt, classes, shared, updates, Arc::clone(&beats))?);
+        sinks.push(mqtt_sink(mqtt, classes, shared, updates, Arc::clone(&beats), context)?);
         vitals.push(Vital::new("mqtt", move || beats.load(Ordering::Relaxed)));
     }
     if let Some(beats) = shared.metrics.clone() {
@@ -111,8 +100,13 @@ fn stages(shared: &Shared) -> Vec<Vital> {
     ]
 }
 
-fn gpio_sink(config: &GpioConfig, classes: &ClassSet, shared: &Shared) -> Result<GpioSink, Failure> {
-    let own_lines: Result<Vec<Line>, Failure> = (config.lines.iter())
+fn gpio_sink(
+    config: &GpioConfig,
+    classes: &ClassSet,
+    shared: &Shared,
+    context: &RunContext,
+) -> Result<GpioSink, DaemonError> {
+    let own_lines: Result<Vec<Line>, DaemonError> = (config.lines.iter())
         .map(|line| {
             let emotion = own_label(classes, &line.emotion)?;
             Ok(Line {
@@ -123,24 +117,23 @@ fn gpio_sink(config: &GpioConfig, classes: &ClassSet, shared: &Shared) -> Result
         })
         .collect();
     let own_lines = own_lines?;
-    let gpio = lines::open(&config.backend, &outputs(&own_lines))?;
+    let gpio = lines::open(&config.backend, &outputs(&own_lines), (context.gpio_log)())?;
     let panel = Panel::new(gpio, own_lines, config.signal);
     let sink = GpioSink::start(panel, Arc::clone(&shared.stop), Arc::clone(&shared.switches))
-        .map_err(|error| Failure::new(code::INTERNAL, error))?;
+        .map_err(DaemonError::GpioThread)?;
     sink.mind_panics();
     Ok(sink)
 }
 
 /// The label as the bundle writes it.
-fn own_label(classes: &ClassSet, label: &Label) -> Result<Label, Failure> {
+fn own_label(classes: &ClassSet, label: &Label) -> Result<Label, DaemonError> {
     let own = classes.index(label).and_then(|class| classes.label(class));
     own.and_then(|own| Label::try_from(own).ok()).ok_or_else(|| {
         let known: Vec<&str> = classes.iter().collect();
-        let message = format!(
-            "set up gpio: the bundle has no emotion `{label}`, only {}",
-            known.join(", ")
-        );
-        Failure::new(code::CONFIG, anyhow::Error::msg(message))
+        DaemonError::Emotion {
+            label: label.to_string(),
+            known: known.join(", "),
+        }
     })
 }
 
@@ -151,11 +144,13 @@ fn mqtt_sink(
     shared: &Shared,
     updates: Option<Arc<Updates>>,
     beats: Arc<AtomicU64>,
-) -> Result<Box<dyn SignalSink>, Failure> {
-    use edge_runtime::sink::mqtt::{Around, MqttSink};
+    context: &RunContext,
+) -> Result<Box<dyn SignalSink>, DaemonError> {
+    use crate::sink::mqtt::{Around, MqttSink};
     use serde_json::{Map, json};
 
     let (progress, boot) = (Arc::clone(&shared.progress), shared.boot.clone());
+    let tell = Arc::clone(&context.tell);
     let stats = move || {
         let counts = [
             ("captured", progress.captured()),
@@ -171,7 +166,7 @@ fn mqtt_sink(
         switches: Arc::clone(&shared.switches),
         updates,
         stats: Box::new(stats),
-        report: Box::new(|news| eprintln!("{news}")),
+        report: Box::new(move |news| tell(Level::Notice, news)),
         alive: Box::new(move || {
             beats.fetch_add(1, Ordering::Relaxed);
         }),
@@ -186,7 +181,7 @@ fn mqtt_sink(
     _: &Shared,
     _: Option<Arc<Updates>>,
     _: Arc<AtomicU64>,
-) -> Result<Box<dyn SignalSink>, Failure> {
-    let message = "set up mqtt: this program was built without it: build with `--features mqtt`";
-    Err(Failure::new(code::CONFIG, anyhow::Error::msg(message)))
+    _: &RunContext,
+) -> Result<Box<dyn SignalSink>, DaemonError> {
+    Err(DaemonError::NoMqtt)
 }

@@ -1,0 +1,77 @@
+//! Why a run cannot begin or go on.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use inference::PredictError;
+use vision::face::FaceError;
+use vision::track::SearchError;
+
+use crate::decide::DecideError;
+use crate::pipeline::PipelineError;
+use crate::sink::GpioError;
+#[cfg(feature = "mqtt")]
+use crate::sink::mqtt::MqttError;
+use crate::source::pixels::PixelsError;
+
+/// Ends a run.
+#[derive(Debug, thiserror::Error)]
+pub enum DaemonError {
+    /// No bundle can be loaded.
+    #[error(transparent)]
+    Predict(#[from] PredictError),
+    /// The face detector cannot be had.
+    #[error(transparent)]
+    Face(#[from] FaceError),
+    /// Faces cannot be searched.
+    #[error(transparent)]
+    Search(#[from] SearchError),
+    /// The settings of the decisions do not fit the bundle.
+    #[error(transparent)]
+    Decide(#[from] DecideError),
+    /// The form of a pipe's frames makes no sense.
+    #[error(transparent)]
+    Pixels(#[from] PixelsError),
+    /// A GPIO line cannot be driven.
+    #[error(transparent)]
+    Gpio(#[from] GpioError),
+    /// The thread of the GPIO lines cannot be started.
+    #[error(transparent)]
+    GpioThread(GpioError),
+    /// The broker's sink cannot be set up.
+    #[cfg(feature = "mqtt")]
+    #[error(transparent)]
+    Mqtt(#[from] MqttError),
+    /// The loop ended early.
+    #[error(transparent)]
+    Pipeline(#[from] PipelineError),
+    /// A camera is asked for without the feature `camera`.
+    #[error("open v4l2:{}: this program was built without cameras; build it with --features camera", .0.display())]
+    NoCamera(PathBuf),
+    /// Lines are asked for without the feature `gpio`.
+    #[error("set up gpio: this program was built without it: build with `--features gpio`, or use backend = \"log\"")]
+    NoGpio,
+    /// A broker is asked for without the feature `mqtt`.
+    #[error("set up mqtt: this program was built without it: build with `--features mqtt`")]
+    NoMqtt,
+    /// The bundle lacks an emotion that a line stands for.
+    #[error("set up gpio: the bundle has no emotion `{label}`, only {known}")]
+    Emotion {
+        /// What the configuration names.
+        label: String,
+        /// What the bundle has, with commas between.
+        known: String,
+    },
+    /// Counts cannot be offered.
+    #[error("serve metrics on {address}: {source}")]
+    Metrics {
+        /// Where.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// A thread cannot be started.
+    #[error(transparent)]
+    Thread(io::Error),
+}

@@ -1,0 +1,68 @@
+//! The GPIO lines that a configuration asks for.
+
+use std::io::Write;
+
+use super::context::RunContext;
+use super::error::DaemonError;
+use crate::config::{Config, GpioBackend, GpioConfig};
+use crate::sink::gpio::{Gpio, GpioError, Lamp, LogGpio, Output, Polarity};
+
+/// Every line of a configuration, the lamp's included.
+pub fn lines(config: &GpioConfig) -> Vec<Output> {
+    let lines = config.lines.iter().map(|line| (line.pin, line.polarity));
+    let outputs = lines.chain(config.lamp()).map(|(pin, polarity)| Output {
+        pin,
+        safe: polarity.safe(),
+    });
+    outputs.collect()
+}
+
+/// Takes the lines and drives each to its safe level; the backend `log` writes to `log`.
+///
+/// # Errors
+/// A line that cannot be had, or a program without the feature `gpio`.
+pub fn open(
+    backend: &GpioBackend,
+    outputs: &[Output],
+    log: Box<dyn Write + Send>,
+) -> Result<Box<dyn Gpio>, DaemonError> {
+    match backend {
+        GpioBackend::Log => opened(LogGpio::open(log, outputs)),
+        backend => hardware(backend, outputs),
+    }
+}
+
+/// What a lamp hangs on: lamps that differ here are different lamps.
+pub(super) fn lamp_wiring(config: &Config) -> Option<(&GpioBackend, (u32, Polarity))> {
+    let gpio: &GpioConfig = config.sink.gpio.as_ref()?;
+    Some((&gpio.backend, gpio.lamp()?))
+}
+
+/// Lights the lamp, if the configuration has one.
+pub(super) fn lamp(config: &Config, context: &RunContext) -> Result<Option<Lamp>, DaemonError> {
+    let Some((backend, (pin, polarity))) = lamp_wiring(config) else {
+        return Ok(None);
+    };
+    let safe = polarity.safe();
+    let gpio = open(backend, &[Output { pin, safe }], (context.gpio_log)())?;
+    Ok(Some(Lamp::light(gpio, pin, polarity)?))
+}
+
+fn opened<G: Gpio + 'static>(gpio: Result<G, GpioError>) -> Result<Box<dyn Gpio>, DaemonError> {
+    Ok(Box::new(gpio?))
+}
+
+#[cfg(feature = "gpio")]
+fn hardware(backend: &GpioBackend, outputs: &[Output]) -> Result<Box<dyn Gpio>, DaemonError> {
+    use crate::sink::gpio::{Chip, Pi};
+
+    match backend {
+        GpioBackend::Chip(label) => opened(Chip::open(label, outputs)),
+        _ => opened(Pi::open(outputs)),
+    }
+}
+
+#[cfg(not(feature = "gpio"))]
+fn hardware(_: &GpioBackend, _: &[Output]) -> Result<Box<dyn Gpio>, DaemonError> {
+    Err(DaemonError::NoGpio)
+}

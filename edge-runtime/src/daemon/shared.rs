@@ -1,0 +1,45 @@
+//! What the parts of a run share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+
+use shared_model::Text;
+
+use crate::pipeline::Progress;
+use crate::service::Vitals;
+use crate::sink::updates::Updates;
+use crate::switches::Switches;
+
+/// What outlasts a configuration.
+pub(super) struct Shared {
+    /// Identifies this run.
+    pub(super) boot: Text<32>,
+    pub(super) progress: Arc<Progress>,
+    pub(super) switches: Arc<Switches>,
+    /// What is told and wished for of new bundles.
+    pub(super) updates: Arc<Updates>,
+    /// Whether the program was asked to stop.
+    pub(super) stop: Arc<AtomicBool>,
+    /// Signs of life of the loop.
+    pub(super) beats: Arc<AtomicU64>,
+    /// Those of the thread that answers `/metrics`, if there is one.
+    pub(super) metrics: Option<Arc<AtomicU64>>,
+    /// What the watchdog looks at.
+    pub(super) vitals: Arc<Vitals>,
+}
+
+impl Shared {
+    /// Nothing has happened yet.
+    pub(super) fn new(boot: Text<32>, stop: Arc<AtomicBool>) -> Self {
+        Self {
+            boot,
+            progress: Arc::default(),
+            switches: Arc::default(),
+            updates: Arc::default(),
+            stop,
+            beats: Arc::default(),
+            metrics: None,
+            vitals: Arc::default(),
+        }
+    }
+}
