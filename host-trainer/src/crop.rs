@@ -5,8 +5,8 @@
 //! pixels, and the median relation between box and frame becomes the network's crop rule.
 
 use anyhow::{Result, bail};
-use vision::face::{Detector, DetectorConfig};
 use shared_model::image::{CropRule, GrayView, Rect, sample};
+use vision::face::{Detector, DetectorConfig};
 
 use crate::data::Faces;
 

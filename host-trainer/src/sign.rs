@@ -9,10 +9,9 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow};
-use update::{SIGNATURE, Signed};
+use durable::replace_file;
 use minisign::{KeyPair, PublicKey, SecretKey};
-
-use crate::train::checkpoint::replace;
+use update::{SIGNATURE, Signed};
 
 /// Where the password of a secret key comes from.
 #[derive(Debug, Clone)]
@@ -78,9 +77,9 @@ impl Signer {
 
 /// Writes a document and its signature beside it.
 pub fn write_signed(path: &Path, signed: &Signed) -> Result<()> {
-    replace(path, signed.text.as_bytes()).with_context(|| format!("write {}", path.display()))?;
+    replace_file(path, signed.text.as_bytes()).with_context(|| format!("write {}", path.display()))?;
     let signature = beside(path, SIGNATURE);
-    replace(&signature, signed.signature.as_bytes()).with_context(|| format!("write {}", signature.display()))
+    replace_file(&signature, signed.signature.as_bytes()).with_context(|| format!("write {}", signature.display()))
 }
 
 /// Reads a document and its signature beside it.

@@ -8,13 +8,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use durable::replace_file;
 use inference::{Golden, Output, Views};
 use shared_model::manifest::{CONTRACT, EMOTION_NAME, FILE_NAME, KEYPOINTS_NAME, Manifest, Precision, SCHEMA};
 
 use crate::card;
 use crate::golden::pictures;
 use crate::onnx::{Description, merge};
-use crate::train::checkpoint::replace;
 use crate::train::prepare::Prepared;
 use crate::train::samples::Data;
 use entry::{GOLDEN, emotion_list, golden_file, keypoint_list, model_file, path, settings_file, text};
@@ -83,14 +83,14 @@ pub fn write(out: &Path, keypoint: &Source<'_>, emotion: &Source<'_>, identity: 
         write_settings(&hidden, source)?;
     }
     if let Some(combined) = &combined {
-        replace(&hidden.join(COMBINED), combined)?;
+        replace_file(&hidden.join(COMBINED), combined)?;
     }
-    replace(&hidden.join(GOLDEN), &golden)?;
+    replace_file(&hidden.join(GOLDEN), &golden)?;
     let card = card::card(&manifest, &measured, [keypoint, emotion]);
-    replace(&hidden.join("README.md"), card.as_bytes())?;
+    replace_file(&hidden.join("README.md"), card.as_bytes())?;
     let mut json = serde_json::to_vec_pretty(&manifest)?;
     json.push(b'\n');
-    replace(&hidden.join(FILE_NAME), &json)?;
+    replace_file(&hidden.join(FILE_NAME), &json)?;
     if out.exists() {
         fs::remove_dir(out).with_context(|| format!("replace {}", out.display()))?;
     }
@@ -150,7 +150,7 @@ fn combined(
 
 fn write_networks<M>(folder: &Path, name: &str, measured: &Measured<M>) -> Result<()> {
     for file in measured.files() {
-        replace(&folder.join(path(name, file.precision)), &file.onnx)?;
+        replace_file(&folder.join(path(name, file.precision)), &file.onnx)?;
     }
     Ok(())
 }
@@ -196,5 +196,5 @@ fn check(source: &Source<'_>) -> Result<()> {
 fn write_settings(folder: &Path, source: &Source<'_>) -> Result<()> {
     let config = &source.trained.config;
     let text = toml::to_string(config).context("write the settings")?;
-    replace(&folder.join(settings_file(config.task)), text.as_bytes())
+    Ok(replace_file(&folder.join(settings_file(config.task)), text.as_bytes())?)
 }

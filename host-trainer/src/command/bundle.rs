@@ -5,11 +5,11 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use inference::Views;
 use host_trainer::bundle::{Identity, Source, Trained, write};
 use host_trainer::model::Task;
 use host_trainer::onnx::quantise::task_of;
 use host_trainer::train::prepare::Prepared;
+use inference::Views;
 
 use super::commit::commit;
 use super::data::DataOptions;

@@ -5,8 +5,6 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
-use inference::bundle::Bundle;
-use inference::{Output, Setup, Views};
 use host_trainer::config::{SplitConfig, TrainConfig};
 use host_trainer::measure::{Exported, Judged, keypoints};
 use host_trainer::model::Task;
@@ -15,6 +13,8 @@ use host_trainer::train::samples::Data;
 use host_trainer::train::seen::Seen;
 use host_trainer::train::shipped::Shipped;
 use host_trainer::train::validate::validate;
+use inference::bundle::Bundle;
+use inference::{Output, Setup, Views};
 use serde_json::{Value, json};
 use shared_model::image::Normalisation;
 use shared_model::manifest::{KEYPOINTS_NAME, Network as Entry, Precision};

@@ -5,10 +5,10 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use durable::replace_file;
 use host_trainer::bundle::Trained;
 use host_trainer::model::Task;
 use host_trainer::onnx::{Description, merge};
-use host_trainer::train::checkpoint::replace;
 
 /// Write a trained network as an ONNX file.
 #[derive(Debug, Args)]
@@ -30,7 +30,7 @@ impl Export {
             None => trained.onnx,
             Some(other) => combined(&trained, &Trained::of_run(other)?)?.0,
         };
-        replace(&self.out, &onnx).with_context(|| format!("write {}", self.out.display()))?;
+        replace_file(&self.out, &onnx).with_context(|| format!("write {}", self.out.display()))?;
         eprintln!(
             "{}: {} bytes, weights of epoch {}",
             self.out.display(),

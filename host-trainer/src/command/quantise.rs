@@ -5,10 +5,10 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use durable::replace_file;
 use host_trainer::bundle::Trained;
 use host_trainer::model::Task;
 use host_trainer::onnx::quantise::{Observer, Settings, calibration, quantise};
-use host_trainer::train::checkpoint::replace;
 
 use super::data::DataOptions;
 use super::export::combined;
@@ -77,7 +77,7 @@ impl Quantise {
             keep_float: self.keep_float.iter().cloned().collect(),
         };
         let quantised = quantise(&onnx, &description, &settings, &faces, &mut |step| eprintln!("{step}"))?;
-        replace(&self.out, &quantised.onnx).with_context(|| format!("write {}", self.out.display()))?;
+        replace_file(&self.out, &quantised.onnx).with_context(|| format!("write {}", self.out.display()))?;
         eprintln!("{:24} {:>10}", "layer", "SQNR dB");
         for layer in &quantised.layers {
             eprintln!("{:24} {:>10.1}", layer.name, layer.sqnr_db);

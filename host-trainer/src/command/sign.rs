@@ -7,16 +7,16 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
+use durable::replace_file;
+use host_trainer::sign::{Password, Signer, create_keys, read_public_key, read_signed, write_signed};
 use inference::bundle::Bundle;
+use sha2::{Digest, Sha256 as Hasher};
+use shared_model::Text;
+use shared_model::manifest::Sha256;
 use update::{
     Capped, Channel, KeyList, MAX_SIGNED_BYTES, Parts, Release, SHARE_WHOLE, SIGNATURE, STATEMENT, Statement, TarParts,
     Version, clock_s, describe, pack,
 };
-use host_trainer::sign::{Password, Signer, create_keys, read_public_key, read_signed, write_signed};
-use host_trainer::train::checkpoint::replace;
-use sha2::{Digest, Sha256 as Hasher};
-use shared_model::Text;
-use shared_model::manifest::Sha256;
 
 const DAY_S: u64 = 86_400;
 
@@ -169,7 +169,7 @@ impl BundleArgs {
             .map(|(file, path)| (file.path.as_str(), path.as_path()));
         let mut archive = Vec::new();
         pack(&mut archive, keys.as_ref(), &signed, files).with_context(|| format!("pack {}", self.bundle.display()))?;
-        replace(&self.out, &archive).with_context(|| format!("write {}", self.out.display()))?;
+        replace_file(&self.out, &archive).with_context(|| format!("write {}", self.out.display()))?;
         println!("{}", serde_json::to_string(&statement)?);
         eprintln!("{}: {} bytes", self.out.display(), archive.len());
         Ok(())
@@ -201,10 +201,7 @@ fn release(path: &Path, share: u32) -> Result<Release> {
     let file = File::open(path).with_context(context)?;
     let mut archive = tar_of(file);
     let mut parts = TarParts::new(&mut archive)?;
-    for name in [
-        update::KEYS,
-        &format!("{}{SIGNATURE}", update::KEYS),
-    ] {
+    for name in [update::KEYS, &format!("{}{SIGNATURE}", update::KEYS)] {
         parts.optional(name, MAX_SIGNED_BYTES).with_context(context)?;
     }
     let Some(json) = parts.optional(STATEMENT, MAX_SIGNED_BYTES).with_context(context)? else {

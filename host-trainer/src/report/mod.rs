@@ -16,6 +16,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
+use durable::replace_file;
 use inference::Views;
 
 use crate::config::{Loss, SplitBy};
@@ -23,7 +24,6 @@ use crate::data::split::Split;
 use crate::data::votes::Shares;
 use crate::measure::Exported;
 use crate::model::Task;
-use crate::train::checkpoint::replace;
 use crate::train::prepare::Prepared;
 use crate::train::provenance;
 use crate::train::samples::Data;
@@ -94,7 +94,7 @@ pub fn write(out: &Path, source: &Source<'_>, provenance: &Provenance) -> Result
 }
 
 fn save(path: &Path, content: &[u8]) -> Result<()> {
-    replace(path, content).with_context(|| format!("write {}", path.display()))
+    replace_file(path, content).with_context(|| format!("write {}", path.display()))
 }
 
 fn compose(source: &Source<'_>, provenance: &Provenance) -> Result<(String, Pictures)> {

@@ -224,23 +224,6 @@ fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     Ok(file.sync_all()?)
 }
 
-/// Writes a file in one step: readers see the old one or the new one, also after a power cut.
-pub fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
-    let folder = match path.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
-    };
-    let name = path.file_name().context("a file has a name")?.to_string_lossy();
-    let hidden = folder.join(format!("{HIDDEN}{name}"));
-    if let Err(error) = write(&hidden, bytes) {
-        // Gives the room back; the error at hand matters more than one from here.
-        let _ = fs::remove_file(&hidden);
-        return Err(error);
-    }
-    fs::rename(&hidden, path)?;
-    Ok(File::open(folder)?.sync_all()?)
-}
-
 fn remove(folder: &Path) -> std::io::Result<()> {
     match fs::remove_dir_all(folder) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),

@@ -4,9 +4,8 @@ use std::fmt::Write;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use durable::replace_file;
 use serde::{Deserialize, Serialize};
-
-use super::checkpoint::replace;
 
 /// What one epoch came to.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -36,5 +35,5 @@ pub(crate) fn write(path: &Path, records: &[EpochRecord]) -> Result<()> {
             r.epoch, r.loss, r.validation_loss, r.validation_metric, r.learning_rate, r.seconds
         )?;
     }
-    replace(path, text.as_bytes()).with_context(|| format!("write {}", path.display()))
+    replace_file(path, text.as_bytes()).with_context(|| format!("write {}", path.display()))
 }

@@ -27,6 +27,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use durable::replace_file;
 use rand::seq::SliceRandom;
 
 use crate::augment::sample_rng;
@@ -226,7 +227,7 @@ fn begin(job: &Job<'_>) -> Result<Learner> {
     job.begun.write(job.run)?;
     seen.write(job.run)?;
     let (path, text) = (job.run.join(SETTINGS), toml::to_string(&job.config)?);
-    checkpoint::replace(&path, text.as_bytes()).with_context(|| format!("write {}", path.display()))?;
+    replace_file(&path, text.as_bytes()).with_context(|| format!("write {}", path.display()))?;
     Learner::new(&job.config, job.prepared, job.pretrained, &job.devices)
 }
 

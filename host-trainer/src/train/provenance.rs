@@ -3,9 +3,8 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use durable::replace_file;
 use serde::{Deserialize, Serialize};
-
-use super::checkpoint::replace;
 
 const FILE: &str = "provenance.json";
 
@@ -27,7 +26,7 @@ impl Provenance {
     /// Notes it in the run's directory.
     pub(crate) fn write(&self, run: &Path) -> Result<()> {
         let path = run.join(FILE);
-        replace(&path, &serde_json::to_vec_pretty(self)?).with_context(|| format!("write {}", path.display()))
+        replace_file(&path, &serde_json::to_vec_pretty(self)?).with_context(|| format!("write {}", path.display()))
     }
 
     /// What a run's directory says; `None` where it says nothing, as those of older versions.

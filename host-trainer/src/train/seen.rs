@@ -9,9 +9,9 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
+use durable::replace_file;
 use sha2::{Digest, Sha256};
 
-use super::checkpoint::replace;
 use super::prepare::Prepared;
 use crate::data::Faces;
 
@@ -41,7 +41,7 @@ impl Seen {
     pub(crate) fn write(&self, run: &Path) -> Result<()> {
         let path = run.join(FILE);
         let bytes: Vec<u8> = self.0.iter().flatten().copied().collect();
-        replace(&path, &bytes).with_context(|| format!("write {}", path.display()))
+        replace_file(&path, &bytes).with_context(|| format!("write {}", path.display()))
     }
 
     /// What a run's directory says; `None` where it says nothing, as those of older versions.

@@ -61,6 +61,14 @@ pub fn replace(disk: &mut impl Disk, path: &Path, bytes: &[u8]) -> io::Result<()
     disk.sync_dir(parent(path))
 }
 
+/// [`replace`] on the machine's own file system.
+///
+/// # Errors
+/// As the file system says; the old content stays, or the new one is there where only the last step failed.
+pub fn replace_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    replace(&mut SystemDisk::default(), path, bytes)
+}
+
 /// The directory that a name lies in; the working directory for a bare name.
 pub fn parent(path: &Path) -> &Path {
     match path.parent() {
@@ -236,7 +244,7 @@ mod tests {
         disk.sync(&file).unwrap();
         assert_eq!(disk.read(&file, 7).unwrap(), b"one two");
         assert!(disk.read(&file, 6).is_err());
-        replace(&mut disk, &file, b"three").unwrap();
+        replace_file(&file, b"three").unwrap();
         assert_eq!(disk.read(&file, 7).unwrap(), b"three");
         disk.create(&file).unwrap();
         assert_eq!(disk.read(&file, 0).unwrap(), b"");

@@ -9,4 +9,4 @@ pub mod outbox;
 #[cfg(any(test, feature = "testing"))]
 pub mod power;
 
-pub use disk::{Disk, SystemDisk, parent, replace};
+pub use disk::{Disk, SystemDisk, parent, replace, replace_file};
