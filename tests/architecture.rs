@@ -1,66 +1,89 @@
-//! Which crate may know which.
+//! Which crate may know which, and which file of it.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod arrows;
+mod modules;
 
-use serde_json::Value;
+use std::fs;
+use std::path::Path;
 
-use crate::support::programs::metadata;
+use crate::support::programs::{metadata, root};
 
-/// Names of everything that a package of the workspace needs to be built, itself included.
-fn needs(package: &str) -> BTreeSet<String> {
-    let metadata = metadata();
-    let list = |value: &Value| value.as_array().unwrap().clone();
-    let names: BTreeMap<String, String> = list(&metadata["packages"])
-        .iter()
-        .map(|p| (text(&p["id"]), text(&p["name"])))
-        .collect();
-    let nodes: BTreeMap<String, Value> = list(&metadata["resolve"]["nodes"])
-        .into_iter()
-        .map(|node| (text(&node["id"]), node))
-        .collect();
-    let mut open: Vec<String> = names
-        .iter()
-        .filter(|(_, name)| *name == package)
-        .map(|(id, _)| id.clone())
-        .collect();
-    let mut found = BTreeSet::new();
-    while let Some(id) = open.pop() {
-        if !found.insert(names[&id].clone()) {
-            continue;
-        }
-        for dependency in list(&nodes[&id]["deps"]) {
-            let kinds = list(&dependency["dep_kinds"]);
-            // Tests may use what the crate itself may not.
-            if kinds.iter().any(|kind| kind["kind"] != "dev") {
-                open.push(text(&dependency["pkg"]));
-            }
-        }
-    }
-    found
+use arrows::{CRATES, Package, packages, reached};
+
+#[test]
+fn each_crate_needs_only_what_it_may() {
+    let wrong: Vec<String> = packages(&metadata()).iter().flat_map(arrows::wrong).collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-fn text(value: &Value) -> String {
-    value.as_str().unwrap().to_owned()
+#[test]
+fn a_wrong_arrow_is_found() {
+    let package = |needs: &str| Package {
+        needs: vec![needs.to_owned()],
+        ..Package::named("inference")
+    };
+    assert!(arrows::wrong(&package("kernels")).is_empty());
+    for needs in ["vision", "edge-runtime", "host-trainer", "rumqttc", "testing"] {
+        let wrong = arrows::wrong(&package(needs));
+        assert_eq!(wrong.len(), 1, "{needs}: {wrong:?}");
+    }
 }
 
 #[test]
 fn dependencies_point_one_way() {
-    let runtime = needs("edge-runtime");
-    assert!(runtime.contains("tract-core") && runtime.contains("shared-model"));
-    let training: Vec<&String> = runtime
+    let metadata = metadata();
+    let packages = packages(&metadata);
+    let runtime = packages
         .iter()
-        .filter(|n| n.starts_with("burn") || *n == "host-trainer")
-        .collect();
-    assert!(training.is_empty(), "the runtime needs {training:?}");
-
-    let contract = needs("shared-model");
-    let allowed = ["shared-model", "heapless", "libm", "serde"];
-    let ours: Vec<&String> = contract
-        .iter()
-        .filter(|n| n.starts_with("edge") || n.starts_with("host"))
-        .collect();
+        .filter(|package| Path::new(&package.path).starts_with(root().join("edge-runtime")));
+    let runtime: Vec<&str> = runtime.map(|package| package.name.as_str()).collect();
+    assert!(runtime.len() > 6, "{runtime:?}");
+    for name in runtime {
+        let reached = reached(&metadata, name);
+        let training = reached.iter().find(|n| n.starts_with("burn") || *n == "host-trainer");
+        assert_eq!(training, None, "{name} needs a training library");
+    }
+    assert!(reached(&metadata, "edge-runtime").contains("tract-core"));
+    let trainer = reached(&metadata, "host-trainer");
     assert!(
-        ours.is_empty() && allowed.iter().all(|name| contract.contains(*name)),
-        "{contract:?}"
+        trainer.contains("inference") && !trainer.contains("edge-runtime"),
+        "{trainer:?}"
     );
+    for (contract, library) in [
+        ("shared-model", "heapless"),
+        ("kernels", "rustix"),
+        ("durable", "crc32fast"),
+    ] {
+        let reached = reached(&metadata, contract);
+        let ours: Vec<&str> = CRATES
+            .iter()
+            .map(|own| own.name)
+            .filter(|own| reached.contains(*own))
+            .collect();
+        assert!(
+            ours == [contract] && reached.contains(library),
+            "{contract}: {reached:?}"
+        );
+    }
+}
+
+#[test]
+fn only_kernels_may_say_unsafe() {
+    for package in packages(&metadata()) {
+        for file in &package.roots {
+            let forbids = fs::read_to_string(file).unwrap().contains("#![forbid(unsafe_code)]");
+            assert_eq!(forbids, package.name != "kernels", "{file}");
+        }
+    }
+}
+
+#[test]
+fn no_circle_of_files() {
+    let packages = packages(&metadata());
+    let searched = CRATES.iter().filter(|own| own.one_way);
+    for own in searched {
+        let package = packages.iter().find(|package| package.name == own.name).unwrap();
+        let circles = modules::circles(&Path::new(&package.path).join("src"));
+        assert!(circles.is_empty(), "{}:\n{}", own.name, circles.join("\n"));
+    }
 }

@@ -5,9 +5,9 @@ use std::path::Path;
 use std::process::Command;
 
 use burn::tensor::{Device, Tensor, TensorData};
-use inference::picture::Picture;
-use inference::Model;
 use host_trainer::train::shipped::Shipped;
+use inference::Model;
+use inference::picture::Picture;
 use shared_model::image::{INPUT_LEN, SIDE, sample};
 
 use crate::quantised;

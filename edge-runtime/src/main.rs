@@ -1,5 +1,4 @@
 //! The program on the device: classifies pictures and streams, and signals what holds.
-
 #![forbid(unsafe_code)]
 
 mod cli;

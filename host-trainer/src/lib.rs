@@ -1,4 +1,5 @@
 //! Training on the host: from CSV files of faces to a bundle that a kiosk runs.
+#![forbid(unsafe_code)]
 
 pub mod augment;
 pub mod bundle;

@@ -1,4 +1,5 @@
 //! `host-trainer`: from CSV files of faces to a bundle that a kiosk runs.
+#![forbid(unsafe_code)]
 
 mod command;
 

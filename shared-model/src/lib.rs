@@ -7,6 +7,7 @@
 //! Coordinates are in pixels with the origin at the top left **corner** of the picture: pixel `i`
 //! covers `[i, i + 1)`, its centre is `i + 0.5`.
 #![no_std]
+#![forbid(unsafe_code)]
 
 pub mod emotion;
 pub mod image;

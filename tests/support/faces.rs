@@ -5,10 +5,10 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use vision::face::{Detector, DetectorConfig};
 use inference::picture::Picture;
 use shared_model::image::{CropRule, GrayView, sample};
 use shared_model::keypoints::{COUNT, NAMES};
+use vision::face::{Detector, DetectorConfig};
 
 use super::programs::{metadata, root};
 

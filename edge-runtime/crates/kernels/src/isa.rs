@@ -1,10 +1,10 @@
 //! Which instructions the kernels use.
 
+use super::portable;
 use super::schedule::Peak;
 use super::tile::Kernel;
 #[cfg(target_arch = "x86_64")]
 use super::{avx2, avx512};
-use super::{float, portable};
 #[cfg(target_arch = "aarch64")]
 use super::{neon, neon_dot};
 
@@ -66,12 +66,7 @@ impl Isa {
         self.run_peak(self.kernel().peak.as_ref(), rounds)
     }
 
-    /// Like [`Isa::peak`], of floats.
-    pub fn float_peak(self, rounds: u32) -> Option<u64> {
-        self.run_peak(self.float_kernel().peak.as_ref(), rounds)
-    }
-
-    fn run_peak(self, peak: Option<&Peak>, rounds: u32) -> Option<u64> {
+    pub(super) fn run_peak(self, peak: Option<&Peak>, rounds: u32) -> Option<u64> {
         let peak = peak.filter(|_| self.is_available())?;
         // SAFETY: the processor has the instructions.
         std::hint::black_box(unsafe { (peak.run)(rounds) });
@@ -89,18 +84,6 @@ impl Isa {
             #[cfg(target_arch = "aarch64")]
             Self::NeonDot => &neon_dot::KERNEL,
             _ => &portable::KERNEL,
-        }
-    }
-
-    pub(super) fn float_kernel(self) -> &'static float::tile::Kernel {
-        match self {
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx2 => &float::avx2::KERNEL,
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx512Vnni => &float::avx512::KERNEL,
-            #[cfg(target_arch = "aarch64")]
-            Self::Neon | Self::NeonDot => &float::neon::KERNEL,
-            _ => &float::portable::KERNEL,
         }
     }
 }

@@ -10,17 +10,18 @@
 //! another order of the sum the difference is that of rounding, about `depth * 2^-24` of the sum of all magnitudes.
 
 #[cfg(target_arch = "x86_64")]
-pub(super) mod avx2;
+mod avx2;
 #[cfg(target_arch = "x86_64")]
-pub(super) mod avx512;
+mod avx512;
+mod dispatch;
 mod floors;
 #[cfg(target_arch = "aarch64")]
-pub(super) mod neon;
-pub(super) mod portable;
+mod neon;
+mod portable;
 mod product;
 #[cfg(test)]
 mod tests;
-pub(super) mod tile;
+mod tile;
 mod weights;
 
 pub use floors::Floors;
