@@ -4,8 +4,6 @@
 //! only the bundle knows (its classes) is checked when the program starts.
 
 mod face;
-#[cfg(test)]
-mod fuzz;
 mod gpio;
 mod metrics;
 mod mqtt;

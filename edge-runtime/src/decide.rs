@@ -316,6 +316,4 @@ impl Decider {
 }
 
 #[cfg(test)]
-mod properties;
-#[cfg(test)]
 mod tests;

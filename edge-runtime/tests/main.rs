@@ -8,10 +8,14 @@
 
 #[cfg(feature = "mqtt")]
 mod doctor;
+mod endurance;
 mod frames;
+mod fuzz;
 #[cfg(feature = "mqtt")]
 mod mqtt;
+mod mutants;
 mod outbox;
+mod properties;
 mod schema;
 mod service;
 mod support;

@@ -4,8 +4,6 @@
 //! nor an old verdict alive; of a camera only the newest frame is kept. A bad frame is counted and skipped; a sink that fails is tried again with
 //! each frame and ends the run when it keeps failing.
 
-#[cfg(test)]
-mod endurance;
 mod outputs;
 mod pacer;
 mod progress;

@@ -8,8 +8,6 @@ pub mod camera;
 mod files;
 mod held;
 mod mjpeg;
-#[cfg(test)]
-mod mutants;
 pub mod offers;
 mod pausable;
 mod piped;

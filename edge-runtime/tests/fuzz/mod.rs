@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::Config;
+use edge_runtime::config::Config;
 use testing::cases;
 
 const EXAMPLE: &str = include_str!("../../config.example.toml");

@@ -3,7 +3,9 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::*;
+use edge_runtime::decide::{Change, DecideConfig, Decider, Observation};
+use shared_model::emotion::{ClassSet, Scores};
+use shared_model::message::{Verdict, Withheld};
 
 const CLASSES: [&str; 3] = ["A", "B", "C"];
 

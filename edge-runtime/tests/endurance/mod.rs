@@ -8,16 +8,20 @@ use std::cell::RefCell;
 use std::path::Path;
 use std::process::Command;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use allocation_counter::measure;
 use shared_model::image::GrayView;
 
-use super::*;
-use crate::decide::DecideConfig;
-use crate::sink::{self, JsonLines};
-use crate::source::{Files, FrameSource, Input, Next, Repeat};
+use edge_runtime::decide::{DecideConfig, Decider};
+use edge_runtime::pipeline::{End, Pipeline, Stages, Stats, Surroundings, Timing, Watch};
+use edge_runtime::sink::{self, JsonLines, SignalSink, SinkError};
+use edge_runtime::source::{Files, Frame, FrameSource, Input, Next, Repeat, SourceError};
 use inference::bundle::Bundle;
-use inference::{Crops, Threads};
+use inference::{Crops, Predictor, Threads};
+use shared_model::Text;
+use shared_model::message::{FaceLine, State};
 use testing::bundle::write_bundle;
 use testing::{rounds, shared_data};
 use vision::clock::SystemClock;
@@ -196,7 +200,7 @@ fn memory_stays_the_same_over_many_frames() {
     }
     // A process of its own: other tests run beside this one.
     let frames = rounds(3_000);
-    let name = "pipeline::endurance::memory_stays_the_same_over_many_frames";
+    let name = "endurance::memory_stays_the_same_over_many_frames";
     let mut child = Command::new(std::env::current_exe().unwrap());
     let output = child
         .args(["--exact", name, "--nocapture"])

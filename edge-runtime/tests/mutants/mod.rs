@@ -6,9 +6,9 @@ use std::io::BufReader;
 use image::codecs::png::PngEncoder;
 use image::{ExtendedColorType, ImageEncoder};
 
-use super::pixels::Pixels;
-use super::y4m::Y4m;
-use super::{Frame, FrameSource, Next, Piped};
+use edge_runtime::source::pixels::Pixels;
+use edge_runtime::source::y4m::Y4m;
+use edge_runtime::source::{Frame, FrameSource, Next, Piped, SourceError};
 use inference::picture::Picture;
 use testing::{jpeg, rounds};
 use vision::clock::SystemClock;
@@ -84,7 +84,7 @@ fn count(source: &mut impl FrameSource) -> (usize, usize) {
             }
             Ok(Next::Nothing) => {}
             // A pipe that cannot be read any more.
-            Err(super::SourceError::Io { .. }) => return (good, bad + 1),
+            Err(SourceError::Io { .. }) => return (good, bad + 1),
             Err(_) => bad += 1,
         }
     }
