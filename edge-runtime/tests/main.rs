@@ -6,6 +6,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test ends where anything goes wrong")]
 
+mod daemon;
 #[cfg(feature = "mqtt")]
 mod doctor;
 mod endurance;

@@ -3,7 +3,7 @@
 #[cfg(feature = "mqtt")]
 mod home;
 mod killed;
-mod kiosk;
+pub(crate) mod kiosk;
 mod mutants;
 
 use std::fs;

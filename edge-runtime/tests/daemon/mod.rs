@@ -1,0 +1,153 @@
+//! The daemon without a process of its own: a function that is handed clock, output, flags and service manager.
+
+mod world;
+
+use std::fs;
+
+use edge_runtime::daemon::Ending;
+use edge_runtime::source::Fault;
+
+use crate::support::until;
+use world::World;
+
+/// A line and a lamp, as section of a configuration.
+fn wired(line: u32, lamp: u32) -> String {
+    format!(
+        "[sink.gpio]\nbackend = \"log\"\nlamp = {{ pin = {lamp} }}\nlines = [{{ pin = {line}, emotion = \"Happy\" }}]\n"
+    )
+}
+
+#[test]
+fn the_lamp_is_lit_before_the_first_frame_and_goes_out_after_every_line_is_safe() {
+    let world = World::new(&wired(5, 22));
+    let ended = world.run(|world| world.until_seen("out", 1));
+    assert_eq!(ended.unwrap(), Ending::Stopped);
+    let events = world.events();
+    assert_eq!(events[..2], ["gpio 22 low", "gpio 22 high"]);
+    let at = |wanted: &str| events.iter().rposition(|event| event.starts_with(wanted)).unwrap();
+    assert!(
+        at("gpio 5 low") < at("gpio 22 low") && at("out") < at("gpio 22 low"),
+        "{events:?}"
+    );
+    assert_eq!(world.told("gpio").last().unwrap(), "gpio 22 low");
+}
+
+#[test]
+fn a_reload_takes_up_the_new_configuration_and_the_lamp_stays_lit() {
+    let world = World::new(&wired(5, 22));
+    let ended = world.run(|world| {
+        world.until_seen("manager READY=1", 1);
+        world.kiosk.configure(&wired(6, 22));
+        world.reload();
+        world.until_seen("manager READY=1", 2);
+    });
+    assert_eq!(ended.unwrap(), Ending::Stopped);
+    assert!(!world.told("gpio 6").is_empty());
+    assert_eq!(world.told("gpio 22"), ["gpio 22 low", "gpio 22 high", "gpio 22 low"]);
+    let life = world.told("manager");
+    let life: Vec<&String> = life.iter().filter(|news| !news.contains("WATCHDOG")).collect();
+    let expected = ["READY=1", "RELOADING=1", "READY=1", "STOPPING=1"].map(|news| format!("manager {news}"));
+    assert_eq!(life, expected.iter().collect::<Vec<_>>());
+    let first = &world.told("out")[0];
+    assert!(
+        world
+            .told("out")
+            .iter()
+            .any(|state| world::boot(state) != world::boot(first))
+    );
+}
+
+#[test]
+fn a_reload_with_another_lamp_lets_the_old_one_go_first() {
+    let world = World::new(&wired(5, 22));
+    let ended = world.run(|world| {
+        world.until_seen("out", 1);
+        world.kiosk.configure(&wired(5, 23));
+        world.reload();
+        world.until_seen("gpio 23 high", 1);
+    });
+    assert_eq!(ended.unwrap(), Ending::Stopped);
+    let lamps: Vec<String> = world.told("gpio 2");
+    let expected = ["22 low", "22 high", "22 low", "23 low", "23 high", "23 low"];
+    assert_eq!(lamps, expected.map(|lamp| format!("gpio {lamp}")));
+}
+
+#[test]
+fn a_configuration_that_cannot_be_read_is_told_and_the_old_one_goes_on() {
+    let world = World::new("");
+    let ended = world.run(|world| {
+        world.until_seen("out", 1);
+        let outputs = world.told("out").len();
+        fs::write(world.kiosk.path("config.toml"), "schema = 1\nsauce = 2\n").unwrap();
+        world.reload();
+        world.until_seen("warning", 1);
+        until("the old one goes on", || world.told("out").len() > outputs);
+    });
+    assert_eq!(ended.unwrap(), Ending::Stopped);
+    let warning = &world.told("warning")[0];
+    assert!(
+        warning.contains("sauce") && warning.ends_with("going on with the configuration as it was"),
+        "{warning}"
+    );
+}
+
+#[test]
+fn who_is_asked_to_end_and_to_reload_at_once_ends() {
+    let world = World::new("");
+    let ended = world.run(|world| {
+        world.until_seen("out", 1);
+        world.end_and_reload();
+    });
+    assert_eq!(ended.unwrap(), Ending::Stopped);
+    assert!(world.told("manager RELOADING").is_empty());
+}
+
+#[test]
+fn a_source_without_a_single_frame_is_an_error_of_the_source() {
+    let world = World::new("");
+    fs::remove_dir_all(world.kiosk.path("frames")).unwrap();
+    let ended = world.run(|world| world.until_seen("manager STOPPING=1", 1));
+    assert_eq!(ended.unwrap(), Ending::NoFrame(Some(Fault::Missing)));
+}
+
+#[test]
+fn a_bundle_that_is_installed_meanwhile_is_swapped_in_and_stays_once_it_has_worked() {
+    let world = World::new("");
+    let archive = world.kiosk.archive(2, |_| ());
+    let ended = world.run(|world| {
+        world.until_seen("out", 1);
+        world.kiosk.install_blindly(&archive);
+        until("it works and stays", || world.kiosk.installed() == Some(2));
+    });
+    assert_eq!(ended.unwrap(), Ending::Stopped);
+    let news = world.told("info bundle version 2");
+    assert_eq!(news.len(), 2, "{news:?}");
+    assert!(
+        news[0].contains("is tried from now on") && news[1].contains("works and stays"),
+        "{news:?}"
+    );
+    let stats = world.told("info frames in");
+    assert!(stats[0].contains("dropped 0, bad 0"), "{stats:?}");
+}
+
+#[test]
+fn a_trial_that_a_stop_ends_is_not_to_blame() {
+    let world = World::new("");
+    world.kiosk.install_blindly(&world.kiosk.archive(2, |_| ()));
+    for _ in 0..2 * update::TRIES {
+        let ended = world.run(|world| world.until_seen("out", 1));
+        assert_eq!(ended.unwrap(), Ending::Stopped);
+        assert!(world.told("info").iter().all(|news| !news.contains("is given up")));
+        world.forget();
+    }
+    let state = world.kiosk.state();
+    assert!(state.trial.is_some() || state.current.is_some(), "{state:?}");
+}
+
+#[test]
+fn updates_are_looked_for_again_and_again_while_the_loop_runs() {
+    let world = World::new("channel = \"channel\"\nlook_every_s = 60\n").faster(60);
+    let ended = world.run(|world| world.until_seen("errand Look", 2));
+    assert_eq!(ended.unwrap(), Ending::Stopped);
+    assert!(world.told("errand Install").is_empty());
+}

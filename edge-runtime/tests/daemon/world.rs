@@ -1,0 +1,203 @@
+//! A machine for the daemon that writes down what happens to it.
+
+use std::io::{self, Write};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use edge_runtime::config::Config;
+use edge_runtime::daemon::{self, DaemonError, Ending, Errand, Flags, Level, RunContext, SharedClock, Updater, Work};
+use edge_runtime::service::Manager;
+use vision::clock::Clock;
+
+use crate::support::until;
+use crate::update::kiosk::Kiosk;
+
+/// What happened, one line each, the kind in front.
+#[derive(Debug, Clone, Default)]
+struct Events(Arc<Mutex<Vec<String>>>);
+
+impl Events {
+    fn note(&self, kind: &str, what: &str) {
+        self.0.lock().unwrap().push(format!("{kind} {what}"));
+    }
+}
+
+pub(crate) struct World {
+    pub(crate) kiosk: Kiosk,
+    flags: Flags,
+    events: Events,
+    /// Seconds of the daemon's clock in one of the machine's.
+    pace: u32,
+}
+
+impl World {
+    /// A kiosk with `more` at the end of its configuration, see [`Kiosk::configure`].
+    pub(crate) fn new(more: &str) -> Self {
+        let kiosk = Kiosk::new();
+        kiosk.configure(more);
+        Self {
+            kiosk,
+            flags: Flags::default(),
+            events: Events::default(),
+            pace: 1,
+        }
+    }
+
+    /// With a clock that runs so many times as fast.
+    pub(crate) fn faster(self, pace: u32) -> Self {
+        Self { pace, ..self }
+    }
+
+    /// Runs the daemon beside `control`, and asks it to end after that.
+    pub(crate) fn run(&self, control: impl FnOnce(&Self)) -> Result<Ending, DaemonError> {
+        self.flags.end.store(false, Ordering::Relaxed);
+        self.flags.stop.store(false, Ordering::Relaxed);
+        thread::scope(|scope| {
+            let config = Config::load(&self.kiosk.path("config.toml")).unwrap();
+            let daemon = scope.spawn(|| daemon::run(config, &self.context()));
+            let end = End(&self.flags);
+            control(self);
+            drop(end);
+            daemon.join().unwrap()
+        })
+    }
+
+    /// As SIGHUP does.
+    pub(crate) fn reload(&self) {
+        self.flags.reload.store(true, Ordering::Relaxed);
+        self.flags.stop.store(true, Ordering::Relaxed);
+    }
+
+    /// As SIGHUP and SIGTERM do, one right after the other.
+    pub(crate) fn end_and_reload(&self) {
+        self.flags.end.store(true, Ordering::Relaxed);
+        self.reload();
+    }
+
+    pub(crate) fn events(&self) -> Vec<String> {
+        self.events.0.lock().unwrap().clone()
+    }
+
+    /// Every event that begins so.
+    pub(crate) fn told(&self, start: &str) -> Vec<String> {
+        let events = self.events().into_iter();
+        events.filter(|event| event.starts_with(start)).collect()
+    }
+
+    pub(crate) fn forget(&self) {
+        self.events.0.lock().unwrap().clear();
+    }
+
+    pub(crate) fn until_seen(&self, start: &str, times: usize) {
+        until(start, || self.told(start).len() >= times);
+    }
+
+    fn context(&self) -> RunContext {
+        let (output, gpio, told) = (self.events.clone(), self.events.clone(), self.events.clone());
+        let (manager, updater) = (self.events.clone(), self.events.clone());
+        let file = self.kiosk.path("config.toml");
+        RunContext {
+            clock: SharedClock::new(Fast(Instant::now(), self.pace)),
+            output: Box::new(move || Box::new(Lines::new("out", &output))),
+            // What is written names the lines: `gpio 22 high`.
+            gpio_log: Box::new(move || Box::new(Lines::new("", &gpio))),
+            flags: self.flags.clone(),
+            manager: Manager::new(None, move |news| manager.note("manager", &news[0].to_string())),
+            reload: Box::new(move || Config::load(&file)),
+            updater: Arc::new(Noted(updater)),
+            tell: Arc::new(move |level, message| match level {
+                Level::Warning => told.note("warning", message),
+                Level::Notice | Level::Info => told.note("info", message),
+            }),
+        }
+    }
+}
+
+/// Which start a state belongs to.
+pub(crate) fn boot(state: &str) -> String {
+    let json = state.strip_prefix("out ").unwrap();
+    let state: serde_json::Value = serde_json::from_str(json).unwrap();
+    state["boot"].as_str().unwrap().to_owned()
+}
+
+/// Asks the daemon to end when it goes, so that a test that failed ends as well.
+struct End<'a>(&'a Flags);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.end.store(true, Ordering::Relaxed);
+        self.0.stop.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Notes whole lines.
+struct Lines {
+    kind: &'static str,
+    events: Events,
+    begun: Vec<u8>,
+}
+
+impl Lines {
+    fn new(kind: &'static str, events: &Events) -> Self {
+        Self {
+            kind,
+            events: events.clone(),
+            begun: Vec::new(),
+        }
+    }
+}
+
+impl Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        for byte in bytes {
+            if *byte == b'\n' {
+                let line = String::from_utf8(std::mem::take(&mut self.begun)).unwrap();
+                self.events
+                    .0
+                    .lock()
+                    .unwrap()
+                    .push(format!("{} {line}", self.kind).trim().to_owned());
+            } else {
+                self.begun.push(*byte);
+            }
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A clock that runs faster than the machine's.
+struct Fast(Instant, u32);
+
+impl Clock for Fast {
+    fn now(&self) -> Duration {
+        self.0.elapsed() * self.1
+    }
+
+    fn sleep(&self, duration: Duration) {
+        thread::sleep(duration / self.1);
+    }
+}
+
+/// Notes errands, and has done them at once.
+struct Noted(Events);
+
+impl Updater for Noted {
+    fn start(&self, errand: Errand) -> io::Result<Box<dyn Work>> {
+        self.0.note("errand", &format!("{errand:?}"));
+        Ok(Box::new(Done))
+    }
+}
+
+struct Done;
+
+impl Work for Done {
+    fn poll(&mut self) -> io::Result<Option<bool>> {
+        Ok(Some(true))
+    }
+}
