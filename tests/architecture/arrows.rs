@@ -32,6 +32,7 @@ pub(crate) const CRATES: [Crate; 11] = [
         libraries: &[
             "base64",
             "bytemuck",
+            "clap",
             "either",
             "futures-core",
             "getrandom",

@@ -16,10 +16,13 @@ const LOOK: Duration = Duration::from_millis(250);
 /// Longest time for which a new configuration excuses parts that do not move on.
 const RELOAD: Duration = Duration::from_secs(30);
 
+/// Takes what the manager is told.
+type Told = dyn Fn(&[NotifyState<'_>]) + Send + Sync;
+
 /// Who watches over the program from outside.
 #[derive(Clone)]
 pub struct Manager {
-    tell: Arc<dyn Fn(&[NotifyState<'_>]) + Send + Sync>,
+    tell: Arc<Told>,
     /// Longest time between two signs of life.
     watchdog: Option<Duration>,
 }

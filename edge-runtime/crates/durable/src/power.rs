@@ -136,6 +136,7 @@ impl Dice {
 
 impl PowerDisk {
     /// The disk after the power came back; `choose` picks a number below the one it is given.
+    #[must_use]
     pub fn reboot(&self, mut choose: impl FnMut(usize) -> usize) -> Self {
         let survive = |node: &Node| match node {
             Node::File(content) => Node::File(content.survive(&mut choose)),

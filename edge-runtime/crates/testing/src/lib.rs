@@ -1,6 +1,10 @@
 //! What the tests of several crates share: tiny networks written as real ONNX files, and a bundle of them.
 #![forbid(unsafe_code)]
-#![allow(clippy::unwrap_used, reason = "a test ends where anything goes wrong")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::missing_panics_doc,
+    reason = "a test ends where anything goes wrong"
+)]
 
 pub mod bundle;
 pub mod jpeg;
