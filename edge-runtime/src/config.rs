@@ -21,12 +21,12 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::decide::DecideConfig;
+use crate::sink::gpio::GpioConfig;
 use crate::sink::settings::MqttConfig;
 use inference::bundle;
 use inference::{PrecisionChoice, Threads};
 
 pub use face::{FaceConfig, FaceMode, PolicyName};
-pub use gpio::{GpioBackend, GpioConfig, LampConfig, LineConfig};
 pub use metrics::MetricsConfig;
 pub use place::Place;
 pub use schema::json_schema;
@@ -133,6 +133,7 @@ pub struct SinkConfig {
     /// What standard output gets.
     pub stdout: Stdout,
     /// GPIO lines, if any.
+    #[serde(deserialize_with = "gpio::gpio")]
     #[schemars(with = "Option<gpio::RawGpio>")]
     pub gpio: Option<GpioConfig>,
     /// A broker, if there is one.

@@ -1,6 +1,5 @@
 //! `[sink.gpio]`: the lines, the lamp, and what drives them.
 
-use std::collections::HashSet;
 use std::time::Duration;
 
 use schemars::JsonSchema;
@@ -8,69 +7,47 @@ use serde::{Deserialize, Deserializer};
 use shared_model::emotion::Label;
 
 use super::ranges::{self, held};
-use crate::sink::gpio::{Polarity, Signal};
+use crate::sink::gpio::{GpioBackend, GpioConfig, LampConfig, LineConfig, Polarity, Signal};
 
-/// Last line of a Raspberry Pi's header, by its BCM number.
-const LAST_BCM: u32 = 27;
+/// `[sink.gpio]`, read into the sink's own settings.
+pub(super) fn gpio<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<GpioConfig>, D::Error> {
+    let section = Option::<Gpio>::deserialize(deserializer)?;
+    Ok(section.map(|Gpio(config)| config))
+}
 
-/// Lines that identify a board on top of the Pi.
-const EEPROM: [u32; 2] = [0, 1];
-
-/// More lines than any chip has.
-const MAX_OFFSET: u32 = 1023;
-
-/// `[sink.gpio]`
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Deserialize)]
 #[serde(try_from = "RawGpio")]
-pub struct GpioConfig {
-    /// What drives the lines.
-    pub backend: GpioBackend,
-    /// How long a line is active.
-    pub signal: Signal,
-    /// A lamp that is lit while the camera runs.
-    pub lamp: Option<LampConfig>,
-    /// One line an emotion; no line and no emotion stands twice.
-    pub lines: Vec<LineConfig>,
-}
-
-/// What drives the lines.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum GpioBackend {
-    /// Nothing: the levels are written to standard error, to try a wiring plan.
-    Log,
-    /// The registers of a Raspberry Pi; lines are BCM numbers.
-    Pi,
-    /// The chip with this label, by its character device; lines are its offsets.
-    Chip(String),
-}
+struct Gpio(GpioConfig);
 
 /// `[sink.gpio.lamp]`
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct LampConfig {
+#[schemars(rename = "LampConfig")]
+struct RawLamp {
     /// Number of the line on its chip.
     #[schemars(range(max = 1023))]
-    pub pin: u32,
+    pin: u32,
     /// Whether the line is low while the lamp is lit.
     #[serde(default, rename = "active_low", deserialize_with = "ranges::polarity")]
     #[schemars(with = "bool", default)]
-    pub polarity: Polarity,
+    polarity: Polarity,
 }
 
 /// `[[sink.gpio.lines]]`
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct LineConfig {
+#[schemars(rename = "LineConfig")]
+struct RawLine {
     /// Number of the line on its chip.
     #[schemars(range(max = 1023))]
-    pub pin: u32,
+    pin: u32,
     /// Label of a class of the bundle, letter case aside.
     #[schemars(with = "String", length(min = 1))]
-    pub emotion: Label,
+    emotion: Label,
     /// Whether the line is low while the emotion holds.
     #[serde(default, rename = "active_low", deserialize_with = "ranges::polarity")]
     #[schemars(with = "bool", default)]
-    pub polarity: Polarity,
+    polarity: Polarity,
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -104,20 +81,13 @@ pub(super) struct RawGpio {
     #[schemars(range(min = 20, max = 60_000))]
     pulse_ms: u64,
     /// Lit while the camera runs.
-    lamp: Option<LampConfig>,
+    lamp: Option<RawLamp>,
     /// One line an emotion.
     #[schemars(length(min = 1))]
-    lines: Vec<LineConfig>,
+    lines: Vec<RawLine>,
 }
 
-impl GpioConfig {
-    /// The lamp, as a panel wants it.
-    pub fn lamp(&self) -> Option<(u32, Polarity)> {
-        self.lamp.map(|lamp| (lamp.pin, lamp.polarity))
-    }
-}
-
-impl TryFrom<RawGpio> for GpioConfig {
+impl TryFrom<RawGpio> for Gpio {
     type Error = String;
 
     fn try_from(raw: RawGpio) -> Result<Self, Self::Error> {
@@ -128,60 +98,23 @@ impl TryFrom<RawGpio> for GpioConfig {
             (BackendName::Log, None) => GpioBackend::Log,
             (BackendName::Rppal, None) => GpioBackend::Pi,
         };
-        let config = Self {
+        let config = GpioConfig {
             backend,
             signal: match raw.signal {
                 SignalName::Hold => Signal::Hold,
                 SignalName::Pulse => Signal::Pulse(Duration::from_millis(raw.pulse_ms)),
             },
-            lamp: raw.lamp,
-            lines: raw.lines,
+            lamp: raw.lamp.map(|RawLamp { pin, polarity }| LampConfig { pin, polarity }),
+            lines: raw.lines.into_iter().map(LineConfig::from).collect(),
         };
         config.check()?;
-        Ok(config)
+        Ok(Self(config))
     }
 }
 
-impl GpioConfig {
-    fn check(&self) -> Result<(), String> {
-        if self.lines.is_empty() {
-            return Err("`lines` needs at least one line".to_owned());
-        }
-        let (mut pins, mut emotions) = (HashSet::new(), HashSet::new());
-        for pin in self
-            .lines
-            .iter()
-            .map(|line| line.pin)
-            .chain(self.lamp.map(|lamp| lamp.pin))
-        {
-            self.check_pin(pin)?;
-            if !pins.insert(pin) {
-                return Err(format!("pin {pin} stands twice"));
-            }
-        }
-        for line in &self.lines {
-            if !emotions.insert(line.emotion.to_ascii_lowercase()) {
-                return Err(format!("emotion {:?} has two lines", line.emotion.as_str()));
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether such a line can be there at all.
-    fn check_pin(&self, pin: u32) -> Result<(), String> {
-        let last = match self.backend {
-            GpioBackend::Pi => LAST_BCM,
-            GpioBackend::Log | GpioBackend::Chip(_) => MAX_OFFSET,
-        };
-        if pin > last {
-            return Err(format!("pin {pin} is impossible: lines go up to {last}"));
-        }
-        if self.backend == GpioBackend::Pi && EEPROM.contains(&pin) {
-            return Err(format!(
-                "pin {pin} belongs to the memory that identifies boards on top of the Pi"
-            ));
-        }
-        Ok(())
+impl From<RawLine> for LineConfig {
+    fn from(RawLine { pin, emotion, polarity }: RawLine) -> Self {
+        Self { pin, emotion, polarity }
     }
 }
 

@@ -79,7 +79,6 @@ struct RawTls {
     key: Option<PathBuf>,
 }
 
-/// `[sink.mqtt.outbox]`
 #[derive(Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 struct RawOutbox {

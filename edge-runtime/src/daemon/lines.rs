@@ -4,8 +4,8 @@ use std::io::Write;
 
 use super::context::RunContext;
 use super::error::DaemonError;
-use crate::config::{Config, GpioBackend, GpioConfig};
-use crate::sink::gpio::{Gpio, GpioError, Lamp, LogGpio, Output, Polarity};
+use crate::config::Config;
+use crate::sink::gpio::{Gpio, GpioBackend, GpioConfig, GpioError, Lamp, LogGpio, Output, Polarity};
 
 /// Every line of a configuration, the lamp's included.
 pub fn lines(config: &GpioConfig) -> Vec<Output> {

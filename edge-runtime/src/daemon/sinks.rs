@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::config::{Config, GpioConfig, Stdout};
+use crate::config::{Config, Stdout};
 use crate::pipeline::Progress;
 use crate::service::Vital;
-use crate::sink::gpio::{Line, Panel, outputs};
+use crate::sink::gpio::{GpioConfig, Line, Panel, outputs};
 use crate::sink::settings::MqttConfig;
 use crate::sink::updates::Updates;
 use crate::sink::{Faces, GpioSink, JsonLines, SignalSink, SinkError};

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use edge_runtime::config::{GpioBackend, GpioConfig};
+use edge_runtime::sink::gpio::{GpioBackend, GpioConfig};
 
 use super::{Finding, bad, good, openable};
 

@@ -11,6 +11,7 @@ mod lamp;
 mod panel;
 #[cfg(feature = "gpio")]
 mod pi;
+mod settings;
 mod sink;
 
 use std::io::Write;
@@ -22,6 +23,7 @@ pub use lamp::Lamp;
 pub use panel::{Line, Panel, Signal, Wish, outputs};
 #[cfg(feature = "gpio")]
 pub use pi::Pi;
+pub use settings::{GpioBackend, GpioConfig, LampConfig, LineConfig};
 pub use sink::{GpioSink, safe_when_panicking};
 
 /// Voltage of a line.
