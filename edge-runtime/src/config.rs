@@ -97,6 +97,10 @@ struct RawDecide {
     #[serde(deserialize_with = "ranges::probability")]
     #[schemars(range(min = 0.0, max = 1.0))]
     leave: f32,
+    /// By how much an emotion must be more probable than Neutral to begin, where the bundle knows Neutral.
+    #[serde(deserialize_with = "ranges::probability")]
+    #[schemars(range(min = 0.0, max = 1.0))]
+    neutral_margin: f32,
     /// How long something new must last before it is held true.
     #[serde(deserialize_with = "ranges::minute")]
     #[schemars(range(max = 60_000))]
@@ -113,6 +117,7 @@ impl Default for RawDecide {
             smoothing_ms,
             enter,
             leave,
+            neutral_margin,
             dwell_ms,
             stale_ms,
         } = DecideConfig::default();
@@ -120,6 +125,7 @@ impl Default for RawDecide {
             smoothing_ms,
             enter,
             leave,
+            neutral_margin,
             dwell_ms,
             stale_ms,
         }
@@ -228,6 +234,7 @@ impl TryFrom<RawDecide> for DecideSection {
             smoothing_ms,
             enter,
             leave,
+            neutral_margin,
             dwell_ms,
             stale_ms,
         } = raw;
@@ -235,6 +242,7 @@ impl TryFrom<RawDecide> for DecideSection {
             smoothing_ms,
             enter,
             leave,
+            neutral_margin,
             dwell_ms,
             stale_ms,
         };

@@ -1,8 +1,9 @@
 //! From scores that flicker to a verdict that holds.
 //!
 //! Scores are smoothed over time; an emotion begins above one threshold and ends below a lower one, and
-//! whatever is new must last a while (its *dwell*) before it is held true. What has not been judged for
-//! too long is unknown. Nothing here reads a clock: the same observations at the same times give the
+//! whatever is new must last a while (its *dwell*) before it is held true. Where the classes have Neutral, a
+//! verdict rests there: an emotion must be clearly more probable to begin, and what it leaves behind is
+//! Neutral again. What has not been judged for too long is unknown. Nothing here reads a clock: the same observations at the same times give the
 //! same verdicts.
 
 use shared_model::emotion::{ClassSet, Label, MAX_CLASSES, Scores};
@@ -22,6 +23,9 @@ pub struct DecideConfig {
     /// An emotion that is held ends below this probability; at most `enter`. The bundle's own limit
     /// holds if it is higher.
     pub leave: f32,
+    /// By how much an emotion must be more probable than Neutral to begin. Without effect where the classes
+    /// have no Neutral.
+    pub neutral_margin: f32,
     /// How long a new verdict must last before it replaces the old one.
     pub dwell_ms: u64,
     /// Age of the last judged frame above which nothing is known; 1 to [`MAX_STALE_MS`].
@@ -34,6 +38,7 @@ impl Default for DecideConfig {
             smoothing_ms: 300,
             enter: 0.5,
             leave: 0.4,
+            neutral_margin: 0.2,
             dwell_ms: 300,
             stale_ms: MAX_STALE_MS,
         }
@@ -57,6 +62,7 @@ impl DecideConfig {
             ((0.0..=1.0).contains(&self.enter), "enter", "in 0..=1"),
             ((0.0..=1.0).contains(&self.leave), "leave", "in 0..=1"),
             (self.leave <= self.enter, "leave", "at most as high as enter"),
+            ((0.0..=1.0).contains(&self.neutral_margin), "neutral_margin", "in 0..=1"),
             ((1..=MAX_STALE_MS).contains(&self.stale_ms), "stale_ms", "in 1..=1000"),
         ];
         match rules.iter().find(|(holds, ..)| !holds) {
@@ -118,6 +124,8 @@ struct Candidate {
 #[derive(Debug, Clone)]
 pub struct Decider {
     config: DecideConfig,
+    /// Neutral begins at this smoothed probability: `leave` without the bundle's limit, which concerns emotions.
+    rest: f32,
     classes: ClassSet,
     held: Held,
     /// Why it is uncertain, where it is because the face cannot be judged.
@@ -148,6 +156,7 @@ impl Decider {
         config.check()?;
         Ok(Self {
             config: limited(config, abstain_below),
+            rest: config.leave,
             classes,
             held: Held::Unknown,
             reason: None,
@@ -161,6 +170,7 @@ impl Decider {
     /// Goes on with other limits, as another bundle with the same classes has them.
     pub fn adopt(&mut self, config: DecideConfig, abstain_below: f32) {
         self.config = limited(config, abstain_below);
+        self.rest = config.leave;
     }
 
     /// Takes in what a frame showed at `now_ms`; a time before the last one counts as the last one.
@@ -243,25 +253,48 @@ impl Decider {
 
     /// What the smoothed scores say, given what is held.
     fn judge(&self) -> Held {
-        let Some((top, score)) = self.top() else {
+        let Some((top, score)) = self.top_emotion() else {
             return Held::Uncertain;
         };
-        let entering = score >= self.config.enter;
-        if let Held::Emotion(class) = self.held {
+        let neutral = self.classes.neutral();
+        let resting = neutral.map(|class| self.probability(class));
+        let clear = resting.is_none_or(|resting| score - resting >= self.config.neutral_margin);
+        let entering = score >= self.config.enter && clear;
+        if let Held::Emotion(class) = self.held
+            && neutral != Some(class)
+        {
             let rival = top != class && entering;
-            if !rival && self.probability(class) >= self.config.leave {
+            let own = self.probability(class);
+            if !rival && own >= self.config.leave && resting.is_none_or(|resting| own >= resting) {
                 return self.held;
             }
         }
-        if entering { Held::Emotion(top) } else { Held::Uncertain }
+        match neutral {
+            _ if entering => Held::Emotion(top),
+            Some(class) if self.rests(class, score) => Held::Emotion(class),
+            _ => Held::Uncertain,
+        }
     }
 
-    /// The most probable of the known classes.
-    fn top(&self) -> Option<(usize, f32)> {
+    /// Whether the face is neutral, while the most probable emotion has this `score`. Held, it ends at half of
+    /// what it begins with, so that it does not come and go with an undecided face.
+    fn rests(&self, neutral: usize, score: f32) -> bool {
+        let resting = self.probability(neutral);
+        if self.held == Held::Emotion(neutral) {
+            resting >= self.rest / 2.0
+        } else {
+            resting >= self.rest && resting >= score
+        }
+    }
+
+    /// The most probable of the known classes but Neutral.
+    fn top_emotion(&self) -> Option<(usize, f32)> {
+        let neutral = self.classes.neutral();
         let smoothed = self.smoothed.as_ref()?.iter().take(self.classes.len());
         smoothed
             .copied()
             .enumerate()
+            .filter(|(class, _)| Some(*class) != neutral)
             .reduce(|best, other| if other.1 > best.1 { other } else { best })
     }
 

@@ -22,6 +22,9 @@ pub type Label = Text<MAX_LABEL>;
 /// The product's classes, in the order of the networks' outputs.
 pub const PRODUCT_CLASSES: [&str; 5] = ["Angry", "Disgust", "Sad", "Happy", "Surprise"];
 
+/// The class of a face that shows no emotion in particular. A class set need not have it.
+pub const NEUTRAL: &str = "Neutral";
+
 /// An ordered set of 2 to [`MAX_CLASSES`] distinct labels; a class is an index into it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Vec<Label, MAX_CLASSES>", into = "Vec<Label, MAX_CLASSES>")]
@@ -90,6 +93,11 @@ impl ClassSet {
     /// The class called `label`, letter case aside.
     pub fn index(&self, label: &str) -> Option<usize> {
         self.0.iter().position(|own| own.eq_ignore_ascii_case(label))
+    }
+
+    /// The class [`NEUTRAL`], where the set has it.
+    pub fn neutral(&self) -> Option<usize> {
+        self.index(NEUTRAL)
     }
 
     /// The labels in order.

@@ -49,6 +49,7 @@ fn config() -> impl Strategy<Value = DecideConfig> {
             smoothing_ms,
             enter,
             leave: enter * share,
+            neutral_margin: 0.2,
             dwell_ms,
             stale_ms,
         },
