@@ -71,7 +71,7 @@ fn the_group_photograph_gives_a_line_for_each_face() {
 #[test]
 fn boxed_faces_are_found_and_textures_have_none() {
     let Some(data) = shared() else {
-        eprintln!("no ../shared/data: the search on annotated photographs is skipped");
+        testing::skip("the search on annotated photographs: there is no ../shared/data");
         return;
     };
     let photos = data.join("photos");

@@ -111,9 +111,9 @@ fn deploy(dir: &Path, port: u16, arguments: &[&str]) -> Output {
 #[test]
 fn installs_checks_and_starts_in_this_order() {
     if !Path::new(SSHD).exists() {
-        eprintln!(
-            "skipped: scripts/deploy is not tested, since {SSHD} is missing (sudo apt-get install openssh-server)"
-        );
+        testing::skip(&format!(
+            "scripts/deploy: {SSHD} is missing (sudo apt-get install openssh-server)"
+        ));
         return;
     }
     let folder = tempfile::tempdir().unwrap();

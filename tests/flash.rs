@@ -23,10 +23,10 @@ fn tools() -> bool {
         .filter(|tool| !std::env::split_paths(&path()).any(|dir| dir.join(tool).exists()))
         .collect();
     if !missing.is_empty() {
-        eprintln!(
-            "skipped: scripts/flash is not tested, since {} is missing (sudo apt-get install fdisk dosfstools e2fsprogs mtools)",
+        testing::skip(&format!(
+            "scripts/flash: {} is missing (sudo apt-get install fdisk dosfstools e2fsprogs mtools)",
             missing.join(", ")
-        );
+        ));
     }
     missing.is_empty()
 }
@@ -249,7 +249,7 @@ fn refuses_the_disk_that_the_computer_runs_from() {
         let (name, kind, mounts) = (words.next()?, words.next()?, words.next()?);
         (kind == "disk" && !mounts.is_empty()).then(|| name.to_owned())
     }) else {
-        eprintln!("skipped: no whole disk is mounted here, so that none can be refused");
+        testing::skip("no whole disk is mounted here, so that none can be refused");
         return;
     };
     let folder = tempfile::tempdir().unwrap();

@@ -17,6 +17,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use diagnostics::Filter;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -47,6 +48,10 @@ pub struct Config {
     #[serde(deserialize_with = "ranges::schema")]
     #[schemars(range(min = 1, max = 1))]
     pub schema: u32,
+    /// What is told on standard error: levels (error, warn, info, debug, trace, off), alone or by part of the program.
+    #[serde(default, deserialize_with = "ranges::filter")]
+    #[schemars(with = "String", extend("default" = "info"))]
+    pub log: Filter,
     /// Directory of the bundle.
     #[serde(default = "default_bundle")]
     pub bundle: PathBuf,

@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, reason = "a test ends where anything goes wrong")]
 
 mod daemon;
+mod diagnostics;
 #[cfg(feature = "mqtt")]
 mod doctor;
 mod endurance;

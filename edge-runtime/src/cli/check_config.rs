@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use edge_runtime::config::{Config, json_schema};
 
-use super::Verbosity;
 use super::failure::Failure;
+use super::write_line;
 
 /// Checks a configuration file without running anything
 ///
@@ -22,13 +22,13 @@ pub(crate) struct Args {
     schema: bool,
 }
 
-pub(crate) fn main(args: &Args, verbosity: Verbosity) -> Result<ExitCode, Failure> {
+pub(crate) fn main(args: &Args) -> Result<ExitCode, Failure> {
     if args.schema {
-        println!("{:#}", json_schema());
+        write_line(&format!("{:#}", json_schema()))?;
     }
     if let Some(file) = &args.file {
         Config::load(file)?;
-        verbosity.say(&format!("{}: ok", file.display()));
+        tracing::info!("{}: ok", file.display());
     }
     Ok(ExitCode::SUCCESS)
 }

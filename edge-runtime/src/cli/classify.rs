@@ -18,7 +18,7 @@ use vision::face::DetectorConfig;
 use vision::locate::{Faces, Located, Locator};
 
 use super::failure::{Failure, code, io_code, source_code};
-use super::{Verbosity, open_bundle};
+use super::open_bundle;
 
 const AFTER: &str = "\
 Each line of the output is one face:
@@ -98,7 +98,7 @@ impl Args {
     }
 }
 
-pub(crate) fn main(args: &Args, verbosity: Verbosity) -> Result<ExitCode, Failure> {
+pub(crate) fn main(args: &Args) -> Result<ExitCode, Failure> {
     let bundle = open_bundle(args.bundle.as_deref())?;
     if let Some(dir) = &args.annotate {
         fs::create_dir_all(dir).map_err(|error| annotate_error(dir, &error))?;
@@ -130,10 +130,12 @@ pub(crate) fn main(args: &Args, verbosity: Verbosity) -> Result<ExitCode, Failur
             },
         }
     }
-    verbosity.say(&format!(
+    tracing::info!(
         "{} pictures, {} faces, {} errors",
-        tally.frames, tally.faces, tally.errors
-    ));
+        tally.frames,
+        tally.faces,
+        tally.errors
+    );
     Ok(ExitCode::from(tally.code.unwrap_or(0)))
 }
 
@@ -153,7 +155,8 @@ impl Tally {
     }
 
     fn fail(&mut self, failure: &Failure) {
-        eprintln!("error: {}", failure.error);
+        // Each input that cannot be read is named.
+        tracing::error!(about = %failure.error, "{}", failure.error);
         self.errors += 1;
         self.code.get_or_insert(failure.code);
     }

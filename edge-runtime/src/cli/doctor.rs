@@ -16,7 +16,6 @@ use edge_runtime::sink::JsonLines;
 use inference::bundle::Bundle;
 use serde::Serialize;
 
-use super::Verbosity;
 use super::failure::{Failure, code};
 
 /// Looks at bundle, camera, detector, lines, broker, clock, memory and throttling, and names a cure for what is wrong
@@ -57,7 +56,7 @@ fn bad(check: &'static str, found: impl Into<String>, cure: impl Into<String>) -
     }
 }
 
-pub(crate) fn main(args: &Args, verbosity: Verbosity) -> Result<ExitCode, Failure> {
+pub(crate) fn main(args: &Args) -> Result<ExitCode, Failure> {
     let config = Config::load(&args.config)?;
     let mut findings = vec![bundle(&config.bundle), camera::camera(&config.source)];
     findings.extend(search::search(&config));
@@ -69,7 +68,7 @@ pub(crate) fn main(args: &Args, verbosity: Verbosity) -> Result<ExitCode, Failur
         out.write(finding)?;
     }
     let wrong = findings.iter().filter(|finding| !finding.ok).count();
-    verbosity.say(&format!("doctor: {wrong} of {} findings need a cure", findings.len()));
+    tracing::info!("doctor: {wrong} of {} findings need a cure", findings.len());
     Ok(if wrong == 0 {
         ExitCode::SUCCESS
     } else {

@@ -14,10 +14,13 @@ mod track;
 mod try_bundle;
 mod update;
 
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use diagnostics::{Diagnostics, Filter, Form};
+use edge_runtime::sink::SinkError;
 use inference::bundle::{Bundle, DEFAULT_DIR};
 
 use failure::{Failure, code};
@@ -35,9 +38,13 @@ Exit codes: 0 done, 64 usage, 65 bad picture, stream or bundle, 66 input not the
 struct Args {
     #[command(subcommand)]
     command: Command,
-    /// Says nothing on standard error but errors
-    #[arg(long, short, global = true)]
+    /// Tells only warnings and errors on standard error
+    #[arg(long, short, global = true, conflicts_with = "log")]
     quiet: bool,
+    /// What is told on standard error: levels (error, warn, info, debug, trace, off), alone or by part of the program
+    /// as in `warn,edge_runtime::sink=debug`
+    #[arg(long, value_name = "FILTER", global = true)]
+    log: Option<Filter>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -55,21 +62,6 @@ enum Command {
     TryBundle(try_bundle::Args),
 }
 
-/// Whether standard error is told more than errors.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Verbosity {
-    Errors,
-    All,
-}
-
-impl Verbosity {
-    fn say(self, message: &str) {
-        if self == Self::All {
-            eprintln!("{message}");
-        }
-    }
-}
-
 /// Runs the program and gives its exit code.
 pub(crate) fn main() -> ExitCode {
     let args = match Args::try_parse() {
@@ -84,26 +76,34 @@ pub(crate) fn main() -> ExitCode {
             };
         }
     };
-    let verbosity = if args.quiet { Verbosity::Errors } else { Verbosity::All };
+    let chosen = args.quiet.then(Filter::quiet).or(args.log);
+    let diagnostics = Diagnostics::start(chosen.as_ref().unwrap_or(&Filter::default()), Form::of_stderr());
+    // What the command line asks for holds whatever a configuration says.
+    let adjustable = diagnostics.as_ref().ok().filter(|_| chosen.is_none());
     let result = match args.command {
-        Command::Classify(args) => classify::main(&args, verbosity),
-        Command::Run(args) => run::main(&args, verbosity),
-        Command::CheckConfig(args) => check_config::main(&args, verbosity),
-        Command::Safe(args) => safe::main(&args, verbosity),
-        Command::Doctor(args) => doctor::main(&args, verbosity),
+        Command::Classify(args) => classify::main(&args),
+        Command::Run(args) => run::main(&args, adjustable),
+        Command::CheckConfig(args) => check_config::main(&args),
+        Command::Safe(args) => safe::main(&args),
+        Command::Doctor(args) => doctor::main(&args),
         Command::Bench(args) => bench::main(&args),
-        Command::Track(args) => track::main(&args, verbosity),
+        Command::Track(args) => track::main(&args),
         Command::Generate(args) => generate::main(&args),
-        Command::Update(args) => update::main(&args, verbosity),
+        Command::Update(args) => update::main(&args),
         Command::TryBundle(args) => try_bundle::main(&args),
     };
     match result {
         Ok(code) => code,
         Err(failure) => {
-            eprintln!("error: {}", failure.error);
+            tracing::error!("{}", failure.error);
             ExitCode::from(failure.code)
         }
     }
+}
+
+/// Writes a line of data to standard output.
+fn write_line(line: &str) -> Result<(), Failure> {
+    writeln!(io::stdout(), "{line}").map_err(|error| SinkError::from(error).into())
 }
 
 /// Opens the bundle that was named, or the one that the packages install.

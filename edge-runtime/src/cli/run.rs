@@ -6,14 +6,14 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use edge_runtime::config::Config;
-use edge_runtime::daemon::{self, Ending, Flags, Level, ProgramUpdater, RunContext, SharedClock};
+use diagnostics::Diagnostics;
+use edge_runtime::config::{Config, ConfigError};
+use edge_runtime::daemon::{self, Ending, Flags, ProgramUpdater, RunContext, SharedClock};
 use edge_runtime::service::Manager;
 use signal_hook::consts::{SIGHUP, TERM_SIGNALS};
 use signal_hook::flag;
 use vision::clock::SystemClock;
 
-use super::Verbosity;
 use super::failure::{Failure, code, fault_code};
 
 const AFTER: &str = "\
@@ -34,10 +34,17 @@ pub(crate) struct Args {
     config: PathBuf,
 }
 
-pub(crate) fn main(args: &Args, verbosity: Verbosity) -> Result<ExitCode, Failure> {
-    let config = Config::load(&args.config)?;
+pub(crate) fn main(args: &Args, diagnostics: Option<&Diagnostics>) -> Result<ExitCode, Failure> {
+    let load = || {
+        let config = Config::load(&args.config)?;
+        if let Some(diagnostics) = diagnostics {
+            diagnostics.set_filter(&config.log);
+        }
+        Ok(config)
+    };
+    let config = load()?;
     let signals = Signals::catch()?;
-    let context = context(&args.config, signals.flags.clone(), verbosity);
+    let context = context(&args.config, Box::new(load), signals.flags.clone());
     Ok(match daemon::run(config, &context)? {
         Ending::Stopped => ExitCode::from(signals.code()),
         Ending::NoFrame(fault) => ExitCode::from(fault.map_or(code::NO_INPUT, fault_code)),
@@ -45,23 +52,21 @@ pub(crate) fn main(args: &Args, verbosity: Verbosity) -> Result<ExitCode, Failur
     })
 }
 
+/// Reads the configuration again.
+type Reload<'a> = Box<dyn Fn() -> Result<Config, ConfigError> + 'a>;
+
 /// The process and the machine as they are.
-fn context(file: &Path, flags: Flags, verbosity: Verbosity) -> RunContext {
+fn context<'a>(file: &Path, reload: Reload<'a>, flags: Flags) -> RunContext<'a> {
     let config = file.to_path_buf();
-    let updater = ProgramUpdater { config: config.clone() };
+    let updater = ProgramUpdater { config };
     RunContext {
         clock: SharedClock::new(SystemClock::start()),
         output: Box::new(|| Box::new(io::stdout())),
         gpio_log: Box::new(|| Box::new(io::stderr())),
         flags,
         manager: Manager::of_environment(),
-        reload: Box::new(move || Config::load(&config)),
+        reload,
         updater: Arc::new(updater),
-        tell: Arc::new(move |level, message| match level {
-            Level::Warning => eprintln!("warning: {message}"),
-            Level::Notice => eprintln!("{message}"),
-            Level::Info => verbosity.say(message),
-        }),
     }
 }
 

@@ -7,7 +7,6 @@ use std::process::ExitCode;
 use edge_runtime::config::Config;
 use edge_runtime::daemon::{lines, open_lines};
 
-use super::Verbosity;
 use super::failure::Failure;
 
 /// Drives every GPIO line to its safe level, and ends
@@ -20,10 +19,10 @@ pub(crate) struct Args {
     config: PathBuf,
 }
 
-pub(crate) fn main(args: &Args, verbosity: Verbosity) -> Result<ExitCode, Failure> {
+pub(crate) fn main(args: &Args) -> Result<ExitCode, Failure> {
     let config = Config::load(&args.config)?;
     let Some(gpio) = &config.sink.gpio else {
-        verbosity.say("safe: the configuration has no lines");
+        tracing::info!("safe: the configuration has no lines");
         return Ok(ExitCode::SUCCESS);
     };
     // Opening is driving: the lines have their safe levels from the first moment.

@@ -21,7 +21,7 @@ use vision::track::{Follower, Pace, Policy, Seen, TrackConfig};
 use super::cpu_clock::CpuClock;
 use super::failure::{Failure, code, source_code};
 use super::film::Film;
-use super::{Verbosity, open_bundle};
+use super::open_bundle;
 
 const AFTER: &str = "\
 One JSON line for each number that a face was given,
@@ -86,7 +86,7 @@ struct Summary {
     search_ms: f64,
 }
 
-pub(crate) fn main(args: &Args, verbosity: Verbosity) -> Result<ExitCode, Failure> {
+pub(crate) fn main(args: &Args) -> Result<ExitCode, Failure> {
     let bundle = open_bundle(args.bundle.as_deref())?;
     let mut study = Study::new(args, &bundle)?;
     let mut source = Files::new(vec![Input::parse(&args.input)], Repeat::Once, 100);
@@ -108,7 +108,7 @@ pub(crate) fn main(args: &Args, verbosity: Verbosity) -> Result<ExitCode, Failur
     }
     lines.write(&study.summary())?;
     if let Some(film) = study.film {
-        verbosity.say(&film.finish()?);
+        tracing::info!("{}", film.finish()?);
     }
     Ok(ExitCode::SUCCESS)
 }

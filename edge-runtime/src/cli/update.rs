@@ -15,8 +15,8 @@ use update::{
     Source, Store, UpdateError, Web, factory_version, probe, update,
 };
 
-use super::Verbosity;
 use super::failure::{Failure, code};
+use super::write_line;
 
 const AFTER: &str = "\
 An update is an archive that `host-trainer sign` wrote, a directory with what was in one, or a channel.json that names
@@ -45,25 +45,26 @@ pub(crate) struct Args {
     source: Option<String>,
 }
 
-pub(crate) fn main(args: &Args, verbosity: Verbosity) -> Result<ExitCode, Failure> {
+pub(crate) fn main(args: &Args) -> Result<ExitCode, Failure> {
     let config = Config::load(&args.config)?;
     let settings = config.update.as_ref().ok_or(UpdateError::NotSetUp)?;
     if args.status {
         let status = Store::peek(&settings.state)?.status();
         let line = serde_json::to_string(&status).map_err(|error| Failure::new(code::INTERNAL, error))?;
-        println!("{line}");
+        write_line(&line)?;
         return Ok(ExitCode::SUCCESS);
     }
     let named = args.source.as_ref().or(settings.channel.as_ref());
     let source = Source::parse(named.ok_or(UpdateError::NoSource)?);
     let purpose = if args.look { Purpose::Look } else { Purpose::Install };
     let outcome = bring_in(settings, &config.bundle, &source, purpose)?;
-    verbosity.say(&match outcome {
+    let news = match outcome {
         Outcome::OnTrial(slot) => format!("bundle version {} is on trial", slot.version),
         Outcome::Already(slot) => format!("bundle version {} is here already", slot.version),
         Outcome::Found(version) => format!("bundle version {version} can be installed"),
         Outcome::UpToDate => "there is nothing newer for this device".to_owned(),
-    });
+    };
+    tracing::info!("{news}");
     Ok(ExitCode::SUCCESS)
 }
 
@@ -181,7 +182,7 @@ mod tests {
         fs::write(slot.join("a.onnx"), "1").unwrap();
         std::os::unix::fs::symlink("/etc/hostname", slot.join("link")).unwrap();
         if !geteuid().is_root() {
-            eprintln!("SKIPPED: only root can give files away");
+            testing::skip("only root can give files away");
             return hand_over(dir.path()).unwrap();
         }
         std::os::unix::fs::chown(dir.path(), Some(SERVICE), Some(SERVICE)).unwrap();

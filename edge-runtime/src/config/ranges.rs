@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use diagnostics::Filter;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
@@ -32,6 +33,10 @@ pub(super) fn schema<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, 
         |value| *value == SCHEMA,
         &format!("{SCHEMA}, the form that this program reads"),
     )
+}
+
+pub(super) fn filter<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Filter, D::Error> {
+    String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
 }
 
 pub(super) fn fps<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f32, D::Error> {

@@ -16,7 +16,7 @@ use update::{Counts, Keeper, Networks};
 use vision::clock::Clock;
 
 use super::agent::Agent;
-use super::context::{Level, RunContext, SharedClock, Tell};
+use super::context::{RunContext, SharedClock};
 use super::error::DaemonError;
 use super::shared::Shared;
 
@@ -33,11 +33,10 @@ const LOOK: Duration = Duration::from_secs(30);
 pub(super) struct Bundles {
     keeper: Option<Keeper>,
     clock: SharedClock,
-    tell: Tell,
 }
 
 impl Bundles {
-    pub(super) fn new(config: &Config, context: &RunContext) -> Self {
+    pub(super) fn new(config: &Config, context: &RunContext<'_>) -> Self {
         let keeper = config.update.as_ref().and_then(|settings| {
             let keeper = Keeper::new(
                 &settings.state,
@@ -46,14 +45,11 @@ impl Bundles {
                 settings.confirm_after,
             );
             // A device that cannot keep bundles still runs the one that it came with.
-            keeper
-                .map_err(|error| context.say(Level::Warning, &error.to_string()))
-                .ok()
+            keeper.map_err(|error| tracing::warn!(target: "update", "{error}")).ok()
         });
         Self {
             keeper,
             clock: context.clock.clone(),
-            tell: Arc::clone(&context.tell),
         }
     }
 
@@ -61,8 +57,7 @@ impl Bundles {
     ///
     /// A trial that lacks classes that the configuration names is given up, if another bundle has them.
     pub(super) fn start(&mut self, config: &Config) -> Result<Networks, DaemonError> {
-        let tell = Arc::clone(&self.tell);
-        let mut report = |news: String| tell(Level::Info, &news);
+        let mut report = |news: String| tracing::info!(target: "update", "{news}");
         let Some(keeper) = &mut self.keeper else {
             return Ok(Networks::load(&config.bundle, config.precision)?);
         };
@@ -90,8 +85,7 @@ impl Bundles {
         let (sender, swaps) = channel();
         let stop = Arc::new(AtomicBool::new(false));
         let Some(keeper) = self.keeper else {
-            let (thread, tell) = (None, self.tell);
-            return Ok((Watcher { stop, thread, tell }, swaps));
+            return Ok((Watcher { stop, thread: None }, swaps));
         };
         let pulse = Arc::new(Pulse::new());
         let job = Job {
@@ -99,20 +93,16 @@ impl Bundles {
             agent,
             pulse: Arc::clone(&pulse),
             clock: self.clock,
-            tell: Arc::clone(&self.tell),
             decide: config.decide.0,
             threads: config.threads,
             classes,
             progress: Arc::clone(&shared.progress),
             stop: Arc::clone(&stop),
         };
-        let thread = thread::Builder::new()
-            .name("bundles".to_owned())
-            .spawn(move || job.work(&sender))
-            .map_err(DaemonError::Thread)?;
+        let thread = diagnostics::spawn("bundles", move || job.work(&sender)).map_err(DaemonError::Thread)?;
         shared.vitals.add(Vital::new("bundles", move || pulse.count()));
-        let (thread, tell) = (Some(thread), self.tell);
-        Ok((Watcher { stop, thread, tell }, swaps))
+        let thread = Some(thread);
+        Ok((Watcher { stop, thread }, swaps))
     }
 }
 
@@ -126,7 +116,6 @@ fn fits(config: &Config, classes: &ClassSet) -> bool {
 pub(super) struct Watcher {
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<Keeper>>,
-    tell: Tell,
 }
 
 impl Watcher {
@@ -138,7 +127,7 @@ impl Watcher {
         if let Ok(mut keeper) = thread.join()
             && outcome == Outcome::Clean
         {
-            keeper.stop(&mut |news| (self.tell)(Level::Warning, &news));
+            keeper.stop(&mut |news| tracing::warn!(target: "update", "{news}"));
         }
     }
 }
@@ -201,7 +190,6 @@ struct Job {
     agent: Option<Agent>,
     pulse: Arc<Pulse>,
     clock: SharedClock,
-    tell: Tell,
     decide: DecideConfig,
     threads: Threads,
     classes: ClassSet,
@@ -212,12 +200,11 @@ struct Job {
 impl Job {
     fn work(mut self, swaps: &Sender<Swap>) -> Keeper {
         let clock = self.clock.restarted();
-        let tell = Arc::clone(&self.tell);
         let mut last = String::new();
         let mut report = |news: String| {
             // What stays wrong is said once.
             if news != last {
-                tell(Level::Info, &news);
+                tracing::info!(target: "update", "{news}");
                 last = news;
             }
         };

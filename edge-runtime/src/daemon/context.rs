@@ -12,22 +12,8 @@ use crate::service::Manager;
 
 use super::updater::Updater;
 
-/// How much somebody should care.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Level {
-    /// Something is wrong.
-    Warning,
-    /// Something changed that whoever runs the device wants to know.
-    Notice,
-    /// How it goes.
-    Info,
-}
-
-/// Is told what people should know.
-pub type Tell = Arc<dyn Fn(Level, &str) + Send + Sync>;
-
 /// Everything that [`run`](super::run) takes of the world around it.
-pub struct RunContext {
+pub struct RunContext<'a> {
     /// Tells the time and waits.
     pub clock: SharedClock,
     /// The output that states go to; asked for with every configuration.
@@ -39,17 +25,9 @@ pub struct RunContext {
     /// Watches over the program from outside.
     pub manager: Manager,
     /// Reads the configuration again.
-    pub reload: Box<dyn Fn() -> Result<Config, ConfigError>>,
+    pub reload: Box<dyn Fn() -> Result<Config, ConfigError> + 'a>,
     /// Looks for updates beside the run, and brings them in.
     pub updater: Arc<dyn Updater>,
-    /// Is told what people should know.
-    pub tell: Tell,
-}
-
-impl RunContext {
-    pub(super) fn say(&self, level: Level, message: &str) {
-        (self.tell)(level, message);
-    }
 }
 
 /// A clock that all threads of a run go by.

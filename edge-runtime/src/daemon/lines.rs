@@ -39,7 +39,7 @@ pub(super) fn lamp_wiring(config: &Config) -> Option<(&GpioBackend, (u32, Polari
 }
 
 /// Lights the lamp, if the configuration has one.
-pub(super) fn lamp(config: &Config, context: &RunContext) -> Result<Option<Lamp>, DaemonError> {
+pub(super) fn lamp(config: &Config, context: &RunContext<'_>) -> Result<Option<Lamp>, DaemonError> {
     let Some((backend, (pin, polarity))) = lamp_wiring(config) else {
         return Ok(None);
     };

@@ -34,7 +34,7 @@ use input::{source, timing, watch};
 use shared::Shared;
 use sinks::sinks;
 
-pub use context::{Flags, Level, RunContext, SharedClock, Tell};
+pub use context::{Flags, RunContext, SharedClock};
 pub use error::DaemonError;
 pub use lines::{lines, open as open_lines};
 pub use updater::{Errand, ProgramUpdater, Updater, Work};
@@ -58,7 +58,7 @@ pub enum Ending {
 /// # Errors
 /// What keeps the program from starting, or from going on with a new configuration. A new configuration that cannot be
 /// read is told, and the old one goes on.
-pub fn run(mut config: Config, context: &RunContext) -> Result<Ending, DaemonError> {
+pub fn run(mut config: Config, context: &RunContext<'_>) -> Result<Ending, DaemonError> {
     let mut shared = Shared::new(boot_id(), Arc::clone(&context.flags.stop));
     let progress = Arc::clone(&shared.progress);
     let ready = move || progress.inferred() > 0;
@@ -89,10 +89,7 @@ pub fn run(mut config: Config, context: &RunContext) -> Result<Ending, DaemonErr
                 }
                 config = new;
             }
-            Err(error) => {
-                let warning = format!("{error}; going on with the configuration as it was");
-                context.say(Level::Warning, &warning);
-            }
+            Err(error) => tracing::warn!("{error}; going on with the configuration as it was"),
         }
     }
 }
@@ -118,7 +115,7 @@ fn measure(config: &Config, progress: &Arc<Progress>) -> Result<Option<Arc<Atomi
 }
 
 /// Runs with one configuration, until the source ends or a flag is raised.
-fn run_once(config: &Config, camera: Held, shared: &Shared, context: &RunContext) -> Result<Ending, DaemonError> {
+fn run_once(config: &Config, camera: Held, shared: &Shared, context: &RunContext<'_>) -> Result<Ending, DaemonError> {
     let agent = Agent::new(config, Arc::clone(&context.updater), &shared.updates);
     let mut bundles = Bundles::new(config, context);
     let stages = stages(config, bundles.start(config)?, shared, context)?;
@@ -127,7 +124,7 @@ fn run_once(config: &Config, camera: Held, shared: &Shared, context: &RunContext
     // A source without a single frame is an error of the source, not a run without faces.
     let mut first = None;
     let mut report = |trouble: &Trouble| {
-        context.say(Level::Warning, &trouble.to_string());
+        tell(trouble);
         if let Trouble::Source(error) = trouble {
             first.get_or_insert(error.fault());
         }
@@ -140,7 +137,7 @@ fn run_once(config: &Config, camera: Held, shared: &Shared, context: &RunContext
     let source = Pausable::new(camera, Arc::clone(&shared.switches));
     let end = pipeline.run(Box::new(source), timing(&config.source), &mut around);
     watcher.end(if end.is_ok() { Outcome::Clean } else { Outcome::Failed });
-    context.say(Level::Info, &pipeline.stats().to_string());
+    tracing::info!("{}", pipeline.stats());
     Ok(match end? {
         End::Stopped => Ending::Stopped,
         End::Exhausted if pipeline.stats().frames == 0 => Ending::NoFrame(first),
@@ -148,7 +145,22 @@ fn run_once(config: &Config, camera: Held, shared: &Shared, context: &RunContext
     })
 }
 
-fn stages(config: &Config, networks: Networks, shared: &Shared, context: &RunContext) -> Result<Stages, DaemonError> {
+/// Tells what went wrong with a frame or a sink; each kind and each sink is counted by itself.
+fn tell(trouble: &Trouble) {
+    match trouble {
+        Trouble::Sink { name, .. } => tracing::warn!(target: "edge_runtime::sink", about = name, "{trouble}"),
+        Trouble::Source(_) => tracing::warn!(target: "edge_runtime::source", "{trouble}"),
+        Trouble::Predict(_) => tracing::warn!(target: "inference", "{trouble}"),
+        Trouble::Follow(_) | Trouble::Picture(_) => tracing::warn!(target: "vision", "{trouble}"),
+    }
+}
+
+fn stages(
+    config: &Config,
+    networks: Networks,
+    shared: &Shared,
+    context: &RunContext<'_>,
+) -> Result<Stages, DaemonError> {
     let manifest = networks.bundle.manifest();
     let classes = manifest.classes.clone();
     let decider = Decider::new(config.decide.0, classes.clone(), manifest.decision.abstain_below)?;

@@ -15,7 +15,6 @@ use shared_model::emotion::{ClassSet, Label};
 use shared_model::message::State;
 
 #[cfg(feature = "mqtt")]
-use super::context::Level;
 use super::context::RunContext;
 use super::error::DaemonError;
 use super::lines;
@@ -48,7 +47,7 @@ pub(super) fn sinks(
     config: &Config,
     classes: &ClassSet,
     shared: &Shared,
-    context: &RunContext,
+    context: &RunContext<'_>,
 ) -> Result<Vec<Box<dyn SignalSink>>, DaemonError> {
     let mut vitals = stages(shared);
     let mut sinks: Vec<Box<dyn SignalSink>> = Vec::new();
@@ -68,7 +67,7 @@ pub(super) fn sinks(
         // Wishes are heard only where somebody follows them.
         let looks = config.update.as_ref().is_some_and(|update| update.channel.is_some());
         let updates = looks.then(|| Arc::clone(&shared.updates));
-        sinks.push(mqtt_sink(mqtt, classes, shared, updates, Arc::clone(&beats), context)?);
+        sinks.push(mqtt_sink(mqtt, classes, shared, updates, Arc::clone(&beats))?);
         vitals.push(Vital::new("mqtt", move || beats.load(Ordering::Relaxed)));
     }
     if let Some(beats) = shared.metrics.clone() {
@@ -104,7 +103,7 @@ fn gpio_sink(
     config: &GpioConfig,
     classes: &ClassSet,
     shared: &Shared,
-    context: &RunContext,
+    context: &RunContext<'_>,
 ) -> Result<GpioSink, DaemonError> {
     let own_lines: Result<Vec<Line>, DaemonError> = (config.lines.iter())
         .map(|line| {
@@ -144,13 +143,11 @@ fn mqtt_sink(
     shared: &Shared,
     updates: Option<Arc<Updates>>,
     beats: Arc<AtomicU64>,
-    context: &RunContext,
 ) -> Result<Box<dyn SignalSink>, DaemonError> {
     use crate::sink::mqtt::{Around, MqttSink};
     use serde_json::{Map, json};
 
     let (progress, boot) = (Arc::clone(&shared.progress), shared.boot.clone());
-    let tell = Arc::clone(&context.tell);
     let stats = move || {
         let counts = [
             ("captured", progress.captured()),
@@ -166,7 +163,6 @@ fn mqtt_sink(
         switches: Arc::clone(&shared.switches),
         updates,
         stats: Box::new(stats),
-        report: Box::new(move |news| tell(Level::Notice, news)),
         alive: Box::new(move || {
             beats.fetch_add(1, Ordering::Relaxed);
         }),
@@ -181,7 +177,6 @@ fn mqtt_sink(
     _: &Shared,
     _: Option<Arc<Updates>>,
     _: Arc<AtomicU64>,
-    _: &RunContext,
 ) -> Result<Box<dyn SignalSink>, DaemonError> {
     Err(DaemonError::NoMqtt)
 }

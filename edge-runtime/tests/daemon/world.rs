@@ -1,33 +1,25 @@
 //! A machine for the daemon that writes down what happens to it.
 
 use std::io::{self, Write};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use edge_runtime::config::Config;
-use edge_runtime::daemon::{self, DaemonError, Ending, Errand, Flags, Level, RunContext, SharedClock, Updater, Work};
+use edge_runtime::daemon::{self, DaemonError, Ending, Errand, Flags, RunContext, SharedClock, Updater, Work};
 use edge_runtime::service::Manager;
 use vision::clock::Clock;
 
+use crate::support::told::Told;
 use crate::support::until;
 use crate::update::kiosk::Kiosk;
-
-/// What happened, one line each, the kind in front.
-#[derive(Debug, Clone, Default)]
-struct Events(Arc<Mutex<Vec<String>>>);
-
-impl Events {
-    fn note(&self, kind: &str, what: &str) {
-        self.0.lock().unwrap().push(format!("{kind} {what}"));
-    }
-}
 
 pub(crate) struct World {
     pub(crate) kiosk: Kiosk,
     flags: Flags,
-    events: Events,
+    /// What happened, one line each, the kind in front.
+    events: Told,
     /// Seconds of the daemon's clock in one of the machine's.
     pace: u32,
 }
@@ -40,7 +32,7 @@ impl World {
         Self {
             kiosk,
             flags: Flags::default(),
-            events: Events::default(),
+            events: Told::default(),
             pace: 1,
         }
     }
@@ -56,7 +48,7 @@ impl World {
         self.flags.stop.store(false, Ordering::Relaxed);
         thread::scope(|scope| {
             let config = Config::load(&self.kiosk.path("config.toml")).unwrap();
-            let daemon = scope.spawn(|| daemon::run(config, &self.context()));
+            let daemon = scope.spawn(|| self.events.hear(|| daemon::run(config, &self.context())));
             let end = End(&self.flags);
             control(self);
             drop(end);
@@ -77,7 +69,7 @@ impl World {
     }
 
     pub(crate) fn events(&self) -> Vec<String> {
-        self.events.0.lock().unwrap().clone()
+        self.events.lines()
     }
 
     /// Every event that begins so.
@@ -87,15 +79,15 @@ impl World {
     }
 
     pub(crate) fn forget(&self) {
-        self.events.0.lock().unwrap().clear();
+        self.events.forget();
     }
 
     pub(crate) fn until_seen(&self, start: &str, times: usize) {
         until(start, || self.told(start).len() >= times);
     }
 
-    fn context(&self) -> RunContext {
-        let (output, gpio, told) = (self.events.clone(), self.events.clone(), self.events.clone());
+    fn context(&self) -> RunContext<'static> {
+        let (output, gpio) = (self.events.clone(), self.events.clone());
         let (manager, updater) = (self.events.clone(), self.events.clone());
         let file = self.kiosk.path("config.toml");
         RunContext {
@@ -104,13 +96,9 @@ impl World {
             // What is written names the lines: `gpio 22 high`.
             gpio_log: Box::new(move || Box::new(Lines::new("", &gpio))),
             flags: self.flags.clone(),
-            manager: Manager::new(None, move |news| manager.note("manager", &news[0].to_string())),
+            manager: Manager::new(None, move |news| manager.note(format!("manager {}", news[0]))),
             reload: Box::new(move || Config::load(&file)),
             updater: Arc::new(Noted(updater)),
-            tell: Arc::new(move |level, message| match level {
-                Level::Warning => told.note("warning", message),
-                Level::Notice | Level::Info => told.note("info", message),
-            }),
         }
     }
 }
@@ -135,12 +123,12 @@ impl Drop for End<'_> {
 /// Notes whole lines.
 struct Lines {
     kind: &'static str,
-    events: Events,
+    events: Told,
     begun: Vec<u8>,
 }
 
 impl Lines {
-    fn new(kind: &'static str, events: &Events) -> Self {
+    fn new(kind: &'static str, events: &Told) -> Self {
         Self {
             kind,
             events: events.clone(),
@@ -154,11 +142,7 @@ impl Write for Lines {
         for byte in bytes {
             if *byte == b'\n' {
                 let line = String::from_utf8(std::mem::take(&mut self.begun)).unwrap();
-                self.events
-                    .0
-                    .lock()
-                    .unwrap()
-                    .push(format!("{} {line}", self.kind).trim().to_owned());
+                self.events.note(format!("{} {line}", self.kind).trim().to_owned());
             } else {
                 self.begun.push(*byte);
             }
@@ -185,11 +169,11 @@ impl Clock for Fast {
 }
 
 /// Notes errands, and has done them at once.
-struct Noted(Events);
+struct Noted(Told);
 
 impl Updater for Noted {
     fn start(&self, errand: Errand) -> io::Result<Box<dyn Work>> {
-        self.0.note("errand", &format!("{errand:?}"));
+        self.0.note(format!("errand {errand:?}"));
         Ok(Box::new(Done))
     }
 }

@@ -43,13 +43,15 @@ fn traced(mode: &str) -> Option<Vec<String>> {
     let output = match strace.output() {
         Ok(output) => output,
         Err(error) => {
-            eprintln!("SKIPPED: frames are not shown to stay in memory: strace: {error}: `apt-get install strace`");
+            testing::skip(&format!(
+                "frames stay in memory: strace: {error}: `apt-get install strace`"
+            ));
             return None;
         }
     };
     let said = String::from_utf8_lossy(&output.stderr);
     if said.contains("ptrace") && said.contains("Operation not permitted") {
-        eprintln!("SKIPPED: frames are not shown to stay in memory: strace may not trace here: {said}");
+        testing::skip(&format!("frames stay in memory: strace may not trace here: {said}"));
         return None;
     }
     assert!(output.status.success(), "{said}");

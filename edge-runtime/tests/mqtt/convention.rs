@@ -202,13 +202,13 @@ fn a_broker_that_is_not_there_is_reported_once_and_costs_no_event() {
     };
     let mut kiosk = Kiosk::start(broker.port);
     kiosk.show(30);
-    until("it is reported", || !kiosk.reports.lock().unwrap().is_empty());
+    until("it is reported", || !kiosk.told.lines().is_empty());
     broker.begin();
     kiosk.until_delivered();
     broker.end(Signal::TERM);
     kiosk.until_lost();
-    let reports = kiosk.reports.lock().unwrap().clone();
-    assert_eq!(reports.iter().filter(|it| *it == "mqtt: connected").count(), 1);
+    let reports = kiosk.told.lines();
+    assert_eq!(reports.iter().filter(|it| *it == "info mqtt: connected").count(), 1);
     let refused = reports.iter().filter(|it| it.contains("refused")).count();
     assert!((1..=2).contains(&refused) && reports.len() <= 4, "{reports:?}");
     kiosk.show(5);

@@ -119,12 +119,7 @@ fn refusing_brokers_lose_no_event() {
         broker.begin();
         kiosk.until_lost();
         crate::support::until("the refusal is reported", || {
-            kiosk
-                .reports
-                .lock()
-                .unwrap()
-                .iter()
-                .any(|it| it.contains("refuses the user name"))
+            kiosk.told.lines().iter().any(|it| it.contains("refuses the user name"))
         });
         broker.configure(Memory::Kept, "allow_anonymous true\n");
         restart(broker, door, listener, Signal::TERM);

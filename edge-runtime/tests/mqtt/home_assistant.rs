@@ -57,7 +57,7 @@ fn judge(python: &str, heard: &Value) -> Output {
 #[test]
 fn home_assistant_takes_what_it_is_told() {
     let Ok(python) = std::env::var(PYTHON) else {
-        eprintln!("SKIPPED: {PYTHON} is not set: run scripts/test-home-assistant");
+        testing::skip(&format!("{PYTHON} is not set: run scripts/test-home-assistant"));
         return;
     };
     let Some(broker) = Broker::start(Memory::None) else {

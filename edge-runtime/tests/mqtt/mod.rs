@@ -8,7 +8,6 @@ mod tls;
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::Mutex;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -23,6 +22,7 @@ use shared_model::emotion::{ClassSet, Label};
 use shared_model::message::{State, Verdict};
 use tempfile::TempDir;
 
+use crate::support::told::Told;
 use crate::support::{until, until_none};
 
 /// A sink with all that it needs.
@@ -31,7 +31,7 @@ pub(crate) struct Kiosk {
     status: Arc<Status>,
     switches: Arc<Switches>,
     updates: Arc<Updates>,
-    reports: Arc<Mutex<Vec<String>>>,
+    told: Told,
     /// States that were shown.
     shown: u64,
     /// Lives as long as the sink.
@@ -60,23 +60,23 @@ impl Kiosk {
     }
 
     fn with(config: &MqttConfig) -> Self {
-        let (switches, updates, reports): (Arc<Switches>, Arc<Updates>, Arc<Mutex<Vec<String>>>) = <_>::default();
-        let heard = Arc::clone(&reports);
+        let (switches, updates, told): (Arc<Switches>, Arc<Updates>, Told) = <_>::default();
         let around = Around {
             switches: Arc::clone(&switches),
             updates: Some(Arc::clone(&updates)),
             stats: Box::new(serde_json::Map::new),
-            report: Box::new(move |news| heard.lock().unwrap().push(news.to_owned())),
             alive: Box::new(|| {}),
         };
         let boot = Text::try_from(BOOT).unwrap();
-        let sink = MqttSink::start(config, &boot, &ClassSet::product(), around).unwrap();
+        let sink = told
+            .hear(|| MqttSink::start(config, &boot, &ClassSet::product(), around))
+            .unwrap();
         Self {
             status: sink.status(),
             sink,
             switches,
             updates,
-            reports,
+            told,
             shown: 0,
             _outbox: None,
         }

@@ -73,7 +73,7 @@ fn a_user_name_and_a_password_come_from_a_file() {
     fs::write(&login, "hall\nwrong\n").unwrap();
     let kiosk = Kiosk::with(&config(broker.port, dir.path(), &more));
     until("the wrong password is reported", || {
-        let reports = kiosk.reports.lock().unwrap();
+        let reports = kiosk.told.lines();
         reports
             .iter()
             .any(|it| it.contains("refuses the user name or password"))
@@ -98,10 +98,10 @@ fn strangers_are_not_talked_to() {
     ] {
         let kiosk = Kiosk::with(&config(broker.port, dir.path(), &tls));
         until("it is reported", || {
-            kiosk.reports.lock().unwrap().iter().any(|it| it.contains(expected))
+            kiosk.told.lines().iter().any(|it| it.contains(expected))
         });
         assert!(
-            !kiosk.reports.lock().unwrap().iter().any(|it| it == "mqtt: connected"),
+            !kiosk.told.lines().iter().any(|it| it == "info mqtt: connected"),
             "{tls}"
         );
     }

@@ -31,7 +31,7 @@ impl Stopped {
         });
         let thread = Pid::from_raw(thread.unwrap_or_else(|| panic!("there is no thread {name}")));
         if let Err(error) = ptrace::seize(thread, ptrace::Options::empty()) {
-            eprintln!("SKIPPED: a single thread cannot be stopped here: {error}");
+            testing::skip(&format!("a single thread cannot be stopped here: {error}"));
             return None;
         }
         ptrace::interrupt(thread).unwrap();

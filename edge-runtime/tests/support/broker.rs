@@ -36,7 +36,7 @@ impl Broker {
     /// A broker that is configured, and not started.
     pub(crate) fn prepare(memory: Memory, more: &str) -> Option<Self> {
         if program().is_none() {
-            eprintln!("SKIPPED: there is no mosquitto: `apt-get install mosquitto`");
+            testing::skip("there is no mosquitto: `apt-get install mosquitto`");
             return None;
         }
         let broker = Self {

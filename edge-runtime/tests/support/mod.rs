@@ -9,6 +9,7 @@ pub(crate) mod listener;
 pub(crate) mod program;
 #[cfg(feature = "mqtt")]
 pub(crate) mod proxy;
+pub(crate) mod told;
 
 use std::time::{Duration, Instant};
 

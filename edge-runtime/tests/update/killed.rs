@@ -43,7 +43,9 @@ impl Traced {
             | ptrace::Options::PTRACE_O_TRACEEXEC
             | ptrace::Options::PTRACE_O_EXITKILL;
         if let Err(error) = ptrace::seize(pid, options) {
-            eprintln!("SKIPPED: an update cannot be stopped at its system calls here: {error}");
+            testing::skip(&format!(
+                "an update cannot be stopped at its system calls here: {error}"
+            ));
             child.kill().unwrap();
             child.wait().unwrap();
             return None;

@@ -19,6 +19,7 @@ pub use filter::{Filter, FilterError};
 pub use form::Form;
 
 use std::io;
+use std::thread::{self, JoinHandle};
 
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::reload;
@@ -32,6 +33,18 @@ use writer::Writer;
 pub struct Diagnostics {
     filter: reload::Handle<tracing_subscriber::filter::Targets, Registry>,
     _writer: Writer,
+}
+
+/// A named thread whose events go where those of this thread go: a subscriber that holds for this thread alone would
+/// not hear them.
+///
+/// # Errors
+/// Where the system starts no thread.
+pub fn spawn<T: Send + 'static>(name: &str, work: impl FnOnce() -> T + Send + 'static) -> io::Result<JoinHandle<T>> {
+    let dispatch = tracing::dispatcher::get_default(Clone::clone);
+    thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(move || tracing::dispatcher::with_default(&dispatch, work))
 }
 
 /// Events are told already: there is one subscriber a process.

@@ -20,8 +20,15 @@ pub fn shared_data(folder: &str) -> Option<PathBuf> {
     if dir.is_dir() {
         return Some(dir);
     }
-    eprintln!("skipped: there is no {}", dir.display());
+    skip(&format!("there is no {}", dir.display()));
     None
+}
+
+/// Says what a test leaves out, and why. Where everything must be tested (`REQUIRE_ALL=1`) it fails instead.
+pub fn skip(what: &str) {
+    let required = std::env::var("REQUIRE_ALL").is_ok_and(|value| value == "1");
+    assert!(!required, "REQUIRE_ALL=1, and this cannot be tested: {what}");
+    eprintln!("SKIPPED: {what}");
 }
 
 /// So many cases of a property, or as many as `PROPTEST_CASES` asks for.

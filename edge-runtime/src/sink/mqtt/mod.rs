@@ -20,7 +20,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc;
-use std::thread;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -87,8 +86,6 @@ pub struct Around {
     pub updates: Option<Arc<Updates>>,
     /// Counts to publish beside the sink's own.
     pub stats: Box<dyn Fn() -> Map<String, Value> + Send>,
-    /// Is told when the connection comes and goes.
-    pub report: Box<dyn Fn(&str) + Send>,
     /// Is called ten times a second while the thread is alive.
     pub alive: Box<dyn Fn() + Send>,
 }
@@ -182,8 +179,7 @@ impl MqttSink {
             // Nobody may listen any more.
             let _ = end.send(());
         };
-        let thread = thread::Builder::new().name("mqtt".to_owned());
-        thread.spawn(work).map_err(MqttError::Start)?;
+        diagnostics::spawn("mqtt", work).map_err(MqttError::Start)?;
         Ok(Self {
             inbox,
             ended,

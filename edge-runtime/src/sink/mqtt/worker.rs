@@ -133,7 +133,7 @@ impl Worker {
                 self.pace.trouble = None;
                 // The switches can be read at once.
                 self.pace.stats = Duration::ZERO;
-                (self.around.report)("mqtt: connected");
+                tracing::info!("mqtt: connected");
             }
             News::Sent(packet) => self.session.sent(packet),
             News::Confirmed(packet) => {
@@ -153,7 +153,7 @@ impl Worker {
     fn lost(&mut self, fault: Fault) {
         self.session.disconnected();
         if self.pace.trouble.as_ref() != Some(&fault) && self.pace.ending.is_none() {
-            (self.around.report)(&format!("mqtt: {fault}; trying again; {}", fault.cure()));
+            tracing::warn!(about = %fault, "mqtt: {fault}; trying again; {}", fault.cure());
             self.pace.trouble = Some(fault);
         }
     }
