@@ -18,7 +18,7 @@ fn run(arguments: &[&str], stderr: impl Into<Stdio>) -> Output {
     let config = dir.path().join("config.toml");
     let bundle = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/default");
     let text = format!(
-        "schema = 1\nbundle = '{}'\n[source]\nuri = \"stdin:mjpeg\"\n[face]\nmode = \"whole\"\n",
+        "schema = 1\nbundle = '{}'\n[source]\nuri = \"stdin:mjpeg\"\n[face]\nmode = \"whole\"\n[decide]\ndwell_ms = 0\n",
         bundle.display()
     );
     std::fs::write(&config, text).unwrap();
