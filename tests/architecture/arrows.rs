@@ -24,7 +24,7 @@ const TESTING: &str = "testing";
 const FEATURES: &str = "workspace-hack";
 
 /// Every crate of the workspace.
-pub(crate) const CRATES: [Crate; 11] = [
+pub(crate) const CRATES: [Crate; 12] = [
     Crate {
         name: FEATURES,
         floor: 0,
@@ -57,6 +57,13 @@ pub(crate) const CRATES: [Crate; 11] = [
         floor: 1,
         ours: &[],
         libraries: &["heapless", "libm", "serde"],
+        one_way: true,
+    },
+    Crate {
+        name: "diagnostics",
+        floor: 1,
+        ours: &[],
+        libraries: &["rustix", "thiserror", "tracing", "tracing-subscriber"],
         one_way: true,
     },
     Crate {
@@ -128,6 +135,7 @@ pub(crate) const CRATES: [Crate; 11] = [
         name: "edge-runtime",
         floor: 4,
         ours: &[
+            "diagnostics",
             "durable",
             "inference",
             "kernels",
@@ -159,6 +167,7 @@ pub(crate) const CRATES: [Crate; 11] = [
             "thiserror",
             "tokio",
             "toml",
+            "tracing",
             "v4l",
             "zune-jpeg",
         ],
@@ -168,6 +177,7 @@ pub(crate) const CRATES: [Crate; 11] = [
         name: "host-trainer",
         floor: 4,
         ours: &[
+            "diagnostics",
             "durable",
             "inference",
             "kernels",
@@ -202,6 +212,7 @@ pub(crate) const CRATES: [Crate; 11] = [
             "thiserror",
             "tokio",
             "toml",
+            "tracing",
             "tract-onnx",
         ],
         one_way: false,
