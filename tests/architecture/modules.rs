@@ -49,7 +49,7 @@ fn without_tests(text: &str) -> String {
                 // A module of tests in a file of its own, or what only tests import.
                 let name = next.trim_end_matches(';').rsplit(' ').next().unwrap_or_default();
                 if next.contains("mod ") {
-                    code += &format!("test_module {name};\n");
+                    code = code + "test_module " + name + ";\n";
                 }
                 lines.next();
             }
@@ -126,7 +126,9 @@ impl Crate {
         };
         for (module, tokens) in tokens {
             if crate_.modules.contains(module) {
-                paths(module, &tokens).into_iter().for_each(|named| crate_.note(named));
+                for named in paths(module, &tokens) {
+                    crate_.note(named);
+                }
             }
         }
         crate_
@@ -261,7 +263,7 @@ fn use_tree(tokens: &[&str], mut at: usize, prefix: &[String], found: &mut Vec<(
     }
     let mut name = path.last().cloned().unwrap_or_default();
     if let (Some(&"as"), Some(alias)) = (tokens.get(at), tokens.get(at + 1)) {
-        name = (*alias).to_owned();
+        (*alias).clone_into(&mut name);
         at += 2;
     }
     if path.len() > prefix.len() || !prefix.is_empty() {
