@@ -1,6 +1,7 @@
 //! `edge-runtime classify`: one JSON line a face.
 
 use std::collections::HashSet;
+use std::ffi::OsString;
 use std::fmt::Display;
 use std::fs;
 use std::io;
@@ -48,9 +49,10 @@ pub(crate) struct Args {
     /// Writes each picture with its faces drawn in as a PNG into this directory
     #[arg(long, value_name = "DIR")]
     annotate: Option<PathBuf>,
-    /// Pictures (PNG, JPEG, PGM), directories, .y4m streams, or - for a .y4m stream on standard input
+    /// Pictures (PNG, JPEG, WebP, BMP, GIF, PGM), directories, .y4m and .mjpeg streams, or - for a .y4m stream on standard
+    /// input
     #[arg(value_name = "INPUT", required = true)]
-    inputs: Vec<String>,
+    inputs: Vec<OsString>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -110,8 +112,8 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode, Failure> {
         lines: JsonLines::new(io::stdout().lock(), sink::Faces::Show),
         pages: args.annotate.clone().map(Pages::new),
     };
-    let inputs = args.inputs.iter().map(|input| Input::parse(input)).collect();
-    let mut source = Files::new(inputs, Repeat::Once, 0);
+    let inputs = args.inputs.iter().map(Input::parse).collect();
+    let mut source = Files::new(inputs, Repeat::Once, 0).telling(move |news| verbosity.say(news));
     let (mut tally, mut frame) = (Tally::default(), Frame::default());
     loop {
         let result = match source.read(&mut frame) {
@@ -258,7 +260,11 @@ impl Pages {
             Some(stem) if &*frame.input != "-" => stem.to_string_lossy().into_owned(),
             _ => "stdin".to_owned(),
         };
-        let stream = frame.number > 0 || &*frame.input == "-" || input.extension().is_some_and(|end| end == "y4m");
+        let stream = frame.number > 0
+            || &*frame.input == "-"
+            || input
+                .extension()
+                .is_some_and(|end| end == "y4m" || end == "mjpeg" || end == "mjpg");
         let base = if stream {
             format!("{stem}-{:06}", frame.number)
         } else {

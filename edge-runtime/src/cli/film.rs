@@ -1,5 +1,6 @@
 //! An annotated film and its contact sheet.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -33,7 +34,7 @@ pub(super) struct Film {
 
 impl Film {
     /// Files of this input's name in a directory.
-    pub(super) fn create(dir: &Path, input: &str) -> Result<Self, Failure> {
+    pub(super) fn create(dir: &Path, input: &OsStr) -> Result<Self, Failure> {
         fs::create_dir_all(dir).map_err(|error| write_error(dir, &error))?;
         let stem = Path::new(input)
             .file_stem()
@@ -127,7 +128,7 @@ mod tests {
     #[test]
     fn film_can_be_read_again_and_the_sheet_holds_at_most_its_number_of_pictures() {
         let dir = tempfile::tempdir().unwrap();
-        let mut film = Film::create(dir.path(), "clip.y4m").unwrap();
+        let mut film = Film::create(dir.path(), OsStr::new("clip.y4m")).unwrap();
         let frame = Frame {
             picture: Picture::from_gray(vec![77; 64 * 36], 64, 36).unwrap(),
             ..Frame::default()

@@ -1,5 +1,6 @@
 //! `edge-runtime track`: how well faces are followed in a film.
 
+use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -55,9 +56,9 @@ pub(crate) struct Args {
     /// Writes the annotated film (y4m) and a contact sheet (PNG) into this directory
     #[arg(long, value_name = "DIR")]
     annotate: Option<PathBuf>,
-    /// A .y4m film, a directory of pictures, or - for a .y4m stream on standard input
+    /// A .y4m or .mjpeg film, a directory of pictures, or - for a .y4m stream on standard input
     #[arg(value_name = "INPUT")]
-    input: String,
+    input: OsString,
 }
 
 fn parse_policy(text: &str) -> Result<Policy, String> {
@@ -89,7 +90,8 @@ struct Summary {
 pub(crate) fn main(args: &Args) -> Result<ExitCode, Failure> {
     let bundle = open_bundle(args.bundle.as_deref())?;
     let mut study = Study::new(args, &bundle)?;
-    let mut source = Files::new(vec![Input::parse(&args.input)], Repeat::Once, 100);
+    let mut source =
+        Files::new(vec![Input::parse(&args.input)], Repeat::Once, 100).telling(move |news| verbosity.say(news));
     let mut frame = Frame::default();
     loop {
         match source.read(&mut frame) {

@@ -67,7 +67,7 @@ pub fn run(mut config: Config, context: &RunContext<'_>) -> Result<Ending, Daemo
     shared.metrics = measure(&config, &shared.progress)?;
     // Before the camera, so that it goes out after it.
     let mut lamp = lines::lamp(&config, context)?;
-    let mut camera = Held::new(source(&config.source, &context.clock)?);
+    let mut camera = Held::new(source(&config.source, context)?);
     loop {
         let ended = run_once(&config, camera.clone(), &shared, context);
         if !context.flags.take_reload() {
@@ -80,7 +80,7 @@ pub fn run(mut config: Config, context: &RunContext<'_>) -> Result<Ending, Daemo
             Ok(new) => {
                 // The same camera goes on; only another one is opened anew.
                 if new.source != config.source {
-                    camera = Held::new(source(&new.source, &context.clock)?);
+                    camera = Held::new(source(&new.source, context)?);
                 }
                 if lines::lamp_wiring(&new) != lines::lamp_wiring(&config) {
                     // Let go first: the same line may be wired the other way now.

@@ -1,23 +1,32 @@
-//! Frames from picture files, directories, `.y4m` files and standard input.
+//! Frames from picture files, directories, `.y4m` and `.mjpeg` files, and standard input.
 
 use std::collections::VecDeque;
+use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Cursor, Read};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::directory::{self, has_extension};
+use super::mjpeg::{first_picture, goes_on, is_multi_picture};
+use super::stream::{Step, Stream};
 use super::y4m::{self, Y4m, Y4mError};
 use super::{Frame, FrameSource, Next, SourceError};
-use inference::picture::{EXTENSIONS, Picture};
+use inference::picture::Picture;
 
 /// Most bytes of a picture file.
 const MAX_PICTURE_BYTES: u64 = 256 << 20;
 
+/// Extensions of files of JPEG pictures that follow each other.
+pub(super) const MJPEG: [&str; 2] = ["mjpeg", "mjpg"];
+
+/// Is told of the files of a directory that are left out.
+type Tell = Box<dyn FnMut(&str) + Send>;
+
 /// Something that frames are read from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Input {
-    /// A picture, a `.y4m` file, or a directory with such files, taken in the order of their names.
+    /// A picture, a `.y4m` or `.mjpeg` file, or a directory with such files, taken in the order of their names.
     Path(PathBuf),
     /// A `.y4m` stream on standard input.
     Stdin,
@@ -25,10 +34,12 @@ pub enum Input {
 
 impl Input {
     /// `-` is standard input, everything else a path.
-    pub fn parse(text: &str) -> Self {
-        match text {
-            "-" => Self::Stdin,
-            path => Self::Path(path.into()),
+    pub fn parse(text: impl AsRef<OsStr>) -> Self {
+        let text = text.as_ref();
+        if text == "-" {
+            Self::Stdin
+        } else {
+            Self::Path(text.into())
         }
     }
 }
@@ -48,7 +59,7 @@ pub struct Files {
     /// Inputs of this round that are still to come, directories unfolded.
     waiting: VecDeque<Input>,
     repeat: Repeat,
-    /// Time from one picture file to the next.
+    /// Time from one picture to the next, of files and of `.mjpeg` streams.
     interval_ms: u64,
     /// Longest time from one frame of a stream to the next, if there is a limit.
     longest: Option<Duration>,
@@ -58,11 +69,10 @@ pub struct Files {
     time_ms: u64,
     /// Whether this round gave a frame: a round without any is the end, or `Forever` would spin.
     fruitful: bool,
-}
-
-struct Stream {
-    name: Arc<str>,
-    y4m: Y4m<Box<dyn BufRead + Send>>,
+    /// Is told what is left out, if anybody wants to know.
+    tell: Option<Tell>,
+    /// Directories whose left out files were told: once is enough.
+    told: Vec<PathBuf>,
 }
 
 impl Files {
@@ -77,7 +87,16 @@ impl Files {
             stream: None,
             time_ms: 0,
             fruitful: false,
+            tell: None,
+            told: Vec::new(),
         }
+    }
+
+    /// The same; `tell` hears of the files of a directory that are left out, once for each directory.
+    #[must_use]
+    pub fn telling(mut self, tell: impl FnMut(&str) + Send + 'static) -> Self {
+        self.tell = Some(Box::new(tell));
+        self
     }
 
     /// The same, without streams whose frames are farther apart.
@@ -90,22 +109,25 @@ impl Files {
     /// Reads the next frame of the open stream; closes it at its end.
     fn continue_stream(&mut self, mut stream: Stream, frame: &mut Frame) -> Result<Next, SourceError> {
         let start = Instant::now();
-        frame.number = stream.y4m.position();
-        frame.time_ms = self.time_ms + stream.y4m.time_ms(frame.number);
-        match stream.y4m.read(&mut frame.picture) {
-            Ok(true) => {
-                frame.input = Arc::clone(&stream.name);
+        let step = stream.read(frame);
+        frame.time_ms += self.time_ms;
+        match step {
+            Ok(Step::Frame) => {
                 frame.capture = start.elapsed();
                 self.stream = Some(stream);
                 Ok(Next::Frame)
             }
-            Ok(false) => {
+            Ok(Step::Bad(error)) => {
+                self.stream = Some(stream);
+                Err(error)
+            }
+            Ok(Step::End) => {
                 self.time_ms = frame.time_ms;
                 Ok(Next::Nothing)
             }
-            Err(source) => {
+            Err(error) => {
                 self.time_ms = frame.time_ms;
-                Err(stream_error(&stream.name, source))
+                Err(error)
             }
         }
     }
@@ -118,18 +140,37 @@ impl Files {
         };
         let metadata = fs::metadata(path).map_err(|source| io_error(path, source))?;
         if metadata.is_dir() {
-            for file in directory(path)?.into_iter().rev() {
-                self.waiting.push_front(Input::Path(file));
-            }
-            return Ok(Next::Nothing);
+            return self.unfold(path);
         }
         let mut reader = BufReader::new(File::open(path).map_err(|source| io_error(path, source))?);
         let start = reader.fill_buf().map_err(|source| io_error(path, source))?;
         if start.starts_with(y4m::MAGIC) || has_extension(path, &["y4m"]) {
             return self.open_stream(&path.to_string_lossy(), Box::new(reader));
         }
-        self.read_picture(path, reader, frame)?;
-        Ok(Next::Frame)
+        if has_extension(path, &MJPEG) {
+            return Ok(self.open_mjpeg(path, Box::new(reader)));
+        }
+        self.read_picture(path, reader, frame)
+    }
+
+    fn unfold(&mut self, path: &Path) -> Result<Next, SourceError> {
+        let listing = directory::list(path)?;
+        let news = listing
+            .left_out(path)
+            .filter(|_| !self.told.iter().any(|told| told == path));
+        if let (Some(tell), Some(news)) = (&mut self.tell, news) {
+            tell(&news);
+            self.told.push(path.to_path_buf());
+        }
+        if listing.files.is_empty() {
+            return Err(SourceError::Empty {
+                path: path.to_path_buf(),
+            });
+        }
+        for file in listing.files.into_iter().rev() {
+            self.waiting.push_front(Input::Path(file));
+        }
+        Ok(Next::Nothing)
     }
 
     fn open_stream(&mut self, name: &str, reader: Box<dyn BufRead + Send>) -> Result<Next, SourceError> {
@@ -142,27 +183,45 @@ impl Files {
                 longest,
             });
         }
-        self.stream = Some(Stream { name: name.into(), y4m });
+        self.stream = Some(Stream::y4m(name, y4m));
         Ok(Next::Nothing)
     }
 
-    fn read_picture(&mut self, path: &Path, reader: impl Read, frame: &mut Frame) -> Result<(), SourceError> {
+    fn open_mjpeg(&mut self, path: &Path, reader: Box<dyn BufRead + Send>) -> Next {
+        self.stream = Some(Stream::mjpeg(path, reader, self.interval_ms));
+        Next::Nothing
+    }
+
+    /// Reads the frame of a picture file; a file in which another picture follows the first is a stream.
+    fn read_picture(
+        &mut self,
+        path: &Path,
+        mut reader: impl BufRead + Send + 'static,
+        frame: &mut Frame,
+    ) -> Result<Next, SourceError> {
         let start = Instant::now();
+        let failed = |source| io_error(path, source);
+        let mut bytes = Vec::new();
+        if reader.fill_buf().map_err(failed)?.starts_with(&[0xff, 0xd8])
+            && first_picture(&mut reader, MAX_PICTURE_BYTES, &mut bytes).map_err(failed)?
+        {
+            let first = bytes.len();
+            if goes_on(&mut reader, &mut bytes).map_err(failed)? && !is_multi_picture(&bytes[..first]) {
+                return Ok(self.open_mjpeg(path, Box::new(Cursor::new(bytes).chain(reader))));
+            }
+        }
         // A bad picture takes its time as well: the others do not move.
         let time_ms = self.time_ms;
         self.time_ms += self.interval_ms;
-        let name = path.to_string_lossy();
-        let mut bytes = Vec::new();
-        let mut capped = reader.take(MAX_PICTURE_BYTES + 1);
-        capped
-            .read_to_end(&mut bytes)
-            .map_err(|source| io_error(path, source))?;
+        let left = (MAX_PICTURE_BYTES + 1).saturating_sub(bytes.len() as u64);
+        reader.take(left).read_to_end(&mut bytes).map_err(failed)?;
         if bytes.len() as u64 > MAX_PICTURE_BYTES {
             return Err(SourceError::TooLarge {
                 path: path.to_path_buf(),
                 limit: MAX_PICTURE_BYTES,
             });
         }
+        let name = path.to_string_lossy();
         let picture = Picture::decode(&bytes).map_err(|source| SourceError::Picture {
             name: name.to_string(),
             source,
@@ -174,7 +233,7 @@ impl Files {
             capture: start.elapsed(),
             picture,
         };
-        Ok(())
+        Ok(Next::Frame)
     }
 
     fn start_again(&mut self) -> bool {
@@ -207,30 +266,7 @@ impl FrameSource for Files {
     }
 }
 
-/// The readable files of a directory in the order of their names.
-fn directory(path: &Path) -> Result<Vec<PathBuf>, SourceError> {
-    let mut files = Vec::new();
-    for entry in fs::read_dir(path).map_err(|source| io_error(path, source))? {
-        let file = entry.map_err(|source| io_error(path, source))?.path();
-        if has_extension(&file, &EXTENSIONS) || has_extension(&file, &["y4m"]) {
-            files.push(file);
-        }
-    }
-    if files.is_empty() {
-        return Err(SourceError::Empty {
-            path: path.to_path_buf(),
-        });
-    }
-    files.sort();
-    Ok(files)
-}
-
-fn has_extension(path: &Path, known: &[&str]) -> bool {
-    let extension = path.extension().and_then(|extension| extension.to_str());
-    extension.is_some_and(|extension| known.iter().any(|known| known.eq_ignore_ascii_case(extension)))
-}
-
-fn io_error(path: &Path, source: io::Error) -> SourceError {
+pub(super) fn io_error(path: &Path, source: io::Error) -> SourceError {
     let path = path.to_path_buf();
     if source.kind() == io::ErrorKind::NotFound {
         SourceError::Missing { path }
@@ -239,7 +275,7 @@ fn io_error(path: &Path, source: io::Error) -> SourceError {
     }
 }
 
-fn stream_error(name: &str, source: Y4mError) -> SourceError {
+pub(super) fn stream_error(name: &str, source: Y4mError) -> SourceError {
     SourceError::Stream {
         name: name.to_owned(),
         source,
@@ -248,6 +284,8 @@ fn stream_error(name: &str, source: Y4mError) -> SourceError {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     const STREAM: &[u8] = b"YUV4MPEG2 W1 H1 F10:1 Cmono\nFRAME\nxFRAME\ny";
@@ -349,6 +387,64 @@ mod tests {
             assert_eq!(seen.len(), if slow { 1 } else { 2 }, "{seen:?}");
             assert_eq!(seen[0].contains("x.y4m: a frame every"), slow, "{seen:?}");
         }
+    }
+
+    #[test]
+    fn a_file_of_many_jpeg_pictures_is_a_stream_whatever_it_is_called() {
+        let dir = tempfile::tempdir().unwrap();
+        let picture = testing::jpeg::gradient();
+        // One that says that others belong to it: what a telephone writes.
+        let mut telephone = picture[..2].to_vec();
+        telephone.extend(b"\xff\xe2\0\x06MPF\0");
+        telephone.extend(&picture[2..]);
+        for (name, file, frames) in [
+            ("a.mjpeg", picture.repeat(3), 3),
+            ("a.jpg", picture.repeat(3), 3),
+            (
+                "a.mjpg",
+                [&b"--next\r\n\r\n"[..], &picture, b"\r\n--next\r\n", &picture].concat(),
+                2,
+            ),
+            ("a.jfif", picture.clone(), 1),
+            ("b.jpg", [&picture[..], b"trailer"].concat(), 1),
+            ("c.jpg", [telephone, picture.clone()].concat(), 1),
+        ] {
+            let path = dir.path().join(name);
+            fs::write(&path, file).unwrap();
+            let mut source = Files::new(vec![Input::Path(path.clone()), Input::Path(path)], Repeat::Once, 40);
+            let expected: Vec<String> = (0..2 * frames)
+                .map(|at| format!("{name} {} {}", at % frames, 40 * at))
+                .collect();
+            assert_eq!(all(&mut source, 20), expected);
+        }
+    }
+
+    #[test]
+    fn a_damaged_picture_of_a_stream_is_an_error_and_the_next_ones_come() {
+        let dir = tempfile::tempdir().unwrap();
+        let good = testing::jpeg::gradient();
+        let mut bad = good.clone();
+        let middle = bad.len() - 30;
+        bad.drain(middle..middle + 20);
+        let path = dir.path().join("a.mjpeg");
+        fs::write(&path, [&good[..], &bad, &good].concat()).unwrap();
+        let seen = all(&mut Files::new(vec![Input::Path(path)], Repeat::Once, 40), 20);
+        assert_eq!(seen.len(), 3, "{seen:?}");
+        assert!(seen[1].contains("a.mjpeg frame 1"), "{}", seen[1]);
+        assert_eq!((&*seen[0], &*seen[2]), ("a.mjpeg 0 0", "a.mjpeg 2 80"));
+    }
+
+    #[test]
+    fn what_is_left_out_of_a_directory_is_told_once() {
+        let dir = dir();
+        let told = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let sink = Arc::clone(&told);
+        let source = Files::new(vec![Input::Path(dir.path().into())], Repeat::Forever, 50);
+        let mut source = source.telling(move |news| sink.lock().unwrap().push(news.to_owned()));
+        all(&mut source, 14);
+        let told = told.lock().unwrap();
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(told[0].contains("1 file left out: notes.txt"), "{}", told[0]);
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! Takes JPEG pictures out of a stream in which they follow each other.
 
-use std::io::{self, BufRead};
+use std::io::{self, BufRead, Read};
 
-/// Most bytes of one picture.
+/// Most bytes of one picture of a stream.
 const MAX_BYTES: usize = 16 << 20;
 
 /// Where in a picture the reader is.
@@ -121,10 +121,81 @@ impl Splitter {
     }
 }
 
+/// Reads a file from its beginning up to the end of its first picture, every byte of it; `false` where there is no such
+/// end, or not within `limit` bytes.
+pub(super) fn first_picture(reader: &mut impl BufRead, limit: u64, bytes: &mut Vec<u8>) -> io::Result<bool> {
+    // The splitter keeps no more than the beginning here.
+    let (mut splitter, mut beginning) = (Splitter::new(), Vec::new());
+    loop {
+        let chunk = match reader.fill_buf() {
+            Ok(chunk) => chunk,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        let end = chunk.iter().position(|byte| splitter.step(*byte, &mut beginning));
+        let used = end.map_or(chunk.len(), |at| at + 1);
+        bytes.extend_from_slice(&chunk[..used]);
+        reader.consume(used);
+        if end.is_some() {
+            return Ok(true);
+        }
+        if used == 0 || bytes.len() as u64 > limit {
+            return Ok(false);
+        }
+    }
+}
+
+/// Whether another picture begins where one has ended, filling aside; what was read to know it goes to `read`.
+pub(super) fn goes_on(reader: &mut impl BufRead, read: &mut Vec<u8>) -> io::Result<bool> {
+    for byte in reader.bytes() {
+        let byte = byte?;
+        read.push(byte);
+        match (read.len().checked_sub(2).map(|at| read[at]), byte) {
+            (Some(0xff), 0xd8) => return Ok(true),
+            (_, 0x00 | 0xff | b'\r' | b'\n') if read.len() < MAX_FILLING => {}
+            _ => return Ok(false),
+        }
+    }
+    Ok(false)
+}
+
+/// Most bytes between two pictures of a file.
+const MAX_FILLING: usize = 4096;
+
+/// Whether a picture says that others of the same scene follow it in its file (CIPA DC-007, *multi-picture format*): maps of
+/// brightness and views of the other eye are no frames of a stream.
+pub(super) fn is_multi_picture(picture: &[u8]) -> bool {
+    picture.windows(4).any(|bytes| bytes == *b"MPF\0")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use testing::jpeg;
+
+    #[test]
+    fn the_first_picture_of_a_file_is_all_up_to_its_end() {
+        let picture = jpeg::gradient();
+        for (rest, again) in [
+            (picture.clone(), true),
+            ([&b"\0\0\r\n"[..], &picture].concat(), true),
+            (b"\0\0".to_vec(), false),
+            (b"trailer".to_vec(), false),
+            (Vec::new(), false),
+        ] {
+            let file = [&picture[..], &rest].concat();
+            let mut reader = io::BufReader::with_capacity(7, &file[..]);
+            let (mut bytes, mut read) = (Vec::new(), Vec::new());
+            assert!(first_picture(&mut reader, 1000, &mut bytes).unwrap());
+            assert_eq!(bytes, picture);
+            assert_eq!(goes_on(&mut reader, &mut read).unwrap(), again, "{rest:?}");
+            reader.read_to_end(&mut read).unwrap();
+            assert_eq!(read, rest);
+        }
+        let mut bytes = Vec::new();
+        assert!(!first_picture(&mut &picture[..picture.len() - 1], 1000, &mut bytes).unwrap());
+        assert!(!first_picture(&mut &picture[..], 20, &mut Vec::new()).unwrap() || picture.len() <= 20);
+    }
 
     fn split(stream: &[u8]) -> Vec<Vec<u8>> {
         let (mut splitter, mut pictures, mut picture) = (Splitter::new(), Vec::new(), Vec::new());

@@ -5,6 +5,7 @@
 //! none is taken frame by frame.
 
 pub mod camera;
+mod directory;
 mod files;
 mod held;
 mod mjpeg;
@@ -13,6 +14,7 @@ mod pausable;
 mod piped;
 pub mod pixels;
 pub mod rpicam;
+mod stream;
 #[cfg(feature = "camera")]
 mod v4l2;
 pub mod y4m;
@@ -137,7 +139,9 @@ pub enum SourceError {
         path: PathBuf,
     },
     /// A directory has no file that could be read.
-    #[error("open {path}: the directory holds no picture (jpg, png, pgm, ppm) and no .y4m stream")]
+    #[error(
+        "open {path}: the directory holds no picture (jpg, png, webp, bmp, gif, pgm, ppm) and no stream (y4m, mjpeg)"
+    )]
     Empty {
         /// The directory.
         path: PathBuf,

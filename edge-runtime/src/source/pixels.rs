@@ -7,6 +7,7 @@ use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
+use inference::jpeg::with_huffman_tables;
 use inference::picture::{Picture, PictureError, check_size};
 
 /// How a camera lays out its pixels.
@@ -201,6 +202,7 @@ pub(super) fn read_jpeg(bytes: &[u8], size: Option<(usize, usize)>, picture: &mu
     if !bytes.windows(2).rev().any(|pair| pair == [0xff, 0xd9]) {
         return Err(damaged("it has no end".to_owned()).into());
     }
+    let bytes = &*with_huffman_tables(bytes);
     let options = DecoderOptions::new_safe()
         .set_strict_mode(true)
         .jpeg_set_out_colorspace(ColorSpace::Luma);
@@ -313,6 +315,15 @@ mod tests {
             assert_eq!(Pixels::from_fourcc(pixels.fourcc()), Some(pixels));
         }
         assert_eq!(Pixels::Mjpeg.to_string(), "MJPG");
+    }
+
+    #[test]
+    fn jpeg_frames_without_huffman_tables_are_read() {
+        let (mut bare, mut whole) = (Picture::default(), Picture::default());
+        let layout = layout(Pixels::Mjpeg, 32, 24, 0);
+        layout.read(&testing::jpeg::without_tables(), &mut bare).unwrap();
+        layout.read(&testing::jpeg::gradient(), &mut whole).unwrap();
+        assert_eq!(bare, whole);
     }
 
     #[test]

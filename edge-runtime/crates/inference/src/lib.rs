@@ -12,6 +12,7 @@ mod face_network;
 mod floats;
 mod golden;
 mod graph;
+pub mod jpeg;
 mod layer;
 mod model;
 pub mod picture;

@@ -1,13 +1,17 @@
-//! Pictures in memory and the image files they come from: PNG, JPEG and the PNM family.
+//! Pictures in memory and the image files they come from: PNG, JPEG, BMP, GIF, WebP and the PNM family.
 //!
 //! The networks and the detector see grey; the colours are kept for those who draw on the picture.
 //! Files are told apart by their first bytes, not by their names. A damaged or truncated file is an
 //! error; sizes are checked before memory is taken for them.
 
+use std::fmt;
 use std::io::Cursor;
 
+use image::codecs::bmp::BmpDecoder;
+use image::codecs::gif::GifDecoder;
 use image::codecs::png::PngDecoder;
 use image::codecs::pnm::PnmDecoder;
+use image::codecs::webp::WebPDecoder;
 use image::metadata::Orientation;
 use image::{DynamicImage, GrayImage, ImageDecoder, ImageResult, RgbImage};
 use shared_model::image::{GrayView, SizeError};
@@ -16,11 +20,15 @@ use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
+use crate::jpeg::with_huffman_tables;
+
 /// Most pixels that a picture may have.
 pub const MAX_PIXELS: u64 = 64 << 20;
 
 /// Extensions of the files that are taken from a directory, in lower case.
-pub const EXTENSIONS: [&str; 6] = ["jpeg", "jpg", "pgm", "png", "pnm", "ppm"];
+pub const EXTENSIONS: [&str; 12] = [
+    "bmp", "gif", "jfif", "jpe", "jpeg", "jpg", "pbm", "pgm", "png", "pnm", "ppm", "webp",
+];
 
 /// A picture: grey, 8 bits a pixel, with the colours it had.
 ///
@@ -37,8 +45,11 @@ pub struct Picture {
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum PictureError {
     /// The first bytes are those of no known format.
-    #[error("decode picture: neither PNG nor JPEG nor PNM")]
+    #[error("decode picture: neither PNG nor JPEG nor PNM, BMP, GIF or WebP")]
     Format,
+    /// A kind that is known, and not read.
+    #[error("decode picture: {} cannot be read; {}", .0, .0.cure())]
+    Unread(Unread),
     /// The picture is larger than [`MAX_PIXELS`].
     #[error("decode picture: {width} x {height} pixels are more than the limit of {MAX_PIXELS}; scale it down")]
     TooLarge {
@@ -60,6 +71,66 @@ pub enum PictureError {
     Size(SizeError),
 }
 
+/// What people take for a picture, and this program does not read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unread {
+    /// HEIC or AVIF: what telephones write.
+    Heif,
+    /// TIFF.
+    Tiff,
+    /// A film: MP4, `QuickTime`, Matroska, `WebM` or AVI.
+    Film,
+}
+
+impl Unread {
+    /// What a name says that it is; `None` for any other.
+    pub fn of_extension(extension: &str) -> Option<Self> {
+        match extension.to_ascii_lowercase().as_str() {
+            "heic" | "heif" | "hif" | "avif" => Some(Self::Heif),
+            "tif" | "tiff" | "dng" => Some(Self::Tiff),
+            "mp4" | "m4v" | "mov" | "3gp" | "mkv" | "webm" | "avi" | "mpg" | "mpeg" | "wmv" | "h264" | "h265" => {
+                Some(Self::Film)
+            }
+            _ => None,
+        }
+    }
+
+    /// What the first bytes of a file say that it is.
+    fn of_content(bytes: &[u8]) -> Option<Self> {
+        match bytes {
+            [b'I', b'I', 42, 0, ..] | [b'M', b'M', 0, 42, ..] => Some(Self::Tiff),
+            [0x1a, 0x45, 0xdf, 0xa3, ..] => Some(Self::Film),
+            [b'R', b'I', b'F', b'F', _, _, _, _, b'A', b'V', b'I', b' ', ..] => Some(Self::Film),
+            [_, _, _, _, b'f', b't', b'y', b'p', brand @ ..] => match brand {
+                [b'h', b'e', b'i' | b'v', ..] | [b'm', b'i' | b's', b'f', b'1', ..] | [b'a', b'v', b'i', ..] => {
+                    Some(Self::Heif)
+                }
+                _ => Some(Self::Film),
+            },
+            _ => None,
+        }
+    }
+
+    /// What helps.
+    pub fn cure(self) -> &'static str {
+        match self {
+            Self::Heif => "make it a JPEG: `heif-convert IN OUT.jpg`",
+            Self::Tiff => "make it a PNG: `convert IN OUT.png`",
+            Self::Film => "make it a stream: `ffmpeg -i IN -pix_fmt yuv420p OUT.y4m`",
+        }
+    }
+}
+
+impl fmt::Display for Unread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Heif => "HEIC",
+            Self::Tiff => "TIFF",
+            Self::Film => "a film",
+        })
+    }
+}
+
 impl Picture {
     /// Decodes a file, turned upright as its EXIF orientation says.
     ///
@@ -70,7 +141,12 @@ impl Picture {
             [0x89, b'P', b'N', b'G', ..] => decode_with("PNG", PngDecoder::new(Cursor::new(bytes))),
             [b'P', b'1'..=b'7', ..] => decode_with("PNM", PnmDecoder::new(Cursor::new(bytes))),
             [0xff, 0xd8, ..] => decode_jpeg(bytes),
-            _ => Err(PictureError::Format),
+            [b'B', b'M', ..] => decode_with("BMP", BmpDecoder::new(Cursor::new(bytes))),
+            [b'G', b'I', b'F', b'8', ..] => decode_with("GIF", GifDecoder::new(Cursor::new(bytes))),
+            [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => {
+                decode_with("WebP", WebPDecoder::new(Cursor::new(bytes)))
+            }
+            _ => Err(Unread::of_content(bytes).map_or(PictureError::Format, PictureError::Unread)),
         }?;
         Ok(Self::from_image(image))
     }
@@ -187,6 +263,7 @@ fn decode_with<D: ImageDecoder>(format: &'static str, decoder: ImageResult<D>) -
 
 fn decode_jpeg(bytes: &[u8]) -> Result<DynamicImage, PictureError> {
     let damaged = |reason: String| PictureError::Damaged { format: "JPEG", reason };
+    let bytes = &*with_huffman_tables(bytes);
     // Lenient decoding gives a grey bar for what is missing of a truncated file, and says nothing.
     let options = DecoderOptions::new_safe()
         .set_strict_mode(true)
@@ -297,8 +374,56 @@ mod tests {
 
     #[test]
     fn refuses_what_is_no_picture() {
-        for file in [&b""[..], b"GIF89a", b"P", b"P5", b"YUV4MPEG2 W2 H2\n"] {
+        for file in [
+            &b""[..],
+            b"GIF89a",
+            b"BM",
+            b"RIFF\0\0\0\0WEBP",
+            b"P",
+            b"P5",
+            b"YUV4MPEG2 W2 H2\n",
+        ] {
             assert!(Picture::decode(file).is_err(), "{file:?}");
+        }
+    }
+
+    #[test]
+    fn bmp_gif_and_webp_are_read_and_their_halves_are_not() {
+        let grey = [10, 200, 60, 60, 200, 10];
+        let rgb: Vec<u8> = grey.iter().flat_map(|value| [*value; 3]).collect();
+        let (mut bmp, mut gif, mut webp) = (Vec::new(), Vec::new(), Vec::new());
+        image::codecs::bmp::BmpEncoder::new(&mut bmp)
+            .write_image(&rgb, 3, 2, ExtendedColorType::Rgb8)
+            .unwrap();
+        image::codecs::gif::GifEncoder::new(&mut gif)
+            .encode(&rgb, 3, 2, ExtendedColorType::Rgb8)
+            .unwrap();
+        image::codecs::webp::WebPEncoder::new_lossless(&mut webp)
+            .write_image(&rgb, 3, 2, ExtendedColorType::Rgb8)
+            .unwrap();
+        for (kind, file) in [("bmp", bmp), ("gif", gif), ("webp", webp)] {
+            assert_eq!(pixels(&file), grey, "{kind}");
+            assert!(EXTENSIONS.contains(&kind));
+            assert!(Picture::decode(&file[..file.len() / 2]).is_err(), "half of {kind}");
+        }
+    }
+
+    #[test]
+    fn what_is_known_and_not_read_is_named_with_its_cure() {
+        for (file, expected) in [
+            (
+                &b"\0\0\0\x18ftypheic\0\0\0\0mif1"[..],
+                "HEIC cannot be read; make it a JPEG",
+            ),
+            (b"\0\0\0\x18ftypavif", "HEIC"),
+            (b"\0\0\0\x18ftypisom", "a film cannot be read; make it a stream"),
+            (b"\x1a\x45\xdf\xa3\0", "a film"),
+            (b"RIFF\0\0\0\0AVI LIST", "a film"),
+            (b"II*\0", "TIFF cannot be read; make it a PNG"),
+            (b"MM\0*", "TIFF"),
+        ] {
+            let error = Picture::decode(file).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error} does not speak of {expected}");
         }
     }
 
