@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use durable::replace_file;
-use inference::{Golden, Output, Views};
+use inference::{Golden, Meaning, Output, Views};
 use shared_model::manifest::{CONTRACT, EMOTION_NAME, FILE_NAME, KEYPOINTS_NAME, Manifest, Precision, SCHEMA};
 
 use crate::card;
@@ -118,6 +118,10 @@ fn golden(measured: &Measurements, keypoint: &Source<'_>, emotion: &Source<'_>) 
     let mut golden = Golden {
         pictures: pictures(),
         outputs: Vec::new(),
+        meaning: Some(Meaning {
+            classes: emotion.trained.config.classes.clone(),
+            decision: measured.decision,
+        }),
     };
     let classes = emotion.trained.config.classes.len();
     measured.keypoints.record(&mut golden, keypoint, Output::Keypoints)?;

@@ -57,6 +57,16 @@ pub enum PredictError {
         /// What is wrong.
         reason: String,
     },
+    /// The manifest says of the outputs something else than when they were recorded.
+    #[error("check bundle: the manifest has {what} {manifest} instead of {golden}; copy the bundle again")]
+    Meaning {
+        /// What differs.
+        what: &'static str,
+        /// What the golden vectors were recorded with.
+        golden: String,
+        /// What the manifest says.
+        manifest: String,
+    },
     /// A network does not give its golden outputs.
     #[error(
         "check network `{network}` ({precision}): {reason}; the file is damaged, or this program computes it wrongly: \

@@ -6,8 +6,9 @@
 use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
+use shared_model::emotion::ClassSet;
 use shared_model::image::{GrayView, INPUT_LEN, SIDE};
-use shared_model::manifest::{FileRef, Precision};
+use shared_model::manifest::{Decision, FileRef, Manifest, Precision};
 
 use super::{Arithmetic, FaceNetwork, PredictError};
 use crate::bundle::Bundle;
@@ -25,6 +26,20 @@ pub struct Golden {
     pub pictures: Vec<GoldenPicture>,
     /// What each network file gives; at most one for each network and precision.
     pub outputs: Vec<GoldenOutputs>,
+    /// What the scores mean; bundles that were made before it was kept lack it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub meaning: Option<Meaning>,
+}
+
+/// What the emotion's scores mean, as it was when the outputs were recorded. The networks cannot tell: with two names of
+/// classes exchanged, or another limit, they give the same outputs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Meaning {
+    /// The classes, in the order of the outputs.
+    pub classes: ClassSet,
+    /// How scores become a verdict.
+    pub decision: Decision,
 }
 
 /// A picture that is the crop of a network.
@@ -101,6 +116,35 @@ impl Golden {
             ))),
             None => Ok(golden),
         }
+    }
+
+    /// Refuses a manifest that gives the outputs another meaning than they had when they were recorded.
+    pub fn check_meaning(&self, manifest: &Manifest) -> Result<(), PredictError> {
+        let Some(Meaning { classes, decision }) = &self.meaning else {
+            return Ok(());
+        };
+        let names = |classes: &ClassSet| classes.iter().collect::<Vec<_>>().join(", ");
+        let other =
+            |what: &'static str, golden: String, manifest: String| PredictError::Meaning { what, golden, manifest };
+        let own = &manifest.decision;
+        if *classes != manifest.classes {
+            return Err(other("classes", names(classes), names(&manifest.classes)));
+        }
+        if decision.temperature != own.temperature {
+            return Err(other(
+                "temperature",
+                decision.temperature.to_string(),
+                own.temperature.to_string(),
+            ));
+        }
+        if decision.abstain_below != own.abstain_below {
+            return Err(other(
+                "abstain_below",
+                decision.abstain_below.to_string(),
+                own.abstain_below.to_string(),
+            ));
+        }
+        Ok(())
     }
 
     /// Adds what a network gives for the pictures now.
@@ -273,6 +317,43 @@ mod tests {
             serde_json::to_vec(&golden).unwrap()
         });
         assert!(error_of(dir.path()).contains("`keypoints`"));
+    }
+
+    #[test]
+    fn a_manifest_that_gives_the_outputs_another_meaning_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let manifest = write_bundle(dir.path());
+        change(dir.path(), "golden.json", |json| {
+            let mut golden: Golden = serde_json::from_slice(&json).unwrap();
+            golden.meaning = Some(Meaning {
+                classes: manifest.classes.clone(),
+                decision: manifest.decision,
+            });
+            serde_json::to_vec(&golden).unwrap()
+        });
+        assert!(Predictor::load(&Bundle::open(dir.path()).unwrap()).is_ok());
+        let path = dir.path().join("manifest.json");
+        let good = fs::read_to_string(&path).unwrap();
+        for (edits, expected) in [
+            (
+                &[("\"Sad\"", "\"?\""), ("\"Happy\"", "\"Sad\""), ("\"?\"", "\"Happy\"")][..],
+                "classes",
+            ),
+            (
+                &[("\"abstain_below\":0.3", "\"abstain_below\":0.0")][..],
+                "abstain_below",
+            ),
+            (&[("\"temperature\":2.0", "\"temperature\":0.5")][..], "temperature"),
+        ] {
+            let mut text = good.clone();
+            for (from, to) in edits {
+                assert!(text.contains(from), "{text} has no {from}");
+                text = text.replacen(from, to, 1);
+            }
+            fs::write(&path, text).unwrap();
+            let error = error_of(dir.path());
+            assert!(error.contains(expected), "{error} does not speak of {expected}");
+        }
     }
 
     #[test]

@@ -24,7 +24,7 @@ mod threads;
 
 pub use error::PredictError;
 pub use face_network::{FaceNetwork, Output, Setup, Views};
-pub use golden::{Golden, GoldenOutputs, GoldenPicture};
+pub use golden::{Golden, GoldenOutputs, GoldenPicture, Meaning};
 pub use layer::Layer;
 pub use model::{Arithmetic, Engine, Model};
 pub use predictor::{Crops, PrecisionChoice, Prediction, Predictor};

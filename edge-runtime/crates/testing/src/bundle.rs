@@ -96,6 +96,7 @@ fn write_golden(dir: &Path, classes: usize) -> GoldenFile {
     let golden = Golden {
         pictures: vec![GoldenPicture::new("ramp", &pixels)],
         outputs: outputs.into(),
+        meaning: None,
     };
     let json = serde_json::to_vec(&golden).unwrap();
     fs::write(dir.join("golden.json"), &json).unwrap();
