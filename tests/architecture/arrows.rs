@@ -153,6 +153,7 @@ pub(crate) const CRATES: [Crate; 12] = [
             "gpiocdev",
             "heapless",
             "image",
+            "nix",
             "rppal",
             "rumqttc",
             "rustix",

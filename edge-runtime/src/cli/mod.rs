@@ -8,6 +8,7 @@ mod doctor;
 mod failure;
 mod film;
 mod generate;
+mod owner;
 mod run;
 mod safe;
 mod track;

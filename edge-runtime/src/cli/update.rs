@@ -1,21 +1,18 @@
 //! `edge-runtime update`: brings in a bundle, or says which there are.
 
+use std::ffi::OsString;
 use std::fs;
-use std::os::fd::OwnedFd;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use edge_runtime::config::{Config, UpdateConfig};
-use rustix::fs::{AtFlags, Dir, Gid, Mode, OFlags, Uid, chownat, open, openat};
-use rustix::io::Errno;
-use rustix::process::geteuid;
 use update::{
     Device, Installer, KEYS, Kind, Limits, MAX_SIGNATURE_BYTES, MAX_SIGNED_BYTES, Outcome, Purpose, SIGNATURE, Signed,
-    Source, Store, UpdateError, Web, factory_version, probe, update,
+    Source, Store, UpdateError, Web, factory_version, open_archive, probe, update, update_from,
 };
 
 use super::failure::{Failure, code};
+use super::owner;
 use super::write_line;
 
 const AFTER: &str = "\
@@ -42,7 +39,7 @@ pub(crate) struct Args {
     status: bool,
     /// Archive, directory or https:// address [default: `channel` of the configuration]
     #[arg(value_name = "SOURCE")]
-    source: Option<String>,
+    source: Option<OsString>,
 }
 
 pub(crate) fn main(args: &Args) -> Result<ExitCode, Failure> {
@@ -54,8 +51,11 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode, Failure> {
         write_line(&line)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let named = args.source.as_ref().or(settings.channel.as_ref());
-    let source = Source::parse(named.ok_or(UpdateError::NoSource)?);
+    let source = match (&args.source, &settings.channel) {
+        (Some(named), _) => Source::parse(named),
+        (None, Some(channel)) => Source::parse(channel),
+        (None, None) => return Err(UpdateError::NoSource.into()),
+    };
     let purpose = if args.look { Purpose::Look } else { Purpose::Install };
     let outcome = bring_in(settings, &config.bundle, &source, purpose)?;
     let news = match outcome {
@@ -69,59 +69,41 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode, Failure> {
 }
 
 fn bring_in(settings: &UpdateConfig, factory: &Path, source: &Source, purpose: Purpose) -> Result<Outcome, Failure> {
+    // Everything that root alone may read, before root is given up.
     let root = read_text(&settings.keys.join("root.pub"))?;
     let packaged = packaged_keys(&settings.keys)?;
     let device = device(settings)?;
     let web = Web::new(settings.ca_file.as_deref())?;
     let program = std::env::current_exe().map_err(|error| Failure::new(code::INTERNAL, error))?;
-    let mut store = Store::for_update(&settings.state)?;
     let factory = factory_version(factory);
+    let archive = match source {
+        Source::Path(path) => open_archive(path)?,
+        Source::Url(_) => None,
+    };
+    let source = absolute(source)?;
+    let state = owner::become_owner(&settings.state)?;
+    let mut store = Store::for_update(&state)?;
+    if let Some(news) = store.take_news() {
+        eprintln!("warning: {news}");
+    }
     let mut installer = Installer::new(&mut store, &root, packaged.as_ref(), factory)?;
-    let mut probe = |dir: &Path| {
-        hand_over(&settings.state)?;
-        probe::run(&program, dir, Limits::default())
+    let mut probe = |dir: &Path| probe::run(&program, dir, Limits::default());
+    let outcome = match archive {
+        Some(file) => update_from(&mut installer, file, &mut probe),
+        None => update(&mut installer, &source, &device, &web, purpose, &mut probe),
     };
-    let outcome = update(&mut installer, source, &device, &web, purpose, &mut probe);
-    let handed = hand_over(&settings.state);
-    let outcome = outcome?;
-    handed?;
-    Ok(outcome)
+    Ok(outcome?)
 }
 
-/// Gives what root has written to the owner of the directory: the service, which reads, replaces and removes it later.
-fn hand_over(state: &Path) -> Result<(), UpdateError> {
-    let failed = |source| UpdateError::Disk {
-        path: state.to_path_buf(),
-        source,
-    };
-    let owner = fs::metadata(state).map_err(failed)?;
-    if !geteuid().is_root() {
-        return Ok(());
-    }
-    let owner = (Uid::from_raw(owner.uid()), Gid::from_raw(owner.gid()));
-    let directory = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let opened = open(state, directory, Mode::empty());
-    let given = opened.and_then(|dir| give(&dir, owner));
-    given.map_err(|error| failed(error.into()))
-}
-
-/// No path is followed twice, and no link at all: whoever owns the directory could point elsewhere in between.
-fn give(dir: &OwnedFd, owner: (Uid, Gid)) -> rustix::io::Result<()> {
-    let directory = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    for entry in Dir::read_from(dir)? {
-        let entry = entry?;
-        let name = entry.file_name();
-        if name == c"." || name == c".." {
-            continue;
+/// The same place, wherever the program works.
+fn absolute(source: &Source) -> Result<Source, Failure> {
+    Ok(match source {
+        Source::Url(url) => Source::Url(url.clone()),
+        Source::Path(path) => {
+            let path = std::path::absolute(path).map_err(|error| Failure::new(code::INTERNAL, error))?;
+            Source::Path(path)
         }
-        chownat(dir, name, Some(owner.0), Some(owner.1), AtFlags::SYMLINK_NOFOLLOW)?;
-        match openat(dir, name, directory, Mode::empty()) {
-            Ok(inner) => give(&inner, owner)?,
-            Err(Errno::NOTDIR | Errno::LOOP) => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
+    })
 }
 
 /// The key list that the package brought, if it did.
@@ -147,8 +129,11 @@ fn device(settings: &UpdateConfig) -> Result<Device, Failure> {
 fn read_text(path: &Path) -> Result<String, Failure> {
     let failed = |reason: String| Failure::new(code::CONFIG, anyhow::anyhow!("read {}: {reason}", path.display()));
     let limit = MAX_SIGNED_BYTES.max(MAX_SIGNATURE_BYTES);
-    let bytes = fs::metadata(path).map_err(|error| failed(error.to_string()))?.len();
-    if bytes > limit {
+    let metadata = fs::metadata(path).map_err(|error| failed(error.to_string()))?;
+    if !metadata.is_file() {
+        return Err(failed("it is no regular file".to_owned()));
+    }
+    if metadata.len() > limit {
         return Err(failed(format!("more than {limit} bytes")));
     }
     fs::read_to_string(path).map_err(|error| failed(error.to_string()))
@@ -166,31 +151,5 @@ impl From<UpdateError> for Failure {
             Kind::Config => code::CONFIG,
         };
         Self::new(code, error)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_root_writes_belongs_to_the_owner_of_the_directory() {
-        const SERVICE: u32 = 61_234;
-        let dir = tempfile::tempdir().unwrap();
-        let slot = dir.path().join("bundles/slot");
-        fs::create_dir_all(&slot).unwrap();
-        fs::write(slot.join("a.onnx"), "1").unwrap();
-        std::os::unix::fs::symlink("/etc/hostname", slot.join("link")).unwrap();
-        if !geteuid().is_root() {
-            testing::skip("only root can give files away");
-            return hand_over(dir.path()).unwrap();
-        }
-        std::os::unix::fs::chown(dir.path(), Some(SERVICE), Some(SERVICE)).unwrap();
-        hand_over(dir.path()).unwrap();
-        assert_ne!(fs::metadata("/etc/hostname").unwrap().uid(), SERVICE);
-        for path in [slot.join("a.onnx"), slot, dir.path().join("bundles")] {
-            let owner = fs::metadata(&path).unwrap();
-            assert_eq!((owner.uid(), owner.gid()), (SERVICE, SERVICE), "{}", path.display());
-        }
     }
 }

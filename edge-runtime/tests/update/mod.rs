@@ -1,7 +1,8 @@
 //! Updates of a running kiosk.
 
-#[cfg(feature = "mqtt")]
 mod home;
+#[cfg(feature = "mqtt")]
+mod hostile;
 mod killed;
 pub(crate) mod kiosk;
 mod mutants;

@@ -83,6 +83,16 @@ fn write(disk: &mut impl Disk, path: &Path, bytes: &[u8]) -> io::Result<()> {
     disk.sync(path)
 }
 
+/// An error for a pipe, a device or a directory: opening one could wait for ever, and none of them keeps state.
+fn refuse_special(path: &Path) -> io::Result<()> {
+    match fs::metadata(path) {
+        Ok(metadata) if !metadata.is_file() => {
+            Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// The machine's own file system.
 #[derive(Debug, Default)]
 pub struct SystemDisk {
@@ -94,7 +104,10 @@ impl SystemDisk {
     fn file(&mut self, path: &Path) -> io::Result<&mut File> {
         let file = match self.open.take() {
             Some((own, file)) if own == path => file,
-            _ => OpenOptions::new().append(true).open(path)?,
+            _ => {
+                refuse_special(path)?;
+                OpenOptions::new().append(true).open(path)?
+            }
         };
         Ok(&mut self.open.insert((path.to_path_buf(), file)).1)
     }
@@ -112,6 +125,7 @@ impl Disk for SystemDisk {
 
     fn read(&mut self, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
+        refuse_special(path)?;
         File::open(path)?
             .take(limit.saturating_add(1))
             .read_to_end(&mut bytes)?;
@@ -129,6 +143,7 @@ impl Disk for SystemDisk {
     }
 
     fn create(&mut self, path: &Path) -> io::Result<()> {
+        refuse_special(path)?;
         let file = OpenOptions::new().append(true).create(true).open(path)?;
         file.set_len(0)?;
         self.open = Some((path.to_path_buf(), file));
@@ -168,6 +183,28 @@ mod tests {
     use crate::power::{PowerDisk, every_cut, every_full_disk};
 
     const FILE: &str = "/state/record";
+
+    #[test]
+    fn what_is_no_regular_file_is_an_error_and_never_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let pipe = dir.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+        assert!(made.success());
+        for path in [pipe.as_path(), dir.path()] {
+            let mut disk = SystemDisk::default();
+            for error in [
+                disk.read(path, 10).unwrap_err(),
+                disk.create(path).unwrap_err(),
+                disk.append(path, b"x").unwrap_err(),
+                disk.sync(path).unwrap_err(),
+            ] {
+                assert_eq!(error.kind(), io::ErrorKind::InvalidInput, "{error}");
+            }
+        }
+        // It can be replaced and removed like any other.
+        replace(&mut SystemDisk::default(), &pipe, b"state").unwrap();
+        assert_eq!(fs::read(&pipe).unwrap(), b"state");
+    }
 
     fn holding(content: &[u8]) -> PowerDisk {
         let mut disk = PowerDisk::default();

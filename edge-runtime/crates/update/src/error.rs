@@ -191,7 +191,7 @@ pub enum UpdateError {
     #[error("lock {0}: another update is under way; try again when it is done")]
     Busy(PathBuf),
     /// The record cannot be understood.
-    #[error("read {path}: {reason}; remove it to begin anew from the factory bundle")]
+    #[error("read {path}: {reason}")]
     Record {
         /// The record.
         path: PathBuf,

@@ -54,19 +54,29 @@ impl Web {
 
     /// What a server has at an address.
     pub(super) fn open(&self, url: &str) -> Result<Box<dyn Read>, UpdateError> {
+        let shown = without_login(url);
         if !url.starts_with("https://") {
-            return Err(UpdateError::Scheme(url.to_owned()));
+            return Err(UpdateError::Scheme(shown));
         }
         match self.0.get(url).call() {
             // The reader ends where the server said it would, or with an error.
             Ok(answer) => Ok(Box::new(FromNetwork(answer.into_body().into_reader()))),
-            Err(Error::StatusCode(404)) => Err(UpdateError::Missing(url.to_owned())),
+            Err(Error::StatusCode(404)) => Err(UpdateError::Missing(shown)),
             Err(error) => Err(UpdateError::Network {
-                url: url.to_owned(),
-                reason: error.to_string(),
+                reason: error.to_string().replace(url, &shown),
+                url: shown,
             }),
         }
     }
+}
+
+/// An address without user and password, to be told.
+fn without_login(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(end);
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    format!("{scheme}://{host}{path}")
 }
 
 /// A reader whose errors are the network's, not the archive's.
@@ -100,4 +110,30 @@ fn own(path: &Path) -> Result<Vec<Certificate<'static>>, UpdateError> {
         }
     }
     Ok(own)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_in_an_address_is_never_told() {
+        for (url, shown) in [
+            ("https://user:pass@host/channel.json", "https://host/channel.json"),
+            ("https://us@er:p@ss@host:8443?a@b", "https://host:8443?a@b"),
+            ("https://host/a@b", "https://host/a@b"),
+            ("http://user:pass@host", "http://host"),
+        ] {
+            assert_eq!(without_login(url), shown);
+        }
+        let web = Web::new(None).unwrap();
+        // Nothing listens on the port of nobody; the other is refused before anything is sent.
+        for url in [
+            "https://user:secret@127.0.0.1:1/a.tar",
+            "http://user:secret@127.0.0.1/a.tar",
+        ] {
+            let error = web.open(url).err().unwrap().to_string();
+            assert!(!error.contains("secret") && error.contains("127.0.0.1"), "{error}");
+        }
+    }
 }

@@ -70,6 +70,11 @@ impl Keeper {
         })
     }
 
+    /// What is to be told of a record that could not be understood, once.
+    pub fn take_news(&mut self) -> Option<String> {
+        self.store.take_news()
+    }
+
     /// Chooses the bundle that the program starts with; an error only where not even the factory bundle works.
     pub fn start(&mut self, report: &mut Report<'_>) -> Result<Networks, PredictError> {
         match self.store.apply(Event::Started) {
@@ -172,6 +177,7 @@ impl Keeper {
     /// Loads a trial that another process installed.
     fn look(&mut self, now: Duration, counts: Counts, classes: &ClassSet, report: &mut Report<'_>) -> Option<Networks> {
         self.store.refresh().map_err(|error| report(error.to_string())).ok()?;
+        self.take_news().into_iter().for_each(&mut *report);
         let slot = self.store.record().state.trial.as_ref()?.slot.clone();
         if self.waits.as_ref() == Some(&slot.id) {
             return None;

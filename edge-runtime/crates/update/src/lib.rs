@@ -80,7 +80,7 @@ pub use pack::{describe, pack};
 pub use probe::Limits;
 pub use record::{Found, Record, Status};
 pub use sign::Signed;
-pub use source::{Outcome, Purpose, Source, update};
+pub use source::{Outcome, Purpose, Source, open_archive, update, update_from};
 pub use state::{Choice, Event, Slot, State, TRIES};
 pub use statement::{FileEntry, Statement, Version};
 pub use store::Store;

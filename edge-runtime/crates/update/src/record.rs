@@ -93,7 +93,16 @@ impl Record {
         let json = match disk.read(path, MAX_RECORD_BYTES) {
             Ok(json) => json,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
-            Err(error) => return Err(refused(error.to_string())),
+            // What is no file, or far too large, is no record.
+            Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::FileTooLarge) => {
+                return Err(refused(error.to_string()));
+            }
+            Err(source) => {
+                return Err(UpdateError::Disk {
+                    path: path.to_path_buf(),
+                    source,
+                });
+            }
         };
         let record: Self = serde_json::from_slice(&json).map_err(|error| refused(error.to_string()))?;
         if record.schema != SCHEMA {
@@ -103,6 +112,29 @@ impl Record {
             )));
         }
         Ok(record)
+    }
+
+    /// Reads the record; one that cannot be understood is put aside, so that it blocks nothing, and the device begins anew
+    /// from its factory bundle. Gives what was put aside, and why.
+    pub(super) fn read_or_put_aside(disk: &mut impl Disk, path: &Path) -> Result<(Self, Option<String>), UpdateError> {
+        let error = match Self::read(disk, path) {
+            Ok(record) => return Ok((record, None)),
+            Err(error @ UpdateError::Record { .. }) => error,
+            Err(error) => return Err(error),
+        };
+        let aside = path.with_extension("json.damaged");
+        let moved = disk
+            .rename(path, &aside)
+            .and_then(|()| disk.sync_dir(durable::parent(path)));
+        moved.map_err(|source| UpdateError::Disk {
+            path: aside.clone(),
+            source,
+        })?;
+        let news = format!(
+            "{error}; put aside as {}, beginning anew from the packaged bundle",
+            aside.display()
+        );
+        Ok((Self::default(), Some(news)))
     }
 
     pub(super) fn write(&self, disk: &mut impl Disk, path: &Path) -> Result<(), UpdateError> {

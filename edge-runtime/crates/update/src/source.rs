@@ -1,6 +1,7 @@
 //! Where updates come from: a file, a directory, or a web server; each with an update, or with a channel that names
 //! one.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -48,11 +49,11 @@ pub enum Outcome {
 
 impl Source {
     /// An address where there is a scheme, else a path.
-    pub fn parse(text: &str) -> Self {
-        if text.contains("://") {
-            Self::Url(text.to_owned())
-        } else {
-            Self::Path(PathBuf::from(text))
+    pub fn parse(text: impl AsRef<OsStr>) -> Self {
+        let text = text.as_ref();
+        match text.to_str() {
+            Some(address) if address.contains("://") => Self::Url(address.to_owned()),
+            _ => Self::Path(PathBuf::from(text)),
         }
     }
 }
@@ -104,12 +105,40 @@ fn local(path: &Path) -> Result<Local, UpdateError> {
     if path.file_name().is_some_and(|name| name == CHANNEL) {
         return Ok(Local::Channel(durable::parent(path).to_path_buf()));
     }
-    let file = File::open(path).map_err(failed)?;
+    let file = open_file(path)?;
     if file.metadata().map_err(failed)?.len() > MAX_BYTES {
         let limit = MAX_BYTES;
         return Err(UpdateError::TooLarge { what, limit });
     }
     Ok(Local::Archive(file))
+}
+
+/// Opens a file; a pipe or a device would be waited for, perhaps for ever.
+fn open_file(path: &Path) -> Result<File, UpdateError> {
+    let what = path.display().to_string();
+    let failed = |error| UpdateError::reading(&what, MAX_BYTES, error);
+    if !fs::metadata(path).map_err(failed)?.is_file() {
+        let reason = "is no regular file".to_owned();
+        return Err(UpdateError::Entry { name: what, reason });
+    }
+    File::open(path).map_err(failed)
+}
+
+/// Opens the archive that a path names; `None` for a directory or a channel.
+pub fn open_archive(path: &Path) -> Result<Option<File>, UpdateError> {
+    Ok(match local(path)? {
+        Local::Archive(file) => Some(file),
+        Local::Update(_) | Local::Channel(_) => None,
+    })
+}
+
+/// Puts the update of an open archive on trial.
+pub fn update_from<D: Disk>(
+    installer: &mut Installer<'_, D>,
+    file: File,
+    probe: &mut Probe<'_>,
+) -> Result<Outcome, UpdateError> {
+    archive(installer, file, None, probe)
 }
 
 fn archive<D: Disk>(
@@ -148,9 +177,7 @@ impl Place<'_> {
             Self::Url(base, web) => web.open(&format!("{base}{name}")),
             Self::Dir(dir) => {
                 let path = dir.join(name);
-                let what = path.display().to_string();
-                let file = File::open(path).map_err(|error| UpdateError::reading(&what, MAX_BYTES, error))?;
-                Ok(Box::new(file))
+                Ok(Box::new(open_file(&path)?))
             }
         }
     }

@@ -97,7 +97,9 @@ impl State {
         if self.rejected.iter().any(|rejected| rejected.id == slot.id) {
             return Err(UpdateError::RolledBack(slot.version));
         }
-        let floor = self.floor.max(factory);
+        // A trial may still become the newest: nothing older takes its place.
+        let trial = self.trial.as_ref().map_or(0, |trial| trial.slot.version);
+        let floor = self.floor.max(factory).max(trial);
         if slot.version <= floor {
             return Err(UpdateError::Older {
                 found: slot.version,
@@ -246,6 +248,25 @@ mod tests {
         assert_eq!(state.choice(0), Choice::Current(slot(4)));
         assert!(matches!(state.admit(&slot(5), 0), Err(UpdateError::RolledBack(5))));
         assert_eq!(state.floor, 4);
+    }
+
+    #[test]
+    fn an_older_bundle_does_not_take_the_place_of_a_newer_one_on_trial() {
+        let state = after([Event::Installed(slot(5))]);
+        for version in [4, 5] {
+            let other = Slot {
+                id: hash(b"another"),
+                version,
+            };
+            assert!(
+                matches!(state.admit(&other, 0), Err(UpdateError::Older { floor: 5, .. })),
+                "{version}"
+            );
+        }
+        assert!(state.admit(&slot(6), 0).unwrap());
+        // Once it was given up, the older one may come.
+        let state = state.after(Event::Failed(slot(5).id));
+        assert!(state.admit(&slot(4), 0).unwrap());
     }
 
     #[test]

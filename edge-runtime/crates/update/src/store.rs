@@ -32,6 +32,8 @@ pub struct Store<D> {
     root: PathBuf,
     record: Record,
     locks: Locks,
+    /// What is to be told of a record that was put aside.
+    news: Option<String>,
 }
 
 /// Keeps processes of this program out of each other's way.
@@ -71,6 +73,11 @@ impl Store<SystemDisk> {
         Ok(store)
     }
 
+    /// The directory of a slot below `root`.
+    pub fn slot(root: &Path, id: &Sha256) -> PathBuf {
+        root.join(BUNDLES).join(id.as_str())
+    }
+
     /// What the record says, without a lock: it is replaced as a whole.
     pub fn peek(root: &Path) -> Result<Record, UpdateError> {
         Record::read(&mut SystemDisk::default(), &root.join(RECORD))
@@ -78,7 +85,12 @@ impl Store<SystemDisk> {
 }
 
 fn lock_file(path: &Path) -> Result<File, UpdateError> {
-    let file = File::options().read(true).append(true).create(true).open(path);
+    let special = std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file());
+    let file = if special {
+        Err(io::Error::other("it is no regular file"))
+    } else {
+        File::options().read(true).append(true).create(true).open(path)
+    };
     file.map_err(|source| UpdateError::Disk {
         path: path.to_path_buf(),
         source,
@@ -102,13 +114,19 @@ impl Locks {
 
 impl<D: Disk> Store<D> {
     fn open(mut disk: D, root: &Path, locks: Locks) -> Result<Self, UpdateError> {
-        let record = Record::read(&mut disk, &root.join(RECORD))?;
+        let (record, news) = Record::read_or_put_aside(&mut disk, &root.join(RECORD))?;
         Ok(Self {
             disk,
             root: root.to_path_buf(),
             record,
             locks,
+            news,
         })
+    }
+
+    /// What is to be told of a record that could not be understood, once.
+    pub fn take_news(&mut self) -> Option<String> {
+        self.news.take()
     }
 
     /// On a disk that nobody else uses.
@@ -124,7 +142,9 @@ impl<D: Disk> Store<D> {
 
     /// Reads the record again, as another process may have changed it.
     pub fn refresh(&mut self) -> Result<(), UpdateError> {
-        self.record = Record::read(&mut self.disk, &self.root.join(RECORD))?;
+        let (record, news) = Record::read_or_put_aside(&mut self.disk, &self.root.join(RECORD))?;
+        self.record = record;
+        self.news = news.or(self.news.take());
         Ok(())
     }
 

@@ -97,10 +97,15 @@ impl<D: Disk> Log<D> {
         let (mut closed, mut recovered) = (Vec::new(), Recovered::default());
         for (_, name) in names {
             let path = dir.join(name);
-            let bytes = disk.read(&path, MAX_SEGMENT).unwrap_or_else(|_| {
-                recovered.unreadable += 1;
-                Vec::new()
-            });
+            let bytes = match disk.read(&path, MAX_SEGMENT) {
+                Ok(bytes) => bytes,
+                // A pipe or a directory of such a name: not ours to remove.
+                Err(error) if error.kind() == io::ErrorKind::InvalidInput => continue,
+                Err(_) => {
+                    recovered.unreadable += 1;
+                    Vec::new()
+                }
+            };
             let end = scan(&bytes).map(|record| recovered.take(record)).max().unwrap_or(0);
             closed.push(Segment {
                 path,

@@ -263,3 +263,30 @@ fn a_directory_of_the_machine_holds_an_outbox() {
     let error = Outbox::open(&path.join("notes.txt"), LIMITS).err().unwrap();
     assert!(error.to_string().contains("must be a directory"));
 }
+
+#[test]
+fn what_is_no_file_in_the_directory_is_left_alone_and_holds_nothing_up() {
+    let dir = tempfile::tempdir().unwrap();
+    let pipe = dir.path().join(format!("{:016x}.segment", 3));
+    assert!(
+        std::process::Command::new("mkfifo")
+            .arg(&pipe)
+            .status()
+            .unwrap()
+            .success()
+    );
+    std::fs::create_dir(dir.path().join(format!("{:016x}.segment", 4))).unwrap();
+    let limits = Limits {
+        events: 100,
+        bytes: 100_000,
+    };
+    for start in 0..3_u64 {
+        let mut outbox = Outbox::open(dir.path(), limits).unwrap();
+        assert_eq!(outbox.counts().waiting, start);
+        outbox.push(b"event".to_vec()).unwrap();
+        outbox.sync();
+        assert!(outbox.is_durable());
+        assert_eq!(outbox.counts().errors, 0);
+    }
+    assert!(pipe.exists());
+}
