@@ -1,24 +1,19 @@
 //! Counts for Prometheus, over HTTP on the loopback.
 //!
-//! The text form 0.0.4 of <https://prometheus.io/docs/instrumenting/exposition_formats/>. One request at a
-//! time is answered; anything but `GET /metrics` is not found.
+//! The text form 0.0.4 of <https://prometheus.io/docs/instrumenting/exposition_formats/>; anything but
+//! `GET /metrics` is not found.
+
+mod clients;
 
 use std::fmt::Write as _;
-use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::io;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Most bytes of a request that are read.
-const MAX_REQUEST: usize = 4096;
-
-/// Longest time that a client may take to ask.
-const PATIENCE: Duration = Duration::from_secs(1);
-
-/// How often somebody is looked for; each look is a sign of life.
-const LOOK: Duration = Duration::from_millis(200);
+use clients::Clients;
 
 /// Shortest time over which rates are taken.
 const WINDOW: Duration = Duration::from_secs(1);
@@ -72,38 +67,26 @@ pub fn serve(
         camera: 0.0,
         process: 0.0,
     };
+    let mut clients = Clients::of(listener);
     let answer_all = move || {
         loop {
             beats.fetch_add(1, Ordering::Relaxed);
-            let Ok((stream, _)) = listener.accept() else {
-                thread::sleep(LOOK);
-                continue;
-            };
-            let counts = counts();
-            rates.update(counts, start.elapsed());
-            // A client that goes away early is nobody's trouble.
-            let _ = answer(stream, &page(counts, &rates));
+            clients.serve(Instant::now(), |request| {
+                let counts = counts();
+                rates.update(counts, start.elapsed());
+                answer(request, &page(counts, &rates))
+            });
         }
     };
     thread::Builder::new().name("metrics".to_owned()).spawn(answer_all)?;
     Ok(own)
 }
 
-fn answer(mut stream: TcpStream, page: &str) -> io::Result<()> {
-    let end = Instant::now() + PATIENCE;
-    stream.set_write_timeout(Some(PATIENCE))?;
-    let mut request = Vec::new();
-    let mut buffer = [0; 512];
-    while Instant::now() < end && request.len() < MAX_REQUEST && !request.windows(4).any(|end| end == b"\r\n\r\n") {
-        let left = end.saturating_duration_since(Instant::now());
-        // A timeout of zero would be none.
-        stream.set_read_timeout(Some(left.max(Duration::from_millis(1))))?;
-        match stream.read(&mut buffer)? {
-            0 => break,
-            count => request.extend_from_slice(&buffer[..count]),
-        }
-    }
-    let (status, body) = if request.starts_with(b"GET /metrics ") {
+fn answer(request: &[u8], page: &str) -> Vec<u8> {
+    let (status, body) = if !is_for_this_machine(request) {
+        // A page of the network that a browser of this machine shows, under a name that leads here.
+        ("403 Forbidden", "only for this machine\n")
+    } else if request.starts_with(b"GET /metrics ") {
         ("200 OK", page)
     } else {
         ("404 Not Found", "only GET /metrics\n")
@@ -113,8 +96,23 @@ fn answer(mut stream: TcpStream, page: &str) -> io::Result<()> {
          Connection: close\r\n\r\n",
         body.len()
     );
-    stream.write_all(head.as_bytes())?;
-    stream.write_all(body.as_bytes())
+    [head.as_bytes(), body.as_bytes()].concat()
+}
+
+/// Whether the host that a request names, if it does, is this machine.
+fn is_for_this_machine(request: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(request);
+    let hosts = text.lines().filter_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        name.eq_ignore_ascii_case("host").then(|| value.trim().to_owned())
+    });
+    hosts.into_iter().all(|host| {
+        let name = match host.strip_prefix('[') {
+            Some(rest) => rest.split(']').next().unwrap_or(""),
+            None => host.split(':').next().unwrap_or(""),
+        };
+        name.eq_ignore_ascii_case("localhost") || name.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
+    })
 }
 
 fn page(counts: Counts, rates: &Rates) -> String {
@@ -162,6 +160,9 @@ fn page(counts: Counts, rates: &Rates) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpStream;
+
     use super::*;
 
     fn ask(address: SocketAddr, request: &str) -> String {
@@ -180,7 +181,7 @@ mod tests {
             inference: Duration::from_millis(500),
         };
         let address = serve("127.0.0.1:0".parse().unwrap(), Arc::default(), move || counts).unwrap();
-        let answer = ask(address, "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
+        let answer = ask(address, "GET /metrics HTTP/1.1\r\nHost: 127.0.0.1:9464\r\n\r\n");
         for expected in [
             "HTTP/1.1 200 OK\r\n",
             "\nedge_camera_fps 0\n",
@@ -216,6 +217,25 @@ mod tests {
         let before = beats.load(Ordering::Relaxed);
         while beats.load(Ordering::Relaxed) == before {
             thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn names_that_lead_here_from_elsewhere_are_refused() {
+        for (host, good) in [
+            ("Host: localhost:9464", true),
+            ("host: 127.0.0.1", true),
+            ("Host: [::1]:9464", true),
+            ("Accept: */*", true),
+            ("Host: evil.example:9464", false),
+            ("Host: 192.168.1.5", false),
+            ("Host: localhost.evil.example", false),
+            ("Host: localhost\r\nHost: evil.example", false),
+            ("Host:", false),
+        ] {
+            let request = format!("GET /metrics HTTP/1.1\r\n{host}\r\n\r\n");
+            let answer = answer(request.as_bytes(), "");
+            assert_eq!(answer.starts_with(b"HTTP/1.1 200"), good, "{host}");
         }
     }
 
