@@ -9,6 +9,7 @@ use std::mem;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -25,6 +26,12 @@ pub const PROGRAM: &str = "rpicam-vid";
 /// The ISP writes rows of whole such blocks; other widths would have gaps that nobody announces.
 pub const WIDTH_STEP: u32 = 64;
 
+/// How long a program that writes no more may take to end by itself.
+const GOODBYE: Duration = Duration::from_millis(300);
+
+/// How long its last words may take once it has ended: they wait in a pipe.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
 /// Most bytes of a complaint that are told.
 const LONGEST_LINE: usize = 300;
 
@@ -37,10 +44,14 @@ pub struct Rpicam {
 }
 
 struct Running {
+    /// What people call the program.
+    program: String,
     child: Child,
     out: ChildStdout,
     /// The last line of its complaints.
     complaint: Arc<Mutex<String>>,
+    /// Closed when nobody can complain any more.
+    silent: Receiver<()>,
     /// The frame that is being read, and how much of it has come.
     frame: Vec<u8>,
     filled: usize,
@@ -90,42 +101,46 @@ impl Driver for Rpicam {
     fn open(&mut self) -> Result<Format, CameraError> {
         let format = self.format();
         let length = Layout::new(format)?.frame_bytes();
-        let mut child = self.command().spawn().map_err(CameraError::io("start rpicam-vid"))?;
+        let mut child = self.command().spawn().map_err(CameraError::io("start the program"))?;
         let (Some(out), Some(err)) = (child.stdout.take(), child.stderr.take()) else {
-            return Err(CameraError::Unfit("rpicam-vid has no output".to_owned()));
+            return Err(CameraError::Unfit("the program has no output".to_owned()));
         };
         let complaint = Arc::<Mutex<String>>::default();
         let shared = Arc::clone(&complaint);
+        let (speaks, silent) = channel();
+        let program = self.program.file_name().unwrap_or(self.program.as_os_str());
         self.running = Some(Running {
+            program: program.to_string_lossy().into_owned(),
             child,
             out,
             complaint,
+            silent,
             frame: vec![0; length],
             filled: 0,
         });
         let drain = thread::Builder::new()
             .name("rpicam".to_owned())
-            .spawn(move || drain(err, &shared));
-        drain.map_err(CameraError::io("read what rpicam-vid complains of"))?;
+            .spawn(move || drain(err, &shared, speaks));
+        drain.map_err(CameraError::io("read what the program complains of"))?;
         Ok(format)
     }
 
     fn wait(&mut self, limit: Duration, bytes: &mut Vec<u8>) -> Result<bool, CameraError> {
         let running = self.running.as_mut();
         let running = running.ok_or(CameraError::Panic {
-            step: "read rpicam-vid",
+            step: "read the program",
         })?;
         let start = Instant::now();
         loop {
             let left = limit.saturating_sub(start.elapsed());
-            if !is_readable(&running.out, left).map_err(CameraError::io("wait for rpicam-vid"))? {
+            if !is_readable(&running.out, left).map_err(CameraError::io("wait for the program"))? {
                 return Ok(false);
             }
             match running.out.read(&mut running.frame[running.filled..]) {
                 Ok(0) => return Err(running.ended()),
                 Ok(read) => running.filled += read,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(CameraError::io("read rpicam-vid")(error)),
+                Err(error) => return Err(CameraError::io("read the program")(error)),
             }
             if running.filled == running.frame.len() {
                 running.filled = 0;
@@ -154,18 +169,27 @@ impl Drop for Rpicam {
 impl Running {
     /// Why the child writes no more.
     fn ended(&mut self) -> CameraError {
+        // It may be about to say why.
+        let start = Instant::now();
+        while start.elapsed() < GOODBYE && matches!(self.child.try_wait(), Ok(None)) {
+            thread::sleep(Duration::from_millis(5));
+        }
+        // Whoever it started may hold its output open.
+        let _ = kill_process_group(Pid::from_child(&self.child), Signal::KILL);
         let _ = self.child.kill();
         let status = self
             .child
             .wait()
             .map_or_else(|error| error.to_string(), |status| status.to_string());
+        // Closed or late: what was heard until then is told.
+        let _ = self.silent.recv_timeout(LAST_WORDS);
         let complaint = self.complaint.lock().unwrap_or_else(PoisonError::into_inner);
         let why = if complaint.is_empty() {
             "it says nothing"
         } else {
             complaint.as_str()
         };
-        CameraError::Ended(format!("rpicam-vid ended ({status}): {why}"))
+        CameraError::Ended(format!("{} ended ({status}): {why}", self.program))
     }
 }
 
@@ -182,26 +206,32 @@ fn is_readable(out: &ChildStdout, wait: Duration) -> io::Result<bool> {
     }
 }
 
-/// Reads complaints until the child and all its own are gone; keeps the last line.
-fn drain(mut err: ChildStderr, complaint: &Mutex<String>) {
+/// Reads complaints until the child and all its own are gone; keeps the last line, also one that was not ended.
+fn drain(mut err: ChildStderr, complaint: &Mutex<String>, _speaks: Sender<()>) {
     let (mut chunk, mut line) = ([0; 4096], Vec::with_capacity(LONGEST_LINE));
-    while let Ok(read) = err.read(&mut chunk) {
-        if read == 0 {
-            return;
+    let keep = |line: &mut Vec<u8>| {
+        if !line.trim_ascii().is_empty() {
+            let mut complaint = complaint.lock().unwrap_or_else(PoisonError::into_inner);
+            complaint.clear();
+            complaint.push_str(String::from_utf8_lossy(line).trim());
         }
+        line.clear();
+    };
+    loop {
+        let read = match err.read(&mut chunk) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Ok(read) if read > 0 => read,
+            Ok(_) | Err(_) => break,
+        };
         for byte in &chunk[..read] {
-            if *byte != b'\n' {
-                if line.len() < LONGEST_LINE {
-                    line.push(*byte);
-                }
-            } else if !line.trim_ascii().is_empty() {
-                let mut complaint = complaint.lock().unwrap_or_else(PoisonError::into_inner);
-                complaint.clear();
-                complaint.push_str(String::from_utf8_lossy(&line).trim());
-                line.clear();
+            if *byte == b'\n' {
+                keep(&mut line);
+            } else if line.len() < LONGEST_LINE {
+                line.push(*byte);
             }
         }
     }
+    keep(&mut line);
 }
 
 #[cfg(test)]
@@ -364,12 +394,36 @@ mod tests {
     }
 
     #[test]
+    fn the_last_words_of_a_child_are_told_however_late_they_come() {
+        for script in [
+            "echo 'the camera is busy' >&2; exit 255",
+            "exec 1>&-; sleep 0.1; echo 'the camera is busy' >&2; exit 255",
+            "printf 'the camera is busy' >&2; exit 255",
+            "sleep 1000 & echo 'the camera is busy' >&2; exec 1>&-; exit 255",
+        ] {
+            let fake = Fake::new(script);
+            for _ in 0..5 {
+                let error = fault(&fake);
+                assert!(error.ends_with("the camera is busy"), "{script}: {error}");
+                assert!(
+                    error.starts_with("vid ended (exit status: 255)") || error.contains(" ended ("),
+                    "{error}"
+                );
+                assert!(
+                    !error.contains("rpicam-vid ended") || fake.driver().name.ends_with("rpicam-vid"),
+                    "{error}"
+                );
+            }
+        }
+    }
+
+    #[test]
     fn a_program_that_is_not_there_is_an_error() {
         let mut camera = Camera::new(
             Rpicam::new(Path::new("/nonexistent/rpicam-vid"), WANTED),
             Box::new(SystemClock::start()),
         );
         let error = camera.read(&mut Frame::default()).unwrap_err().to_string();
-        assert!(error.contains("start rpicam-vid"), "{error}");
+        assert!(error.contains("start the program"), "{error}");
     }
 }
