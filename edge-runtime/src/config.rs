@@ -55,6 +55,9 @@ pub struct Config {
     /// Directory of the bundle.
     #[serde(default = "default_bundle")]
     pub bundle: PathBuf,
+    /// Directory of what outlasts a restart: whether the kiosk is paused.
+    #[serde(default = "default_state")]
+    pub state: PathBuf,
     /// Which of the bundle's files run.
     #[serde(default)]
     pub precision: PrecisionChoice,
@@ -201,6 +204,13 @@ impl Config {
             source,
         };
         let mut text = String::new();
+        // A pipe would be waited for, perhaps for ever.
+        if !path.metadata().map_err(io_error)?.is_file() {
+            return Err(io_error(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "it is no regular file",
+            )));
+        }
         let mut file = File::open(path).map_err(io_error)?.take(MAX_BYTES + 1);
         file.read_to_string(&mut text).map_err(io_error)?;
         if text.len() as u64 > MAX_BYTES {
@@ -222,6 +232,7 @@ impl Config {
 
     fn beside(mut self, dir: &Path) -> Self {
         self.bundle = dir.join(&self.bundle);
+        self.state = dir.join(&self.state);
         self.source.origin.beside(dir);
         if let Some(mqtt) = &mut self.sink.mqtt {
             mqtt.beside(dir);
@@ -254,6 +265,10 @@ impl TryFrom<RawDecide> for DecideSection {
         config.check()?;
         Ok(Self(config))
     }
+}
+
+fn default_state() -> PathBuf {
+    PathBuf::from("/var/lib/edge-runtime")
 }
 
 fn default_bundle() -> PathBuf {

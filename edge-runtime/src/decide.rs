@@ -215,6 +215,27 @@ impl Decider {
         Some(self.hold(now_ms, Held::Unknown, None))
     }
 
+    /// What is held true before anything was seen, as a change to tell.
+    pub fn beginning(&self) -> Change {
+        Change {
+            time_ms: 0,
+            verdict: self.verdict(),
+            confidence: 0.0,
+            reason: None,
+        }
+    }
+
+    /// Nothing is known from now on, at `now_ms` or at the last observation; gives the change to `Unknown` if there is one.
+    pub fn interrupt(&mut self, now_ms: Option<u64>) -> Option<Change> {
+        self.smoothed = None;
+        self.candidate = None;
+        if self.held == Held::Unknown {
+            return None;
+        }
+        let last_ms = self.judged_ms.unwrap_or(0);
+        Some(self.hold(now_ms.unwrap_or(last_ms).max(last_ms), Held::Unknown, None))
+    }
+
     /// The next face is another one: its scores and its dwell start anew. What is held stays until then.
     pub fn another_face(&mut self) {
         self.smoothed = None;

@@ -7,6 +7,7 @@ pub mod daemon;
 pub mod decide;
 pub mod metrics;
 pub mod pipeline;
+pub mod preflight;
 pub mod service;
 pub mod sink;
 pub mod source;

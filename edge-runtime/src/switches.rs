@@ -1,6 +1,18 @@
 //! What may be switched from outside while the program runs: a fixed set, each on or off.
+//!
+//! The pause is a matter of privacy: it outlasts a restart, as a file that is there while the kiosk is paused. A switch on
+//! a line can hold it as well; whoever pauses, the other cannot undo it.
 
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use durable::{Disk, SystemDisk};
+
+/// Name of the file that is there while the kiosk is paused.
+const PAUSED: &str = "paused";
 
 /// Longest message in bytes that is looked at.
 pub const MAX_MESSAGE: usize = 1024;
@@ -27,17 +39,55 @@ impl Switch {
     }
 }
 
-/// How the switches stand; all are off at the start.
+/// How the switches stand; all are off at the start, but for a pause that was on at the end.
 #[derive(Debug, Default)]
 pub struct Switches {
     pause: AtomicBool,
     mute: AtomicBool,
+    /// A switch on a line holds the pause.
+    held: AtomicBool,
+    /// Where the pause outlasts a restart, and what was wrong with that, if it was not told yet.
+    kept: Mutex<Kept>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    file: Option<PathBuf>,
+    trouble: Option<String>,
 }
 
 impl Switches {
+    /// Keeps the pause in this directory from now on, and takes up the one that was kept there. What cannot be looked at
+    /// counts as paused.
+    pub fn keep_in(&self, dir: &Path) {
+        let file = dir.join(PAUSED);
+        let kept = fs::symlink_metadata(&file);
+        let off = kept
+            .as_ref()
+            .is_err_and(|error| matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory));
+        let mut own = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if let (false, Err(error)) = (off, kept) {
+            own.trouble = Some(format!("read {}: {error}; paused to be sure", file.display()));
+        }
+        own.file = Some(file);
+        // A pause that is on stays on, whatever another directory says.
+        self.pause.fetch_or(!off, Ordering::Relaxed);
+    }
+
     /// Whether a switch is on.
     pub fn is_on(&self, switch: Switch) -> bool {
-        self.flag(switch).load(Ordering::Relaxed)
+        let held = switch == Switch::Pause && self.held.load(Ordering::Relaxed);
+        held || self.flag(switch).load(Ordering::Relaxed)
+    }
+
+    /// A switch on a line is on, or off.
+    pub fn hold_pause(&self, on: bool) {
+        self.held.store(on, Ordering::Relaxed);
+    }
+
+    /// Why the pause does not outlast a restart, once.
+    pub fn take_trouble(&self) -> Option<String> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).trouble.take()
     }
 
     /// Follows a message: `ON` or `OFF` in ASCII, letter case aside. Returns false, and does nothing, for
@@ -49,9 +99,21 @@ impl Switches {
         let on = message.eq_ignore_ascii_case(b"on");
         let known = on || message.eq_ignore_ascii_case(b"off");
         if known {
-            self.flag(switch).store(on, Ordering::Relaxed);
+            let before = self.flag(switch).swap(on, Ordering::Relaxed);
+            if switch == Switch::Pause && before != on {
+                self.keep(on);
+            }
         }
         known
+    }
+
+    fn keep(&self, on: bool) {
+        let mut own = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(file) = own.file.clone() else { return };
+        if let Err(error) = write(&file, on) {
+            let path = file.display();
+            own.trouble = Some(format!("keep the pause in {path}: {error}; it ends with a restart"));
+        }
     }
 
     fn flag(&self, switch: Switch) -> &AtomicBool {
@@ -59,6 +121,18 @@ impl Switches {
             Switch::Pause => &self.pause,
             Switch::Mute => &self.mute,
         }
+    }
+}
+
+/// Makes the file, or removes it; a power cut afterwards changes nothing.
+fn write(file: &Path, on: bool) -> io::Result<()> {
+    let mut disk = SystemDisk::default();
+    if on {
+        return durable::replace(&mut disk, file, b"remove this file to end the pause\n");
+    }
+    match disk.remove(file) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => disk.sync_dir(durable::parent(file)),
     }
 }
 
@@ -74,6 +148,44 @@ mod tests {
         assert!(switches.is_on(Switch::Mute) && !switches.is_on(Switch::Pause));
         assert!(switches.obey(Switch::Mute, b"off"));
         assert!(!switches.is_on(Switch::Mute));
+    }
+
+    #[test]
+    fn a_pause_outlasts_a_restart_and_its_end_does_too() {
+        let dir = tempfile::tempdir().unwrap();
+        let restarted = || {
+            let switches = Switches::default();
+            switches.keep_in(dir.path());
+            switches
+        };
+        for (message, paused) in [(&b"ON"[..], true), (b"on", true), (b"OFF", false), (b"ON", true)] {
+            assert!(restarted().obey(Switch::Pause, message));
+            assert_eq!(restarted().is_on(Switch::Pause), paused, "{message:?}");
+        }
+        restarted().obey(Switch::Mute, b"ON");
+        assert!(!restarted().is_on(Switch::Mute));
+    }
+
+    #[test]
+    fn a_pause_that_cannot_be_kept_is_told_and_holds_all_the_same() {
+        let dir = tempfile::tempdir().unwrap();
+        let switches = Switches::default();
+        switches.keep_in(&dir.path().join("nowhere"));
+        assert!(!switches.is_on(Switch::Pause));
+        switches.obey(Switch::Pause, b"ON");
+        assert!(switches.is_on(Switch::Pause));
+        assert!(switches.take_trouble().unwrap().contains("ends with a restart"));
+        assert_eq!(switches.take_trouble(), None);
+    }
+
+    #[test]
+    fn what_a_line_holds_no_message_ends() {
+        let switches = Switches::default();
+        switches.hold_pause(true);
+        switches.obey(Switch::Pause, b"OFF");
+        assert!(switches.is_on(Switch::Pause));
+        switches.hold_pause(false);
+        assert!(!switches.is_on(Switch::Pause));
     }
 
     proptest! {

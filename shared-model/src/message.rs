@@ -23,6 +23,8 @@ pub struct FaceLine<'a> {
     pub input: &'a str,
     /// Number of the picture in a stream, from 0; 0 for a single picture.
     pub frame: u64,
+    /// When the frame was taken, in milliseconds since the source began; `None` for pictures that have no time.
+    pub time_ms: Option<u64>,
     /// The face, if there is one.
     pub face: Option<Face<'a>>,
 }
@@ -91,6 +93,9 @@ impl Serialize for FaceLine<'_> {
         let mut line = serializer.serialize_map(None)?;
         line.serialize_entry("input", self.input)?;
         line.serialize_entry("frame", &self.frame)?;
+        if let Some(time_ms) = self.time_ms {
+            line.serialize_entry("time_ms", &time_ms)?;
+        }
         let Some(face) = &self.face else {
             line.serialize_entry("face", &None::<Rect>)?;
             return line.end();
@@ -190,6 +195,7 @@ mod tests {
         let line = FaceLine {
             input: "a.png",
             frame: 3,
+            time_ms: None,
             face: Some(Face {
                 bounds: Rect {
                     x: 1.0,
@@ -238,6 +244,7 @@ mod tests {
             serde_json::to_value(FaceLine {
                 input: "a",
                 frame: 0,
+                time_ms: None,
                 face: Some(face.clone()),
             })
             .unwrap()
@@ -266,6 +273,7 @@ mod tests {
         let line = FaceLine {
             input: "-",
             frame: 0,
+            time_ms: None,
             face: None,
         };
         assert_eq!(

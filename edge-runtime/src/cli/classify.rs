@@ -113,7 +113,7 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode, Failure> {
         pages: args.annotate.clone().map(Pages::new),
     };
     let inputs = args.inputs.iter().map(Input::parse).collect();
-    let mut source = Files::new(inputs, Repeat::Once, 0).telling(move |news| verbosity.say(news));
+    let mut source = Files::new(inputs, Repeat::Once, 0).telling(|news| tracing::info!("{news}"));
     let (mut tally, mut frame) = (Tally::default(), Frame::default());
     loop {
         let result = match source.read(&mut frame) {
@@ -189,6 +189,7 @@ impl<W: io::Write> Classifier<W> {
             self.lines.write(&FaceLine {
                 input: &frame.input,
                 frame: frame.number,
+                time_ms: None,
                 face,
             })?;
         }

@@ -88,6 +88,7 @@ impl From<DaemonError> for Failure {
             | DaemonError::NoGpio
             | DaemonError::NoMqtt
             | DaemonError::Emotion { .. } => code::CONFIG,
+            DaemonError::Untrusted(_) => code::PERMISSION,
             DaemonError::Gpio(_)
             | DaemonError::NoCamera(_)
             | DaemonError::Metrics { .. }

@@ -24,8 +24,9 @@ frames and the latencies.";
 
 /// Watches a source, decides over time, and signals what holds
 ///
-/// Ends with the source, or on SIGINT or SIGTERM, and leaves every line at its safe level. On SIGHUP it takes up the
-/// changed configuration; a camera that stays the same stays open, and the lamp lit.
+/// Ends with the source, or on SIGINT or SIGTERM, and leaves every line at its safe level. On SIGHUP it looks at the
+/// changed configuration while the old one runs, and takes it up if nothing is wrong with it; a camera that stays the same
+/// stays open, and the lamp lit.
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER)]
 pub(crate) struct Args {
@@ -53,7 +54,7 @@ pub(crate) fn main(args: &Args, diagnostics: Option<&Diagnostics>) -> Result<Exi
 }
 
 /// Reads the configuration again.
-type Reload<'a> = Box<dyn Fn() -> Result<Config, ConfigError> + 'a>;
+type Reload<'a> = Box<dyn Fn() -> Result<Config, ConfigError> + Send + Sync + 'a>;
 
 /// The process and the machine as they are.
 fn context<'a>(file: &Path, reload: Reload<'a>, flags: Flags) -> RunContext<'a> {
@@ -81,11 +82,10 @@ struct Signals {
 impl Signals {
     fn catch() -> Result<Self, Failure> {
         let signals = Self::default();
-        let Flags { stop, reload, .. } = &signals.flags;
+        let Flags { reload, .. } = &signals.flags;
         let caught = (TERM_SIGNALS.iter())
             .try_for_each(|signal| signals.catch_end(*signal))
-            .and_then(|()| flag::register(SIGHUP, Arc::clone(reload)).map(drop))
-            .and_then(|()| flag::register(SIGHUP, Arc::clone(stop)).map(drop));
+            .and_then(|()| flag::register(SIGHUP, Arc::clone(reload)).map(drop));
         caught.map_err(|error| Failure::new(code::INTERNAL, anyhow::anyhow!("catch signals: {error}")))?;
         Ok(signals)
     }

@@ -26,6 +26,6 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode, Failure> {
         return Ok(ExitCode::SUCCESS);
     };
     // Opening is driving: the lines have their safe levels from the first moment.
-    open_lines(&gpio.backend, &lines(gpio), Box::new(io::stderr()))?;
+    open_lines(&gpio.backend, &lines(gpio), &[], Box::new(io::stderr()))?;
     Ok(ExitCode::SUCCESS)
 }

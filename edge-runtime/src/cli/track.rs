@@ -91,7 +91,7 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode, Failure> {
     let bundle = open_bundle(args.bundle.as_deref())?;
     let mut study = Study::new(args, &bundle)?;
     let mut source =
-        Files::new(vec![Input::parse(&args.input)], Repeat::Once, 100).telling(move |news| verbosity.say(news));
+        Files::new(vec![Input::parse(&args.input)], Repeat::Once, 100).telling(|news| tracing::info!("{news}"));
     let mut frame = Frame::default();
     loop {
         match source.read(&mut frame) {

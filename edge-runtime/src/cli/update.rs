@@ -84,7 +84,7 @@ fn bring_in(settings: &UpdateConfig, factory: &Path, source: &Source, purpose: P
     let state = owner::become_owner(&settings.state)?;
     let mut store = Store::for_update(&state)?;
     if let Some(news) = store.take_news() {
-        eprintln!("warning: {news}");
+        tracing::warn!("{news}");
     }
     let mut installer = Installer::new(&mut store, &root, packaged.as_ref(), factory)?;
     let mut probe = |dir: &Path| probe::run(&program, dir, Limits::default());

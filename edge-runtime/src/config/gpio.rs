@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer};
 use shared_model::emotion::Label;
 
 use super::ranges::{self, held};
-use crate::sink::gpio::{GpioBackend, GpioConfig, LampConfig, LineConfig, Polarity, Signal};
+use crate::sink::gpio::{GpioBackend, GpioConfig, Input, LampConfig, LineConfig, Polarity, Shows, Signal};
 
 /// `[sink.gpio]`, read into the sink's own settings.
 pub(super) fn gpio<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<GpioConfig>, D::Error> {
@@ -41,10 +41,38 @@ struct RawLine {
     /// Number of the line on its chip.
     #[schemars(range(max = 1023))]
     pin: u32,
-    /// Label of a class of the bundle, letter case aside.
-    #[schemars(with = "String", length(min = 1))]
-    emotion: Label,
-    /// Whether the line is low while the emotion holds.
+    /// Label of a class of the bundle, letter case aside; this or `state`.
+    #[schemars(with = "Option<String>", length(min = 1))]
+    emotion: Option<Label>,
+    /// What else can hold; this or `emotion`.
+    state: Option<StateName>,
+    /// Whether the line is low while that holds.
+    #[serde(default, rename = "active_low", deserialize_with = "ranges::polarity")]
+    #[schemars(with = "bool", default)]
+    polarity: Polarity,
+}
+
+/// What can hold beside emotions.
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum StateName {
+    /// Somebody is there, whatever is seen of them.
+    Face,
+    /// Nobody is there.
+    NoFace,
+    /// Somebody is there, and no emotion is certain.
+    Uncertain,
+}
+
+/// `[sink.gpio.pause]`: an input, pulled to its inactive level by the chip.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "PauseConfig")]
+struct RawPause {
+    /// Number of the line on its chip.
+    #[schemars(range(max = 1023))]
+    pin: u32,
+    /// Whether the line is low while the switch is on: it connects the line with ground.
     #[serde(default, rename = "active_low", deserialize_with = "ranges::polarity")]
     #[schemars(with = "bool", default)]
     polarity: Polarity,
@@ -82,8 +110,10 @@ pub(super) struct RawGpio {
     pulse_ms: u64,
     /// Lit while the camera runs.
     lamp: Option<RawLamp>,
-    /// One line an emotion.
-    #[schemars(length(min = 1))]
+    /// A switch that pauses while it is on; not with the backend `log`.
+    pause: Option<RawPause>,
+    /// What is shown on which line; none where there is a lamp or a switch alone.
+    #[serde(default)]
     lines: Vec<RawLine>,
 }
 
@@ -105,17 +135,27 @@ impl TryFrom<RawGpio> for Gpio {
                 SignalName::Pulse => Signal::Pulse(Duration::from_millis(raw.pulse_ms)),
             },
             lamp: raw.lamp.map(|RawLamp { pin, polarity }| LampConfig { pin, polarity }),
-            lines: raw.lines.into_iter().map(LineConfig::from).collect(),
+            pause: raw.pause.map(|RawPause { pin, polarity }| Input { pin, polarity }),
+            lines: raw.lines.into_iter().map(line).collect::<Result<_, _>>()?,
         };
         config.check()?;
         Ok(Self(config))
     }
 }
 
-impl From<RawLine> for LineConfig {
-    fn from(RawLine { pin, emotion, polarity }: RawLine) -> Self {
-        Self { pin, emotion, polarity }
-    }
+fn line(raw: RawLine) -> Result<LineConfig, String> {
+    let shows = match (raw.emotion, raw.state) {
+        (Some(label), None) => Shows::Emotion(label),
+        (None, Some(StateName::Face)) => Shows::Face,
+        (None, Some(StateName::NoFace)) => Shows::NoFace,
+        (None, Some(StateName::Uncertain)) => Shows::Uncertain,
+        _ => return Err("a line needs either `emotion` or `state`".to_owned()),
+    };
+    Ok(LineConfig {
+        pin: raw.pin,
+        shows,
+        polarity: raw.polarity,
+    })
 }
 
 fn pulse<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
@@ -173,6 +213,59 @@ mod tests {
             assert!(error.contains(expected), "{error} instead of {expected}");
         }
         assert!(with_pins("\"log\"", 28, 1).is_ok());
+    }
+
+    #[test]
+    fn lines_stand_for_emotions_and_for_what_else_can_hold() {
+        let gpio = parse(
+            "backend = \"log\"\nlines = [{ pin = 5, emotion = \"Happy\" }, { pin = 6, state = \"face\" },\n\
+             { pin = 7, state = \"no_face\" }, { pin = 8, state = \"uncertain\", active_low = true }]",
+        )
+        .unwrap();
+        let shows: Vec<&Shows> = gpio.lines.iter().map(|line| &line.shows).collect();
+        assert_eq!(shows[1..], [&Shows::Face, &Shows::NoFace, &Shows::Uncertain]);
+        for (lines, expected) in [
+            ("{ pin = 5 }", "either `emotion` or `state`"),
+            (
+                "{ pin = 5, emotion = \"Sad\", state = \"face\" }",
+                "either `emotion` or `state`",
+            ),
+            (
+                "{ pin = 5, state = \"face\" }, { pin = 6, state = \"face\" }",
+                "state \"face\" has two lines",
+            ),
+            (
+                "{ pin = 5, emotion = \"sad\" }, { pin = 6, emotion = \"Sad\" }",
+                "has two lines",
+            ),
+            ("{ pin = 5, state = \"fase\" }", "did you mean `face`?"),
+        ] {
+            let error = parse(&format!("backend = \"log\"\nlines = [{lines}]")).unwrap_err();
+            assert!(error.contains(expected), "{error} instead of {expected}");
+        }
+    }
+
+    #[test]
+    fn a_lamp_or_a_switch_can_stand_alone() {
+        assert!(
+            parse("backend = \"log\"\nlamp = { pin = 22 }")
+                .unwrap()
+                .lines
+                .is_empty()
+        );
+        let gpio = parse("backend = \"rppal\"\npause = { pin = 23, active_low = true }").unwrap();
+        assert_eq!(gpio.pins(), [23]);
+        for (text, expected) in [
+            ("backend = \"log\"", "at least one line"),
+            ("backend = \"log\"\npause = { pin = 23 }", "has none"),
+            (
+                "backend = \"rppal\"\nlamp = { pin = 23 }\npause = { pin = 23 }",
+                "pin 23 stands twice",
+            ),
+        ] {
+            let error = parse(text).unwrap_err();
+            assert!(error.contains(expected), "{error} instead of {expected}");
+        }
     }
 
     #[test]

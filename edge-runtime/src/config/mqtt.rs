@@ -4,10 +4,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use schemars::JsonSchema;
+use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
 use super::ranges::held;
-use crate::sink::settings::{Discovery, Identity, MAX_ID, MqttConfig, OutboxConfig, TlsConfig, is_device_id};
+use crate::sink::settings::{
+    Discovery, Identity, MAX_ID, MqttConfig, OutboxConfig, TlsConfig, is_device_id, is_plain_text,
+};
 
 /// Where events wait by default.
 const OUTBOX: &str = "/var/lib/edge-runtime/outbox";
@@ -179,15 +182,34 @@ impl From<RawOutbox> for OutboxConfig {
 }
 
 fn host<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    let plain = |host: &String| {
-        let allowed = |c: char| c.is_ascii_alphanumeric() || "-._:[]".contains(c);
-        (1..=253).contains(&host.len()) && host.chars().all(allowed)
-    };
-    held(
-        deserializer,
-        plain,
-        "a host name or an address, without scheme and port",
-    )
+    let host = String::deserialize(deserializer)?;
+    if host.contains("://") || host.contains('@') {
+        return Err(D::Error::custom(
+            "must be the host alone: no scheme, no user and no password; `tls` encrypts, `credentials_file` logs in",
+        ));
+    }
+    if let Some((name, port)) = host.rsplit_once(':')
+        && (!name.contains(':') || name.starts_with('['))
+        && !port.ends_with(']')
+    {
+        return Err(D::Error::custom(format!(
+            "must be the host alone: write host = \"{}\" and port = {port}",
+            name.trim_matches(['[', ']'])
+        )));
+    }
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "-._:".contains(c);
+    // Brackets around an address of IPv6 are a habit of addresses with a port.
+    let bare = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'))
+        .unwrap_or(&host);
+    if (1..=253).contains(&bare.len()) && bare.chars().all(allowed) {
+        Ok(bare.to_owned())
+    } else {
+        Err(D::Error::custom(
+            "must be a host name or an address, without scheme and port",
+        ))
+    }
 }
 
 fn port<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u16>, D::Error> {
@@ -203,8 +225,15 @@ fn device<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error
 }
 
 fn name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    let good = |name: &Option<String>| name.as_ref().is_none_or(|name| (1..=200).contains(&name.len()));
-    held(deserializer, good, "a name of 1 to 200 bytes")
+    let good = |name: &Option<String>| {
+        name.as_ref()
+            .is_none_or(|name| (1..=200).contains(&name.len()) && is_plain_text(name))
+    };
+    held(
+        deserializer,
+        good,
+        "a name of 1 to 200 bytes, of letters that are seen: no control characters, line ends or marks that turn text round",
+    )
 }
 
 fn prefix<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {

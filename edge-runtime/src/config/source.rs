@@ -1,9 +1,12 @@
 //! `[source]`: where frames come from, and how.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::Deserialize;
+
+use inference::picture::Unread;
 
 use super::ranges;
 use crate::service::{LONGEST_INTERVAL, WATCHDOG};
@@ -124,7 +127,10 @@ impl Origin {
                 "`uri` stdin:{other} must be stdin:raw or stdin:mjpeg; a y4m stream is `-`"
             )),
             None if uri.is_empty() => Err("`uri` must name a file, a directory, a camera or -".to_owned()),
-            None => Ok(Self::Files(Input::parse(uri))),
+            None => match foreign(uri) {
+                Some(cure) => Err(format!("`uri` {cure}")),
+                None => Ok(Self::Files(Input::parse(uri))),
+            },
         }
     }
 
@@ -142,6 +148,42 @@ impl Origin {
     pub(super) fn beside(&mut self, dir: &Path) {
         if let Self::Files(Input::Path(path)) = self {
             *path = dir.join(&*path);
+        }
+    }
+}
+
+/// What helps who names something that other programs read, and this one does not. The text itself is not told: there may
+/// be a password in it.
+fn foreign(uri: &str) -> Option<String> {
+    let (scheme, rest) = uri.split_once(':').unwrap_or(("", uri));
+    match scheme.to_ascii_lowercase().as_str() {
+        "file" => return Some("takes a file by its path alone, without file:".to_owned()),
+        "libcamera" | "picamera" | "csi" => return Some("of a CSI camera is \"rpicam:\"".to_owned()),
+        "v4l" | "usb" | "webcam" => return Some("of a USB camera is \"v4l2:/dev/video0\"".to_owned()),
+        scheme if rest.starts_with("//") => {
+            return Some(format!(
+                "takes no stream of the network; for {scheme}: write \"-\", and start `ffmpeg -i ADDRESS -f yuv4mpegpipe \
+                 -pix_fmt gray - | edge-runtime run`"
+            ));
+        }
+        _ => {}
+    }
+    if uri.starts_with("/dev/video") || uri.starts_with("/dev/v4l/") {
+        return Some(format!("of a USB camera is \"v4l2:{uri}\""));
+    }
+    let extension = Path::new(uri).extension().and_then(|extension| extension.to_str());
+    let kind = extension.and_then(Unread::of_extension)?;
+    Some(format!("names {}, which cannot be read; {}", kind, kind.cure()))
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Files(Input::Path(path)) => path.display().fmt(f),
+            Self::Files(Input::Stdin) => f.write_str("a stream on standard input"),
+            Self::Piped(pixels) => write!(f, "{pixels} frames on standard input"),
+            Self::V4l2(path) => write!(f, "v4l2:{}", path.display()),
+            Self::Rpicam(program) => write!(f, "rpicam:{}", program.display()),
         }
     }
 }
@@ -239,6 +281,26 @@ mod tests {
         ] {
             let parsed = source(&format!("uri = \"slides\"\n{section}"));
             assert_eq!(parsed.is_ok(), good, "{parsed:?}");
+        }
+    }
+
+    #[test]
+    fn what_only_other_programs_read_is_refused_with_the_cure() {
+        for (uri, expected) in [
+            ("rtsp://user:secret@10.0.0.9/live", "ffmpeg -i ADDRESS"),
+            ("http://camera/stream.mjpg", "ffmpeg -i ADDRESS"),
+            ("RTMP://camera/live", "for rtmp:"),
+            ("libcamera:", "is \\\"rpicam:\\\""),
+            ("/dev/video0", "is \\\"v4l2:/dev/video0\\\""),
+            ("v4l:/dev/video0", "v4l2:"),
+            ("file:///srv/clip.y4m", "by its path"),
+            ("clip.MP4", "ffmpeg -i IN"),
+            ("photo.heic", "heif-convert"),
+        ] {
+            let error = source(&format!("uri = \"{uri}\"")).unwrap_err();
+            let expected = expected.replace('\\', "");
+            assert!(error.contains(&expected), "{error} does not speak of {expected}");
+            assert!(!error.contains("secret"), "{error}");
         }
     }
 

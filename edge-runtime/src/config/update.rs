@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use super::ranges;
+use crate::sink::settings::is_plain_text;
 
 /// `[update]`
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -19,6 +20,8 @@ pub struct UpdateConfig {
     /// Where updates are looked for when none is named: an address or a directory.
     pub channel: Option<String>,
     /// Name of this device among those that share a channel; else the machine's own.
+    #[serde(deserialize_with = "device")]
+    #[schemars(length(min = 1, max = 200))]
     pub device: Option<String>,
     /// Certificates in PEM that vouch for web servers, beside those of the system.
     pub ca_file: Option<PathBuf>,
@@ -44,6 +47,14 @@ impl Default for UpdateConfig {
             look_every: Duration::from_hours(6),
         }
     }
+}
+
+fn device<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let good = |name: &Option<String>| {
+        name.as_ref()
+            .is_none_or(|name| (1..=200).contains(&name.len()) && is_plain_text(name))
+    };
+    ranges::held(deserializer, good, "a name of 1 to 200 bytes, of letters that are seen")
 }
 
 impl UpdateConfig {

@@ -47,6 +47,10 @@ impl Bundles {
             // A device that cannot keep bundles still runs the one that it came with.
             keeper.map_err(|error| tracing::warn!(target: "update", "{error}")).ok()
         });
+        let mut keeper = keeper;
+        if let Some(news) = keeper.as_mut().and_then(Keeper::take_news) {
+            tracing::warn!(target: "update", "{news}");
+        }
         Self {
             keeper,
             clock: context.clock.clone(),
@@ -109,7 +113,8 @@ impl Bundles {
 /// Whether a bundle has every class that the configuration names.
 fn fits(config: &Config, classes: &ClassSet) -> bool {
     let lines = config.sink.gpio.iter().flat_map(|gpio| &gpio.lines);
-    lines.into_iter().all(|line| classes.index(&line.emotion).is_some())
+    let mut labels = lines.filter_map(|line| line.emotion());
+    labels.all(|label| classes.index(label).is_some())
 }
 
 /// The thread that watches over the bundles.

@@ -24,8 +24,8 @@ pub struct RunContext<'a> {
     pub flags: Flags,
     /// Watches over the program from outside.
     pub manager: Manager,
-    /// Reads the configuration again.
-    pub reload: Box<dyn Fn() -> Result<Config, ConfigError> + 'a>,
+    /// Reads the configuration again; on a thread beside the run.
+    pub reload: Box<dyn Fn() -> Result<Config, ConfigError> + Send + Sync + 'a>,
     /// Looks for updates beside the run, and brings them in.
     pub updater: Arc<dyn Updater>,
 }
@@ -74,19 +74,16 @@ pub struct Flags {
     pub stop: Arc<AtomicBool>,
     /// Ends the whole, whatever else is asked for.
     pub end: Arc<AtomicBool>,
-    /// Goes on with a new configuration.
+    /// Looks at the configuration again, and goes on with it if all is well; what runs goes on meanwhile.
     pub reload: Arc<AtomicBool>,
 }
 
 impl Flags {
-    /// Whether another run is to begin; it may, then.
-    pub(super) fn take_reload(&self) -> bool {
-        let reload = self.reload.swap(false, Ordering::Relaxed) && !self.end.load(Ordering::Relaxed);
-        if reload {
-            self.stop.store(false, Ordering::Relaxed);
-            // The end may have come in between.
-            self.stop.fetch_or(self.end.load(Ordering::Relaxed), Ordering::Relaxed);
-        }
-        reload
+    /// Another run begins, unless the whole is to end.
+    pub(super) fn begin_anew(&self) -> bool {
+        self.stop.store(false, Ordering::Relaxed);
+        // The end may have come in between.
+        self.stop.fetch_or(self.end.load(Ordering::Relaxed), Ordering::Relaxed);
+        !self.end.load(Ordering::Relaxed)
     }
 }

@@ -63,6 +63,9 @@ pub enum DaemonError {
         /// What the bundle has, with commas between.
         known: String,
     },
+    /// Root would trust what others can change.
+    #[error("start as root: {} can be changed by other users; `chmod go-w` and `chown root`, or run as another user", .0.display())]
+    Untrusted(PathBuf),
     /// Counts cannot be offered.
     #[error("serve metrics on {address}: {source}")]
     Metrics {

@@ -1,7 +1,6 @@
 //! What a configuration says about frames and faces, built.
 
 use std::io::{self, BufReader};
-use std::sync::Arc;
 
 use crate::config::{Config, FaceMode, Origin, Pace, SourceConfig};
 use crate::pipeline::{Timing, Watch};
@@ -10,19 +9,18 @@ use crate::source::{Camera, Files, FrameSource, Input, Piped, Rpicam};
 use vision::locate::{Faces, Locator};
 use vision::track::{self, Follower};
 
-use super::context::{Level, RunContext};
+use super::context::RunContext;
 use super::error::DaemonError;
 
 /// Where frames come from.
-pub(super) fn source(config: &SourceConfig, context: &RunContext) -> Result<Box<dyn FrameSource>, DaemonError> {
+pub(super) fn source(config: &SourceConfig, context: &RunContext<'_>) -> Result<Box<dyn FrameSource>, DaemonError> {
     let wanted = config.wanted;
     let clock = || Box::new(context.clock.restarted());
     match &config.origin {
         Origin::Files(input) => {
             let interval_ms = (1000.0 / config.fps).round() as u64;
-            let tell = Arc::clone(&context.tell);
             let files = Files::new(vec![input.clone()], config.repeat, interval_ms);
-            let files = files.telling(move |news| tell(Level::Notice, news));
+            let files = files.telling(|news| tracing::info!("{news}"));
             Ok(match timing(config) {
                 Timing::Paced => Box::new(files.no_slower_than(LONGEST_INTERVAL)),
                 Timing::Recorded | Timing::Live => Box::new(files),

@@ -5,7 +5,7 @@ use std::io::Write;
 use super::context::RunContext;
 use super::error::DaemonError;
 use crate::config::Config;
-use crate::sink::gpio::{Gpio, GpioBackend, GpioConfig, GpioError, Lamp, LogGpio, Output, Polarity};
+use crate::sink::gpio::{Gpio, GpioBackend, GpioConfig, GpioError, Input, Lamp, LogGpio, Output, Polarity};
 
 /// Every line of a configuration, the lamp's included.
 pub fn lines(config: &GpioConfig) -> Vec<Output> {
@@ -17,18 +17,19 @@ pub fn lines(config: &GpioConfig) -> Vec<Output> {
     outputs.collect()
 }
 
-/// Takes the lines and drives each to its safe level; the backend `log` writes to `log`.
+/// Takes the lines and drives each output to its safe level; the backend `log` writes to `log`.
 ///
 /// # Errors
 /// A line that cannot be had, or a program without the feature `gpio`.
 pub fn open(
     backend: &GpioBackend,
     outputs: &[Output],
+    inputs: &[Input],
     log: Box<dyn Write + Send>,
 ) -> Result<Box<dyn Gpio>, DaemonError> {
     match backend {
         GpioBackend::Log => opened(LogGpio::open(log, outputs)),
-        backend => hardware(backend, outputs),
+        backend => hardware(backend, outputs, inputs),
     }
 }
 
@@ -44,7 +45,7 @@ pub(super) fn lamp(config: &Config, context: &RunContext<'_>) -> Result<Option<L
         return Ok(None);
     };
     let safe = polarity.safe();
-    let gpio = open(backend, &[Output { pin, safe }], (context.gpio_log)())?;
+    let gpio = open(backend, &[Output { pin, safe }], &[], (context.gpio_log)())?;
     Ok(Some(Lamp::light(gpio, pin, polarity)?))
 }
 
@@ -53,16 +54,16 @@ fn opened<G: Gpio + 'static>(gpio: Result<G, GpioError>) -> Result<Box<dyn Gpio>
 }
 
 #[cfg(feature = "gpio")]
-fn hardware(backend: &GpioBackend, outputs: &[Output]) -> Result<Box<dyn Gpio>, DaemonError> {
+fn hardware(backend: &GpioBackend, outputs: &[Output], inputs: &[Input]) -> Result<Box<dyn Gpio>, DaemonError> {
     use crate::sink::gpio::{Chip, Pi};
 
     match backend {
-        GpioBackend::Chip(label) => opened(Chip::open(label, outputs)),
-        _ => opened(Pi::open(outputs)),
+        GpioBackend::Chip(label) => opened(Chip::open(label, outputs, inputs)),
+        _ => opened(Pi::open(outputs, inputs)),
     }
 }
 
 #[cfg(not(feature = "gpio"))]
-fn hardware(_: &GpioBackend, _: &[Output]) -> Result<Box<dyn Gpio>, DaemonError> {
+fn hardware(_: &GpioBackend, _: &[Output], _: &[Input]) -> Result<Box<dyn Gpio>, DaemonError> {
     Err(DaemonError::NoGpio)
 }

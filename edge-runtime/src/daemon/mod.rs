@@ -10,12 +10,14 @@ mod context;
 mod error;
 mod input;
 mod lines;
+mod reload;
 mod shared;
 mod sinks;
 mod updater;
 
-use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use shared_model::Text;
@@ -24,13 +26,17 @@ use update::Networks;
 use crate::config::Config;
 use crate::decide::Decider;
 use crate::metrics::{self, Counts};
-use crate::pipeline::{End, Pipeline, Progress, Stages, Surroundings, Trouble};
+use crate::pipeline::{End, Pipeline, Progress, Stages, Surroundings, Timing, Trouble};
+use crate::preflight;
 use crate::service::Service;
-use crate::source::{Fault, Held, Pausable};
+use crate::sink::gpio::Lamp;
+use crate::source::{Fault, FrameSource, Held, Pausable};
+use crate::switches::Switch;
 
 use agent::Agent;
-use bundles::{Bundles, Outcome};
+use bundles::{Bundles, Outcome, Watcher};
 use input::{source, timing, watch};
+use reload::{Next, Over, Reloader};
 use shared::Shared;
 use sinks::sinks;
 
@@ -53,44 +59,130 @@ pub enum Ending {
 /// Watches a source until it ends or the flags say so; on a reload, goes on with the new configuration.
 ///
 /// A camera that stays the same stays open, and the lamp lit. The lamp is lit before the camera opens and goes out after
-/// it; every other line is left at its safe level.
+/// it; every other line is left at its safe level. A new configuration is looked at while the old one runs, and taken up
+/// only if nothing is wrong with it; should it fail all the same, the old one goes on.
 ///
 /// # Errors
-/// What keeps the program from starting, or from going on with a new configuration. A new configuration that cannot be
-/// read is told, and the old one goes on.
-pub fn run(mut config: Config, context: &RunContext<'_>) -> Result<Ending, DaemonError> {
+/// What keeps the program from starting, or what runs from going on.
+pub fn run(config: Config, context: &RunContext<'_>) -> Result<Ending, DaemonError> {
+    if let Some(path) = preflight::untrusted_as_root(&config) {
+        return Err(DaemonError::Untrusted(path));
+    }
     let mut shared = Shared::new(boot_id(), Arc::clone(&context.flags.stop));
-    let progress = Arc::clone(&shared.progress);
-    let ready = move || progress.inferred() > 0;
+    keep_pause(&config, &shared);
+    if shared.switches.is_on(Switch::Pause) {
+        tracing::info!("paused, as it was at the end; nothing is judged");
+    }
+    let (progress, switches, beats) = (
+        Arc::clone(&shared.progress),
+        Arc::clone(&shared.switches),
+        Arc::clone(&shared.beats),
+    );
+    // Who starts paused is ready once the loop goes round.
+    let ready = move || {
+        let paused = switches.is_on(Switch::Pause) && beats.load(Ordering::Relaxed) > 0;
+        paused || progress.inferred() > 0
+    };
     let mut service =
         Service::start(&context.manager, Arc::clone(&shared.vitals), ready).map_err(DaemonError::Thread)?;
     shared.metrics = measure(&config, &shared.progress)?;
-    // Before the camera, so that it goes out after it.
-    let mut lamp = lines::lamp(&config, context)?;
-    let mut camera = Held::new(source(&config.source, context)?);
-    loop {
-        let ended = run_once(&config, camera.clone(), &shared, context);
-        if !context.flags.take_reload() {
-            service.stopping();
-            return ended;
+    let (running, next, over) = (Mutex::new(config.clone()), Next::default(), AtomicBool::new(false));
+    let reloader = Reloader {
+        flags: &context.flags,
+        load: &*context.reload,
+        running: &running,
+        next: &next,
+        over: &over,
+    };
+    let ended = thread::scope(|scope| {
+        let _over = Over(&over);
+        let beside = thread::Builder::new().name("reload".to_owned());
+        let told = tracing::dispatcher::get_default(Clone::clone);
+        beside
+            .spawn_scoped(scope, move || {
+                tracing::dispatcher::with_default(&told, || reloader.work())
+            })
+            .map_err(DaemonError::Thread)?;
+        let mut kiosk = Kiosk::start(config, context)?;
+        let mut ready = set_up(&kiosk.config, &shared, context)?;
+        loop {
+            let ended = go(ready, &kiosk, &shared, context);
+            let new = next.take();
+            let Some(new) = new.filter(|_| context.flags.begin_anew()) else {
+                return ended;
+            };
+            service.reloading();
+            shared.boot = boot_id();
+            ready = kiosk.change(new, &shared, context)?;
+            running
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .clone_from(&kiosk.config);
+            keep_pause(&kiosk.config, &shared);
         }
-        service.reloading();
-        shared.boot = boot_id();
-        match (context.reload)() {
-            Ok(new) => {
-                // The same camera goes on; only another one is opened anew.
-                if new.source != config.source {
-                    camera = Held::new(source(&new.source, context)?);
-                }
-                if lines::lamp_wiring(&new) != lines::lamp_wiring(&config) {
-                    // Let go first: the same line may be wired the other way now.
-                    drop(lamp.take());
-                    lamp = lines::lamp(&new, context)?;
-                }
-                config = new;
+    });
+    service.stopping();
+    ended
+}
+
+/// The pause is kept where the configuration says.
+fn keep_pause(config: &Config, shared: &Shared) {
+    shared.switches.keep_in(&config.state);
+    if let Some(trouble) = shared.switches.take_trouble() {
+        tracing::warn!(about = %trouble, "{trouble}");
+    }
+}
+
+/// What goes on when the configuration changes, as long as it stays the same.
+struct Kiosk {
+    config: Config,
+    /// Before the camera, so that it goes out after it.
+    lamp: Option<Lamp>,
+    camera: Held,
+}
+
+impl Kiosk {
+    fn start(config: Config, context: &RunContext<'_>) -> Result<Self, DaemonError> {
+        let lamp = lines::lamp(&config, context)?;
+        let camera = Held::new(source(&config.source, context)?);
+        Ok(Self { config, lamp, camera })
+    }
+
+    /// Takes up a new configuration, or the old one again where that fails.
+    fn change(&mut self, new: Config, shared: &Shared, context: &RunContext<'_>) -> Result<Ready, DaemonError> {
+        let old = self.config.clone();
+        let camera = self.camera.clone();
+        match self.take_up(new, shared, context) {
+            Ok(ready) => Ok(ready),
+            Err(error) => {
+                tracing::warn!(about = %error, "{error}; going on with the configuration as it was");
+                self.camera = camera;
+                self.light(&old, context)?;
+                self.config = old;
+                set_up(&self.config, shared, context)
             }
-            Err(error) => tracing::warn!("{error}; going on with the configuration as it was"),
         }
+    }
+
+    fn take_up(&mut self, new: Config, shared: &Shared, context: &RunContext<'_>) -> Result<Ready, DaemonError> {
+        // The same camera goes on; only another one is opened anew.
+        if new.source != self.config.source {
+            self.camera = Held::new(source(&new.source, context)?);
+        }
+        self.light(&new, context)?;
+        self.config = new;
+        set_up(&self.config, shared, context)
+    }
+
+    /// The lamp of a configuration: the one that is lit, where it is the same.
+    fn light(&mut self, config: &Config, context: &RunContext<'_>) -> Result<(), DaemonError> {
+        let same = lines::lamp_wiring(config) == lines::lamp_wiring(&self.config);
+        if !same || self.lamp.is_none() {
+            // Let go first: the same line may be wired the other way now.
+            drop(self.lamp.take());
+            self.lamp = lines::lamp(config, context)?;
+        }
+        Ok(())
     }
 }
 
@@ -114,13 +206,26 @@ fn measure(config: &Config, progress: &Arc<Progress>) -> Result<Option<Arc<Atomi
     served.map(|_| Some(beats)).map_err(failed)
 }
 
-/// Runs with one configuration, until the source ends or a flag is raised.
-fn run_once(config: &Config, camera: Held, shared: &Shared, context: &RunContext<'_>) -> Result<Ending, DaemonError> {
+/// Everything that a configuration needs, and that can fail, set up.
+struct Ready {
+    pipeline: Pipeline,
+    watcher: Watcher,
+}
+
+fn set_up(config: &Config, shared: &Shared, context: &RunContext<'_>) -> Result<Ready, DaemonError> {
     let agent = Agent::new(config, Arc::clone(&context.updater), &shared.updates);
     let mut bundles = Bundles::new(config, context);
     let stages = stages(config, bundles.start(config)?, shared, context)?;
     let (watcher, swaps) = bundles.watch(config, stages.classes.clone(), shared, agent)?;
-    let mut pipeline = Pipeline::new(stages).swapping(swaps);
+    let pipeline = Pipeline::new(stages)
+        .swapping(swaps)
+        .pausing(Arc::clone(&shared.switches));
+    Ok(Ready { pipeline, watcher })
+}
+
+/// Runs with one configuration, until the source ends or a flag is raised.
+fn go(ready: Ready, kiosk: &Kiosk, shared: &Shared, context: &RunContext<'_>) -> Result<Ending, DaemonError> {
+    let Ready { mut pipeline, watcher } = ready;
     // A source without a single frame is an error of the source, not a run without faces.
     let mut first = None;
     let mut report = |trouble: &Trouble| {
@@ -134,8 +239,13 @@ fn run_once(config: &Config, camera: Held, shared: &Shared, context: &RunContext
         stop: &context.flags.stop,
         report: &mut report,
     };
-    let source = Pausable::new(camera, Arc::clone(&shared.switches));
-    let end = pipeline.run(Box::new(source), timing(&config.source), &mut around);
+    let (camera, timing) = (kiosk.camera.clone(), timing(&kiosk.config.source));
+    let source: Box<dyn FrameSource> = match timing {
+        Timing::Live => Box::new(Pausable::new(camera, Arc::clone(&shared.switches))),
+        // A recording is read no faster than it is judged, and waits while nothing is.
+        Timing::Recorded | Timing::Paced => Box::new(camera),
+    };
+    let end = pipeline.run(source, timing, &mut around);
     watcher.end(if end.is_ok() { Outcome::Clean } else { Outcome::Failed });
     tracing::info!("{}", pipeline.stats());
     Ok(match end? {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::config::{Config, Stdout};
 use crate::pipeline::Progress;
 use crate::service::Vital;
-use crate::sink::gpio::{GpioConfig, Line, Panel, outputs};
+use crate::sink::gpio::{GpioConfig, Input, Line, Panel, Shows, outputs};
 use crate::sink::settings::MqttConfig;
 use crate::sink::updates::Updates;
 use crate::sink::{Faces, GpioSink, JsonLines, SignalSink, SinkError};
@@ -51,7 +51,13 @@ pub(super) fn sinks(
 ) -> Result<Vec<Box<dyn SignalSink>>, DaemonError> {
     let mut vitals = stages(shared);
     let mut sinks: Vec<Box<dyn SignalSink>> = Vec::new();
-    if let Some(gpio) = &config.sink.gpio {
+    let panel = config.sink.gpio.as_ref();
+    // Paused until the switch on a line has said otherwise; not held where there is none.
+    shared
+        .switches
+        .hold_pause(panel.is_some_and(|gpio| gpio.pause.is_some()));
+    // A lamp alone is lit elsewhere.
+    if let Some(gpio) = panel.filter(|gpio| !gpio.lines.is_empty() || gpio.pause.is_some()) {
         let sink = gpio_sink(gpio, classes, shared, context)?;
         let orders = sink.orders();
         vitals.push(Vital::new("gpio", move || orders.rounds()));
@@ -107,18 +113,26 @@ fn gpio_sink(
 ) -> Result<GpioSink, DaemonError> {
     let own_lines: Result<Vec<Line>, DaemonError> = (config.lines.iter())
         .map(|line| {
-            let emotion = own_label(classes, &line.emotion)?;
+            let shows = match line.emotion() {
+                Some(label) => Shows::Emotion(own_label(classes, label)?),
+                None => line.shows.clone(),
+            };
             Ok(Line {
                 pin: line.pin,
-                emotion,
+                shows,
                 polarity: line.polarity,
             })
         })
         .collect();
     let own_lines = own_lines?;
-    let gpio = lines::open(&config.backend, &outputs(&own_lines), (context.gpio_log)())?;
+    let pause = config.pause.map(|pause| Input {
+        pin: pause.pin,
+        polarity: pause.polarity,
+    });
+    let inputs: Vec<Input> = pause.into_iter().collect();
+    let gpio = lines::open(&config.backend, &outputs(&own_lines), &inputs, (context.gpio_log)())?;
     let panel = Panel::new(gpio, own_lines, config.signal);
-    let sink = GpioSink::start(panel, Arc::clone(&shared.stop), Arc::clone(&shared.switches))
+    let sink = GpioSink::start(panel, Arc::clone(&shared.stop), Arc::clone(&shared.switches), pause)
         .map_err(DaemonError::GpioThread)?;
     sink.mind_panics();
     Ok(sink)

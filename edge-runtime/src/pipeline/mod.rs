@@ -25,6 +25,7 @@ use shared_model::message::{Face, FaceLine, State};
 use crate::decide::{Change, DecideConfig, Decider, Observation};
 use crate::sink::{SignalSink, SinkError};
 use crate::source::{Frame, FrameSource, SourceError};
+use crate::switches::{Switch, Switches};
 use inference::picture::PictureError;
 use inference::{PredictError, Predictor};
 use vision::clock::Clock;
@@ -170,6 +171,8 @@ pub struct Pipeline {
     face: Option<u32>,
     stats: Stats,
     swaps: Option<Receiver<Swap>>,
+    /// While its pause is on, no frame is judged.
+    switches: Option<Arc<Switches>>,
 }
 
 /// Why the loop was left.
@@ -193,7 +196,16 @@ impl Pipeline {
             sequence: 0,
             stats: Stats::default(),
             swaps: None,
+            switches: None,
         }
+    }
+
+    /// The same pipeline, which judges nothing while these switches pause it: nothing is known at once, and a recording
+    /// waits.
+    #[must_use]
+    pub fn pausing(mut self, switches: Arc<Switches>) -> Self {
+        self.switches = Some(switches);
+        self
     }
 
     /// The same pipeline, which takes up what comes here, between two frames.
@@ -240,12 +252,23 @@ impl Pipeline {
         let start = around.clock.now();
         let mut pacer = Pacer::new(timing);
         let mut frame = Frame::default();
+        // Whoever reads along knows from the first moment that nothing is known yet.
+        let nothing = self.decider.beginning();
+        if let Err(leave) = self.tell(Some(nothing), around) {
+            return leave;
+        }
         loop {
             self.stats.elapsed = around.clock.now().saturating_sub(start);
             if around.stop.load(Ordering::Relaxed) {
                 return Leave::End(End::Stopped);
             }
             self.swap();
+            if self.is_paused() {
+                if let Err(leave) = self.pause(timing, &mut pacer, reader, &mut frame, around) {
+                    return leave;
+                }
+                continue;
+            }
             let step = match reader.take(&mut frame, POLL) {
                 Taken::Frame => self.take(&frame, &mut pacer, around),
                 Taken::Error(error) => {
@@ -270,12 +293,43 @@ impl Pipeline {
         self.decider.adopt(swap.decide, swap.abstain_below);
     }
 
+    fn is_paused(&self) -> bool {
+        let switches = self.switches.as_ref();
+        switches.is_some_and(|switches| switches.is_on(Switch::Pause))
+    }
+
+    /// A moment of a pause. What comes from a camera meanwhile is thrown away; a recording is left where it is.
+    fn pause(
+        &mut self,
+        timing: Timing,
+        pacer: &mut Pacer,
+        reader: &Reader,
+        frame: &mut Frame,
+        around: &mut Surroundings<'_>,
+    ) -> Result<(), Leave> {
+        let start = around.clock.now();
+        let change = self.decider.interrupt(pacer.time_ms(start));
+        self.tell(change, around)?;
+        if timing.keep() == Keep::Newest {
+            match reader.take(frame, POLL) {
+                Taken::Frame => self.stats.dropped += 1,
+                Taken::Error(error) => self.skip(&error.into(), around),
+                Taken::Nothing => {}
+                Taken::End => return Err(Leave::End(End::Exhausted)),
+            }
+        } else {
+            around.clock.sleep(POLL);
+            pacer.wait(around.clock.now().saturating_sub(start));
+        }
+        Ok(())
+    }
+
     /// Waits for the time of a frame, then judges it, unless that time is over.
     fn take(&mut self, frame: &Frame, pacer: &mut Pacer, around: &mut Surroundings<'_>) -> Result<(), Leave> {
         self.stats.frames += 1;
         self.stats.capture.record(frame.capture);
         while let Turn::After(wait) = pacer.turn(frame, around.clock.now()) {
-            if around.stop.load(Ordering::Relaxed) {
+            if around.stop.load(Ordering::Relaxed) || self.is_paused() {
                 return Ok(());
             }
             self.idle(pacer, around)?;
@@ -326,6 +380,7 @@ impl Pipeline {
         let mut line = FaceLine {
             input: &frame.input,
             frame: frame.number,
+            time_ms: Some(frame.time_ms),
             face: None,
         };
         for seen in self.watch.seen() {

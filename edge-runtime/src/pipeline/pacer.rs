@@ -59,6 +59,13 @@ impl Pacer {
         }
     }
 
+    /// Lets a recording wait: its frames are due this much later.
+    pub(super) fn wait(&mut self, pause: Duration) {
+        if let Some(origin) = &mut self.origin {
+            *origin += pause;
+        }
+    }
+
     /// Notes that a frame was taken.
     pub(super) fn took(&mut self, frame: &Frame, now: Duration) {
         self.last = Some((now, frame.time_ms));
@@ -108,6 +115,15 @@ mod tests {
         assert_eq!(pacer.turn(&frame(100), ms(800)), Turn::Now);
         assert_eq!(pacer.turn(&frame(100), ms(1051)), Turn::Over);
         assert_eq!(pacer.time_ms(ms(1700)), Some(1000));
+    }
+
+    #[test]
+    fn a_recording_that_waited_goes_on_where_it_was() {
+        let mut pacer = Pacer::new(Timing::Paced);
+        pacer.turn(&frame(0), ms(0));
+        pacer.took(&frame(0), ms(0));
+        pacer.wait(ms(60_000));
+        assert_eq!(pacer.turn(&frame(100), ms(60_010)), Turn::After(ms(90)));
     }
 
     #[test]

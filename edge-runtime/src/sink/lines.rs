@@ -78,6 +78,7 @@ mod tests {
     const NOBODY: FaceLine<'_> = FaceLine {
         input: "x",
         frame: 1,
+        time_ms: Some(40),
         face: None,
     };
 
@@ -92,7 +93,7 @@ mod tests {
         let lines: Vec<_> = text.lines().collect();
         assert_eq!(lines.len(), 2);
         assert!(lines[0].contains(r#""emotion":"uncertain""#) && lines[0].contains(r#""sequence":3"#));
-        assert_eq!(lines[1], r#"{"input":"x","frame":1,"face":null}"#);
+        assert_eq!(lines[1], r#"{"input":"x","frame":1,"time_ms":40,"face":null}"#);
     }
 
     #[test]

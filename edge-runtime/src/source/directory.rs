@@ -4,8 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::SourceError;
-use super::files::{MJPEG, io_error};
 use inference::picture::{EXTENSIONS, Unread};
+
+/// Extensions of files of JPEG pictures that follow each other.
+pub(super) const MJPEG: [&str; 2] = ["mjpeg", "mjpg"];
 
 /// Most files that are named; the others are counted.
 const NAMED: usize = 10;
@@ -24,8 +26,8 @@ pub(super) fn list(path: &Path) -> Result<Listing, SourceError> {
         files: Vec::new(),
         others: Vec::new(),
     };
-    for entry in fs::read_dir(path).map_err(|source| io_error(path, source))? {
-        let file = entry.map_err(|source| io_error(path, source))?.path();
+    for entry in fs::read_dir(path).map_err(|source| SourceError::io(path, source))? {
+        let file = entry.map_err(|source| SourceError::io(path, source))?.path();
         match why_not(&file) {
             None => listing.files.push(file),
             Some(why) => {

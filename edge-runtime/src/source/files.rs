@@ -7,18 +7,15 @@ use std::io::{self, BufRead, BufReader, Cursor, Read};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::directory::{self, has_extension};
+use super::directory::{self, MJPEG, has_extension};
 use super::mjpeg::{first_picture, goes_on, is_multi_picture};
 use super::stream::{Step, Stream};
-use super::y4m::{self, Y4m, Y4mError};
+use super::y4m::{self, Y4m};
 use super::{Frame, FrameSource, Next, SourceError};
 use inference::picture::Picture;
 
 /// Most bytes of a picture file.
 const MAX_PICTURE_BYTES: u64 = 256 << 20;
-
-/// Extensions of files of JPEG pictures that follow each other.
-pub(super) const MJPEG: [&str; 2] = ["mjpeg", "mjpg"];
 
 /// Is told of the files of a directory that are left out.
 type Tell = Box<dyn FnMut(&str) + Send>;
@@ -138,12 +135,12 @@ impl Files {
             Input::Stdin => return self.open_stream("-", Box::new(BufReader::new(io::stdin()))),
             Input::Path(path) => path,
         };
-        let metadata = fs::metadata(path).map_err(|source| io_error(path, source))?;
+        let metadata = fs::metadata(path).map_err(|source| SourceError::io(path, source))?;
         if metadata.is_dir() {
             return self.unfold(path);
         }
-        let mut reader = BufReader::new(File::open(path).map_err(|source| io_error(path, source))?);
-        let start = reader.fill_buf().map_err(|source| io_error(path, source))?;
+        let mut reader = BufReader::new(File::open(path).map_err(|source| SourceError::io(path, source))?);
+        let start = reader.fill_buf().map_err(|source| SourceError::io(path, source))?;
         if start.starts_with(y4m::MAGIC) || has_extension(path, &["y4m"]) {
             return self.open_stream(&path.to_string_lossy(), Box::new(reader));
         }
@@ -174,7 +171,7 @@ impl Files {
     }
 
     fn open_stream(&mut self, name: &str, reader: Box<dyn BufRead + Send>) -> Result<Next, SourceError> {
-        let y4m = Y4m::open(reader).map_err(|source| stream_error(name, source))?;
+        let y4m = Y4m::open(reader).map_err(|source| SourceError::stream(name, source))?;
         let interval = Duration::from_millis(y4m.time_ms(1));
         if let Some(longest) = self.longest.filter(|longest| interval > *longest) {
             return Err(SourceError::Slow {
@@ -200,7 +197,7 @@ impl Files {
         frame: &mut Frame,
     ) -> Result<Next, SourceError> {
         let start = Instant::now();
-        let failed = |source| io_error(path, source);
+        let failed = |source| SourceError::io(path, source);
         let mut bytes = Vec::new();
         if reader.fill_buf().map_err(failed)?.starts_with(&[0xff, 0xd8])
             && first_picture(&mut reader, MAX_PICTURE_BYTES, &mut bytes).map_err(failed)?
@@ -263,22 +260,6 @@ impl FrameSource for Files {
                 return Ok(next);
             }
         }
-    }
-}
-
-pub(super) fn io_error(path: &Path, source: io::Error) -> SourceError {
-    let path = path.to_path_buf();
-    if source.kind() == io::ErrorKind::NotFound {
-        SourceError::Missing { path }
-    } else {
-        SourceError::Io { path, source }
-    }
-}
-
-pub(super) fn stream_error(name: &str, source: Y4mError) -> SourceError {
-    SourceError::Stream {
-        name: name.to_owned(),
-        source,
     }
 }
 

@@ -20,7 +20,7 @@ mod v4l2;
 pub mod y4m;
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -106,6 +106,22 @@ pub enum Fault {
 }
 
 impl SourceError {
+    pub(crate) fn io(path: &Path, source: io::Error) -> Self {
+        let path = path.to_path_buf();
+        if source.kind() == io::ErrorKind::NotFound {
+            Self::Missing { path }
+        } else {
+            Self::Io { path, source }
+        }
+    }
+
+    pub(crate) fn stream(name: &str, source: y4m::Y4mError) -> Self {
+        Self::Stream {
+            name: name.to_owned(),
+            source,
+        }
+    }
+
     /// What kind of error it is.
     pub fn fault(&self) -> Fault {
         match self {

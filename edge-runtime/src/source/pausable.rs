@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::{Frame, FrameSource, Next, SourceError};
 use crate::switches::{Switch, Switches};
 
-/// Gives the frames of another source unless [`Switch::Pause`] is on. The source is read all the time, so
-/// that no old frame waits in it when the pause ends.
+/// Gives the frames of a live source unless [`Switch::Pause`] is on. The source is read all the time, so
+/// that no old frame waits in it when the pause ends. A recording waits by itself: nobody takes its next frame.
 pub struct Pausable<S> {
     source: S,
     switches: Arc<Switches>,

@@ -4,7 +4,6 @@ use std::io::BufRead;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::files::{io_error, stream_error};
 use super::mjpeg::Splitter;
 use super::pixels::read_jpeg;
 use super::y4m::Y4m;
@@ -71,7 +70,7 @@ impl Stream {
                 frame.number = y4m.position();
                 frame.time_ms = y4m.time_ms(frame.number);
                 let more = y4m.read(&mut frame.picture);
-                let more = more.map_err(|source| stream_error(&self.name, source))?;
+                let more = more.map_err(|source| SourceError::stream(&self.name, source))?;
                 if more { Step::Frame } else { Step::End }
             }
             Kind::Mjpeg(mjpeg) => mjpeg.read(&self.name, frame)?,
@@ -87,7 +86,7 @@ impl Mjpeg {
     fn read(&mut self, name: &str, frame: &mut Frame) -> Result<Step, SourceError> {
         (frame.number, frame.time_ms) = (self.number, self.number * self.interval_ms);
         let more = self.splitter.read(&mut self.reader, &mut self.bytes);
-        if !more.map_err(|source| io_error(Path::new(name), source))? {
+        if !more.map_err(|source| SourceError::io(Path::new(name), source))? {
             return Ok(Step::End);
         }
         self.number += 1;

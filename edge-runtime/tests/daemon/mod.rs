@@ -8,7 +8,10 @@ use edge_runtime::daemon::Ending;
 use edge_runtime::source::Fault;
 
 use crate::support::until;
-use world::World;
+use world::{BROKEN, World};
+
+/// A line for every judged frame.
+const FACES: &str = "[sink]\nstdout = \"faces\"\n";
 
 /// A line and a lamp, as section of a configuration.
 fn wired(line: u32, lamp: u32) -> String {
@@ -72,7 +75,7 @@ fn a_reload_with_another_lamp_lets_the_old_one_go_first() {
 
 #[test]
 fn a_configuration_that_cannot_be_read_is_told_and_the_old_one_goes_on() {
-    let world = World::new("");
+    let world = World::new(FACES);
     let ended = world.run(|world| {
         world.until_seen("out", 1);
         let outputs = world.told("out").len();
@@ -87,6 +90,100 @@ fn a_configuration_that_cannot_be_read_is_told_and_the_old_one_goes_on() {
         warning.contains("sauce") && warning.ends_with("going on with the configuration as it was"),
         "{warning}"
     );
+}
+
+#[test]
+fn a_configuration_that_would_not_run_is_told_and_the_old_one_goes_on() {
+    let world = World::new(&format!("{FACES}{}", wired(5, 22)));
+    fs::write(world.kiosk.path("file"), "no directory").unwrap();
+    let mqtt = "[sink.mqtt]\nhost = \"127.0.0.1\"\nport = 9\ndevice = \"a\"\noutbox = { dir = \"outbox\" }\n";
+    let cases = [
+        (
+            "[sink.gpio]\nbackend = \"log\"\nlines = [{ pin = 5, emotion = \"Neutral\" }]\n".to_owned(),
+            "no emotion `Neutral`",
+        ),
+        (mqtt.replace("\"outbox\"", "\"file\""), "is no directory"),
+        (format!("{mqtt}tls = {{ ca_file = \"ca.pem\" }}\n"), "ca.pem"),
+        (format!("{mqtt}credentials_file = \"login\"\n"), "login"),
+        (
+            "[sink.gpio]\nbackend = \"chip\"\nchip = \"none\"\nlines = [{ pin = 5, emotion = \"Sad\" }]\n".to_owned(),
+            "gpio",
+        ),
+        (wired(BROKEN, 22), "broken"),
+    ];
+    let ended = world.run(|world| {
+        world.until_seen("out", 1);
+        for (at, (more, expected)) in cases.iter().enumerate() {
+            world.kiosk.configure(&format!("{FACES}{more}"));
+            world.reload();
+            world.until_seen("warning", at + 1);
+            let warning = world.told("warning")[at].clone();
+            let goes_on = warning.ends_with("going on with the configuration as it was");
+            assert!(
+                goes_on && warning.contains(expected),
+                "{warning} does not speak of {expected}"
+            );
+            let outputs = world.told("out").len();
+            until("the old one goes on", || world.told("out").len() > outputs);
+        }
+        for (from, to, expected) in [
+            ("\"factory\"", "\"nowhere\"", "nowhere"),
+            ("\"frames\"", "\"film.y4m\"", "film.y4m"),
+        ] {
+            world.kiosk.configure("");
+            let text = fs::read_to_string(world.kiosk.path("config.toml"))
+                .unwrap()
+                .replace(from, to);
+            fs::write(world.kiosk.path("config.toml"), text).unwrap();
+            let before = world.told("warning").len();
+            world.reload();
+            world.until_seen("warning", before + 1);
+            assert!(
+                world.told("warning")[before].contains(expected),
+                "{:?}",
+                world.told("warning")
+            );
+        }
+    });
+    assert_eq!(ended.unwrap(), Ending::Stopped);
+    // Where it shows only when it is driven, the old lamp is lit again.
+    assert_eq!(world.told("gpio 22").last().unwrap(), "gpio 22 low");
+}
+
+#[test]
+fn a_pause_outlasts_a_restart_and_a_film_goes_on_where_it_was() {
+    let world = World::new("");
+    fs::create_dir(world.kiosk.path("kept")).unwrap();
+    fs::write(world.kiosk.path("kept/paused"), "").unwrap();
+    let text = fs::read_to_string(world.kiosk.path("config.toml")).unwrap();
+    let text = text.replace("schema = 1\n", "schema = 1\nstate = \"kept\"\n");
+    fs::write(world.kiosk.path("config.toml"), &text).unwrap();
+    let ended = world.run(|world| world.until_seen("manager READY=1", 1));
+    assert_eq!(ended.unwrap(), Ending::Stopped);
+    assert!(!world.told("info paused").is_empty());
+    let stats = world.told("info frames in");
+    assert!(stats[0].contains("frames in 0"), "{stats:?}");
+    fs::remove_file(world.kiosk.path("kept/paused")).unwrap();
+    let ended = world.run(|world| world.until_seen("out", 1));
+    assert_eq!(ended.unwrap(), Ending::Stopped);
+}
+
+#[test]
+fn root_does_not_trust_a_bundle_that_others_can_change() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let world = World::new("");
+    let manifest = world.kiosk.path("factory/manifest.json");
+    fs::set_permissions(manifest, fs::Permissions::from_mode(0o666)).unwrap();
+    let ended = world.run(|world| {
+        if !rustix::process::geteuid().is_root() {
+            world.until_seen("out", 1);
+        }
+    });
+    match ended {
+        Ok(ended) => assert!(!rustix::process::geteuid().is_root(), "{ended:?}"),
+        Err(error) => assert!(error.to_string().contains("manifest.json can be changed"), "{error}"),
+    }
 }
 
 #[test]

@@ -59,7 +59,6 @@ impl World {
     /// As SIGHUP does.
     pub(crate) fn reload(&self) {
         self.flags.reload.store(true, Ordering::Relaxed);
-        self.flags.stop.store(true, Ordering::Relaxed);
     }
 
     /// As SIGHUP and SIGTERM do, one right after the other.
@@ -120,6 +119,9 @@ impl Drop for End<'_> {
     }
 }
 
+/// A line that breaks when it is driven, whatever was found before.
+pub(crate) const BROKEN: u32 = 66;
+
 /// Notes whole lines.
 struct Lines {
     kind: &'static str,
@@ -139,6 +141,9 @@ impl Lines {
 
 impl Write for Lines {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.kind.is_empty() && bytes == BROKEN.to_string().as_bytes() {
+            return Err(io::Error::other("the line is broken"));
+        }
         for byte in bytes {
             if *byte == b'\n' {
                 let line = String::from_utf8(std::mem::take(&mut self.begun)).unwrap();

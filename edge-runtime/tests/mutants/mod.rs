@@ -112,10 +112,11 @@ fn streamed(stream: &[u8]) -> Option<(usize, bool)> {
 fn damaged_pictures_and_streams_never_panic() {
     let mut numbers = Numbers(1);
     let (png, jpeg, y4m) = (png(), jpeg::gradient(), y4m());
-    let mjpeg = jpeg.repeat(3);
+    let bare = jpeg::without_tables();
+    let mjpeg = [&jpeg[..], &bare, &jpeg].concat();
     let (mut frames, mut dropped) = (0, 0);
     for _ in 0..rounds(4_000) / 4 {
-        for picture in [&png, &jpeg] {
+        for picture in [&png, &jpeg, &bare] {
             match Picture::decode(&mutant(picture, &mut numbers)) {
                 Ok(picture) => {
                     picture.gray().unwrap();

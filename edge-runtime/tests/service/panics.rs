@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Instant;
 
-use edge_runtime::sink::gpio::{Gpio, GpioError, Level, Line, Panel, Polarity, Signal};
+use edge_runtime::sink::gpio::{Gpio, GpioError, Level, Line, Panel, Polarity, Shows, Signal};
 use edge_runtime::sink::{GpioSink, SignalSink};
 use shared_model::Text;
 use shared_model::emotion::Label;
@@ -50,11 +50,11 @@ fn lines_are_safe_soon_after_a_panic_of_any_thread() {
         let wire = Wire::default();
         let line = Line {
             pin: 1,
-            emotion: Label::try_from("Happy").unwrap(),
+            shows: Shows::Emotion(Label::try_from("Happy").unwrap()),
             polarity: Polarity::ActiveHigh,
         };
         let panel = Panel::new(Box::new(wire.clone()), vec![line], Signal::Hold);
-        let mut sink = GpioSink::start(panel, Arc::new(AtomicBool::new(false)), Arc::default()).unwrap();
+        let mut sink = GpioSink::start(panel, Arc::new(AtomicBool::new(false)), Arc::default(), None).unwrap();
         sink.mind_panics();
         sink.show(&happy()).unwrap();
         until("the line is active", || {

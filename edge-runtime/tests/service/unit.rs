@@ -7,10 +7,12 @@ use edge_runtime::service::{LONGEST_INTERVAL, WATCHDOG};
 
 const UNIT: &str = include_str!("../../systemd/edge-runtime.service");
 
-/// What the unit sets a key to.
+/// What the unit sets a key to; the last, where it stands several times.
 fn value(key: &str) -> &'static str {
-    let line = UNIT.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
-    line.unwrap_or_else(|| panic!("the unit has no {key}"))
+    let lines = UNIT
+        .lines()
+        .filter_map(|line| line.strip_prefix(key)?.strip_prefix('='));
+    lines.last().unwrap_or_else(|| panic!("the unit has no {key}"))
 }
 
 /// Seconds that the unit waits: for a sign of life, or before it starts the program again.
@@ -48,4 +50,17 @@ fn the_unit_calls_what_the_program_has() {
     ] {
         assert_eq!(value(key), expected, "{key}");
     }
+}
+
+#[test]
+fn a_reload_looks_at_the_configuration_before_it_asks_for_it() {
+    let calls: Vec<&str> = UNIT
+        .lines()
+        .filter_map(|line| line.strip_prefix("ExecReload="))
+        .collect();
+    let expected = [
+        "/usr/bin/edge-runtime check-config --deep /etc/edge-runtime/config.toml",
+        "/bin/kill -HUP $MAINPID",
+    ];
+    assert_eq!(calls, expected);
 }

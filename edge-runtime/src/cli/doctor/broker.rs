@@ -2,22 +2,20 @@
 
 use edge_runtime::sink::settings::MqttConfig;
 
-#[cfg(feature = "mqtt")]
-use super::good;
-use super::{Finding, bad};
+use super::Finding;
 
 #[cfg(feature = "mqtt")]
 pub(super) fn broker(config: &MqttConfig) -> Finding {
     let place = format!("{}:{}", config.host, config.port);
     match edge_runtime::sink::mqtt::probe(config) {
-        Ok(()) => good("broker", format!("{place} takes this device")),
-        Err(fault) => bad("broker", format!("{place}: {fault}"), fault.cure()),
+        Ok(()) => Finding::good("broker", format!("{place} takes this device")),
+        Err(fault) => Finding::bad("broker", format!("{place}: {fault}"), fault.cure()),
     }
 }
 
 #[cfg(not(feature = "mqtt"))]
 pub(super) fn broker(_: &MqttConfig) -> Finding {
-    bad(
+    Finding::bad(
         "broker",
         "this program was built without it",
         "build with `--features mqtt`",

@@ -7,17 +7,18 @@ use edge_runtime::config::{Origin, SourceConfig};
 #[cfg(feature = "camera")]
 use edge_runtime::source::offers;
 
-use super::{Finding, bad, good, openable};
+use super::{Finding, openable};
 
-pub(super) fn camera(config: &SourceConfig) -> Finding {
-    match &config.origin {
+/// `None` where no device is asked for.
+pub(super) fn camera(config: &SourceConfig) -> Option<Finding> {
+    Some(match &config.origin {
         Origin::V4l2(path) => {
             let cure = "plug it in; `ls /dev/video*` shows what is there";
             openable("camera", path, "video", cure).unwrap_or_else(|| v4l2(path, config))
         }
         Origin::Rpicam(program) => rpicam(program),
-        other => good("camera", format!("no device: {other:?}")),
-    }
+        Origin::Files(_) | Origin::Piped(_) => return None,
+    })
 }
 
 #[cfg(feature = "camera")]
@@ -25,12 +26,12 @@ fn v4l2(path: &Path, config: &SourceConfig) -> Finding {
     let shown = path.display();
     let offers = match edge_runtime::source::v4l2_offers(path, &config.wanted) {
         Ok(offers) => offers,
-        Err(error) => return bad("camera", format!("{shown}: {error}"), "use another device or camera"),
+        Err(error) => return Finding::bad("camera", format!("{shown}: {error}"), "use another device or camera"),
     };
     let all = offers::describe(&offers);
     match offers::fit(&offers, &config.wanted) {
-        Ok(found) => good("camera", format!("{shown}: {found}: {all}")),
-        Err(misfit) => bad("camera", format!("{shown}: {}: {all}", misfit.found), misfit.cure),
+        Ok(found) => Finding::good("camera", format!("{shown}: {found}: {all}")),
+        Err(misfit) => Finding::bad("camera", format!("{shown}: {}: {all}", misfit.found), misfit.cure),
     }
 }
 
@@ -40,7 +41,7 @@ fn v4l2(path: &Path, _: &SourceConfig) -> Finding {
         "{} can be opened, but this program was built without cameras",
         path.display()
     );
-    bad("camera", found, "build with `--features camera`")
+    Finding::bad("camera", found, "build with `--features camera`")
 }
 
 /// The program lists the cameras by itself, with their sizes; it scales to any that is asked for.
@@ -50,7 +51,7 @@ fn rpicam(program: &Path) -> Finding {
         Ok(output) => output,
         Err(error) => {
             let cure = "`sudo apt-get install rpicam-apps-lite`, or name the program in `uri`";
-            return bad("camera", format!("{shown}: {error}"), cure);
+            return Finding::bad("camera", format!("{shown}: {error}"), cure);
         }
     };
     let text = [output.stdout, output.stderr].concat();
@@ -58,9 +59,9 @@ fn rpicam(program: &Path) -> Finding {
     let cameras: Vec<&str> = text.lines().map(str::trim).filter(|line| is_camera(line)).collect();
     if cameras.is_empty() {
         let cure = "check the ribbon cable at both ends, and start the device anew";
-        return bad("camera", format!("{shown} finds none"), cure);
+        return Finding::bad("camera", format!("{shown} finds none"), cure);
     }
-    good("camera", format!("{shown} finds {}", cameras.join("; ")))
+    Finding::good("camera", format!("{shown} finds {}", cameras.join("; ")))
 }
 
 /// A line such as `0 : imx219 [3280x2464 10-bit RGGB] (/base/soc/i2c0mux/i2c@1/imx219@10)`.
@@ -80,7 +81,7 @@ mod tests {
 
     fn look(uri: &str) -> Finding {
         let text = format!("schema = 1\n[source]\nuri = \"{uri}\"\n");
-        camera(&Config::parse(&text).unwrap().source)
+        camera(&Config::parse(&text).unwrap().source).unwrap()
     }
 
     #[test]

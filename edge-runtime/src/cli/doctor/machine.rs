@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::{Finding, bad, good};
+use super::Finding;
 
 /// Memory that the program needs, with room for a picture of a large camera.
 const NEEDED_MB: u64 = 200;
@@ -13,9 +13,9 @@ const HOT_C: f64 = 75.0;
 
 pub(super) fn clock() -> Finding {
     if Path::new("/run/systemd/timesync/synchronized").exists() {
-        return good("clock", "synchronised");
+        return Finding::good("clock", "synchronised");
     }
-    bad(
+    Finding::bad(
         "clock",
         "nobody says that it is synchronised",
         "`timedatectl set-ntp true`; without, TLS may refuse certificates after a start",
@@ -27,13 +27,13 @@ pub(super) fn memory() -> Finding {
     let available = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
     let kib: Option<u64> = available.and_then(|rest| rest.trim().trim_end_matches(" kB").parse().ok());
     match kib.map(|kib| kib / 1024) {
-        Some(mb) if mb >= NEEDED_MB => good("memory", format!("{mb} MiB are free")),
-        Some(mb) => bad(
+        Some(mb) if mb >= NEEDED_MB => Finding::good("memory", format!("{mb} MiB are free")),
+        Some(mb) => Finding::bad(
             "memory",
             format!("{mb} MiB are free"),
             format!("end other programs: {NEEDED_MB} MiB are needed"),
         ),
-        None => bad(
+        None => Finding::bad(
             "memory",
             "/proc/meminfo cannot be read",
             "run the doctor outside the service's sandbox",
@@ -49,15 +49,17 @@ pub(super) fn throttling() -> Finding {
     let degrees = degrees.map(|millis| millis / 1000.0);
     match (flags, degrees) {
         // Bits 0 to 3: under voltage, frequency capped, throttled, soft temperature limit.
-        (Some(flags), _) if flags & 0xf != 0 => bad(
+        (Some(flags), _) if flags & 0xf != 0 => Finding::bad(
             "throttling",
             format!("the firmware slows down: {flags:#x}"),
             "use a stronger power supply (bit 0) or a cooler (bits 1 to 3)",
         ),
-        (_, Some(degrees)) if degrees >= HOT_C => bad("throttling", format!("{degrees:.0} °C"), "use a cooler"),
-        (Some(_), _) => good("throttling", "none"),
-        (None, Some(degrees)) => good("throttling", format!("{degrees:.0} °C")),
-        (None, None) => good("throttling", "this machine does not tell"),
+        (_, Some(degrees)) if degrees >= HOT_C => {
+            Finding::bad("throttling", format!("{degrees:.0} °C"), "use a cooler")
+        }
+        (Some(_), _) => Finding::good("throttling", "none"),
+        (None, Some(degrees)) => Finding::good("throttling", format!("{degrees:.0} °C")),
+        (None, None) => Finding::good("throttling", "this machine does not tell"),
     }
 }
 

@@ -6,7 +6,7 @@ use edge_runtime::config::{Config, FaceMode};
 use shared_model::image::GrayView;
 use vision::face::Detector;
 
-use super::{Finding, bad, good};
+use super::Finding;
 
 /// Longest search of a frame full of noise. One of a crowd takes up to four times as long (640x480, thousand millions of
 /// instructions by callgrind: noise 0.2, 1.1, 9.1, a crowd 0.8, 3.6, 18.7, for faces from 80, 40, 20 pixels on), and one that
@@ -26,7 +26,7 @@ pub(super) fn search(config: &Config) -> Option<Finding> {
     );
     let mut detector = match Detector::new(track.detector) {
         Ok(detector) => detector,
-        Err(error) => return Some(bad("search", error.to_string(), "install the program anew")),
+        Err(error) => return Some(Finding::bad("search", error.to_string(), "install the program anew")),
     };
     let pixels = noise(width * height);
     let frame = GrayView::new(&pixels, width, height).ok()?;
@@ -41,12 +41,12 @@ fn judge(took: Duration, [width, height]: [usize; 2], min_face_px: f32) -> Findi
         took.as_secs_f32()
     );
     if took <= LIMIT {
-        return good("search", found);
+        return Finding::good("search", found);
     }
     // The work grows with the square of what is smaller.
     let factor = (took.as_secs_f32() / LIMIT.as_secs_f32()).sqrt();
     let larger = (min_face_px * factor / 5.0).ceil() * 5.0;
-    bad(
+    Finding::bad(
         "search",
         format!("{found}; in a crowd it takes up to four times as long, and the watchdog gives 3 s"),
         format!("set min_face_px = {larger}, or a smaller width and height"),

@@ -45,9 +45,54 @@ fn refuses_what_no_broker_would_take() {
         assert!(error.contains(expected), "{error} instead of {expected}");
     }
     let error = Config::parse(&LEAST.replace("broker", "mqtt://broker")).unwrap_err();
-    assert!(error.to_string().contains("without scheme"), "{error}");
+    assert!(error.to_string().contains("no scheme"), "{error}");
     let error = Config::parse(&LEAST.replace("hall-1", "hall/1")).unwrap_err();
     assert!(error.to_string().contains("`device`: must be 1 to 64"), "{error}");
+}
+
+#[test]
+fn the_host_is_the_host_alone() {
+    let parse = |host: &str| {
+        let text = LEAST.replace("broker", host);
+        let config = Config::parse(&text).map_err(|place| place.to_string());
+        config.map(|config| config.sink.mqtt.unwrap().host)
+    };
+    for (host, expected) in [
+        ("broker.local", "broker.local"),
+        ("[fe80::1]", "fe80::1"),
+        ("::1", "::1"),
+    ] {
+        assert_eq!(parse(host).unwrap(), expected);
+    }
+    for (host, expected) in [
+        ("127.0.0.1:1883", "write host = \"127.0.0.1\" and port = 1883"),
+        ("[::1]:8883", "write host = \"::1\" and port = 8883"),
+        ("mqtts://broker", "no scheme"),
+        ("user:word@broker", "no user and no password"),
+        ("bro ker", "must be a host name"),
+        ("", "must be a host name"),
+    ] {
+        let error = parse(host).unwrap_err();
+        assert!(error.contains(expected), "{error} instead of {expected}");
+        assert!(!error.contains("word@"), "{error}");
+    }
+}
+
+#[test]
+fn names_show_what_they_are() {
+    assert_eq!(parse("name = \"Empfangshalle Süd\"").unwrap().name, "Empfangshalle Süd");
+    for name in [
+        "a\\u0000b",
+        "a\\nb",
+        "a\\u001b[31m",
+        "a\\u202eb",
+        "a\\u2066b",
+        "\\u200b",
+        "  ",
+    ] {
+        let error = parse(&format!("name = \"{name}\"")).unwrap_err();
+        assert!(error.contains("letters that are seen"), "{error}");
+    }
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! The lines of any Linux board by the GPIO character device; gpiocdev's types stay here.
 
-use gpiocdev::line::Value;
+use gpiocdev::line::{Bias, Value};
 use gpiocdev::{Request, chip};
 
-use super::{Gpio, GpioError, Level, Output};
+use super::{Gpio, GpioError, Input, Level, Output, Polarity};
 
 /// Name under which the kernel shows who holds the lines.
 const CONSUMER: &str = "edge-runtime";
@@ -18,12 +18,19 @@ impl Chip {
     ///
     /// What they do when the program ends is the driver's business: most make them inputs again, so a
     /// resistor has to hold the safe level.
-    pub fn open(label: &str, outputs: &[Output]) -> Result<Self, GpioError> {
+    pub fn open(label: &str, outputs: &[Output], inputs: &[Input]) -> Result<Self, GpioError> {
         let path = find(label)?;
         let mut builder = Request::builder();
         builder.on_chip(path).with_consumer(CONSUMER);
         for output in outputs {
             builder.with_line(output.pin).as_output(value(output.safe));
+        }
+        for input in inputs {
+            let bias = match input.polarity {
+                Polarity::ActiveHigh => Bias::PullDown,
+                Polarity::ActiveLow => Bias::PullUp,
+            };
+            builder.with_line(input.pin).as_input().with_bias(bias);
         }
         let request = builder.request().map_err(|error| GpioError::Open {
             subject: format!("lines of chip {label:?}"),
@@ -42,6 +49,17 @@ impl Gpio for Chip {
                 reason: error.to_string(),
             })
     }
+
+    fn read(&mut self, pin: u32) -> Result<Level, GpioError> {
+        let read = self.request.value(pin).map_err(|error| GpioError::Read {
+            pin,
+            reason: error.to_string(),
+        })?;
+        Ok(match read {
+            Value::Active => Level::High,
+            Value::Inactive => Level::Low,
+        })
+    }
 }
 
 fn value(level: Level) -> Value {
@@ -58,6 +76,8 @@ pub struct Found {
     pub path: String,
     /// Its label, or why it cannot be opened.
     pub label: Result<String, String>,
+    /// How many lines it has; 0 where it cannot be opened.
+    pub lines: u32,
 }
 
 /// The chips of this machine.
@@ -67,6 +87,7 @@ pub fn chips() -> Result<Vec<Found>, String> {
         let info = chip::Chip::from_path(&path).and_then(|chip| chip.info());
         Found {
             path: path.display().to_string(),
+            lines: info.as_ref().map_or(0, |info| info.num_lines),
             label: info.map(|info| info.label).map_err(|error| error.to_string()),
         }
     };
@@ -79,7 +100,7 @@ fn find(label: &str) -> Result<String, GpioError> {
         reason,
     };
     let mut others = Vec::new();
-    for Found { path, label: found } in chips().map_err(failed)? {
+    for Found { path, label: found, .. } in chips().map_err(failed)? {
         match found {
             Ok(found) if found == label => return Ok(path),
             Ok(found) => others.push(found),

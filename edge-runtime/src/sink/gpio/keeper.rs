@@ -9,9 +9,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle, ThreadId};
 use std::time::{Duration, Instant};
 
-use shared_model::emotion::Label;
+use shared_model::message::Verdict;
 
-use super::{GpioError, Panel, Wish};
+use super::{GpioError, Input, Panel, Wish};
 use crate::switches::{Switch, Switches};
 
 /// How often the wishes are looked at.
@@ -61,11 +61,11 @@ impl Orders {
         self.desk.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Wishes for the line of an emotion, or for none.
-    pub fn show(&self, emotion: Option<Label>) {
+    /// Wishes for the lines of what is held true.
+    pub fn show(&self, verdict: Verdict) {
         let now = self.start.elapsed();
         let mut desk = self.desk();
-        desk.wish.emotion = emotion.map(|label| (label, now));
+        desk.wish.verdict = Some((verdict, now));
         desk.wish.beat = now;
         self.news.notify_all();
     }
@@ -118,6 +118,8 @@ pub(super) struct Overrides {
     /// Whether the program was asked to stop.
     pub(super) stop: Arc<AtomicBool>,
     pub(super) switches: Arc<Switches>,
+    /// The line of a switch that pauses.
+    pub(super) pause: Option<Input>,
 }
 
 /// The running thread.
@@ -182,9 +184,19 @@ fn keep(mut panel: Guard, orders: &Orders, overrides: &Overrides) -> Result<(), 
             return panel.0.all_safe();
         }
         if overrides.stop.load(Ordering::Relaxed) || overrides.switches.is_on(Switch::Mute) {
-            wish.emotion = None;
+            wish.verdict = None;
         }
-        let done = panel.0.show(&wish, orders.start.elapsed());
+        let heard = overrides
+            .pause
+            .map_or(Ok(()), |input| listen(&mut panel.0, input, &overrides.switches));
+        let done = panel.0.show(&wish, orders.start.elapsed()).and(heard);
         orders.answer(call, done);
     }
+}
+
+/// Holds the pause as the switch says; one that cannot be read pauses.
+fn listen(panel: &mut Panel, input: Input, switches: &Switches) -> Result<(), GpioError> {
+    let level = panel.read(input.pin);
+    switches.hold_pause(level.as_ref().map_or(true, |level| *level == input.polarity.active()));
+    level.map(drop)
 }

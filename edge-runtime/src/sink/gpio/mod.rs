@@ -1,4 +1,4 @@
-//! Signals over GPIO: a line for each emotion, and a privacy [`Lamp`].
+//! Signals over GPIO: a line for each emotion, for somebody and nobody, a privacy [`Lamp`], and a switch that pauses.
 //!
 //! A line is *active* while it shows something and *safe* otherwise. A thread of its own, the
 //! `keeper`, owns the lines: they go safe when the program stops, when nothing recent is known, when
@@ -20,7 +20,7 @@ use std::io::Write;
 pub use chip::{Chip, Found, chips};
 pub use keeper::{Keeper, Orders};
 pub use lamp::Lamp;
-pub use panel::{Line, Panel, Signal, Wish, outputs};
+pub use panel::{Line, Panel, Shows, Signal, Wish, outputs};
 #[cfg(feature = "gpio")]
 pub use pi::Pi;
 pub use settings::{GpioBackend, GpioConfig, LampConfig, LineConfig};
@@ -72,6 +72,15 @@ pub struct Output {
     pub safe: Level,
 }
 
+/// A line that is read; the chip pulls it to the level that is not active.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Input {
+    /// Number of the line on its chip.
+    pub pin: u32,
+    /// Which level is active.
+    pub polarity: Polarity,
+}
+
 /// Lines that cannot be had, or one that cannot be set.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum GpioError {
@@ -81,6 +90,14 @@ pub enum GpioError {
         /// The chip, or the chip and a line.
         subject: String,
         /// Why, and what helps.
+        reason: String,
+    },
+    /// A line cannot be read.
+    #[error("read gpio line {pin}: {reason}")]
+    Read {
+        /// Which one.
+        pin: u32,
+        /// Why.
         reason: String,
     },
     /// A line cannot be set.
@@ -93,10 +110,16 @@ pub enum GpioError {
     },
 }
 
-/// Output lines.
+/// Output lines, and inputs where there are some.
 pub trait Gpio: Send {
     /// Drives line `pin` to this level.
     fn set(&mut self, pin: u32, level: Level) -> Result<(), GpioError>;
+
+    /// The level of input `pin`.
+    fn read(&mut self, pin: u32) -> Result<Level, GpioError> {
+        let reason = "it is no input".to_owned();
+        Err(GpioError::Read { pin, reason })
+    }
 }
 
 /// Writes down what would be driven, one line a change: for trying a wiring plan without the wires.

@@ -3,19 +3,46 @@
 use std::time::Duration;
 
 use shared_model::emotion::Label;
+use shared_model::message::Verdict;
 
-use super::{Gpio, GpioError, Output, Polarity};
+use super::{Gpio, GpioError, Level, Output, Polarity};
 
 /// Age of the last sign of life above which nothing is shown as true.
 const STALE: Duration = Duration::from_secs(1);
 
-/// The line of one emotion.
+/// What a line stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Shows {
+    /// A class, by its label in the letter case of the bundle.
+    Emotion(Label),
+    /// Somebody is there, whatever is seen of them.
+    Face,
+    /// Nobody is there.
+    NoFace,
+    /// Somebody is there, and no emotion is certain.
+    Uncertain,
+}
+
+impl Shows {
+    /// Whether it holds while this is held true.
+    fn holds(&self, verdict: &Verdict) -> bool {
+        match (self, verdict) {
+            (Self::Emotion(own), Verdict::Emotion(label)) => own == label,
+            (Self::Face, verdict) => matches!(verdict, Verdict::Emotion(_) | Verdict::Uncertain),
+            (Self::NoFace, verdict) => *verdict == Verdict::NoFace,
+            (Self::Uncertain, verdict) => *verdict == Verdict::Uncertain,
+            (Self::Emotion(_), _) => false,
+        }
+    }
+}
+
+/// A line, and what it stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
     /// Number of the line on its chip.
     pub pin: u32,
-    /// Label of the class that it stands for, in the letter case of the bundle.
-    pub emotion: Label,
+    /// What it stands for.
+    pub shows: Shows,
     /// Which level is active.
     pub polarity: Polarity,
 }
@@ -23,17 +50,17 @@ pub struct Line {
 /// How long a line is active.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signal {
-    /// As long as its emotion is held true.
+    /// As long as what it stands for is held true.
     Hold,
-    /// This long, once, when its emotion begins.
+    /// This long, once, when what it stands for begins.
     Pulse(Duration),
 }
 
 /// What should be shown.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Wish {
-    /// The emotion that is held true, and since when.
-    pub emotion: Option<(Label, Duration)>,
+    /// What is held true, and since when; nothing while nothing is known.
+    pub verdict: Option<(Verdict, Duration)>,
     /// The last sign of life of those who wish.
     pub beat: Duration,
 }
@@ -41,62 +68,88 @@ pub struct Wish {
 /// The lines, and which of them are active.
 pub struct Panel {
     gpio: Box<dyn Gpio>,
-    lines: Vec<Line>,
+    lines: Vec<Driven>,
     signal: Signal,
-    /// The line that is active, as far as is known.
-    active: Option<usize>,
+}
+
+struct Driven {
+    line: Line,
+    /// Whether it is active, as far as is known.
+    active: bool,
+    /// Since when what it stands for has been held true.
+    begun: Option<Duration>,
 }
 
 impl Panel {
     /// A panel on lines that have their safe levels.
     pub fn new(gpio: Box<dyn Gpio>, lines: Vec<Line>, signal: Signal) -> Self {
+        let driven = |line| Driven {
+            line,
+            active: false,
+            begun: None,
+        };
         Self {
             gpio,
-            lines,
+            lines: lines.into_iter().map(driven).collect(),
             signal,
-            active: None,
         }
     }
 
     /// Shows what is wished for at a time.
     pub fn show(&mut self, wish: &Wish, now: Duration) -> Result<(), GpioError> {
-        let wanted = self.wanted(wish, now);
-        if wanted == self.active {
-            return Ok(());
+        for driven in &mut self.lines {
+            driven.follow(wish);
         }
-        // The old line goes first: two are never active at once. It stays noted until that has worked.
-        if let Some(line) = self.active.and_then(|at| self.lines.get(at)) {
-            self.gpio.set(line.pin, line.polarity.safe())?;
+        let (signal, fresh) = (self.signal, now <= wish.beat + STALE);
+        let wanted = |driven: &Driven| fresh && driven.is_wanted(signal, now);
+        // What is over goes first: two emotions are never active at once. It stays noted until that has worked.
+        let mut safe = Ok(());
+        for driven in self.lines.iter_mut().filter(|driven| driven.active && !wanted(driven)) {
+            let done = self.gpio.set(driven.line.pin, driven.line.polarity.safe());
+            driven.active = done.is_err();
+            safe = safe.and(done);
         }
-        self.active = None;
-        if let Some(line) = wanted.and_then(|at| self.lines.get(at)) {
+        safe?;
+        for driven in self.lines.iter_mut().filter(|driven| !driven.active && wanted(driven)) {
             // Noted first: a line of which nobody knows the level has to be made safe later.
-            self.active = wanted;
-            self.gpio.set(line.pin, line.polarity.active())?;
+            driven.active = true;
+            self.gpio.set(driven.line.pin, driven.line.polarity.active())?;
         }
         Ok(())
     }
 
-    fn wanted(&self, wish: &Wish, now: Duration) -> Option<usize> {
-        let (label, since) = wish.emotion.as_ref()?;
-        let over = match self.signal {
-            Signal::Hold => false,
-            Signal::Pulse(length) => now >= *since + length,
-        };
-        if over || now > wish.beat + STALE {
-            return None;
-        }
-        self.lines.iter().position(|line| line.emotion == *label)
+    /// The level of an input beside the lines.
+    pub(super) fn read(&mut self, pin: u32) -> Result<Level, GpioError> {
+        self.gpio.read(pin)
     }
 
     /// Drives every line to its safe level, the others too if one fails.
     pub fn all_safe(&mut self) -> Result<(), GpioError> {
-        self.active = None;
         let mut result = Ok(());
-        for Output { pin, safe } in outputs(&self.lines) {
-            result = result.and(self.gpio.set(pin, safe));
+        for driven in &mut self.lines {
+            driven.active = false;
+            result = result.and(self.gpio.set(driven.line.pin, driven.line.polarity.safe()));
         }
         result
+    }
+}
+
+impl Driven {
+    fn follow(&mut self, wish: &Wish) {
+        let held = wish
+            .verdict
+            .as_ref()
+            .filter(|(verdict, _)| self.line.shows.holds(verdict));
+        // What goes on has begun when it began: somebody who is there stays there when the emotion changes.
+        self.begun = held.map(|(_, since)| self.begun.unwrap_or(*since));
+    }
+
+    fn is_wanted(&self, signal: Signal, now: Duration) -> bool {
+        match (self.begun, signal) {
+            (None, _) => false,
+            (Some(_), Signal::Hold) => true,
+            (Some(begun), Signal::Pulse(length)) => now < begun + length,
+        }
     }
 }
 
@@ -113,7 +166,6 @@ pub fn outputs(lines: &[Line]) -> Vec<Output> {
 mod tests {
     use std::sync::{Arc, Mutex};
 
-    use super::super::Level;
     use super::*;
 
     /// Writes down what it is asked for; fails where told.
@@ -145,7 +197,7 @@ mod tests {
     fn line(pin: u32, emotion: &str, polarity: Polarity) -> Line {
         Line {
             pin,
-            emotion: Label::try_from(emotion).unwrap(),
+            shows: Shows::Emotion(Label::try_from(emotion).unwrap()),
             polarity,
         }
     }
@@ -161,9 +213,67 @@ mod tests {
 
     fn wish(emotion: &str, at_ms: u64) -> Wish {
         Wish {
-            emotion: (!emotion.is_empty()).then(|| (Label::try_from(emotion).unwrap(), ms(at_ms))),
+            verdict: (!emotion.is_empty()).then(|| (Verdict::Emotion(Label::try_from(emotion).unwrap()), ms(at_ms))),
             beat: ms(at_ms),
         }
+    }
+
+    fn held(verdict: Verdict, at_ms: u64) -> Wish {
+        Wish {
+            verdict: Some((verdict, ms(at_ms))),
+            beat: ms(at_ms),
+        }
+    }
+
+    #[test]
+    fn lines_of_faces_go_on_while_the_emotion_changes() {
+        let wires = Wires::default();
+        let line = |pin, shows| Line {
+            pin,
+            shows,
+            polarity: Polarity::ActiveHigh,
+        };
+        let mut lines = vec![line(1, Shows::Face), line(2, Shows::NoFace), line(3, Shows::Uncertain)];
+        lines.push(self::line(17, "Happy", Polarity::ActiveHigh));
+        let mut panel = Panel::new(Box::new(wires.clone()), lines, Signal::Hold);
+        let happy = Verdict::Emotion(Label::try_from("Happy").unwrap());
+        for (verdict, expected) in [
+            (Verdict::NoFace, vec![(2, Level::High)]),
+            (
+                Verdict::Uncertain,
+                vec![(2, Level::Low), (1, Level::High), (3, Level::High)],
+            ),
+            (happy, vec![(3, Level::Low), (17, Level::High)]),
+            (Verdict::Unknown, vec![(1, Level::Low), (17, Level::Low)]),
+        ] {
+            panel.show(&held(verdict, 0), ms(0)).unwrap();
+            assert_eq!(wires.take(), expected);
+        }
+    }
+
+    #[test]
+    fn a_pulse_for_a_face_comes_once_while_somebody_stays() {
+        let wires = Wires::default();
+        let face = Line {
+            pin: 1,
+            shows: Shows::Face,
+            polarity: Polarity::ActiveHigh,
+        };
+        let mut panel = Panel::new(Box::new(wires.clone()), vec![face], Signal::Pulse(ms(50)));
+        for (verdict, at) in [
+            (Verdict::Uncertain, 0),
+            (Verdict::Uncertain, 100),
+            (Verdict::Uncertain, 200),
+        ] {
+            for now in [at, at + 40, at + 60] {
+                let wish = Wish {
+                    beat: ms(now),
+                    ..held(verdict.clone(), at)
+                };
+                panel.show(&wish, ms(now)).unwrap();
+            }
+        }
+        assert_eq!(wires.take(), [(1, Level::High), (1, Level::Low)]);
     }
 
     fn ms(value: u64) -> Duration {

@@ -1,32 +1,47 @@
 //! The lines of a Raspberry Pi's header by its registers (Pi 1 to 5); rppal's types stay here.
 
-use rppal::gpio::{Error, Gpio as Header, OutputPin};
+use rppal::gpio::{Error, Gpio as Header, InputPin, OutputPin, Pin};
 
-use super::{Gpio, GpioError, Level, Output};
+use super::{Gpio, GpioError, Input, Level, Output, Polarity};
 
 /// Lines by their BCM numbers, held as outputs.
 pub struct Pi {
     pins: Vec<OutputPin>,
+    inputs: Vec<InputPin>,
 }
 
 impl Pi {
     /// Takes the lines and drives each to its safe level, which stays when the program ends.
-    pub fn open(outputs: &[Output]) -> Result<Self, GpioError> {
+    pub fn open(outputs: &[Output], inputs: &[Input]) -> Result<Self, GpioError> {
         let header = Header::new().map_err(|error| failed("of this machine", &error))?;
         let pins = outputs.iter().map(|output| take(&header, *output));
+        let inputs = inputs.iter().map(|input| listen(&header, *input));
         Ok(Self {
             pins: pins.collect::<Result<_, _>>()?,
+            inputs: inputs.collect::<Result<_, _>>()?,
         })
     }
 }
 
-fn take(header: &Header, output: Output) -> Result<OutputPin, GpioError> {
-    let subject = format!("line {}", output.pin);
-    let number = u8::try_from(output.pin).map_err(|_| GpioError::Open {
+fn listen(header: &Header, input: Input) -> Result<InputPin, GpioError> {
+    let pin = get(header, input.pin)?;
+    Ok(match input.polarity {
+        Polarity::ActiveHigh => pin.into_input_pulldown(),
+        Polarity::ActiveLow => pin.into_input_pullup(),
+    })
+}
+
+fn get(header: &Header, pin: u32) -> Result<Pin, GpioError> {
+    let subject = format!("line {pin}");
+    let number = u8::try_from(pin).map_err(|_| GpioError::Open {
         subject: subject.clone(),
         reason: "the header has lines 0 to 27".to_owned(),
     })?;
-    let pin = header.get(number).map_err(|error| failed(&subject, &error))?;
+    header.get(number).map_err(|error| failed(&subject, &error))
+}
+
+fn take(header: &Header, output: Output) -> Result<OutputPin, GpioError> {
+    let pin = get(header, output.pin)?;
     let mut pin = match output.safe {
         Level::Low => pin.into_output_low(),
         Level::High => pin.into_output_high(),
@@ -47,6 +62,14 @@ impl Gpio for Pi {
             Level::High => rppal::gpio::Level::High,
         });
         Ok(())
+    }
+
+    fn read(&mut self, pin: u32) -> Result<Level, GpioError> {
+        let Some(input) = self.inputs.iter().find(|own| u32::from(own.pin()) == pin) else {
+            let reason = "it was not opened".to_owned();
+            return Err(GpioError::Read { pin, reason });
+        };
+        Ok(if input.is_high() { Level::High } else { Level::Low })
     }
 }
 

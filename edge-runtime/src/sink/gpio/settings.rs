@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use shared_model::emotion::Label;
 
-use super::{Polarity, Signal};
+use super::{Input, Polarity, Shows, Signal};
 
 /// Last line of a Raspberry Pi's header, by its BCM number.
 const LAST_BCM: u32 = 27;
@@ -24,7 +24,9 @@ pub struct GpioConfig {
     pub signal: Signal,
     /// A lamp that is lit while the camera runs.
     pub lamp: Option<LampConfig>,
-    /// One line an emotion; no line and no emotion stands twice.
+    /// A switch that pauses while it is on.
+    pub pause: Option<Input>,
+    /// What is shown; no line and nothing shown stands twice.
     pub lines: Vec<LineConfig>,
 }
 
@@ -48,15 +50,25 @@ pub struct LampConfig {
     pub polarity: Polarity,
 }
 
-/// The line of an emotion.
+/// A line, and what it stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LineConfig {
     /// Number of the line on its chip.
     pub pin: u32,
-    /// Label of a class of the bundle, letter case aside.
-    pub emotion: Label,
-    /// Whether the line is low while the emotion holds.
+    /// What it stands for; an emotion is a label of a class of the bundle, letter case aside.
+    pub shows: Shows,
+    /// Which level says that it holds.
     pub polarity: Polarity,
+}
+
+impl LineConfig {
+    /// The emotion that it stands for, if it is one.
+    pub fn emotion(&self) -> Option<&Label> {
+        match &self.shows {
+            Shows::Emotion(label) => Some(label),
+            Shows::Face | Shows::NoFace | Shows::Uncertain => None,
+        }
+    }
 }
 
 impl GpioConfig {
@@ -65,29 +77,40 @@ impl GpioConfig {
         self.lamp.map(|lamp| (lamp.pin, lamp.polarity))
     }
 
+    /// Every line that is used.
+    pub fn pins(&self) -> Vec<u32> {
+        let others = [self.lamp.map(|lamp| lamp.pin), self.pause.map(|pause| pause.pin)];
+        let lines = self.lines.iter().map(|line| line.pin);
+        lines.chain(others.into_iter().flatten()).collect()
+    }
+
     /// Whether such lines can be there together.
     ///
     /// # Errors
     /// What is wrong, in the words of the configuration.
     pub fn check(&self) -> Result<(), String> {
-        if self.lines.is_empty() {
-            return Err("`lines` needs at least one line".to_owned());
+        if self.pins().is_empty() {
+            return Err("`lines` needs at least one line where there is neither `lamp` nor `pause`".to_owned());
         }
-        let (mut pins, mut emotions) = (HashSet::new(), HashSet::new());
-        for pin in self
-            .lines
-            .iter()
-            .map(|line| line.pin)
-            .chain(self.lamp.map(|lamp| lamp.pin))
-        {
+        if self.pause.is_some() && self.backend == GpioBackend::Log {
+            return Err("`pause` is read from a line: backend = \"log\" has none".to_owned());
+        }
+        let (mut pins, mut shown) = (HashSet::new(), HashSet::new());
+        for pin in self.pins() {
             self.check_pin(pin)?;
             if !pins.insert(pin) {
                 return Err(format!("pin {pin} stands twice"));
             }
         }
         for line in &self.lines {
-            if !emotions.insert(line.emotion.to_ascii_lowercase()) {
-                return Err(format!("emotion {:?} has two lines", line.emotion.as_str()));
+            let name = match &line.shows {
+                Shows::Emotion(label) => format!("emotion {:?}", label.to_ascii_lowercase()),
+                Shows::Face => "state \"face\"".to_owned(),
+                Shows::NoFace => "state \"no_face\"".to_owned(),
+                Shows::Uncertain => "state \"uncertain\"".to_owned(),
+            };
+            if let Some(name) = shown.replace(name) {
+                return Err(format!("{name} has two lines"));
             }
         }
         Ok(())

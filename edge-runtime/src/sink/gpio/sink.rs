@@ -5,11 +5,11 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Weak};
 use std::thread::{self, ThreadId};
 
-use shared_model::message::{State, Verdict};
+use shared_model::message::State;
 
 use super::super::{SignalSink, SinkError};
 use super::keeper::{Keeper, Orders, Overrides};
-use super::{GpioError, Panel};
+use super::{GpioError, Input, Panel};
 use crate::switches::Switches;
 
 /// Shows emotions on lines.
@@ -19,8 +19,16 @@ pub struct GpioSink {
 
 impl GpioSink {
     /// Takes a panel on lines that have their safe levels; they go safe at once when `stop` becomes true.
-    pub fn start(panel: Panel, stop: Arc<AtomicBool>, switches: Arc<Switches>) -> Result<Self, GpioError> {
-        let keeper = Keeper::start(panel, Overrides { stop, switches }).map_err(|error| GpioError::Open {
+    ///
+    /// `pause` is an input of the same lines that pauses while it is active.
+    pub fn start(
+        panel: Panel,
+        stop: Arc<AtomicBool>,
+        switches: Arc<Switches>,
+        pause: Option<Input>,
+    ) -> Result<Self, GpioError> {
+        let overrides = Overrides { stop, switches, pause };
+        let keeper = Keeper::start(panel, overrides).map_err(|error| GpioError::Open {
             subject: "thread".to_owned(),
             reason: error.to_string(),
         })?;
@@ -58,11 +66,7 @@ impl SignalSink for GpioSink {
     }
 
     fn show(&mut self, state: &State) -> Result<(), SinkError> {
-        let emotion = match &state.emotion {
-            Verdict::Emotion(label) => Some(label.clone()),
-            Verdict::Uncertain | Verdict::NoFace | Verdict::Unknown => None,
-        };
-        self.keeper.orders().show(emotion);
+        self.keeper.orders().show(state.emotion.clone());
         Ok(())
     }
 
@@ -78,20 +82,30 @@ impl SignalSink for GpioSink {
 #[cfg(test)]
 mod tests {
     use std::sync::Mutex;
+    use std::sync::atomic::AtomicU8;
     use std::time::{Duration, Instant};
 
     use shared_model::Text;
     use shared_model::emotion::Label;
 
-    use super::super::{Gpio, Level, Line, Polarity, Signal};
+    use shared_model::message::Verdict;
+
+    use super::super::{Gpio, Level, Line, Polarity, Shows, Signal};
     use super::*;
 
     /// Levels and when they were set.
     type Log = Arc<Mutex<Vec<(Level, Instant)>>>;
 
+    const SWITCH: Input = Input {
+        pin: 2,
+        polarity: Polarity::ActiveLow,
+    };
+
     struct Wire {
         log: Log,
         panics: Arc<AtomicBool>,
+        /// The switch: 0 is off, 1 is on, everything else cannot be read.
+        switch: Arc<AtomicU8>,
     }
 
     impl Gpio for Wire {
@@ -101,6 +115,17 @@ mod tests {
             assert!(!(level == Level::High && panics), "the test's own");
             Ok(())
         }
+
+        fn read(&mut self, pin: u32) -> Result<Level, GpioError> {
+            match self.switch.load(std::sync::atomic::Ordering::Relaxed) {
+                0 => Ok(Level::High),
+                1 => Ok(Level::Low),
+                _ => Err(GpioError::Read {
+                    pin,
+                    reason: "gone".to_owned(),
+                }),
+            }
+        }
     }
 
     struct Setup {
@@ -109,27 +134,31 @@ mod tests {
         stop: Arc<AtomicBool>,
         switches: Arc<Switches>,
         panics: Arc<AtomicBool>,
+        switch: Arc<AtomicU8>,
     }
 
     fn setup() -> Setup {
         let (log, stop, switches, panics): (Log, Arc<AtomicBool>, Arc<Switches>, Arc<AtomicBool>) = <_>::default();
+        let switch = Arc::<AtomicU8>::default();
         let wire = Wire {
             log: Arc::clone(&log),
             panics: Arc::clone(&panics),
+            switch: Arc::clone(&switch),
         };
         let line = Line {
             pin: 1,
-            emotion: Label::try_from("Happy").unwrap(),
+            shows: Shows::Emotion(Label::try_from("Happy").unwrap()),
             polarity: Polarity::ActiveHigh,
         };
         let panel = Panel::new(Box::new(wire), vec![line], Signal::Hold);
-        let sink = GpioSink::start(panel, Arc::clone(&stop), Arc::clone(&switches)).unwrap();
+        let sink = GpioSink::start(panel, Arc::clone(&stop), Arc::clone(&switches), Some(SWITCH)).unwrap();
         Setup {
             sink,
             log,
             stop,
             switches,
             panics,
+            switch,
         }
     }
 
@@ -188,6 +217,22 @@ mod tests {
         setup.switches.obey(crate::switches::Switch::Mute, b"OFF");
         setup.sink.beat().unwrap();
         setup.until(Level::High);
+    }
+
+    #[test]
+    fn a_switch_on_a_line_pauses_also_when_it_cannot_be_read_any_more() {
+        let setup = setup();
+        let until = |on: bool| {
+            let start = Instant::now();
+            while setup.switches.is_on(crate::switches::Switch::Pause) != on {
+                assert!(start.elapsed() < Duration::from_secs(20), "never {on}");
+                thread::yield_now();
+            }
+        };
+        for (switch, on) in [(1, true), (0, false), (2, true)] {
+            setup.switch.store(switch, std::sync::atomic::Ordering::Relaxed);
+            until(on);
+        }
     }
 
     #[test]

@@ -27,6 +27,9 @@ pub enum Fault {
     /// It is no broker, or one that wants something else.
     #[error("the broker refuses the connection: {0}")]
     Rejected(String),
+    /// The broker takes the device and ends the connection soon after, again and again.
+    #[error("the broker ends each connection within seconds; most likely another client uses the name {0}")]
+    ThrownOut(String),
     /// The connection ends before the broker has said anything.
     #[error("the broker ends the connection")]
     Closed,
@@ -48,6 +51,7 @@ impl Fault {
             Self::Tls(_) => "check `tls`, `port`, and the certificates of the broker and of this device",
             Self::NotAuthorised => "check `credentials_file`, and what the broker allows",
             Self::Rejected(_) => "check that a broker for MQTT 3.1.1 listens on `port`",
+            Self::ThrownOut(_) => "give every device its own `device`: a copied card brings the old one along",
             Self::Closed => "check `tls`: the broker may want it on this port, or a certificate; its log says more",
             Self::NoAnswer => "check `host`, the network, firewalls, and the unit's IPAddressAllow=",
             Self::Other(_) => "check `host`, `port` and the network",

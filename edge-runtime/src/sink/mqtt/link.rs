@@ -1,10 +1,10 @@
 //! The connection to the broker; rumqttc's types stay here.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rumqttc::{
     AsyncClient, Event, EventLoop, LastWill, MqttOptions, MqttState, NetworkOptions, Outgoing, Packet, QoS,
-    SubscribeFilter, TlsConfiguration, Transport,
+    SubscribeFilter, SubscribeReasonCode, TlsConfiguration, Transport,
 };
 
 use super::fault::Fault;
@@ -31,6 +31,9 @@ const TIMEOUT_S: u64 = 5;
 /// Seconds without a sign of life after which the broker is asked for one; at the next it counts as gone.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
 
+/// How long a session must last before the next failure counts as the first again.
+pub(super) const STEADY: Duration = Duration::from_secs(30);
+
 const FIRST_WAIT: Duration = Duration::from_millis(250);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
@@ -43,6 +46,8 @@ pub(super) enum News {
     Sent(u16),
     /// It has confirmed a packet.
     Confirmed(u16),
+    /// It refuses to pass on messages of some topics that were asked for.
+    Deaf,
     /// A message on a topic that was listened to.
     Message(Message),
     /// The connection is gone, or could not be made.
@@ -91,6 +96,10 @@ pub(super) struct Link {
     events: EventLoop,
     /// Wait before the next attempt; zero for the first.
     wait: Duration,
+    /// Whether that wait is still to come.
+    waits: bool,
+    /// When the broker accepted the connection, while there is one.
+    since: Option<Instant>,
     /// Spreads the attempts of many devices, 0.75 to 1.25.
     spread: f64,
 }
@@ -98,7 +107,7 @@ pub(super) struct Link {
 impl Link {
     /// A link that connects as soon as it is asked for news.
     pub(super) fn new(broker: &Broker, spread: f64) -> Result<(Self, Requests), MqttError> {
-        let mut options = options(broker, format!("edge-runtime-{}", broker.config.device))?;
+        let mut options = options(broker, super::client_name(&broker.config.device))?;
         let will = LastWill::new(&broker.will_topic, "offline", QoS::AtLeastOnce, true);
         options.set_last_will(will);
         let (client, mut events) = AsyncClient::new(options, CAPACITY);
@@ -106,6 +115,8 @@ impl Link {
         let link = Self {
             events,
             wait: Duration::ZERO,
+            waits: false,
+            since: None,
             spread,
         };
         Ok((link, Requests(client)))
@@ -114,15 +125,19 @@ impl Link {
     /// Waits for news. Dropped early, it gives up a connection that is being made.
     pub(super) async fn news(&mut self) -> News {
         // Even a timer of no length would cost each message a millisecond.
-        if !self.wait.is_zero() {
+        if self.waits {
             tokio::time::sleep(self.wait).await;
+            self.waits = false;
         }
         match self.events.poll().await {
             Ok(Event::Incoming(Packet::ConnAck(_))) => {
-                self.wait = Duration::ZERO;
+                self.since = Some(Instant::now());
                 News::Connected
             }
             Ok(Event::Incoming(Packet::PubAck(ack))) => News::Confirmed(ack.pkid),
+            Ok(Event::Incoming(Packet::SubAck(ack))) if ack.return_codes.contains(&SubscribeReasonCode::Failure) => {
+                News::Deaf
+            }
             Ok(Event::Incoming(Packet::Publish(publish))) => News::Message(Message {
                 topic: publish.topic,
                 payload: publish.payload.to_vec(),
@@ -142,8 +157,13 @@ impl Link {
         self.events.clean();
         self.events.pending.clear();
         self.events.state = MqttState::new(PACKETS, false);
+        // A broker that takes the device and throws it out at once is no better than one that does not take it.
+        if self.since.take().is_some_and(|since| since.elapsed() >= STEADY) {
+            self.wait = Duration::ZERO;
+        }
         let doubled = (self.wait * 2).clamp(FIRST_WAIT, LONGEST_WAIT);
         self.wait = doubled.mul_f64(self.spread).min(LONGEST_WAIT);
+        self.waits = true;
     }
 }
 

@@ -6,8 +6,10 @@
 
 mod discovery;
 mod fault;
+mod identity;
 mod link;
 mod probe;
+mod reports;
 mod session;
 mod tls;
 mod topics;
@@ -35,7 +37,9 @@ use crate::switches::Switches;
 use durable::outbox::{Outbox, OutboxError};
 
 use discovery::Updating;
+use identity::Identity;
 use link::Link;
+use reports::Reports;
 use session::{Announcement, Session};
 use topics::Topics;
 use worker::{Pace, Worker, serve};
@@ -134,6 +138,15 @@ impl Broker {
     }
 }
 
+/// Whether credentials and certificates of a configuration can be used; nothing is connected or made.
+pub fn check(config: &MqttConfig) -> Result<(), MqttError> {
+    Broker::of(config)?;
+    if let Some(tls) = &config.tls {
+        tls::client_config(tls)?;
+    }
+    Ok(())
+}
+
 /// Publishes states and events.
 pub struct MqttSink {
     inbox: Sender<Command>,
@@ -159,9 +172,17 @@ impl MqttSink {
         } else {
             Updating::Never
         };
+        let outbox = Outbox::open(&config.outbox.dir, config.outbox.limits())?;
+        let identity = Identity::note(&config.outbox.dir, &config.device, &config.discovery_prefix);
+        let former = identity.former();
         let worker = Worker {
-            outbox: Outbox::open(&config.outbox.dir, config.outbox.limits())?,
-            session: Session::new(announcement(config, topics, boot, classes, updating, chance)),
+            outbox,
+            session: Session::new(Announcement {
+                former,
+                ..announcement(config, topics, boot, classes, updating, chance)
+            }),
+            reports: Reports::new(client_name(&config.device)),
+            identity,
             around,
             status: Arc::clone(&status),
             stats_every: config.stats_every,
@@ -229,6 +250,11 @@ impl SignalSink for MqttSink {
     }
 }
 
+/// The name of a device at its broker.
+fn client_name(device: &str) -> String {
+    format!("edge-runtime-{device}")
+}
+
 fn announcement(
     config: &MqttConfig,
     topics: Topics,
@@ -252,6 +278,7 @@ fn announcement(
             Discovery::Remove => Vec::new(),
         },
         topics,
+        former: Vec::new(),
         updating,
         // Not all devices at once.
         delay: Duration::from_millis(1000 + (chance * 4000.0) as u64),
@@ -261,13 +288,43 @@ fn announcement(
 }
 
 fn credentials(path: &PathBuf) -> Result<(String, String), MqttError> {
-    let text = fs::read_to_string(path).map_err(|source| MqttError::Credentials {
+    let text = fs::metadata(path).and_then(|metadata| {
+        // A pipe would be waited for.
+        if metadata.is_file() {
+            fs::read_to_string(path)
+        } else {
+            Err(io::Error::other("it is no regular file"))
+        }
+    });
+    let text = text.map_err(|source| MqttError::Credentials {
         path: path.clone(),
         source,
     })?;
-    let mut lines = text.lines();
+    // Editors of Windows put the mark in front of everything they save.
+    let mut lines = text.strip_prefix('\u{feff}').unwrap_or(&text).lines();
     match (lines.next(), lines.next(), lines.next()) {
         (Some(user), Some(password), None) if !user.is_empty() => Ok((user.to_owned(), password.to_owned())),
         _ => Err(MqttError::Form { path: path.clone() }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_are_two_lines_whoever_saved_them() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("login");
+        for text in ["user\npass word\n", "\u{feff}user\r\npass word\r\n", "user\npass word"] {
+            fs::write(&path, text).unwrap();
+            assert_eq!(credentials(&path).unwrap(), ("user".to_owned(), "pass word".to_owned()));
+        }
+        for text in ["", "user\n", "\u{feff}\npass\n", "user\npass\nmore\n"] {
+            fs::write(&path, text).unwrap();
+            assert!(matches!(credentials(&path), Err(MqttError::Form { .. })), "{text:?}");
+        }
+        let error = credentials(&dir.path().to_path_buf()).unwrap_err();
+        assert!(error.to_string().contains("no regular file"), "{error}");
     }
 }

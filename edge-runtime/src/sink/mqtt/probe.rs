@@ -15,7 +15,7 @@ const FAREWELL: Duration = Duration::from_millis(500);
 
 /// Connects and leaves. The name at the broker is another than the device's: a kiosk that runs keeps its own connection.
 pub fn probe(config: &MqttConfig) -> Result<(), Fault> {
-    let place = format!("{}:{}", config.host, config.port);
+    let place = (config.host.as_str(), config.port);
     // Asked here, where an answer that does not come is told from other errors.
     place
         .to_socket_addrs()

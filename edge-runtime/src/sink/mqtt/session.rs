@@ -50,6 +50,8 @@ enum Token {
     Event(u64),
     /// The last message of all.
     Stopped,
+    /// One that removes what the broker keeps under a former name.
+    Former,
     /// Anything else: newer ones take its place.
     Other,
 }
@@ -75,6 +77,8 @@ pub(super) struct Announcement {
     pub(super) delay: Duration,
     /// The state while nothing is known.
     pub(super) unknown: Vec<u8>,
+    /// Names that it had before; what is kept under them is removed.
+    pub(super) former: Vec<Topics>,
     /// Whether it looks for updates, one of which can be wished for.
     pub(super) updating: Updating,
 }
@@ -100,6 +104,10 @@ pub(super) struct Session {
     progress: Duration,
     /// When Home Assistant is told anew.
     announce_at: Option<Duration>,
+    /// Messages about former names that were not confirmed yet.
+    unclean: usize,
+    /// All of them were, and nobody was told yet.
+    cleaned: bool,
 }
 
 impl Session {
@@ -116,6 +124,8 @@ impl Session {
             flight: HashMap::new(),
             progress: Duration::ZERO,
             announce_at: None,
+            unclean: 0,
+            cleaned: false,
         }
     }
 
@@ -136,6 +146,31 @@ impl Session {
         let (topic, online) = (topics.availability(), b"online".to_vec());
         self.say(topic, online, Retain::Keep);
         self.announce();
+        self.clean();
+    }
+
+    /// An empty message takes the place of what is kept under a former name.
+    fn clean(&mut self) {
+        let kept = |topics: &Topics| [topics.discovery(), topics.state(), topics.availability()];
+        let own = kept(&self.device.topics);
+        let former: Vec<String> = self
+            .device
+            .former
+            .iter()
+            .flat_map(kept)
+            .filter(|topic| !own.contains(topic))
+            .collect();
+        self.unclean = former.len();
+        for topic in former {
+            let (payload, retain) = (Vec::new(), Retain::Keep);
+            self.due
+                .push_back((Request::Publish { topic, payload, retain }, Token::Former));
+        }
+    }
+
+    /// Whether nothing is left under former names, once.
+    pub(super) fn take_cleaned(&mut self) -> bool {
+        std::mem::take(&mut self.cleaned)
     }
 
     /// The connection is gone.
@@ -183,6 +218,14 @@ impl Session {
             Token::Event(id) => Some(id),
             Token::Stopped => {
                 self.ending = Ending::Done;
+                None
+            }
+            Token::Former => {
+                self.unclean = self.unclean.saturating_sub(1);
+                if self.unclean == 0 {
+                    self.device.former.clear();
+                    self.cleaned = true;
+                }
                 None
             }
             Token::Other => None,

@@ -10,7 +10,9 @@ use tokio::sync::mpsc::Receiver;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::fault::Fault;
+use super::identity::Identity;
 use super::link::{Link, Message, News, Requests};
+use super::reports::Reports;
 use super::session::Session;
 use super::{Around, Command, Status};
 use crate::switches::{Switch, Switches};
@@ -19,6 +21,9 @@ use update::Offer;
 
 /// How often the time is looked at.
 const TICK: Duration = Duration::from_millis(100);
+
+/// Shortest time between two messages of counts.
+const STATS: Duration = Duration::from_secs(1);
 
 /// Longest time that the end takes.
 const END: Duration = Duration::from_millis(2500);
@@ -31,6 +36,8 @@ pub(super) struct Worker {
     pub(super) session: Session,
     pub(super) outbox: Outbox,
     pub(super) around: Around,
+    pub(super) reports: Reports,
+    pub(super) identity: Identity,
     pub(super) status: Arc<Status>,
     pub(super) stats_every: Duration,
     pub(super) sync_every: Duration,
@@ -40,7 +47,9 @@ pub(super) struct Worker {
 /// When what was done last, and how much.
 pub(super) struct Pace {
     start: Instant,
-    stats: Duration,
+    stats: Option<Duration>,
+    /// Whether the last counts told of a pause, which a line can begin and end as well.
+    paused: bool,
     /// What updates the last counts told of.
     offer: Offer,
     synced: Duration,
@@ -48,20 +57,21 @@ pub(super) struct Pace {
     accepted: u64,
     /// When the end began.
     ending: Option<Duration>,
-    /// Why there is no connection, as it was reported last.
-    trouble: Option<Fault>,
+    /// Whether the counts are wanted soon.
+    stats_due: bool,
 }
 
 impl Pace {
     pub(super) fn start() -> Self {
         Self {
             start: Instant::now(),
-            stats: Duration::ZERO,
+            stats: None,
+            paused: false,
             offer: Offer::default(),
             synced: Duration::ZERO,
             accepted: 0,
             ending: None,
-            trouble: None,
+            stats_due: true,
         }
     }
 }
@@ -130,10 +140,11 @@ impl Worker {
         match news {
             News::Connected => {
                 self.session.connected(now);
-                self.pace.trouble = None;
                 // The switches can be read at once.
-                self.pace.stats = Duration::ZERO;
-                tracing::info!("mqtt: connected");
+                self.pace.stats_due = true;
+                if let Some(news) = self.reports.connected(now) {
+                    tracing::info!("{news}");
+                }
             }
             News::Sent(packet) => self.session.sent(packet),
             News::Confirmed(packet) => {
@@ -141,6 +152,10 @@ impl Worker {
                     self.outbox.delivered(event);
                 }
             }
+            News::Deaf => tracing::warn!(
+                "mqtt: the broker refuses to pass on what is sent to this device: pause, mute and updates cannot be asked for; \
+                 let its user read emotion/<device>/set/# (and homeassistant/status)",
+            ),
             News::Message(message) => self.read(&message),
             News::Lost(fault) => self.lost(fault),
             News::Other => {}
@@ -152,9 +167,12 @@ impl Worker {
 
     fn lost(&mut self, fault: Fault) {
         self.session.disconnected();
-        if self.pace.trouble.as_ref() != Some(&fault) && self.pace.ending.is_none() {
-            tracing::warn!(about = %fault, "mqtt: {fault}; trying again; {}", fault.cure());
-            self.pace.trouble = Some(fault);
+        let now = self.now();
+        if self.pace.ending.is_none()
+            && let Some(news) = self.reports.lost(fault, now)
+        {
+            // Each line is wanted: there is no more than one a minute.
+            tracing::warn!(about = now.as_secs(), "{news}");
         }
     }
 
@@ -166,7 +184,10 @@ impl Worker {
         }
         // What was kept from earlier is nobody's wish now.
         if !message.retained && self.follow(message) {
-            self.tell_stats();
+            self.pace.stats_due = true;
+            if let Some(trouble) = self.around.switches.take_trouble() {
+                tracing::warn!(about = %trouble, "{trouble}");
+            }
         } else {
             self.status.refused.fetch_add(1, Ordering::Relaxed);
         }
@@ -185,25 +206,49 @@ impl Worker {
     fn tick(&mut self) {
         let now = self.now();
         let offer = self.around.updates.as_ref().map(|it| it.offer()).unwrap_or_default();
-        if self.session.tick(now) || offer != self.pace.offer {
-            self.pace.stats = Duration::ZERO;
+        if self.session.tick(now) || offer != self.pace.offer || self.paused() {
+            self.pace.stats_due = true;
         }
+        if let Some(news) = self.reports.lasts(now) {
+            tracing::info!("{news}");
+        }
+        self.keep_identity();
         if now >= self.pace.synced + self.sync_every {
             self.pace.synced = now;
             self.outbox.sync();
         }
-        if self.pace.stats.is_zero() || now >= self.pace.stats + self.stats_every {
+        // However often a switch is turned, whoever reads along gets its last position within a second.
+        let wait = if self.pace.stats_due { STATS } else { self.stats_every };
+        if self
+            .pace
+            .stats
+            .is_none_or(|last| now >= last + wait.min(self.stats_every))
+        {
             self.tell_stats();
         }
         self.publish_status();
         (self.around.alive)();
     }
 
+    /// Whether the pause is another than was told last.
+    fn paused(&self) -> bool {
+        self.around.switches.is_on(Switch::Pause) != self.pace.paused
+    }
+
+    /// Once the topics of former names are gone, they are forgotten here too.
+    fn keep_identity(&mut self) {
+        if self.session.take_cleaned() {
+            self.identity.cleaned();
+            tracing::info!("mqtt: what the broker kept of this device's former name is removed");
+        }
+    }
+
     fn tell_stats(&mut self) {
         if !self.session.is_connected() {
             return;
         }
-        self.pace.stats = self.now();
+        (self.pace.stats, self.pace.stats_due) = (Some(self.now()), false);
+        self.pace.paused = self.around.switches.is_on(Switch::Pause);
         self.publish_status();
         let mut stats = (self.around.stats)();
         if let Some(updates) = &self.around.updates {

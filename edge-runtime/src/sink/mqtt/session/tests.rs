@@ -9,6 +9,7 @@ fn session() -> Session {
         discovery: b"config".to_vec(),
         delay: Duration::from_secs(2),
         unknown: b"unknown".to_vec(),
+        former: Vec::new(),
         updating: Updating::Never,
     })
 }
@@ -242,4 +243,35 @@ proptest! {
         }
         prop_assert_eq!(outbox.counts().waiting, 0);
     }
+}
+
+#[test]
+fn what_is_kept_under_former_names_is_removed_once_and_again_after_a_lost_connection() {
+    let (mut session, (outbox, _dir)) = (session(), outbox(0));
+    session.device.former = vec![Topics::new("old", "homeassistant"), Topics::new("a", "ha")];
+    let removed = [
+        "homeassistant/device/old/config=!",
+        "emotion/old/state=!",
+        "emotion/old/availability=!",
+        "ha/device/a/config=!",
+    ];
+    for _ in 0..2 {
+        session.connected(NOW);
+        let said = said(&mut session, &outbox, NOW);
+        assert!(
+            removed.iter().all(|message| said.iter().any(|it| it == message)),
+            "{said:?}"
+        );
+        // Its own topics stay.
+        assert!(!said.iter().any(|it| it == "emotion/a/state=!"), "{said:?}");
+    }
+    let packets = session.asked.len() as u16;
+    for packet in 1..=packets {
+        assert!(!session.take_cleaned());
+        session.sent(packet);
+        session.confirmed(packet, NOW);
+    }
+    assert!(session.take_cleaned() && !session.take_cleaned());
+    session.connected(NOW);
+    assert_eq!(said(&mut session, &outbox, NOW), GREETING);
 }

@@ -1,0 +1,91 @@
+//! Looks at a new configuration while the old one runs, and lets the run end only for one that will do.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::context::Flags;
+use crate::config::{Config, ConfigError};
+use crate::preflight::{self, Scope};
+
+/// How often the flag is looked at.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Where a configuration waits that has been found good.
+#[derive(Default)]
+pub(super) struct Next(Mutex<Option<Config>>);
+
+impl Next {
+    pub(super) fn take(&self) -> Option<Config> {
+        self.lock().take()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Config>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a thread beside the run needs to look at a new configuration.
+pub(super) struct Reloader<'a> {
+    pub(super) flags: &'a Flags,
+    pub(super) load: &'a (dyn Fn() -> Result<Config, ConfigError> + Send + Sync),
+    /// What runs.
+    pub(super) running: &'a Mutex<Config>,
+    pub(super) next: &'a Next,
+    /// Raised when the run is over.
+    pub(super) over: &'a AtomicBool,
+}
+
+impl Reloader<'_> {
+    /// Follows the flag until the run is over.
+    pub(super) fn work(&self) {
+        while !self.over.load(Ordering::Relaxed) {
+            if self.flags.reload.swap(false, Ordering::Relaxed) && !self.flags.end.load(Ordering::Relaxed) {
+                self.reload();
+            }
+            thread::park_timeout(LOOK);
+        }
+    }
+
+    fn reload(&self) {
+        match self.fitting() {
+            Ok(config) => {
+                *self.next.lock() = Some(config);
+                self.flags.stop.store(true, Ordering::Relaxed);
+            }
+            // Whoever asks again is answered again, also where the answer is the same.
+            Err(trouble) => tracing::warn!(
+                about = ?Instant::now(),
+                "{trouble}; going on with the configuration as it was"
+            ),
+        }
+    }
+
+    /// The new configuration, if it would run on this machine.
+    fn fitting(&self) -> Result<Config, String> {
+        let config = (self.load)().map_err(|error| error.to_string())?;
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let scope = if config.source == running.source {
+            Scope::KeepsSource
+        } else {
+            Scope::All
+        };
+        if config.metrics != running.metrics {
+            tracing::info!("[metrics] is taken up with the next start");
+        }
+        match preflight::trouble(&preflight::look(&config, scope)) {
+            None => Ok(config),
+            Some(trouble) => Err(trouble),
+        }
+    }
+}
+
+/// Raises a flag when it goes, also where a panic takes it.
+pub(super) struct Over<'a>(pub(super) &'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}

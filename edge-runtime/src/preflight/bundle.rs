@@ -1,0 +1,77 @@
+//! The bundle: whether it loads, and has the classes that the configuration names.
+
+use std::path::{Path, PathBuf};
+
+use inference::bundle::Bundle;
+use update::{Choice, Networks, Store, factory_version};
+
+use super::Finding;
+use super::paths::others_can_write;
+use crate::config::Config;
+use crate::decide::Decider;
+
+pub(super) fn look(config: &Config) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    match Networks::load(&config.bundle, config.precision) {
+        Err(error) => findings.push(Finding::bad(
+            "bundle",
+            error.to_string(),
+            "install the package anew, or set `bundle`",
+        )),
+        Ok(networks) => {
+            findings.push(whole(&networks.bundle));
+            findings.extend(misfits(config, &networks.bundle));
+        }
+    }
+    findings
+}
+
+fn whole(bundle: &Bundle) -> Finding {
+    let manifest = bundle.manifest();
+    match others_can_write(bundle.dir()) {
+        Some(path) => Finding::bad(
+            "bundle",
+            format!("{} can be changed by other users", path.display()),
+            format!("sudo chmod -R go-w {}", bundle.dir().display()),
+        ),
+        None => Finding::good("bundle", format!("{} {}", manifest.name, manifest.version)),
+    }
+}
+
+/// What the configuration names and the bundle that would run does not have.
+fn misfits(config: &Config, factory: &Bundle) -> Vec<Finding> {
+    let installed = installed(config).and_then(|dir| Bundle::open(&dir).ok());
+    let manifest = installed.as_ref().unwrap_or(factory).manifest();
+    let lines = config.sink.gpio.iter().flat_map(|gpio| &gpio.lines);
+    let labels = lines.filter_map(|line| line.emotion());
+    let missing = labels.filter(|label| manifest.classes.index(label).is_none());
+    let known: Vec<&str> = manifest.classes.iter().collect();
+    let mut findings: Vec<Finding> = missing
+        .map(|label| {
+            Finding::bad(
+                "classes",
+                format!("the bundle has no emotion `{label}`"),
+                format!("name one of {}", known.join(", ")),
+            )
+        })
+        .collect();
+    let decider = Decider::new(
+        config.decide.0,
+        manifest.classes.clone(),
+        manifest.decision.abstain_below,
+    );
+    if let Err(error) = decider {
+        findings.push(Finding::bad("decide", error.to_string(), "mend [decide]"));
+    }
+    findings
+}
+
+/// The bundle that an update brought, if it would run.
+fn installed(config: &Config) -> Option<PathBuf> {
+    let root: &Path = &config.update.as_ref()?.state;
+    let record = Store::peek(root).ok()?;
+    match record.state.choice(factory_version(&config.bundle)) {
+        Choice::Current(slot) => Some(Store::slot(root, &slot.id)),
+        _ => None,
+    }
+}

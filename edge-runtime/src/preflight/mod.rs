@@ -1,0 +1,103 @@
+//! What would keep a configuration from running on this machine, found without running it.
+//!
+//! Everything that [`run`](crate::daemon::run) needs is looked at and named, not only the first that is wrong: bundle,
+//! classes, source, lines, credentials, certificates, the directories that are written to, and ports. Nothing is changed:
+//! no file is made, no device is opened for itself, no line is driven. The broker is not asked; it may come later.
+
+mod bundle;
+mod gpio;
+mod paths;
+mod port;
+mod source;
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use crate::config::Config;
+
+/// What was looked at, what was found, and what helps.
+#[derive(Debug, Clone, Serialize)]
+pub struct Finding {
+    /// What was looked at, in a word.
+    pub check: &'static str,
+    /// Whether it is as it should be.
+    pub ok: bool,
+    /// What is so.
+    pub found: String,
+    /// What helps; for what is not as it should be.
+    pub cure: Option<String>,
+}
+
+impl Finding {
+    /// All is well.
+    pub fn good(check: &'static str, found: impl Into<String>) -> Self {
+        Self {
+            check,
+            ok: true,
+            found: found.into(),
+            cure: None,
+        }
+    }
+
+    /// Something is wrong, and this helps.
+    pub fn bad(check: &'static str, found: impl Into<String>, cure: impl Into<String>) -> Self {
+        Self {
+            check,
+            ok: false,
+            found: found.into(),
+            cure: Some(cure.into()),
+        }
+    }
+}
+
+/// How much is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// Everything.
+    All,
+    /// Not the source: it is open already, and a camera may be away for a moment.
+    KeepsSource,
+}
+
+/// Looks at everything that the configuration needs.
+pub fn look(config: &Config, scope: Scope) -> Vec<Finding> {
+    let mut findings = bundle::look(config);
+    if scope == Scope::All {
+        findings.push(source::look(&config.source));
+    }
+    findings.extend(config.sink.gpio.as_ref().map(gpio::look));
+    if let Some(mqtt) = &config.sink.mqtt {
+        findings.push(paths::login(mqtt));
+        findings.push(paths::directory(
+            "outbox",
+            &mqtt.outbox.dir,
+            "name another directory as `sink.mqtt.outbox.dir`",
+        ));
+    }
+    findings.extend(config.update.as_ref().map(paths::update));
+    findings.extend(config.metrics.map(|metrics| port::look(metrics.listen)));
+    findings
+}
+
+/// What other users can change of what a program of root's would trust; `None` for other users' programs, which nobody is
+/// harmed by but themselves.
+pub fn untrusted_as_root(config: &Config) -> Option<PathBuf> {
+    let root = rustix::process::geteuid().is_root();
+    root.then(|| paths::untrusted(config)).flatten()
+}
+
+/// What is wrong, one line each; `None` where nothing is.
+pub fn trouble(findings: &[Finding]) -> Option<String> {
+    let wrong: Vec<String> = (findings.iter())
+        .filter(|finding| !finding.ok)
+        .map(|finding| match &finding.cure {
+            Some(cure) => format!("{}: {}; {cure}", finding.check, finding.found),
+            None => format!("{}: {}", finding.check, finding.found),
+        })
+        .collect();
+    (!wrong.is_empty()).then(|| wrong.join("\n"))
+}
+
+#[cfg(test)]
+mod tests;

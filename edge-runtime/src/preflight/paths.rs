@@ -1,0 +1,115 @@
+//! Files that are read and directories that are written to. Nothing is made, and no link is followed to make anything.
+
+use std::fs::{self, Metadata};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Access, access};
+use update::Store;
+
+use super::Finding;
+use crate::config::{Config, UpdateConfig};
+use crate::sink::settings::MqttConfig;
+
+/// Bits of a mode by which a group, or everybody, may write.
+const GROUP: u32 = 0o020;
+const EVERYBODY: u32 = 0o002;
+
+/// Whether a directory can be written to, or made where it is not there.
+pub(super) fn directory(check: &'static str, path: &Path, cure: &str) -> Finding {
+    match writable(path) {
+        Ok(()) => Finding::good(check, path.display().to_string()),
+        Err(why) => Finding::bad(check, format!("{}: {why}", path.display()), cure),
+    }
+}
+
+fn writable(path: &Path) -> Result<(), String> {
+    let metadata = match fs::metadata(path) {
+        // It is made; the nearest directory that is there must allow it.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let above = path.parent().filter(|above| !above.as_os_str().is_empty());
+            return writable(above.unwrap_or(Path::new(".")));
+        }
+        Err(error) => return Err(error.to_string()),
+        Ok(metadata) => metadata,
+    };
+    if !metadata.is_dir() {
+        return Err(format!("{} is no directory", path.display()));
+    }
+    access(path, Access::WRITE_OK | Access::EXEC_OK).map_err(|error| match error {
+        rustix::io::Errno::ACCESS => format!("this user may not write to {}", path.display()),
+        error => io::Error::from(error).to_string(),
+    })
+}
+
+/// The state of updates.
+pub(super) fn update(config: &UpdateConfig) -> Finding {
+    let place = directory("update", &config.state, "name another directory as `update.state`");
+    if !place.ok {
+        return place;
+    }
+    match Store::peek(&config.state) {
+        Ok(record) => match record.state.current {
+            Some(slot) => Finding::good("update", format!("bundle version {} is installed", slot.version)),
+            None => Finding::good("update", "the packaged bundle runs"),
+        },
+        Err(error) => Finding::bad(
+            "update",
+            error.to_string(),
+            "`run` sets it aside and begins a new one; the packaged bundle runs then",
+        ),
+    }
+}
+
+/// User name, password and certificates.
+#[cfg(feature = "mqtt")]
+pub(super) fn login(config: &MqttConfig) -> Finding {
+    if let Err(error) = crate::sink::mqtt::check(config) {
+        return Finding::bad("mqtt", error.to_string(), "mend what [sink.mqtt] names");
+    }
+    let files = config.credentials_file.iter();
+    match files.into_iter().find_map(|path| others_can_write(path)) {
+        Some(path) => Finding::bad(
+            "mqtt",
+            format!("{} can be changed by other users", path.display()),
+            format!("sudo chmod go-w {}", path.display()),
+        ),
+        None => Finding::good("mqtt", "credentials and certificates can be read"),
+    }
+}
+
+#[cfg(not(feature = "mqtt"))]
+pub(super) fn login(_: &MqttConfig) -> Finding {
+    Finding::bad(
+        "mqtt",
+        "this program was built without it",
+        "build with `--features mqtt`",
+    )
+}
+
+/// The first of a file, or of a directory and what is directly in it, that other users can change; `None` where only root
+/// and who runs this program can.
+pub(super) fn others_can_write(path: &Path) -> Option<PathBuf> {
+    let (user, group) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+    let open = |metadata: &Metadata| {
+        let owned_by_another = ![0, user].contains(&metadata.uid());
+        let by_a_group = metadata.mode() & GROUP != 0 && ![0, group].contains(&metadata.gid());
+        owned_by_another || by_a_group || metadata.mode() & EVERYBODY != 0
+    };
+    let metadata = fs::metadata(path).ok()?;
+    if open(&metadata) {
+        return Some(path.to_path_buf());
+    }
+    let entries = fs::read_dir(path).ok()?.filter_map(Result::ok);
+    let mut entries = entries.map(|entry| entry.path());
+    entries.find(|entry| fs::metadata(entry).is_ok_and(|metadata| open(&metadata)))
+}
+
+/// What other users can change of what a configuration trusts.
+pub(super) fn untrusted(config: &Config) -> Option<PathBuf> {
+    let mqtt = config.sink.mqtt.as_ref();
+    let login = mqtt.and_then(|mqtt| mqtt.credentials_file.as_deref());
+    let mut trusted = [Some(config.bundle.as_path()), login].into_iter().flatten();
+    trusted.find_map(others_can_write)
+}
