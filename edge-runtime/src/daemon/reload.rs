@@ -74,7 +74,10 @@ impl Reloader<'_> {
         if config.metrics != running.metrics {
             tracing::info!("[metrics] is taken up with the next start");
         }
-        match preflight::trouble(&preflight::look(&config, scope)) {
+        let mut findings = preflight::look(&config, scope);
+        // Its port is this very program's.
+        findings.retain(|finding| finding.check != "metrics");
+        match preflight::trouble(&findings) {
             None => Ok(config),
             Some(trouble) => Err(trouble),
         }

@@ -4,6 +4,7 @@ mod convention;
 mod faults;
 mod home_assistant;
 mod hostile;
+mod names;
 mod tls;
 
 use std::path::Path;

@@ -1,0 +1,152 @@
+//! Devices that change their name, share one, or are not listened to.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::thread;
+use std::time::Instant;
+
+use edge_runtime::sink::SignalSink;
+use edge_runtime::switches::Switch;
+use rumqttc::Transport;
+
+use super::{Kiosk, config};
+use crate::support::broker::{Broker, Memory};
+use crate::support::listener::Listener;
+use crate::support::until;
+
+#[test]
+fn a_device_that_is_renamed_takes_along_what_is_kept_under_its_old_name() {
+    let Some(broker) = Broker::start(Memory::None) else {
+        return;
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let old = config(broker.port, dir.path(), "");
+    let mut kiosk = Kiosk::with(&old);
+    kiosk.until_connected();
+    kiosk.show(1);
+    kiosk.until_delivered();
+    kiosk.sink.close().unwrap();
+    let mut new = old.clone();
+    "hall-2".clone_into(&mut new.device);
+    let kiosk = Kiosk::with(&new);
+    until("the old name is forgotten", || {
+        kiosk
+            .told
+            .lines()
+            .iter()
+            .any(|line| line.contains("former name is removed"))
+    });
+    let late = Listener::start(broker.port, "late", Transport::Tcp);
+    until("what is kept arrives", || late.on("emotion/hall-2/state").len() == 1);
+    for leaf in ["emotion/hall/state", "emotion/hall/availability", "device/hall/config"] {
+        assert!(late.on(leaf).is_empty(), "{leaf} is left");
+    }
+}
+
+#[test]
+fn two_devices_of_one_name_are_told_the_cause_and_do_not_flood_the_log() {
+    let Some(broker) = Broker::start(Memory::None) else {
+        return;
+    };
+    let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let kiosks = dirs
+        .each_ref()
+        .map(|dir| Kiosk::with(&config(broker.port, dir.path(), "")));
+    let cause = "another client uses the name edge-runtime-hall";
+    until("the cause is told", || {
+        let lines = kiosks.iter().flat_map(|kiosk| kiosk.told.lines());
+        lines.filter(|line| line.contains(cause)).count() > 0
+    });
+    for kiosk in &kiosks {
+        let lines = kiosk.told.lines();
+        assert!(lines.len() <= 4, "{lines:?}");
+    }
+}
+
+#[test]
+fn however_often_a_switch_is_turned_the_counts_come_once_a_second() {
+    let Some(broker) = Broker::start(Memory::None) else {
+        return;
+    };
+    let listener = Listener::start(broker.port, "listener", Transport::Tcp);
+    let dir = tempfile::tempdir().unwrap();
+    let kiosk = Kiosk::with(&config(broker.port, dir.path(), ""));
+    kiosk.until_connected();
+    let start = Instant::now();
+    for turn in 0..2001 {
+        let message: &[u8] = if turn % 2 == 0 { b"ON" } else { b"OFF" };
+        listener.publish("emotion/hall/set/mute", false, message);
+    }
+    until("the last position is told", || {
+        let stats = listener.on("/stats");
+        kiosk.switches.is_on(Switch::Mute) && stats.last().is_some_and(|it| it.text.contains("\"mute\":true"))
+    });
+    let most = start.elapsed().as_secs() + 3;
+    let told = listener.on("/stats").len() as u64;
+    assert!(told <= most, "{told} messages within {most} s");
+}
+
+#[test]
+fn a_subscription_that_is_refused_is_told() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let broker = thread::spawn(move || refuse_subscriptions(listener.accept().unwrap().0));
+    let dir = tempfile::tempdir().unwrap();
+    let kiosk = Kiosk::with(&config(port, dir.path(), ""));
+    until("the refusal is told", || {
+        kiosk
+            .told
+            .lines()
+            .iter()
+            .any(|line| line.contains("refuses to pass on"))
+    });
+    drop(kiosk);
+    broker.join().unwrap();
+}
+
+/// A broker of MQTT 3.1.1 that takes anybody, and lets nobody listen.
+fn refuse_subscriptions(mut stream: TcpStream) {
+    const CONNECT: u8 = 1;
+    const SUBSCRIBE: u8 = 8;
+    while let Some((kind, body)) = packet(&mut stream) {
+        let answer = match kind {
+            CONNECT => vec![0x20, 2, 0, 0],
+            SUBSCRIBE => {
+                // The packet's number; then each topic with two bytes of length in front, and the wanted service behind.
+                let (mut topics, mut at) = (0, 2);
+                while at + 2 < body.len() {
+                    at += 3 + usize::from(u16::from_be_bytes([body[at], body[at + 1]]));
+                    topics += 1;
+                }
+                let mut answer = vec![0x90, 2 + topics as u8, body[0], body[1]];
+                answer.extend(vec![0x80; topics]);
+                answer
+            }
+            _ => continue,
+        };
+        if stream.write_all(&answer).is_err() {
+            return;
+        }
+    }
+}
+
+/// The kind and the content of the next packet.
+fn packet(stream: &mut TcpStream) -> Option<(u8, Vec<u8>)> {
+    let mut byte = || {
+        let mut one = [0];
+        stream.read_exact(&mut one).ok().map(|()| one[0])
+    };
+    let kind = byte()? >> 4;
+    let (mut length, mut shift) = (0_usize, 0);
+    loop {
+        let part = byte()?;
+        length |= usize::from(part & 0x7f) << shift;
+        shift += 7;
+        if part & 0x80 == 0 {
+            break;
+        }
+    }
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).ok()?;
+    Some((kind, body))
+}
