@@ -3,17 +3,18 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use edge_runtime::config::{Config, json_schema};
+use edge_runtime::config::{Config, Origin, json_schema};
 use edge_runtime::preflight::{self, Scope};
+use edge_runtime::source::Input;
 
 use super::failure::{Failure, code};
 use super::write_line;
 
 /// Checks a configuration file without running anything
 ///
-/// Names the first thing that is wrong with file, line, column and key. With --deep, looks also at what the configuration
-/// names: bundle, classes, source, lines, credentials, directories and ports, and names everything that would keep `run`
-/// from starting.
+/// Names the first thing that is wrong with file, line, column and key, or a source file that is not there. With --deep,
+/// looks also at what the configuration names: bundle, classes, source, lines, credentials, directories and ports, and
+/// names everything that would keep `run` from starting.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The configuration file
@@ -33,14 +34,20 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode, Failure> {
     }
     if let Some(file) = &args.file {
         let config = Config::load(file)?;
-        let findings = if args.deep {
-            preflight::look(&config, Scope::All)
-        } else {
-            Vec::new()
-        };
-        if let Some(trouble) = preflight::trouble(&findings) {
-            let trouble = trouble.replace('\n', "\nerror: ");
-            return Err(Failure::new(code::CONFIG, anyhow::Error::msg(trouble)));
+        if args.deep {
+            let trouble = preflight::trouble(&preflight::look(&config, Scope::All));
+            if let Some(trouble) = trouble {
+                trouble.lines().for_each(|line| tracing::error!(about = line, "{line}"));
+                return Ok(ExitCode::from(code::CONFIG));
+            }
+        } else if let Origin::Files(Input::Path(path)) = &config.source.origin
+            && !path.exists()
+        {
+            let message = format!(
+                "`source.uri`: {} does not exist; name a picture, a directory or a film",
+                path.display()
+            );
+            return Err(Failure::new(code::NO_INPUT, anyhow::Error::msg(message)));
         }
         tracing::info!("{}: ok", file.display());
     }

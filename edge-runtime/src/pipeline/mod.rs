@@ -1,14 +1,16 @@
 //! From a source to the sinks: frame, face, networks, verdict, signal.
 //!
 //! The source runs on a thread of its own, so that one that stalls keeps neither a stop signal waiting
-//! nor an old verdict alive; of a camera only the newest frame is kept. A bad frame is counted and skipped; a sink that fails is tried again with
-//! each frame and ends the run when it keeps failing.
+//! nor an old verdict alive; of a camera only the newest frame is kept. A bad frame is counted and skipped; a sink that
+//! fails is tried again with each frame and ends the run when it keeps failing.
 
+mod error;
 mod outputs;
 mod pacer;
 mod progress;
 mod reader;
 mod slot;
+mod swap;
 #[cfg(test)]
 mod tests;
 mod watch;
@@ -22,21 +24,22 @@ use shared_model::Text;
 use shared_model::emotion::ClassSet;
 use shared_model::message::{Face, FaceLine, State};
 
-use crate::decide::{Change, DecideConfig, Decider, Observation};
-use crate::sink::{SignalSink, SinkError};
-use crate::source::{Frame, FrameSource, SourceError};
+use crate::decide::{Change, Decider, Observation};
+use crate::sink::SignalSink;
+use crate::source::{Frame, FrameSource};
 use crate::switches::{Switch, Switches};
-use inference::picture::PictureError;
-use inference::{PredictError, Predictor};
+use inference::Predictor;
 use vision::clock::Clock;
 use vision::track::FollowError;
 
-use outputs::{MAX_FAILURES, Outputs};
+use outputs::Outputs;
 use pacer::{Pacer, Turn};
 use reader::Reader;
 use slot::{Keep, Taken};
 
+pub use error::{PipelineError, Trouble};
 pub use progress::Progress;
+pub use swap::Swap;
 pub use vision::stats::{Latencies, Stats};
 pub use watch::Watch;
 
@@ -80,60 +83,6 @@ pub struct Stages {
     pub boot: Text<32>,
     /// Is told how far the run has come.
     pub progress: Arc<Progress>,
-}
-
-/// Networks that take the place of those that run, with the same classes.
-pub struct Swap {
-    /// The networks.
-    pub predictor: Predictor,
-    /// How verdicts are formed, whatever the bundle.
-    pub decide: DecideConfig,
-    /// The bundle's limit below which no emotion is told.
-    pub abstain_below: f32,
-}
-
-/// Something that went wrong without ending the run.
-#[derive(Debug, thiserror::Error)]
-pub enum Trouble {
-    /// A frame could not be read.
-    #[error("frame skipped: {0}")]
-    Source(#[from] SourceError),
-    /// The networks could not judge a frame.
-    #[error("frame skipped: {0}")]
-    Predict(#[from] PredictError),
-    /// The faces of a frame could not be followed.
-    #[error("frame skipped: {0}")]
-    Follow(#[from] FollowError),
-    /// A frame is no picture.
-    #[error("frame skipped: {0}")]
-    Picture(#[from] PictureError),
-    /// A sink could not take a state.
-    #[error("sink {name}: {source}")]
-    Sink {
-        /// Which one.
-        name: String,
-        /// Why.
-        source: SinkError,
-    },
-}
-
-/// Why a run ended early.
-#[derive(Debug, thiserror::Error)]
-pub enum PipelineError {
-    /// A sink failed again and again.
-    #[error("sink {name} failed {MAX_FAILURES} times in a row: {source}")]
-    Sink {
-        /// Which one.
-        name: String,
-        /// The last failure.
-        source: SinkError,
-    },
-    /// The thread of the source could not be started.
-    #[error("start the source: {0}")]
-    Start(std::io::Error),
-    /// The source panicked.
-    #[error("read frame: the source broke down")]
-    Source,
 }
 
 /// How a run ended.

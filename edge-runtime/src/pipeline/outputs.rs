@@ -2,11 +2,9 @@
 
 use shared_model::message::{FaceLine, State};
 
+use super::error::MAX_FAILURES;
 use super::{End, Leave, PipelineError, Trouble};
 use crate::sink::{SignalSink, SinkError};
-
-/// Failures in a row after which a sink ends the run: a few seconds of frames.
-pub(super) const MAX_FAILURES: u32 = 50;
 
 /// Is told what goes wrong without ending the run.
 pub(super) type Report<'a> = dyn FnMut(&Trouble) + 'a;

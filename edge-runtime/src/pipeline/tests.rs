@@ -6,8 +6,8 @@ use std::sync::Mutex;
 
 use super::*;
 use crate::decide::DecideConfig;
-use crate::sink::GpioError;
-use crate::source::{FrameSource, Next};
+use crate::sink::{GpioError, SinkError};
+use crate::source::{FrameSource, Next, SourceError};
 use inference::bundle::Bundle;
 use inference::picture::Picture;
 use testing::bundle::write_bundle;
@@ -98,6 +98,16 @@ struct Run {
 }
 
 fn run(source: Box<dyn FrameSource>, timing: Timing, sinks: Vec<Box<dyn SignalSink>>, stop: &AtomicBool) -> Run {
+    switched(source, timing, sinks, stop, &Arc::default())
+}
+
+fn switched(
+    source: Box<dyn FrameSource>,
+    timing: Timing,
+    sinks: Vec<Box<dyn SignalSink>>,
+    stop: &AtomicBool,
+    switches: &Arc<Switches>,
+) -> Run {
     let dir = tempfile::tempdir().unwrap();
     write_bundle(dir.path());
     let bundle = Bundle::open(dir.path()).unwrap();
@@ -118,7 +128,8 @@ fn run(source: Box<dyn FrameSource>, timing: Timing, sinks: Vec<Box<dyn SignalSi
         classes,
         sinks,
         boot: Text::new(),
-    });
+    })
+    .pausing(Arc::clone(switches));
     let mut troubles = Vec::new();
     let mut report = |trouble: &Trouble| troubles.push(trouble.to_string());
     let clock = Frozen::default();
@@ -149,7 +160,7 @@ fn frames_become_states_and_the_sinks_are_closed() {
     let run = logged(source(&[Some(90); 5]), Timing::Recorded, &log);
     assert_eq!(run.end.unwrap(), End::Exhausted);
     // The last class of the test network has the largest bias.
-    assert_eq!(*log.lines.borrow(), ["0 100 Surprise"]);
+    assert_eq!(*log.lines.borrow(), ["0 0 unknown", "1 100 Surprise"]);
     assert_eq!((run.stats.frames, run.stats.judged, run.stats.bad), (5, 5, 0));
     let progress = &run.progress;
     assert_eq!((progress.captured(), progress.inferred(), progress.output()), (5, 5, 5));
@@ -173,7 +184,7 @@ fn bad_frames_are_counted_and_skipped() {
     assert_eq!((run.stats.frames, run.stats.judged, run.stats.bad), (3, 3, 2));
     assert_eq!(run.troubles.len(), 2);
     assert!(run.troubles[0].contains("gone"));
-    assert_eq!(log.lines.borrow().len(), 1);
+    assert_eq!(log.lines.borrow().len(), 2);
 }
 
 #[test]
@@ -184,7 +195,7 @@ fn what_is_too_old_is_unknown() {
     logged(source(&frames), Timing::Recorded, &log);
     assert_eq!(
         *log.lines.borrow(),
-        ["0 100 Surprise", "1 2000 unknown", "2 2100 Surprise"]
+        ["0 0 unknown", "1 100 Surprise", "2 2000 unknown", "3 2100 Surprise"]
     );
 }
 
@@ -196,13 +207,74 @@ fn paced_frames_wait_for_their_time() {
     assert_eq!(run.stats.elapsed, Duration::from_secs(1));
 }
 
+/// Pauses with frame 4, and ends the pause after a while.
+struct Pauses {
+    switches: Arc<Switches>,
+    log: Log,
+    /// Signs of life during the pause.
+    beats: u32,
+}
+
+impl SignalSink for Pauses {
+    fn name(&self) -> &'static str {
+        "pauses"
+    }
+
+    fn frame(&mut self, line: &FaceLine<'_>) -> Result<(), SinkError> {
+        assert!(!self.switches.is_on(Switch::Pause), "frame {} was judged", line.frame);
+        if line.frame == 4 {
+            self.switches.obey(Switch::Pause, b"ON");
+        }
+        Ok(())
+    }
+
+    fn beat(&mut self) -> Result<(), SinkError> {
+        if self.switches.is_on(Switch::Pause) {
+            self.beats += 1;
+            if self.beats > 40 {
+                self.switches.obey(Switch::Pause, b"OFF");
+            }
+        }
+        Ok(())
+    }
+
+    fn show(&mut self, state: &State) -> Result<(), SinkError> {
+        self.log.show(state)
+    }
+
+    fn close(&mut self) -> Result<(), SinkError> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_film_waits_during_a_pause_and_nothing_is_known_at_once() {
+    for timing in [Timing::Paced, Timing::Recorded] {
+        let (log, switches) = (Log::default(), Arc::<Switches>::default());
+        let pauses = Pauses {
+            switches: Arc::clone(&switches),
+            log: log.clone(),
+            beats: 0,
+        };
+        let stop = AtomicBool::new(false);
+        let run = switched(source(&[Some(9); 20]), timing, vec![Box::new(pauses)], &stop, &switches);
+        assert_eq!(run.end.unwrap(), End::Exhausted);
+        // No frame is lost, and none comes late.
+        assert_eq!((run.stats.judged, run.stats.dropped), (20, 0), "{timing:?}");
+        let lines = log.lines.borrow();
+        let said: Vec<&str> = lines.iter().map(|line| line.rsplit(' ').next().unwrap()).collect();
+        assert_eq!(said, ["unknown", "Surprise", "unknown", "Surprise"], "{lines:?}");
+        assert_eq!(lines[2], "2 400 unknown");
+    }
+}
+
 #[test]
 fn a_sink_that_failed_gets_the_newest_state_later() {
     let log = Log::default();
     log.failures.set(3);
     let run = logged(source(&[Some(9); 9]), Timing::Recorded, &log);
     assert_eq!(run.end.unwrap(), End::Exhausted);
-    assert_eq!(*log.lines.borrow(), ["0 100 Surprise"]);
+    assert_eq!(*log.lines.borrow(), ["1 100 Surprise"]);
     assert_eq!(run.stats.sink_errors, 3);
 }
 

@@ -91,25 +91,33 @@ pub(super) fn login(_: &MqttConfig) -> Finding {
 /// The first of a file, or of a directory and what is directly in it, that other users can change; `None` where only root
 /// and who runs this program can.
 pub(super) fn others_can_write(path: &Path) -> Option<PathBuf> {
-    let (user, group) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
-    let open = |metadata: &Metadata| {
-        let owned_by_another = ![0, user].contains(&metadata.uid());
-        let by_a_group = metadata.mode() & GROUP != 0 && ![0, group].contains(&metadata.gid());
-        owned_by_another || by_a_group || metadata.mode() & EVERYBODY != 0
-    };
-    let metadata = fs::metadata(path).ok()?;
-    if open(&metadata) {
+    let user = rustix::process::geteuid().as_raw();
+    first(path, |metadata| {
+        ![0, user].contains(&metadata.uid()) || is_open(metadata)
+    })
+}
+
+/// Whether its mode lets a group of others, or everybody, write.
+fn is_open(metadata: &Metadata) -> bool {
+    let group = rustix::process::getegid().as_raw();
+    let by_a_group = metadata.mode() & GROUP != 0 && ![0, group].contains(&metadata.gid());
+    by_a_group || metadata.mode() & EVERYBODY != 0
+}
+
+fn first(path: &Path, is: impl Fn(&Metadata) -> bool) -> Option<PathBuf> {
+    if is(&fs::metadata(path).ok()?) {
         return Some(path.to_path_buf());
     }
     let entries = fs::read_dir(path).ok()?.filter_map(Result::ok);
     let mut entries = entries.map(|entry| entry.path());
-    entries.find(|entry| fs::metadata(entry).is_ok_and(|metadata| open(&metadata)))
+    entries.find(|entry| fs::metadata(entry).is_ok_and(|metadata| is(&metadata)))
 }
 
-/// What other users can change of what a configuration trusts.
+/// What a configuration trusts and anybody may change. That another user owns it is told by the doctor, no more: so it is
+/// with a checkout in a container.
 pub(super) fn untrusted(config: &Config) -> Option<PathBuf> {
     let mqtt = config.sink.mqtt.as_ref();
     let login = mqtt.and_then(|mqtt| mqtt.credentials_file.as_deref());
     let mut trusted = [Some(config.bundle.as_path()), login].into_iter().flatten();
-    trusted.find_map(others_can_write)
+    trusted.find_map(|path| first(path, is_open))
 }

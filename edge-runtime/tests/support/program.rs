@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 use inference::picture::Picture;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
-use testing::bundle::rehash;
 
 use super::until;
+use crate::update::kiosk::pin_meaning;
 
 /// Five lines, one an emotion: whatever the network sees, one of them is active.
 pub(crate) const LINES: &str = "[sink.gpio]\nbackend = \"log\"\nlamp = { pin = 22 }\nlines = [\n\
@@ -102,14 +102,7 @@ fn bundle(dir: &Path) -> PathBuf {
     let mut manifest: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
     manifest["decision"]["abstain_below"] = 0.0.into();
     fs::write(&path, manifest.to_string()).unwrap();
-    // What the outputs meant is kept with them.
-    let golden = own.join("golden.json");
-    let mut json: serde_json::Value = serde_json::from_slice(&fs::read(&golden).unwrap()).unwrap();
-    if let Some(meaning) = json.get_mut("meaning") {
-        meaning["decision"]["abstain_below"] = 0.0.into();
-    }
-    fs::write(&golden, json.to_string()).unwrap();
-    rehash(&own, "golden.json");
+    pin_meaning(&own);
     own
 }
 

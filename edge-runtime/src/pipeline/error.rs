@@ -1,0 +1,54 @@
+//! What goes wrong in a run, and what ends it.
+
+use crate::sink::SinkError;
+use crate::source::SourceError;
+use inference::PredictError;
+use inference::picture::PictureError;
+use vision::track::FollowError;
+
+/// Failures in a row after which a sink ends the run: a few seconds of frames.
+pub(super) const MAX_FAILURES: u32 = 50;
+
+/// Something that went wrong without ending the run.
+#[derive(Debug, thiserror::Error)]
+pub enum Trouble {
+    /// A frame could not be read.
+    #[error("frame skipped: {0}")]
+    Source(#[from] SourceError),
+    /// The networks could not judge a frame.
+    #[error("frame skipped: {0}")]
+    Predict(#[from] PredictError),
+    /// The faces of a frame could not be followed.
+    #[error("frame skipped: {0}")]
+    Follow(#[from] FollowError),
+    /// A frame is no picture.
+    #[error("frame skipped: {0}")]
+    Picture(#[from] PictureError),
+    /// A sink could not take a state.
+    #[error("sink {name}: {source}")]
+    Sink {
+        /// Which one.
+        name: String,
+        /// Why.
+        source: SinkError,
+    },
+}
+
+/// Why a run ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum PipelineError {
+    /// A sink failed again and again.
+    #[error("sink {name} failed {MAX_FAILURES} times in a row: {source}")]
+    Sink {
+        /// Which one.
+        name: String,
+        /// The last failure.
+        source: SinkError,
+    },
+    /// The thread of the source could not be started.
+    #[error("start the source: {0}")]
+    Start(std::io::Error),
+    /// The source panicked.
+    #[error("read frame: the source broke down")]
+    Source,
+}
