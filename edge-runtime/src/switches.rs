@@ -57,21 +57,23 @@ struct Kept {
 }
 
 impl Switches {
-    /// Keeps the pause in this directory from now on, and takes up the one that was kept there. What cannot be looked at
-    /// counts as paused.
+    /// Keeps the pause in this directory from now on, and takes up the one that was kept there. A directory of somebody
+    /// else's keeps nothing, which is told; what cannot be looked at for another reason counts as paused.
     pub fn keep_in(&self, dir: &Path) {
         let file = dir.join(PAUSED);
-        let kept = fs::symlink_metadata(&file);
-        let off = kept
-            .as_ref()
-            .is_err_and(|error| matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory));
+        let (on, trouble) = match fs::symlink_metadata(&file) {
+            Ok(_) => (true, None),
+            Err(error) => match error.kind() {
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => (false, None),
+                io::ErrorKind::PermissionDenied => (false, Some(format!("{error}; a pause ends with a restart"))),
+                _ => (true, Some(format!("{error}; paused to be sure"))),
+            },
+        };
         let mut own = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if let (false, Err(error)) = (off, kept) {
-            own.trouble = Some(format!("read {}: {error}; paused to be sure", file.display()));
-        }
+        own.trouble = trouble.map(|trouble| format!("read {}: {trouble}", file.display()));
         own.file = Some(file);
         // A pause that is on stays on, whatever another directory says.
-        self.pause.fetch_or(!off, Ordering::Relaxed);
+        self.pause.fetch_or(on, Ordering::Relaxed);
     }
 
     /// Whether a switch is on.

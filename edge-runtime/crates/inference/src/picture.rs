@@ -99,8 +99,9 @@ impl Unread {
     fn of_content(bytes: &[u8]) -> Option<Self> {
         match bytes {
             [b'I', b'I', 42, 0, ..] | [b'M', b'M', 0, 42, ..] => Some(Self::Tiff),
-            [0x1a, 0x45, 0xdf, 0xa3, ..] => Some(Self::Film),
-            [b'R', b'I', b'F', b'F', _, _, _, _, b'A', b'V', b'I', b' ', ..] => Some(Self::Film),
+            [0x1a, 0x45, 0xdf, 0xa3, ..] | [b'R', b'I', b'F', b'F', _, _, _, _, b'A', b'V', b'I', b' ', ..] => {
+                Some(Self::Film)
+            }
             [_, _, _, _, b'f', b't', b'y', b'p', brand @ ..] => match brand {
                 [b'h', b'e', b'i' | b'v', ..] | [b'm', b'i' | b's', b'f', b'1', ..] | [b'a', b'v', b'i', ..] => {
                     Some(Self::Heif)
