@@ -100,7 +100,7 @@ pub fn run(config: Config, context: &RunContext<'_>) -> Result<Ending, DaemonErr
         let told = tracing::dispatcher::get_default(Clone::clone);
         beside
             .spawn_scoped(scope, move || {
-                tracing::dispatcher::with_default(&told, || reloader.work())
+                tracing::dispatcher::with_default(&told, || reloader.work());
             })
             .map_err(DaemonError::Thread)?;
         let mut kiosk = Kiosk::start(config, context)?;

@@ -67,8 +67,8 @@ impl Identity {
 
     fn write(&self) -> io::Result<()> {
         let names = self.former.iter().chain([&self.own]);
-        let text: String = names.map(|(device, prefix)| format!("{device} {prefix}\n")).collect();
-        durable::replace_file(&self.file, text.as_bytes())
+        let lines: Vec<String> = names.map(|(device, prefix)| format!("{device} {prefix}")).collect();
+        durable::replace_file(&self.file, (lines.join("\n") + "\n").as_bytes())
     }
 }
 
