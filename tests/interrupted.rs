@@ -26,7 +26,7 @@ fn config() -> TrainConfig {
 
 fn prepared(folder: &Path) -> Prepared {
     let files = Files {
-        data: faces::write(folder).emotion,
+        data: vec![faces::write(folder).emotion],
         votes: None,
         bad_rows: BadRows::Refuse,
     };

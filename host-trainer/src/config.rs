@@ -12,6 +12,12 @@ use shared_model::image::Normalisation;
 use crate::augment::AugmentConfig;
 use crate::model::{Architecture, Task};
 
+mod sets;
+mod split;
+
+pub use sets::{Divided, OTHER, SetConfig};
+pub use split::{SplitBy, SplitConfig};
+
 /// Everything that decides what a training does, beside the data.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -31,6 +37,10 @@ pub struct TrainConfig {
     pub replicas: usize,
     /// Weights are averaged over steps with this decay, 0 to below 1; 0 is off.
     pub average: f32,
+    /// Two faces of a batch are mixed in shares drawn from a beta distribution with this for both parameters
+    /// (Zhang et al., 2018), pixels and targets alike; 0 is off, 1 mixes most.
+    #[serde(default)]
+    pub mixup: f32,
     /// SHA-256 of the weights of the network whose trunk this one begins with, in hexadecimal; none is a
     /// trunk of random weights. Set by what is given to the training, not by a recipe.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -51,32 +61,10 @@ pub struct TrainConfig {
     pub schedule: Schedule,
     /// When to stop, and what to keep.
     pub stop: Stop,
-}
-
-/// How rows are divided into training, validation and test part.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SplitConfig {
-    /// By what rows are kept together.
-    pub by: SplitBy,
-    /// Share of the rows that is tested on; not used by `usage`, where the data set says it.
-    pub test: f64,
-    /// Share of the remaining rows that validates each epoch.
-    pub validation: f64,
-}
-
-/// By what rows are kept together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SplitBy {
-    /// Person, or exact pixel copies where the data names no person: nobody is on two sides.
-    Group,
-    /// The `Usage` column of FER2013: `PublicTest` is the test part, copies of its faces are not
-    /// trained on.
-    Usage,
-    /// The original's protocol: faces are varied first, then variants are divided at random. Figures
-    /// measured so are too good, since a test face has siblings in the training part.
-    Variants,
+    /// How each of several data sets is framed, drawn and divided, in the order in which they are given; empty
+    /// where one is trained on as it is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sets: Vec<SetConfig>,
 }
 
 /// What is minimised.
@@ -99,6 +87,15 @@ pub enum Loss {
         balance: f32,
         /// Share of the taggers' votes in the target, where votes were given; the rest is the label.
         votes: f32,
+        /// Without it votes for none of the classes are passed over, and so are faces with such a label. With
+        /// it these faces are trained on by their other votes, and each face counts by the share of its votes
+        /// that is for a class; of the rest this share, 0 to 1, counts as well, spread over all classes.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        outside: Option<f32>,
+        /// Adds this times the logarithm of each class's frequency to its logit in training (Menon et al.,
+        /// 2021), so that rare classes get their chance; 0 is off, 1 is full.
+        #[serde(default)]
+        adjust: f32,
     },
 }
 
@@ -207,6 +204,7 @@ impl TrainConfig {
             epochs: 100,
             replicas: std::thread::available_parallelism().map_or(1, usize::from),
             average: 0.0,
+            mixup: 0.0,
             trunk: None,
             architecture: Architecture::original(task, classes.len()),
             classes,
@@ -223,6 +221,8 @@ impl TrainConfig {
                     smoothing: 0.0,
                     balance: 0.0,
                     votes: 0.0,
+                    outside: None,
+                    adjust: 0.0,
                 },
             },
             optimiser: Optimiser {
@@ -244,6 +244,7 @@ impl TrainConfig {
                 patience: 12,
                 monitor: Monitor::Loss,
             },
+            sets: Vec::new(),
         }
     }
 
@@ -315,45 +316,28 @@ impl TrainConfig {
             "architecture.head",
             "one of the task's",
         )?;
+        let mixup = self.mixup == 0.0 || self.task == Task::Emotion && (0.0..=1.0).contains(&self.mixup);
+        require(mixup, "mixup", "0 to 1, and 0 for keypoints")?;
+        require(
+            self.sets.is_empty() || self.task == Task::Emotion,
+            "sets",
+            "empty for keypoints",
+        )?;
+        self.sets.iter().try_for_each(|set| set.check(&self.classes))?;
         self.augment.check()?;
         Ok(())
     }
 }
 
-impl SplitConfig {
-    /// The form in which a manifest holds it.
-    pub fn to_manifest(self) -> shared_model::manifest::Split {
-        let by = match self.by {
-            SplitBy::Group => "group",
-            SplitBy::Usage => "usage",
-            SplitBy::Variants => "variants",
-        };
-        // The longest word fits.
-        let by = shared_model::Text::try_from(by).unwrap_or_default();
-        shared_model::manifest::Split {
-            by,
-            test: self.test,
-            validation: self.validation,
+impl Loss {
+    /// What becomes of votes for none of the classes; see [`Loss::CrossEntropy`].
+    pub fn outside(self) -> Option<f32> {
+        match self {
+            Self::CrossEntropy { outside, .. } => outside,
+            _ => None,
         }
     }
 
-    /// From a manifest; `None` if it was divided in a way that this program does not know.
-    pub fn from_manifest(split: &shared_model::manifest::Split) -> Option<Self> {
-        let by = match split.by.as_str() {
-            "group" => SplitBy::Group,
-            "usage" => SplitBy::Usage,
-            "variants" => SplitBy::Variants,
-            _ => return None,
-        };
-        Some(Self {
-            by,
-            test: split.test,
-            validation: split.validation,
-        })
-    }
-}
-
-impl Loss {
     fn fits(self, task: Task) -> bool {
         matches!(self, Self::CrossEntropy { .. }) == (task == Task::Emotion)
     }

@@ -11,9 +11,9 @@ use vision::face::{Detector, DetectorConfig};
 use crate::data::Faces;
 
 /// Side of the pictures that the detector sees, in pixels.
-const CANVAS: usize = 288;
+pub(crate) const CANVAS: usize = 288;
 /// Side of the face's frame in them, in pixels.
-const FRAME: f32 = 192.0;
+pub(crate) const FRAME: f32 = 192.0;
 /// Faces looked at, at most: the medians do not move beyond.
 pub const FACES: usize = 1500;
 
@@ -33,15 +33,12 @@ pub struct Measured {
 /// Measures the crop rule of a data set over at most [`FACES`] of these rows, evenly chosen.
 pub fn measure(faces: &Faces, rows: &[u32]) -> Result<Measured> {
     let step = rows.len().div_ceil(FACES).max(1);
-    let mut detector = Detector::new(DetectorConfig {
-        min_face_px: 60.0,
-        ..DetectorConfig::default()
-    })?;
+    let mut detector = detector()?;
     let (mut scales, mut right, mut down) = (Vec::new(), Vec::new(), Vec::new());
     let mut looked_at = 0;
     for row in rows.iter().step_by(step) {
         looked_at += 1;
-        if let Some(face) = found(&mut detector, faces.view(*row as usize))? {
+        if let Some(face) = found(&mut detector, &canvas(faces.view(*row as usize)))? {
             let middle = CANVAS as f32 / 2.0;
             scales.push(FRAME / face.w);
             right.push((middle - (face.x + face.w / 2.0)) / face.w);
@@ -68,8 +65,17 @@ pub fn measure(faces: &Faces, rows: &[u32]) -> Result<Measured> {
     })
 }
 
-/// The surest face of a training picture, in pixels of the canvas.
-fn found(detector: &mut Detector, face: GrayView<'_>) -> Result<Option<Rect>> {
+/// The runtime's detector, set to look for a face of about the frame's size.
+pub(crate) fn detector() -> Result<Detector> {
+    Ok(Detector::new(DetectorConfig {
+        min_face_px: 60.0,
+        ..DetectorConfig::default()
+    })?)
+}
+
+/// A training picture in a wider one, [`CANVAS`] pixels wide, that goes on with its edge pixels; its own frame is
+/// [`FRAME`] pixels wide, in the middle.
+pub(crate) fn canvas(face: GrayView<'_>) -> Vec<u8> {
     let unit = face.width() as f32 / FRAME;
     let margin = (CANVAS as f32 - FRAME) / 2.0 * unit;
     let wider = Rect {
@@ -80,15 +86,19 @@ fn found(detector: &mut Detector, face: GrayView<'_>) -> Result<Option<Rect>> {
     };
     let mut values = vec![0.0; CANVAS * CANVAS];
     sample(face, &wider, CANVAS, &mut values);
-    let pixels: Vec<u8> = values.iter().map(|value| (value * 255.0).round() as u8).collect();
+    values.iter().map(|value| (value * 255.0).round() as u8).collect()
+}
+
+/// The surest face of a canvas, in its pixels.
+pub(crate) fn found(detector: &mut Detector, canvas: &[u8]) -> Result<Option<Rect>> {
     let best = detector
-        .detect(GrayView::new(&pixels, CANVAS, CANVAS)?)
+        .detect(GrayView::new(canvas, CANVAS, CANVAS)?)
         .into_iter()
         .max_by(|a, b| a.score.total_cmp(&b.score));
     Ok(best.map(|best| best.bounds))
 }
 
-fn quantile(values: &mut [f32], share: f64) -> f32 {
+pub(crate) fn quantile(values: &mut [f32], share: f64) -> f32 {
     values.sort_by(f32::total_cmp);
     values[((values.len() - 1) as f64 * share).round() as usize]
 }

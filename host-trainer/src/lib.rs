@@ -12,6 +12,7 @@ pub mod device;
 pub mod early_stop;
 pub mod engine;
 pub mod evaluate;
+pub mod framing;
 pub mod golden;
 pub mod measure;
 pub mod model;

@@ -28,6 +28,15 @@ pub struct AugmentConfig {
     pub brightness: f32,
     /// Largest change of the distance to the mean grey: 0.3 is 0.7 to 1.3; 0 to 1.
     pub contrast: f32,
+    /// Largest exponent that pixels in 0..=1 are raised to, and its inverse the smallest, less 1: 0.5 is 1/1.5
+    /// to 1.5; 0 to 4.
+    pub gamma: f32,
+    /// Probability that a face is seen as if it came from fewer pixels, 0 to 1.
+    pub low_resolution: f32,
+    /// Smallest and largest side of such a face in pixels, 8 to 96.
+    pub low_resolution_px: [f32; 2],
+    /// Largest standard deviation of noise on pixels in 0..=1; 0 to 0.5.
+    pub noise: f32,
     /// Probability that a box of the face's mean grey covers a part of it, 0 to 1.
     pub erase: f32,
     /// Smallest and largest side of that box in pixels, 1 to 96.
@@ -67,6 +76,10 @@ impl AugmentConfig {
             zoom: 0.0,
             brightness: 0.0,
             contrast: 0.0,
+            gamma: 0.0,
+            low_resolution: 0.0,
+            low_resolution_px: [16.0, 40.0],
+            noise: 0.0,
             erase: 0.0,
             erase_px: [8.0, 32.0],
         }
@@ -122,6 +135,7 @@ impl AugmentConfig {
     /// Whether every setting is in its range.
     pub fn check(&self) -> Result<(), AugmentError> {
         let [smallest, largest] = self.erase_px;
+        let [fewest, most] = self.low_resolution_px;
         let ranges = [
             ("mirror", self.mirror, 0.0, 1.0),
             ("vertical_flip", self.vertical_flip, 0.0, 1.0),
@@ -131,6 +145,11 @@ impl AugmentConfig {
             ("zoom", self.zoom, 0.0, 0.9),
             ("brightness", self.brightness, 0.0, 1.0),
             ("contrast", self.contrast, 0.0, 1.0),
+            ("gamma", self.gamma, 0.0, 4.0),
+            ("low_resolution", self.low_resolution, 0.0, 1.0),
+            ("low_resolution_px", most, 8.0, SIDE as f32),
+            ("low_resolution_px", fewest, 8.0, most),
+            ("noise", self.noise, 0.0, 0.5),
             ("erase", self.erase, 0.0, 1.0),
             ("erase_px", largest, 1.0, SIDE as f32),
             ("erase_px", smallest, 1.0, largest),

@@ -22,6 +22,10 @@ pub(super) struct Drawn {
     erase: f32,
     erase_size: [f32; 2],
     erase_at: [f32; 2],
+    gamma: f32,
+    low_resolution: f32,
+    low_resolution_side: f32,
+    noise: f32,
 }
 
 impl Drawn {
@@ -39,6 +43,10 @@ impl Drawn {
             erase: rng.random(),
             erase_size: rng.random(),
             erase_at: rng.random(),
+            gamma: rng.random(),
+            low_resolution: rng.random(),
+            low_resolution_side: rng.random(),
+            noise: rng.random(),
         }
     }
 
@@ -66,6 +74,23 @@ impl Drawn {
             gain,
             offset: mean - gain * mean + either(self.brightness, config.brightness),
         }
+    }
+
+    /// The exponent that pixels in 0..=1 are raised to.
+    pub(super) fn gamma(&self, config: &AugmentConfig) -> f32 {
+        either(self.gamma, (1.0 + config.gamma).ln()).exp()
+    }
+
+    /// The side in pixels that the face is made smaller to, if it is.
+    pub(super) fn low_resolution(&self, config: &AugmentConfig) -> Option<usize> {
+        let [fewest, most] = config.low_resolution_px;
+        let side = (fewest + self.low_resolution_side * (most - fewest)).round() as usize;
+        (self.low_resolution < config.low_resolution).then_some(side)
+    }
+
+    /// Standard deviation of the noise.
+    pub(super) fn noise(&self, config: &AugmentConfig) -> f32 {
+        self.noise * config.noise
     }
 
     /// The box to be covered, if any.

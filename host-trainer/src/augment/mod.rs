@@ -9,9 +9,9 @@ mod config;
 mod draw;
 mod warp;
 
-use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
-use shared_model::image::{GrayView, INPUT_LEN};
+use rand::{RngExt, SeedableRng};
+use shared_model::image::{GrayView, INPUT_LEN, sample};
 use shared_model::keypoints::{COUNT, Keypoints, MIRROR};
 
 use affine::Affine;
@@ -48,6 +48,11 @@ pub fn augment(
     assert_eq!(out.len(), INPUT_LEN, "output of augment");
     let drawn = Drawn::new(rng);
     let map = drawn.map(config);
+    let changed = changed(face, &drawn, config);
+    let face = match &changed {
+        Some((side, pixels)) => GrayView::new(pixels, *side, *side).unwrap_or(face),
+        None => face,
+    };
     let mean = mean(face);
     let light = drawn.light(config, mean);
     warp(face, &map.inverse(), light, out);
@@ -55,8 +60,46 @@ pub fn augment(
         let grey = (mean * light.gain + light.offset).clamp(0.0, 1.0);
         area.fill(grey, out);
     }
+    add_noise(drawn.noise(config), rng, out);
     if let Some((points, present)) = labels {
         move_points(&map, config, points, present);
+    }
+}
+
+/// The face's side and pixels with fewer of them and another gamma, where either is drawn.
+fn changed(face: GrayView<'_>, drawn: &Drawn, config: &AugmentConfig) -> Option<(usize, Vec<u8>)> {
+    let smaller = drawn.low_resolution(config).filter(|side| *side < face.width());
+    if smaller.is_none() && config.gamma == 0.0 {
+        return None;
+    }
+    let side = smaller.unwrap_or(face.width());
+    let mut pixels: Vec<u8> = match smaller {
+        Some(side) => {
+            let mut values = vec![0.0; side * side];
+            sample(face, &face.bounds(), side, &mut values);
+            values.iter().map(|value| (value * 255.0).round() as u8).collect()
+        }
+        None => (0..face.height()).flat_map(|y| face.row(y)).copied().collect(),
+    };
+    if config.gamma > 0.0 {
+        let gamma = drawn.gamma(config);
+        let tones: [u8; 256] = std::array::from_fn(|pixel| ((pixel as f32 / 255.0).powf(gamma) * 255.0).round() as u8);
+        pixels.iter_mut().for_each(|pixel| *pixel = tones[usize::from(*pixel)]);
+    }
+    Some((side, pixels))
+}
+
+/// Adds noise of this standard deviation, with the triangular distribution of two numbers' difference.
+fn add_noise(deviation: f32, rng: &mut ChaCha8Rng, out: &mut [f32]) {
+    if deviation == 0.0 {
+        return;
+    }
+    // The difference of two numbers in 0..1 has a variance of 1/6.
+    let scale = deviation * 6f32.sqrt();
+    for value in out {
+        let [a, b]: [u16; 2] = rng.random();
+        let difference = (f32::from(a) - f32::from(b)) / f32::from(u16::MAX);
+        *value = (*value + scale * difference).clamp(0.0, 1.0);
     }
 }
 
@@ -81,247 +124,4 @@ fn move_points(map: &Affine, config: &AugmentConfig, points: &mut Keypoints, pre
 }
 
 #[cfg(test)]
-mod tests {
-    use shared_model::image::{SIDE, sample};
-
-    use super::*;
-
-    const DOT: [f32; 2] = [41.0, 58.5];
-    /// `left_eye_inner_corner`, whose mirror image is point 4.
-    const MARKED: usize = 2;
-
-    /// A dark face with a bright round dot about `DOT`, in pixels of the input.
-    fn dotted(side: usize) -> Vec<u8> {
-        let scale = SIDE as f32 / side as f32;
-        let value = |at: usize| {
-            let (x, y) = ((at % side) as f32 + 0.5, (at / side) as f32 + 0.5);
-            let squared = (x * scale - DOT[0]).powi(2) + (y * scale - DOT[1]).powi(2);
-            (255.0 * (-squared / 18.0).exp()) as u8
-        };
-        (0..side * side).map(value).collect()
-    }
-
-    /// Centre of what is brighter than 0.45, weighted.
-    fn bright_spot(values: &[f32]) -> [f32; 2] {
-        let (mut sum, mut x, mut y) = (0.0, 0.0, 0.0);
-        for (at, value) in values.iter().enumerate() {
-            let weight = (value - 0.45).max(0.0);
-            sum += weight;
-            x += weight * ((at % SIDE) as f32 + 0.5);
-            y += weight * ((at / SIDE) as f32 + 0.5);
-        }
-        [x / sum, y / sum]
-    }
-
-    fn labels() -> (Keypoints, [bool; COUNT]) {
-        let mut present = [false; COUNT];
-        present[MARKED] = true;
-        let mut points = Keypoints([[0.0; 2]; COUNT]);
-        points.0[MARKED] = DOT;
-        (points, present)
-    }
-
-    fn cases() -> [(&'static str, AugmentConfig); 9] {
-        let none = AugmentConfig::none();
-        let mut all = AugmentConfig::keypoints();
-        all.vertical_flip = 0.5;
-        all.shear = 0.1;
-        [
-            ("mirror", AugmentConfig { mirror: 1.0, ..none }),
-            (
-                "flip",
-                AugmentConfig {
-                    vertical_flip: 1.0,
-                    ..none
-                },
-            ),
-            (
-                "rotation",
-                AugmentConfig {
-                    rotation_degrees: 180.0,
-                    ..none
-                },
-            ),
-            ("shift", AugmentConfig { shift: 0.2, ..none }),
-            ("shear", AugmentConfig { shear: 0.3, ..none }),
-            ("zoom", AugmentConfig { zoom: 0.3, ..none }),
-            (
-                "light",
-                AugmentConfig {
-                    brightness: 0.15,
-                    contrast: 0.3,
-                    ..none
-                },
-            ),
-            ("all", all),
-            ("original", AugmentConfig::original()),
-        ]
-    }
-
-    #[test]
-    fn keypoints_move_with_the_face() {
-        for side in [48, 96] {
-            let pixels = dotted(side);
-            let face = GrayView::new(&pixels, side, side).unwrap();
-            for (name, config) in cases() {
-                for sample in 0..20 {
-                    let (mut points, mut present) = labels();
-                    let mut out = vec![0.0; INPUT_LEN];
-                    let mut rng = sample_rng(1, 2, sample);
-                    augment(face, Some((&mut points, &mut present)), &config, &mut rng, &mut out);
-                    let index = present.iter().position(|known| *known).unwrap();
-                    let (found, point) = (bright_spot(&out), points.0[index]);
-                    let distance = (found[0] - point[0]).hypot(found[1] - point[1]);
-                    assert!(distance < 0.6, "{name} {side} {sample}: {point:?}, dot at {found:?}");
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn every_movement_moves_the_dot() {
-        let pixels = dotted(96);
-        let face = GrayView::new(&pixels, 96, 96).unwrap();
-        for (name, config) in cases().into_iter().filter(|(name, _)| *name != "light") {
-            let moved = (0..10).map(|sample| {
-                let (mut points, mut present) = labels();
-                let mut rng = sample_rng(3, 0, sample);
-                let labels = Some((&mut points, &mut present));
-                augment(face, labels, &config, &mut rng, &mut vec![0.0; INPUT_LEN]);
-                let index = present.iter().position(|known| *known).unwrap();
-                let [x, y] = points.0[index];
-                (x - DOT[0]).hypot(y - DOT[1])
-            });
-            let furthest = moved.fold(0.0, f32::max);
-            assert!(furthest > 1.0, "{name}: by {furthest} px at most");
-        }
-    }
-
-    #[test]
-    fn a_mirror_image_swaps_left_and_right_and_a_turned_face_does_not() {
-        let both = AugmentConfig {
-            mirror: 1.0,
-            vertical_flip: 1.0,
-            ..AugmentConfig::none()
-        };
-        let mirror = AugmentConfig {
-            vertical_flip: 0.0,
-            ..both
-        };
-        let unswapped = AugmentConfig {
-            swap_mirrored_points: false,
-            ..mirror
-        };
-        let pixels = dotted(96);
-        let face = GrayView::new(&pixels, 96, 96).unwrap();
-        let [x, y] = DOT;
-        for (config, index, expected) in [
-            (mirror, MIRROR[MARKED], [96.0 - x, y]),
-            (both, MARKED, [96.0 - x, 96.0 - y]),
-            (unswapped, MARKED, [96.0 - x, y]),
-        ] {
-            let (mut points, mut present) = labels();
-            let mut out = vec![0.0; INPUT_LEN];
-            augment(
-                face,
-                Some((&mut points, &mut present)),
-                &config,
-                &mut sample_rng(0, 0, 0),
-                &mut out,
-            );
-            assert_eq!((points.0[index], present[index]), (expected, true));
-            assert_eq!(present.iter().filter(|known| **known).count(), 1);
-        }
-    }
-
-    #[test]
-    fn seed_epoch_and_sample_decide() {
-        let pixels = dotted(48);
-        let face = GrayView::new(&pixels, 48, 48).unwrap();
-        let made = |seed, epoch, sample| {
-            let mut out = vec![0.0; INPUT_LEN];
-            augment(
-                face,
-                None,
-                &AugmentConfig::emotion(),
-                &mut sample_rng(seed, epoch, sample),
-                &mut out,
-            );
-            out
-        };
-        let first = made(1, 2, 3);
-        assert_eq!(first, made(1, 2, 3));
-        for (seed, epoch, sample) in [(2, 2, 3), (1, 3, 3), (1, 2, 4), (3, 2, 1)] {
-            assert_ne!(first, made(seed, epoch, sample), "{seed} {epoch} {sample}");
-        }
-    }
-
-    #[test]
-    fn without_variation_it_is_the_sample_of_the_whole_face() {
-        for side in [48, 96] {
-            let pixels = dotted(side);
-            let face = GrayView::new(&pixels, side, side).unwrap();
-            let (mut points, mut present) = labels();
-            let (mut got, mut expected) = (vec![0.0; INPUT_LEN], vec![0.0; INPUT_LEN]);
-            let config = AugmentConfig::none();
-            augment(
-                face,
-                Some((&mut points, &mut present)),
-                &config,
-                &mut sample_rng(9, 9, 9),
-                &mut got,
-            );
-            sample(face, &face.bounds(), SIDE, &mut expected);
-            assert!(got.iter().zip(&expected).all(|(g, e)| (g - e).abs() < 1e-6));
-            assert_eq!((points, present), labels());
-        }
-    }
-
-    #[test]
-    fn light_changes_mean_and_spread_within_the_range() {
-        // Half 0.4, half 0.6: nothing is cut off at 0 or 1.
-        let pixels: Vec<u8> = (0..INPUT_LEN)
-            .map(|at| if at % SIDE < 48 { 102 } else { 153 })
-            .collect();
-        let face = GrayView::new(&pixels, 96, 96).unwrap();
-        let config = AugmentConfig {
-            brightness: 0.15,
-            contrast: 0.3,
-            ..AugmentConfig::none()
-        };
-        let mut seen = [(f32::MAX, f32::MIN); 2];
-        for sample in 0..200 {
-            let mut out = vec![0.0; INPUT_LEN];
-            augment(face, None, &config, &mut sample_rng(0, 0, sample), &mut out);
-            let (dark, bright) = (out[0], out[SIDE - 1]);
-            let values = [f32::midpoint(dark, bright) - 0.5, (bright - dark) / 0.2 - 1.0];
-            for ((low, high), value) in seen.iter_mut().zip(values) {
-                (*low, *high) = (low.min(value), high.max(value));
-            }
-        }
-        for ((low, high), most) in seen.into_iter().zip([0.15, 0.3]) {
-            assert!(low >= -most - 1e-4 && high <= most + 1e-4, "{low} {high}");
-            assert!(low < -0.9 * most && high > 0.9 * most, "{low} {high}");
-        }
-    }
-
-    #[test]
-    fn erased_box_has_the_mean_grey_and_the_stated_size() {
-        let pixels: Vec<u8> = (0..INPUT_LEN).map(|at| if at % 2 == 0 { 0 } else { 255 }).collect();
-        let face = GrayView::new(&pixels, 96, 96).unwrap();
-        let config = AugmentConfig {
-            erase: 0.5,
-            ..AugmentConfig::none()
-        };
-        let mut erased = 0;
-        for sample in 0..200 {
-            let mut out = vec![0.0; INPUT_LEN];
-            augment(face, None, &config, &mut sample_rng(0, 0, sample), &mut out);
-            let grey = out.iter().filter(|value| (**value - 0.5).abs() < 1e-3).count();
-            assert!(grey == 0 || (64..=1024).contains(&grey), "{grey} pixels");
-            erased += usize::from(grey > 0);
-        }
-        // Five standard deviations about the mean of 200 fair coins.
-        assert!((65..=135).contains(&erased), "{erased} of 200");
-    }
-}
+mod tests;

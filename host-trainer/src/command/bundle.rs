@@ -1,6 +1,6 @@
 //! `host-trainer bundle`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
@@ -29,10 +29,10 @@ pub(crate) struct Bundle {
     /// Directory of the emotion run, or of a bundle whose emotion network is taken over as it is.
     #[arg(long, value_name = "RUN|BUNDLE")]
     emotion: PathBuf,
-    /// The CSV that the emotion network was trained on.
-    #[arg(long, value_name = "CSV")]
-    emotion_data: PathBuf,
-    /// The votes that the emotion run was trained with; its figures do not need them.
+    /// The data that the emotion network was trained on; several sets in the order of the training.
+    #[arg(long, value_name = "CSV|DIR", required = true)]
+    emotion_data: Vec<PathBuf>,
+    /// The votes that the emotion run was trained with.
     #[arg(long, value_name = "CSV")]
     emotion_votes: Option<PathBuf>,
     /// Networks that `quantise` made of these runs, at most one of each; the runtime prefers them.
@@ -94,15 +94,15 @@ impl Bundle {
                 Task::Emotion => emotion.int8 = Some(onnx),
             }
         }
-        let prepare = |trained: &Trained, data: &Path, votes: Option<PathBuf>| {
+        let prepare = |trained: &Trained, data: &[PathBuf], votes: Option<PathBuf>| {
             let options = DataOptions {
-                data: data.to_owned(),
+                data: data.to_vec(),
                 votes,
                 skip_bad_rows: self.skip_bad_rows,
             };
             options.prepare_trained(&trained.config)
         };
-        let faces = prepare(&keypoints, &self.keypoints_data, None)?;
+        let faces = prepare(&keypoints, std::slice::from_ref(&self.keypoints_data), None)?;
         let labelled = prepare(&emotion, &self.emotion_data, self.emotion_votes.clone())?;
         Ok([(keypoints, faces), (emotion, labelled)])
     }

@@ -7,6 +7,7 @@ mod data;
 mod evaluate;
 pub(crate) mod exit;
 mod export;
+mod frame;
 mod progress;
 mod quantise;
 mod report;
@@ -37,6 +38,8 @@ enum Command {
     Evaluate(evaluate::Evaluate),
     /// Write a page about a trained network: curves, figures, faces, data, settings.
     Report(report::Report),
+    /// Measure how data sets frame their faces, and which `frame` makes them alike.
+    Frame(frame::Frame),
     /// Write a trained network as an ONNX file.
     Export(export::Export),
     /// Quantise a trained network to 8-bit integers.
@@ -59,6 +62,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Train(command) => command.run(),
         Command::Evaluate(command) => command.run(),
         Command::Report(command) => command.run(),
+        Command::Frame(command) => command.run(),
         Command::Export(command) => command.run(),
         Command::Quantise(command) => command.run(),
         Command::Bench(command) => command.run(),

@@ -33,6 +33,9 @@ impl Progress {
     pub(crate) fn tell(&mut self, event: &Event<'_>) {
         match *event {
             Event::Damaged(what) => eprintln!("passed over: {what}"),
+            Event::TestFacesSeen(count) => {
+                eprintln!("{count} faces of the test part were seen by the network whose trunk this one begins with");
+            }
             Event::Begins { epoch, step, steps } => self.begin(epoch, step, steps),
             Event::Step { epoch, step, loss } => self.step(epoch, step, loss),
             Event::Epoch(record) => self.epoch(record),

@@ -28,9 +28,12 @@ pub(crate) struct Quantise {
     /// An emotion network beside a keypoint network: both go into one file with one input and two outputs.
     #[arg(long, value_name = "RUN|BUNDLE")]
     with: Option<PathBuf>,
-    /// The CSV that the network was trained on; faces of its training part set the ranges.
+    /// The data that the network was trained on, in the same order; faces of its training part set the ranges.
+    #[arg(long, value_name = "CSV|DIR", required = true)]
+    calibrate: Vec<PathBuf>,
+    /// The votes that the network was trained with, where they decided which faces it saw.
     #[arg(long, value_name = "CSV")]
-    calibrate: PathBuf,
+    votes: Option<PathBuf>,
     /// Leave out rows that cannot be read, as in the training.
     #[arg(long)]
     skip_bad_rows: bool,
@@ -60,15 +63,12 @@ impl Quantise {
         };
         let options = DataOptions {
             data: self.calibrate.clone(),
-            votes: None,
+            votes: self.votes.clone(),
             skip_bad_rows: self.skip_bad_rows,
         };
         let prepared = options.prepare_trained(&trained.config)?;
         if prepared.data != trained.data {
-            bail!(
-                "quantise: {} is not the data that the network was trained on",
-                self.calibrate.display()
-            );
+            bail!("quantise: what --calibrate names is not the data that the network was trained on");
         }
         let faces = calibration(&prepared, trained.config.normalisation, self.faces);
         let settings = Settings {

@@ -5,7 +5,6 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
-use host_trainer::data::BadRows;
 use host_trainer::data::votes;
 use host_trainer::report::{Provenance, Source, write};
 use host_trainer::train::provenance;
@@ -36,16 +35,18 @@ impl Report {
         let shipped = Shipped::of_run(&self.run)?;
         let prepared = self.data.prepare_trained(&shipped.state.config)?;
         let votes = match (prepared.samples.data(), &self.data.votes) {
-            (Data::Emotion(data), Some(path)) => {
-                let bad_rows = if self.data.skip_bad_rows {
-                    BadRows::Skip
-                } else {
-                    BadRows::Refuse
-                };
-                Some(votes::read(data, path, bad_rows)?.0)
-            }
+            (Data::Emotion(data), Some(path)) => Some(match &data.votes {
+                Some(votes) => votes.clone(),
+                None => votes::read(data, path, self.data.bad_rows())?.0,
+            }),
             _ => None,
         };
+        let shares = votes.map(|votes| {
+            votes
+                .iter()
+                .map(|votes| votes.and_then(|votes| votes.shares()))
+                .collect::<Vec<_>>()
+        });
         let task = shipped.state.config.task.to_possible_value();
         let provenance = Provenance {
             begun: provenance::Provenance::of_run(&self.run)?,
@@ -58,7 +59,7 @@ impl Report {
             &Source {
                 shipped: &shipped,
                 prepared: &prepared,
-                votes: votes.as_deref(),
+                votes: shares.as_deref(),
             },
             &provenance,
         )?;
@@ -72,8 +73,10 @@ impl Report {
     /// The command that trains with the very settings of the run.
     fn training(&self, task: &str) -> String {
         let path = |path: &Path| path.display().to_string();
-        let mut words: Vec<String> = ["host-trainer", "train", task, "--data"].map(str::to_owned).to_vec();
-        words.push(path(&self.data.data));
+        let mut words: Vec<String> = ["host-trainer", "train", task].map(str::to_owned).to_vec();
+        for data in &self.data.data {
+            words.extend(["--data".to_owned(), path(data)]);
+        }
         if let Some(votes) = &self.data.votes {
             words.extend(["--votes".to_owned(), path(votes)]);
         }

@@ -1,6 +1,6 @@
 //! `host-trainer train`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,6 +14,7 @@ use host_trainer::model::Task;
 use host_trainer::train::pretrained::Pretrained;
 use host_trainer::train::provenance::Provenance;
 use host_trainer::train::{CHECKPOINT_EVERY, Ended, Job, train};
+use shared_model::manifest::FILE_NAME;
 
 use super::commit::commit;
 use super::data::DataOptions;
@@ -47,8 +48,9 @@ pub(crate) struct Train {
     /// A TOML file with settings that differ from the original's; host-trainer/recipes has some.
     #[arg(long, value_name = "TOML")]
     recipe: Option<PathBuf>,
-    /// Begin with the trunk of this run's best network, instead of random weights; its faces count as seen.
-    #[arg(long, value_name = "RUN")]
+    /// Begin with the trunk of this run's best network, or of the bundle's network for the same task, instead of
+    /// random weights; its faces count as seen. A bundle's own data must be among the data.
+    #[arg(long, value_name = "RUN|BUNDLE")]
     trunk: Option<PathBuf>,
     /// Epochs at most.
     #[arg(long)]
@@ -111,6 +113,13 @@ impl Train {
         Ok(config)
     }
 
+    fn pretrained(&self, place: &Path) -> Result<Pretrained> {
+        if place.join(FILE_NAME).exists() {
+            return self.data.pretrained(place, self.task);
+        }
+        Pretrained::of_run(place)
+    }
+
     /// As asked for, or one a server, or as the recipe has it.
     fn replicas(&self, recipe: usize) -> Result<usize> {
         let servers = self.remote.len();
@@ -130,8 +139,8 @@ impl Train {
     }
 
     pub(crate) fn run(&self) -> Result<ExitCode> {
-        let pretrained = self.trunk.as_deref().map(Pretrained::of_run).transpose();
-        let pretrained = pretrained.context("read the run of --trunk")?;
+        let pretrained = self.trunk.as_deref().map(|place| self.pretrained(place)).transpose();
+        let pretrained = pretrained.context("read the network of --trunk")?;
         let config = self.config(pretrained.as_ref())?;
         let devices = self.devices()?;
         let prepared = self.data.prepare(&config)?;

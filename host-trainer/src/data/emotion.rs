@@ -25,15 +25,34 @@ pub const FER2013_LABELS: [&str; 7] = ["Angry", "Disgust", "Fear", "Happy", "Sad
 
 const EXPECTED: &str = "emotion, pixels and optionally Usage";
 
+/// What is done with rows whose label is outside the class set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outside {
+    /// They are left out, and counted.
+    LeaveOut,
+    /// They are kept, without a label of their own; [`super::votes::attach`] gives them one.
+    Keep,
+}
+
 /// Reads the rows of a file whose label is in `classes`.
 pub fn read(path: &Path, classes: &ClassSet, bad_rows: BadRows) -> Result<(EmotionData, Skipped), DataError> {
+    read_with(path, classes, bad_rows, Outside::LeaveOut)
+}
+
+/// Like [`read`]; `outside` says what happens to the other rows.
+pub fn read_with(
+    path: &Path,
+    classes: &ClassSet,
+    bad_rows: BadRows,
+    outside: Outside,
+) -> Result<(EmotionData, Skipped), DataError> {
     let mut table = Table::open(path, bad_rows, EXPECTED)?;
     let columns = Columns {
         emotion: table.column("emotion")?,
         pixels: table.column("pixels")?,
         usage: table.optional_column("Usage")?,
     };
-    let mut builder = Builder::default();
+    let mut builder = Builder::new(outside);
     let mut record = ByteRecord::new();
     let mut kind = None;
     while table.next(&mut record)? {
@@ -100,30 +119,46 @@ impl Kind {
 }
 
 /// What has been read so far.
-#[derive(Default)]
 struct Builder {
+    keep: Outside,
     /// Of the first good row.
     side: Option<usize>,
     pixels: Vec<u8>,
     labels: Vec<u8>,
+    labelled: Vec<bool>,
     usage: Vec<Usage>,
     rows: Vec<u64>,
     outside: u64,
 }
 
 impl Builder {
+    fn new(keep: Outside) -> Self {
+        Self {
+            keep,
+            side: None,
+            pixels: Vec::new(),
+            labels: Vec::new(),
+            labelled: Vec::new(),
+            usage: Vec::new(),
+            rows: Vec::new(),
+            outside: 0,
+        }
+    }
+
     fn add(&mut self, record: &ByteRecord, columns: &Columns, kind: &Kind, row: u64) -> Result<(), RowFault> {
         let class = kind.class(&record[columns.emotion]);
-        let Some(class) = class.map_err(|fault| ("emotion".to_owned(), fault))? else {
+        let class = class.map_err(|fault| ("emotion".to_owned(), fault))?;
+        if class.is_none() && self.keep == Outside::LeaveOut {
             self.outside += 1;
             return Ok(());
-        };
+        }
         let usage = columns.usage.map(|at| usage(&record[at])).transpose();
         let usage = usage.map_err(|fault| ("Usage".to_owned(), fault))?;
         self.add_pixels(&record[columns.pixels], kind.form)
             .map_err(|fault| ("pixels".to_owned(), fault))?;
         self.usage.extend(usage);
-        self.labels.push(class);
+        self.labels.push(class.unwrap_or(0));
+        self.labelled.push(class.is_some());
         self.rows.push(row);
         Ok(())
     }
@@ -176,7 +211,9 @@ impl Builder {
             groups: faces.copy_groups(),
             faces,
             labels: self.labels,
-            soft: None,
+            labelled: self.labelled,
+            votes: None,
+            sets: vec![0],
             usage: (!self.usage.is_empty()).then_some(self.usage),
             rows: self.rows,
             csv_rows,

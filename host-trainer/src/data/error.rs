@@ -78,6 +78,14 @@ pub enum DataError {
         /// Rows of the file of votes.
         found: u64,
     },
+    /// A picture of a folder cannot be used.
+    #[error("read {}: {fault}; mend or remove it, or skip bad pictures", path.display())]
+    Picture {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        fault: Fault,
+    },
 }
 
 /// What to do with a row that cannot be used.
@@ -142,6 +150,17 @@ pub enum Fault {
         found: usize,
         /// Counts that would do.
         expected: &'static str,
+    },
+    /// A picture cannot be read.
+    #[error("{0}")]
+    Picture(String),
+    /// A picture is no square, or smaller than any face should be.
+    #[error("{width} x {height} pixels, expected a square of at least 24 x 24")]
+    PictureSize {
+        /// Its width.
+        width: usize,
+        /// Its height.
+        height: usize,
     },
     /// The nested list of pixels is no list of equally long rows.
     #[error("the nested list breaks at pixel {at}: expected [[row], [row], ...] with square sides")]

@@ -6,84 +6,22 @@
 
 pub mod emotion;
 mod error;
+mod faces;
+pub mod folder;
 pub mod keypoints;
+mod merge;
 mod pixels;
 pub mod split;
 mod table;
 pub mod votes;
 
-use std::collections::HashMap;
-
 use sha2::{Digest, Sha256};
-use shared_model::emotion::{ClassSet, MAX_CLASSES};
-use shared_model::image::GrayView;
+use shared_model::emotion::ClassSet;
 use shared_model::keypoints::{COUNT, Keypoints};
 
 pub use error::{BadRow, BadRows, DataError, Fault, Skipped};
-
-/// Square grey faces of one side in pixels, row by row, face after face.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Faces {
-    /// At least 1.
-    side: usize,
-    /// A whole number of faces of `side * side` bytes.
-    pixels: Vec<u8>,
-}
-
-impl Faces {
-    /// Faces of `side` x `side` pixels; `None` if `side` is 0 or the pixels are no whole number of faces.
-    pub fn new(side: usize, pixels: Vec<u8>) -> Option<Self> {
-        let whole = side > 0 && pixels.len().is_multiple_of(side * side);
-        whole.then_some(Self { side, pixels })
-    }
-
-    /// Number of faces.
-    pub fn len(&self) -> usize {
-        self.pixels.len() / (self.side * self.side)
-    }
-
-    /// Whether there is no face.
-    pub fn is_empty(&self) -> bool {
-        self.pixels.is_empty()
-    }
-
-    /// Width and height of each face in pixels, at least 1.
-    pub fn side(&self) -> usize {
-        self.side
-    }
-
-    /// The `side * side` pixels of face `row`.
-    ///
-    /// # Panics
-    /// If there is no such face.
-    pub fn pixels(&self, row: usize) -> &[u8] {
-        let size = self.side * self.side;
-        &self.pixels[row * size..(row + 1) * size]
-    }
-
-    /// Face `row` as a picture.
-    ///
-    /// # Panics
-    /// If there is no such face.
-    pub fn view(&self, row: usize) -> GrayView<'_> {
-        match GrayView::new(self.pixels(row), self.side, self.side) {
-            Ok(view) => view,
-            Err(_) => unreachable!("side is at least 1 and the pixels are side * side"),
-        }
-    }
-
-    /// For each face the number of its set of exact pixel copies, counted from 0 in order of appearance.
-    pub fn copy_groups(&self) -> Vec<u32> {
-        let mut known = HashMap::new();
-        self.pixels
-            .chunks_exact(self.side * self.side)
-            .map(|face| {
-                let next = known.len() as u32;
-                *known.entry(face).or_insert(next)
-            })
-            .collect()
-    }
-}
+pub use faces::{FaceDigest, Faces};
+use votes::Votes;
 
 /// Faces with the 15 Kaggle keypoints; all lists have one entry per face.
 #[derive(Debug, Clone, PartialEq)]
@@ -153,12 +91,18 @@ pub enum Usage {
 pub struct EmotionData {
     /// What the labels mean.
     pub classes: ClassSet,
-    /// The faces, 48 x 48 or 96 x 96 pixels.
+    /// The faces: 48 x 48 or 96 x 96 pixels as a file has them, 96 x 96 once they were framed.
     pub faces: Faces,
-    /// Index into `classes`.
+    /// Index into `classes`; where the file's label is none of them, the class with the most votes, and the
+    /// first of them where nobody voted for one.
     pub labels: Vec<u8>,
-    /// Share of the votes for each class, 0 beyond the last class; they add up to 1. `None` without votes.
-    pub soft: Option<Vec<[f32; MAX_CLASSES]>>,
+    /// Whether the file's own label is one of `classes`.
+    pub labelled: Vec<bool>,
+    /// What the taggers said of each face, `None` of those without votes; `None` for the whole set without
+    /// a file of votes.
+    pub votes: Option<Vec<Option<Votes>>>,
+    /// The row with which each of the sets begins that were put together; `[0]` for one set alone.
+    pub sets: Vec<u32>,
     /// Part of FER2013; `None` without a `Usage` column.
     pub usage: Option<Vec<Usage>>,
     /// Set of exact copies, counted from 0 in order of appearance.
@@ -243,27 +187,14 @@ mod tests {
             classes: ClassSet::product(),
             faces: faces(&[7, 8]),
             labels: vec![0, 4],
-            soft: None,
+            labelled: vec![true; 2],
+            votes: None,
+            sets: vec![0],
             usage: None,
             groups: vec![0, 1],
             rows: vec![1, 2],
             csv_rows: 2,
         }
-    }
-
-    #[test]
-    fn faces_need_whole_squares() {
-        assert_eq!(Faces::new(0, vec![]), None);
-        assert_eq!(Faces::new(2, vec![0; 7]), None);
-        let two = Faces::new(2, (0..8).collect()).unwrap();
-        assert_eq!((two.len(), two.is_empty()), (2, false));
-        assert_eq!(two.view(1).row(1), &[6, 7]);
-        assert!(Faces::new(2, vec![]).unwrap().is_empty());
-    }
-
-    #[test]
-    fn copies_share_a_group() {
-        assert_eq!(faces(&[5, 9, 5, 5, 2]).copy_groups(), [0, 1, 0, 0, 2]);
     }
 
     #[test]

@@ -175,6 +175,20 @@ impl TestPart {
 }
 
 impl Split {
+    /// Adds the parts of another set, whose first row is row `start` of both together.
+    pub fn extend(&mut self, other: Self, start: u32) {
+        let parts = [
+            (&mut self.train, other.train),
+            (&mut self.validation, other.validation),
+            (&mut self.test, other.test),
+            (&mut self.copies_of_test, other.copies_of_test),
+            (&mut self.unused, other.unused),
+        ];
+        for (own, rows) in parts {
+            own.extend(rows.iter().map(|row| row + start));
+        }
+    }
+
     /// Itself, if every part that should have rows has some.
     fn check(self, fractions: Fractions, rows: usize, groups: usize) -> Result<Self, SplitError> {
         if self.train.is_empty() {

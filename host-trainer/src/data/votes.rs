@@ -2,7 +2,7 @@
 //!
 //! Its rows are those of `fer2013.csv` in the same order. Columns by name: `neutral`, `happiness`,
 //! `surprise`, `sadness`, `anger`, `disgust`, `fear`, `contempt`, each a count, and optionally
-//! `Usage`. `unknown` and `NF` (no face) are votes for no class and not used.
+//! `Usage`, `unknown` and `NF` (no face); the last two are votes for no class.
 
 use std::path::Path;
 
@@ -37,29 +37,68 @@ const LABELS: [&str; 8] = {
 
 const EXPECTED: &str = "neutral, happiness, surprise, sadness, anger, disgust, fear, contempt and optionally Usage";
 
+/// What FER+ calls a vote for no label at all; both columns may be missing.
+const NEITHER: [&str; 2] = ["unknown", "NF"];
+
 /// Share of the votes for each class, 0 beyond the last class.
 pub type Shares = [f32; MAX_CLASSES];
 
-/// Sets the soft labels of `data` from the votes for its own faces.
+/// What the taggers said of one face.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Votes {
+    /// Votes for each class of the set, 0 beyond the last class.
+    pub classes: [f32; MAX_CLASSES],
+    /// Votes for everything else: labels outside the set, unknown, and no face.
+    pub outside: f32,
+    /// Most votes that one of those has.
+    pub outside_top: f32,
+}
+
+impl Votes {
+    /// Votes for the classes of the set.
+    pub fn inside(&self) -> f32 {
+        self.classes.iter().sum()
+    }
+
+    /// Share of the votes for each class among those for a class; `None` if nobody voted for one.
+    pub fn shares(&self) -> Option<Shares> {
+        let sum = self.inside();
+        (sum > 0.0).then(|| self.classes.map(|votes| votes / sum))
+    }
+
+    /// The class with the most votes, the first of equals, and how many these are.
+    pub fn top(&self) -> (usize, f32) {
+        let classes = self.classes.iter().copied().enumerate();
+        classes.fold((0, 0.0), |top, own| if own.1 > top.1 { own } else { top })
+    }
+
+    /// The class that has more votes than any other label; `None` if that is no class, or none has.
+    pub fn majority(&self) -> Option<usize> {
+        let (class, most) = self.top();
+        let as_many = self.classes.iter().filter(|votes| **votes >= most).count();
+        (most > self.outside_top && as_many == 1).then_some(class)
+    }
+}
+
+/// Adds the votes for its own faces to `data`; those of a row that is skipped as bad are none.
 ///
-/// Votes are restricted to the class set and divided by their sum. A face without such a vote, and
-/// one whose row of votes is skipped as bad, keeps its hard label as 1. After an error `data` is
+/// Faces whose label is outside the class set get the class with the most votes. After an error `data` is
 /// unchanged.
 pub fn attach(data: &mut EmotionData, path: &Path, bad_rows: BadRows) -> Result<Skipped, DataError> {
-    let (shares, skipped) = read(data, path, bad_rows)?;
-    let soft = shares
-        .into_iter()
-        .zip(&data.labels)
-        .map(|(shares, label)| shares.unwrap_or_else(|| hard(*label)));
-    data.soft = Some(soft.collect());
+    let (votes, skipped) = read(data, path, bad_rows)?;
+    for ((label, votes), labelled) in data.labels.iter_mut().zip(&votes).zip(&data.labelled) {
+        if let (false, Some(votes)) = (labelled, votes) {
+            *label = votes.top().0 as u8;
+        }
+    }
+    data.votes = Some(votes);
     Ok(skipped)
 }
 
-/// The votes for each face of `data`, restricted to the class set and divided by their sum; `None` where
-/// nobody voted for one of its classes, and where the row of votes is skipped as bad.
-pub fn read(data: &EmotionData, path: &Path, bad_rows: BadRows) -> Result<(Vec<Option<Shares>>, Skipped), DataError> {
+/// The votes for each face of `data`; `None` where the row of votes is skipped as bad.
+pub fn read(data: &EmotionData, path: &Path, bad_rows: BadRows) -> Result<(Vec<Option<Votes>>, Skipped), DataError> {
     let mut table = Table::open(path, bad_rows, EXPECTED)?;
-    let columns = columns_of(&table, &data.classes)?;
+    let columns = Columns::of(&table, &data.classes)?;
     let usage_column = table.optional_column("Usage")?;
     let mut found = vec![None; data.labels.len()];
     let mut record = ByteRecord::new();
@@ -72,9 +111,9 @@ pub fn read(data: &EmotionData, path: &Path, bad_rows: BadRows) -> Result<(Vec<O
         if data.rows.get(next) != Some(&table.row()) {
             continue;
         }
-        let read = same_usage(data, next, &record, usage_column).and_then(|()| shares(&record, &columns));
+        let read = same_usage(data, next, &record, usage_column).and_then(|()| columns.read(&record));
         match read {
-            Ok(shares) => found[next] = shares,
+            Ok(votes) => found[next] = Some(votes),
             Err(fault) => table.bad(&record, fault)?,
         }
     }
@@ -90,6 +129,40 @@ pub fn read(data: &EmotionData, path: &Path, bad_rows: BadRows) -> Result<(Vec<O
         outside_classes: 0,
     };
     Ok((found, skipped))
+}
+
+/// Where the votes stand, with the names of the columns.
+struct Columns {
+    /// Of each class.
+    classes: Vec<(usize, &'static str)>,
+    /// Of everything else that the file has.
+    outside: Vec<(usize, &'static str)>,
+}
+
+impl Columns {
+    fn of(table: &Table, classes: &ClassSet) -> Result<Self, DataError> {
+        let own = columns_of(table, classes)?;
+        let others = COLUMNS.iter().map(|(_, name)| *name).chain(NEITHER);
+        let mut outside = Vec::new();
+        for name in others.filter(|name| own.iter().all(|(_, own)| own != name)) {
+            outside.extend(table.optional_column(name)?.map(|at| (at, name)));
+        }
+        Ok(Self { classes: own, outside })
+    }
+
+    fn read(&self, record: &ByteRecord) -> Result<Votes, RowFault> {
+        let count = |&(column, name): &(usize, &str)| votes(&record[column]).map_err(|fault| (name.to_owned(), fault));
+        let mut classes = [0.0; MAX_CLASSES];
+        for (votes, column) in classes.iter_mut().zip(&self.classes) {
+            *votes = count(column)?;
+        }
+        let outside = self.outside.iter().map(count).collect::<Result<Vec<_>, _>>()?;
+        Ok(Votes {
+            classes,
+            outside: outside.iter().sum(),
+            outside_top: outside.iter().copied().fold(0.0, f32::max),
+        })
+    }
 }
 
 /// The column of each class, with its name.
@@ -124,16 +197,6 @@ fn same_usage(data: &EmotionData, row: usize, record: &ByteRecord, column: Optio
     Err(("Usage".to_owned(), fault))
 }
 
-/// The share of each class; `None` if nobody voted for one.
-fn shares(record: &ByteRecord, columns: &[(usize, &'static str)]) -> Result<Option<[f32; MAX_CLASSES]>, RowFault> {
-    let mut shares = [0.0; MAX_CLASSES];
-    for (share, &(column, name)) in shares.iter_mut().zip(columns) {
-        *share = votes(&record[column]).map_err(|fault| (name.to_owned(), fault))?;
-    }
-    let sum: f32 = shares.iter().sum();
-    Ok((sum > 0.0).then(|| shares.map(|votes| votes / sum)))
-}
-
 /// A count of votes; an empty cell is none.
 fn votes(cell: &[u8]) -> Result<f32, Fault> {
     let cell = cell.trim_ascii();
@@ -142,12 +205,6 @@ fn votes(cell: &[u8]) -> Result<f32, Fault> {
     }
     let number = std::str::from_utf8(cell).ok().and_then(|text| text.parse::<u16>().ok());
     number.map(f32::from).ok_or_else(|| Fault::Number(shown(cell)))
-}
-
-fn hard(label: u8) -> [f32; MAX_CLASSES] {
-    let mut shares = [0.0; MAX_CLASSES];
-    shares[usize::from(label)] = 1.0;
-    shares
 }
 
 #[cfg(test)]
@@ -165,7 +222,9 @@ mod tests {
             classes: ClassSet::product(),
             faces: Faces::new(1, vec![1, 2, 3]).unwrap(),
             labels: vec![0, 3, 2],
-            soft: None,
+            labelled: vec![true; 3],
+            votes: None,
+            sets: vec![0],
             usage: Some(vec![Usage::Training, Usage::Training, Usage::PublicTest]),
             groups: vec![0, 1, 2],
             rows: vec![1, 3, 4],
@@ -186,16 +245,51 @@ mod tests {
         "PublicTest,d,,1,1,1,0,1,,,,",
     ];
 
-    #[test]
-    fn votes_are_restricted_to_the_classes_and_add_up_to_1() {
+    fn attached(rows: &[&str]) -> Vec<Votes> {
         let mut data = faces();
+        attach(&mut data, file(rows).path(), BadRows::Refuse).unwrap();
+        data.votes.unwrap().into_iter().flatten().collect()
+    }
+
+    #[test]
+    fn votes_are_counted_inside_and_outside_the_classes() {
+        let votes = attached(&ROWS);
+        // Angry 3, Sad 1; neutral 4 and contempt 2 are outside.
+        assert_eq!(votes[0].classes, [3.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0]);
+        assert_eq!((votes[0].outside, votes[0].outside_top), (6.0, 4.0));
+        assert_eq!(votes[0].shares(), Some([0.75, 0.0, 0.25, 0.0, 0.0, 0.0, 0.0, 0.0]));
+        // Only neutral and fear.
+        assert_eq!((votes[1].shares(), votes[1].outside), (None, 10.0));
+        assert_eq!(votes[2].shares(), Some([0.0, 0.25, 0.25, 0.25, 0.25, 0.0, 0.0, 0.0]));
+    }
+
+    #[test]
+    fn a_majority_beats_every_other_label_those_outside_included() {
+        let votes = attached(&ROWS);
+        assert_eq!(
+            [votes[0].majority(), votes[1].majority(), votes[2].majority()],
+            [None; 3]
+        );
+        let sure = Votes {
+            classes: [5.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+            ..votes[0]
+        };
+        assert_eq!((sure.majority(), sure.top()), (Some(0), (0, 5.0)));
+        let tied = Votes {
+            outside_top: 5.0,
+            ..sure
+        };
+        assert_eq!(tied.majority(), None);
+    }
+
+    #[test]
+    fn a_face_of_another_label_gets_its_class_by_votes() {
+        let mut data = faces();
+        data.labelled = vec![false, false, true];
+        data.labels = vec![4, 4, 2];
         attach(&mut data, file(&ROWS).path(), BadRows::Refuse).unwrap();
-        let soft = data.soft.unwrap();
-        // Angry 3, Sad 1; neutral and contempt do not count.
-        assert_eq!(soft[0], [0.75, 0.0, 0.25, 0.0, 0.0, 0.0, 0.0, 0.0]);
-        // Only neutral and fear: the hard label stays.
-        assert_eq!(soft[1], [0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0]);
-        assert_eq!(soft[2], [0.0, 0.25, 0.25, 0.25, 0.25, 0.0, 0.0, 0.0]);
+        // The first has three votes for Angry, the second none for a class, the third a label of its own.
+        assert_eq!(data.labels, [0, 0, 2]);
     }
 
     #[test]
@@ -218,11 +312,11 @@ mod tests {
             error.contains("row 1 (line 2), column 'Usage': usage 'PublicTest', expected the usage"),
             "{error}"
         );
-        assert_eq!(data.soft, None);
+        assert_eq!(data.votes, None);
     }
 
     #[test]
-    fn a_bad_row_is_refused_or_keeps_its_hard_label() {
+    fn a_bad_row_is_refused_or_has_no_votes() {
         let bad = [ROWS[0], ROWS[1], ROWS[2], "PublicTest,d,0,x,0,0,0,0,0,0,0,0"];
         let mut data = faces();
         let error = attach(&mut data, file(&bad).path(), BadRows::Refuse)
@@ -234,7 +328,7 @@ mod tests {
         );
         let skipped = attach(&mut data, file(&bad).path(), BadRows::Skip).unwrap();
         assert_eq!((skipped.rows.len(), skipped.rows[0].row), (1, 4));
-        assert_eq!(data.soft.unwrap()[2], hard(2));
+        assert_eq!(data.votes.unwrap()[2], None);
     }
 
     #[test]

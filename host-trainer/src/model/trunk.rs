@@ -13,7 +13,7 @@ use burn::tensor::module::batch_norm_train;
 use burn::tensor::{Device, Tensor};
 
 /// Keras adds this to the variance.
-const NORM_EPSILON: f64 = 1e-3;
+pub(crate) const NORM_EPSILON: f64 = 1e-3;
 /// Share of a batch in the running statistics; Keras calls `1 - 0.01` the momentum.
 const NORM_MOMENTUM: f64 = 0.01;
 
@@ -85,10 +85,12 @@ pub(crate) struct BatchMoments {
     pub(crate) variance: Tensor<1>,
 }
 
-/// How a pass normalises: with running statistics, or with the batch's own, which are collected.
+/// How a pass normalises: with running statistics, or with the batch's own, which are collected, or with
+/// running statistics while the batch's are collected.
 enum Pass<'a> {
     Inference,
     Training(&'a mut Vec<BatchMoments>),
+    Observing(&'a mut Vec<BatchMoments>),
 }
 
 impl Pass<'_> {
@@ -108,6 +110,10 @@ impl Pass<'_> {
                 let (x, moments) = layer.normalise_train(x);
                 collected.push(moments);
                 x
+            }
+            Self::Observing(collected) => {
+                collected.push(layer.normalise_train(x.clone()).1);
+                layer.norm.forward(x)
             }
         }
     }
@@ -248,6 +254,14 @@ impl Trunk {
         let mut moments = Vec::new();
         let x = self.run(x, &mut Pass::Training(&mut moments));
         (x, moments)
+    }
+
+    /// Statistics of this batch before each normalisation, in the order of [`Self::layers`], while every layer
+    /// normalises as in inference.
+    pub(crate) fn observe(&self, x: Tensor<4>) -> Vec<BatchMoments> {
+        let mut moments = Vec::new();
+        self.run(x, &mut Pass::Observing(&mut moments));
+        moments
     }
 
     fn run(&self, x: Tensor<4>, pass: &mut Pass<'_>) -> Tensor<4> {

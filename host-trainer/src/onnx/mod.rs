@@ -10,6 +10,7 @@ mod graph;
 mod merge;
 mod names;
 pub mod quantise;
+mod unfold;
 
 use burn::module::Param;
 use burn::tensor::{Tensor, TensorData};
@@ -24,6 +25,7 @@ use crate::model::{Network, Task};
 use crate::train::samples::Target;
 use graph::Graph;
 pub use merge::merge;
+pub(crate) use unfold::{Folded, unfold};
 
 /// Why a network cannot be written.
 #[derive(Debug, thiserror::Error)]

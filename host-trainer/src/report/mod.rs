@@ -281,6 +281,7 @@ fn split(page: &mut Page, source: &Source<'_>) {
         split,
         data,
         held_out,
+        ..
     } = source.prepared;
     page.section("Split");
     let Split {

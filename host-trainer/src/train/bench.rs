@@ -13,6 +13,7 @@ use shared_model::keypoints::{COUNT, Keypoints};
 use super::learner::Learner;
 use super::prepare::Prepared;
 use super::samples::{Data, Samples};
+use super::sampling::Sampling;
 use crate::augment::sample_rng;
 use crate::config::TrainConfig;
 use crate::data::split::Split;
@@ -43,6 +44,7 @@ impl Bench {
                 train: rows.clone(),
                 ..Split::default()
             },
+            sampling: Sampling::once(&rows),
             data: String::new(),
             held_out: String::new(),
         };
@@ -101,7 +103,9 @@ fn random_data(config: &TrainConfig) -> Option<Data> {
             labels: (0..count)
                 .map(|_| rng.random_range(0..config.classes.len()) as u8)
                 .collect(),
-            soft: None,
+            labelled: vec![true; count],
+            votes: None,
+            sets: vec![0],
             usage: None,
             groups,
             rows,

@@ -8,6 +8,7 @@ pub mod bench;
 pub mod checkpoint;
 pub mod history;
 mod learner;
+mod mixup;
 mod params;
 pub mod prepare;
 pub mod pretrained;
@@ -17,9 +18,11 @@ mod readback;
 mod reference_tests;
 mod replicas;
 pub mod samples;
+pub mod sampling;
 mod schedule;
 pub mod seen;
 pub mod shipped;
+mod targets;
 pub mod validate;
 
 use std::path::{Path, PathBuf};
@@ -28,9 +31,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use durable::replace_file;
-use rand::seq::SliceRandom;
 
-use crate::augment::sample_rng;
 use crate::config::{Monitor, Schedule, TrainConfig};
 use crate::device::{DeviceError, Devices};
 use crate::early_stop::Progress;
@@ -42,9 +43,6 @@ use prepare::Prepared;
 use pretrained::Pretrained;
 use provenance::Provenance;
 use seen::Seen;
-
-/// The order of the rows in an epoch draws from the stream of this sample number, which no row has.
-const ORDER: u64 = u64::MAX;
 
 /// The settings, in a run's directory; it is there from the beginning of the run.
 const SETTINGS: &str = "config.toml";
@@ -77,6 +75,8 @@ pub struct Job<'a> {
 pub enum Event<'a> {
     /// A checkpoint could not be used; an older one is.
     Damaged(&'a str),
+    /// So many faces of the test part were seen by the network whose trunk it begins with.
+    TestFacesSeen(usize),
     /// It begins, or goes on, at this epoch (from 0) and step.
     Begins {
         /// Epoch from 0.
@@ -120,8 +120,8 @@ pub fn train(job: &Job<'_>, stop: &AtomicBool, tell: &mut dyn FnMut(Event<'_>)) 
     job.config.check()?;
     std::fs::create_dir_all(checkpoints(job.run)).with_context(|| format!("create {}", job.run.display()))?;
     let mut learner = start(job, tell)?;
-    let rows = &job.prepared.split.train;
-    let steps = steps_per_epoch(rows.len(), job.config.batch);
+    let sampling = &job.prepared.sampling;
+    let steps = steps_per_epoch(sampling.len(), job.config.batch);
     tell(Event::Begins {
         epoch: learner.state.epoch,
         step: learner.state.step_of_epoch,
@@ -130,7 +130,7 @@ pub fn train(job: &Job<'_>, stop: &AtomicBool, tell: &mut dyn FnMut(Event<'_>)) 
     let mut saved = Instant::now();
     while learner.state.epoch < job.config.epochs {
         let begun = Instant::now();
-        let order = shuffled(rows, job.config.seed, learner.state.epoch);
+        let order = sampling.epoch(job.config.seed, learner.state.epoch);
         for batch in order
             .chunks(job.config.batch)
             .take(steps as usize)
@@ -213,15 +213,18 @@ fn start(job: &Job<'_>, tell: &mut dyn FnMut(Event<'_>)) -> Result<Learner> {
             place.display()
         ),
         // A training that was stopped before its first checkpoint goes on from its beginning.
-        (None, _) => begin(job),
+        (None, _) => begin(job, tell),
     }
 }
 
 /// A fresh learner; what belongs to it is noted in the run's directory, the settings last.
-fn begin(job: &Job<'_>) -> Result<Learner> {
+fn begin(job: &Job<'_>, tell: &mut dyn FnMut(Event<'_>)) -> Result<Learner> {
     let mut seen = Seen::of(job.prepared);
     if let Some(pretrained) = job.pretrained {
-        pretrained.check_test_part(job.prepared)?;
+        match pretrained.check_test_part(job.prepared)? {
+            0 => {}
+            count => tell(Event::TestFacesSeen(count)),
+        }
         seen = seen.and(pretrained.seen());
     }
     job.begun.write(job.run)?;
@@ -272,12 +275,6 @@ fn steps_per_epoch(rows: usize, batch: usize) -> u64 {
     let whole = rows / batch;
     let rest = rows % batch;
     (whole + usize::from(whole == 0 || rest * 4 >= batch)) as u64
-}
-
-fn shuffled(rows: &[u32], seed: u64, epoch: u32) -> Vec<u32> {
-    let mut order = rows.to_vec();
-    order.shuffle(&mut sample_rng(seed, u64::from(epoch), ORDER));
-    order
 }
 
 /// The state of a training that has not begun.
@@ -334,16 +331,5 @@ mod tests {
         for (rows, steps) in cases {
             assert_eq!(steps_per_epoch(rows, 64), steps, "{rows} rows");
         }
-    }
-
-    #[test]
-    fn order_depends_on_seed_and_epoch() {
-        let rows: Vec<u32> = (0..50).collect();
-        assert_eq!(shuffled(&rows, 1, 2), shuffled(&rows, 1, 2));
-        assert_ne!(shuffled(&rows, 1, 2), shuffled(&rows, 1, 3));
-        assert_ne!(shuffled(&rows, 1, 2), shuffled(&rows, 2, 2));
-        let mut sorted = shuffled(&rows, 1, 2);
-        sorted.sort_unstable();
-        assert_eq!(sorted, rows);
     }
 }

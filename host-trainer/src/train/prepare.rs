@@ -1,22 +1,25 @@
 //! From files to a divided data set.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
+use shared_model::image::CropRule;
 
 use super::checkpoint::hex;
 use super::samples::{Data, Samples};
+use super::sampling::Sampling;
 use crate::config::{Loss, SplitBy, TrainConfig};
-use crate::data::split::{Fractions, Split, TestPart, by_group, by_usage, random_rows};
-use crate::data::{BadRows, Skipped, emotion, keypoints, votes};
+use crate::data::emotion::Outside;
+use crate::data::split::{Split, TestPart, by_group, by_usage, random_rows};
+use crate::data::{BadRows, EmotionData, Skipped, emotion, folder, keypoints, votes};
 use crate::model::Task;
 
-/// The files of a data set.
+/// The files of a training: one data set, or several emotion sets that are trained on together.
 #[derive(Debug, Clone)]
 pub struct Files {
-    /// `training.csv` or `fer2013.csv`.
-    pub data: PathBuf,
-    /// `fer2013new.csv`, the taggers' votes.
+    /// `training.csv`; or `fer2013.csv` and its like, or folders with one folder for each class.
+    pub data: Vec<PathBuf>,
+    /// `fer2013new.csv`, the taggers' votes for the first set.
     pub votes: Option<PathBuf>,
     /// What is done with rows that cannot be read.
     pub bad_rows: BadRows,
@@ -29,39 +32,85 @@ pub struct Prepared {
     pub samples: Samples,
     /// Which rows are for what.
     pub split: Split,
+    /// How often the rows of the training part are shown.
+    pub sampling: Sampling,
     /// SHA-256 of data and labels, in hexadecimal.
     pub data: String,
     /// SHA-256 of the test part, in hexadecimal.
     pub held_out: String,
 }
 
-/// Reads a data set for a task; also gives what was skipped, file by file.
-pub fn read(files: &Files, config: &TrainConfig) -> Result<(Data, Vec<(PathBuf, Skipped)>)> {
-    let path: &Path = &files.data;
+/// What was left out of each file.
+pub type LeftOut = Vec<(PathBuf, Skipped)>;
+
+/// Reads the data of a task; also gives what was skipped, file by file.
+pub fn read(files: &Files, config: &TrainConfig) -> Result<(Data, LeftOut)> {
+    let (first, more) = files.data.split_first().context("name the data")?;
     if config.task == Task::Keypoints {
-        let (data, skipped) = keypoints::read(path, files.bad_rows)?;
-        return Ok((Data::Keypoints(data), vec![(path.to_owned(), skipped)]));
+        if !more.is_empty() {
+            bail!("keypoints are trained on one data set");
+        }
+        let (data, skipped) = keypoints::read(first, files.bad_rows)?;
+        return Ok((Data::Keypoints(data), vec![(first.clone(), skipped)]));
     }
-    let (mut data, skipped) = emotion::read(path, &config.classes, files.bad_rows)?;
-    let mut all = vec![(path.to_owned(), skipped)];
-    if let Some(path) = &files.votes {
-        all.push((path.clone(), votes::attach(&mut data, path, files.bad_rows)?));
+    if !config.sets.is_empty() && config.sets.len() != files.data.len() {
+        let names: Vec<&str> = config.sets.iter().map(|set| set.name.as_str()).collect();
+        bail!(
+            "{} data sets were given for the {} of the settings; give {} in this order",
+            files.data.len(),
+            names.len(),
+            names.join(", ")
+        );
     }
-    Ok((Data::Emotion(data), all))
+    let mut left_out = Vec::new();
+    let mut all = read_set(files, config, 0, &mut left_out)?;
+    for set in 1..files.data.len() {
+        all.append(read_set(files, config, set, &mut left_out)?);
+    }
+    Ok((Data::Emotion(all), left_out))
+}
+
+/// One of the sets, framed where there are several or its settings ask for it.
+fn read_set(files: &Files, config: &TrainConfig, set: usize, left_out: &mut LeftOut) -> Result<EmotionData> {
+    let path = &files.data[set];
+    let frame = config.sets.get(set).map_or(CropRule::IDENTITY, |set| set.frame);
+    if path.is_dir() {
+        let (data, skipped) = folder::read(path, &config.classes, &frame, files.bad_rows)?;
+        left_out.push((path.clone(), skipped));
+        return Ok(data);
+    }
+    let votes = files.votes.as_ref().filter(|_| set == 0);
+    let outside = match (votes, config.loss.outside()) {
+        (Some(_), Some(_)) => Outside::Keep,
+        _ => Outside::LeaveOut,
+    };
+    let (mut data, skipped) = emotion::read_with(path, &config.classes, files.bad_rows, outside)?;
+    left_out.push((path.clone(), skipped));
+    if let Some(votes) = votes {
+        left_out.push((votes.clone(), votes::attach(&mut data, votes, files.bad_rows)?));
+    }
+    let as_it_is = files.data.len() == 1 && frame == CropRule::IDENTITY;
+    Ok(if as_it_is { data } else { data.framed(&frame) })
 }
 
 impl Prepared {
     /// Divides the data as the configuration says.
     pub fn new(data: Data, config: &TrainConfig) -> Result<Self> {
-        if let (Data::Emotion(data), Loss::CrossEntropy { votes, .. }) = (&data, config.loss)
-            && votes > 0.0
-            && data.soft.is_none()
+        if let (Data::Emotion(data), Loss::CrossEntropy { votes, outside, .. }) = (&data, config.loss)
+            && (votes > 0.0 || outside.is_some())
+            && data.votes.is_none()
         {
-            bail!("training setting `loss.votes` needs the taggers' votes: name their file with --votes");
+            bail!(
+                "training settings `loss.votes` and `loss.outside` need the taggers' votes: name their file with --votes"
+            );
         }
         let whole = Samples::new(data, config, &[]);
         let split = divide(&whole, config)?;
-        let samples = whole.with_training_part(config, &split.train);
+        let sampling = Sampling::new(whole.data(), config, &split.train);
+        if sampling.is_empty() {
+            bail!("training setting `sets`: with these weights an epoch shows no face");
+        }
+        let samples = whole.with_training_part(config, &sampling.expected());
         // In the original's protocol rows are variants of faces; the faces behind them identify them.
         let faces = samples.data().faces().len() as u32;
         let held: Vec<u32> = split.test.iter().map(|row| row % faces).collect();
@@ -71,31 +120,64 @@ impl Prepared {
             held_out,
             samples,
             split,
+            sampling,
         })
     }
 }
 
+/// Divides each of the sets by itself.
 fn divide(samples: &Samples, config: &TrainConfig) -> Result<Split> {
-    let test = config.split.test;
-    let fractions = Fractions {
-        validation: config.split.validation * (1.0 - test),
-        test,
+    let data = match samples.data() {
+        Data::Emotion(data) if config.sets.len() > 1 || data.sets.len() > 1 => data,
+        _ => return divide_one(samples, config),
     };
+    let mut all = Split::default();
+    for (at, range) in data.set_ranges().into_iter().enumerate() {
+        let own = config.sets.get(at).and_then(|set| set.split).unwrap_or(config.split);
+        let usage = data.usage.as_ref().map(|usage| &usage[range.clone()]);
+        let split = match own.by {
+            SplitBy::Group => by_group(&data.groups[range.clone()], own.fractions(), config.seed),
+            SplitBy::Usage => {
+                let usage = usage.context(NO_USAGE)?;
+                by_usage(
+                    &data.groups[range.clone()],
+                    usage,
+                    TestPart::Public,
+                    own.validation,
+                    config.seed,
+                )
+            }
+            SplitBy::Variants => bail!("split by variants: the original's protocol knows one data set"),
+        };
+        let name = config
+            .sets
+            .get(at)
+            .map_or_else(|| (at + 1).to_string(), |set| set.name.clone());
+        all.extend(
+            split.with_context(|| format!("divide data set {name}"))?,
+            range.start as u32,
+        );
+    }
+    Ok(all)
+}
+
+const NO_USAGE: &str = "split by usage: the data has no column `Usage`; use split by group";
+
+fn divide_one(samples: &Samples, config: &TrainConfig) -> Result<Split> {
+    let own = config.sets.first().and_then(|set| set.split).unwrap_or(config.split);
+    let fractions = own.fractions();
     let groups = match samples.data() {
         Data::Keypoints(data) => &data.groups,
         Data::Emotion(data) => &data.groups,
     };
-    let split = match (config.split.by, samples.data()) {
+    let split = match (own.by, samples.data()) {
         (SplitBy::Group, _) => by_group(groups, fractions, config.seed),
         (SplitBy::Variants, data) => {
             random_rows(samples.rows(), fractions, config.seed).map(|split| whole(split, data))
         }
         (SplitBy::Usage, Data::Emotion(data)) => {
-            let usage = data
-                .usage
-                .as_ref()
-                .context("split by usage: the data has no column `Usage`; use split by group")?;
-            by_usage(groups, usage, TestPart::Public, config.split.validation, config.seed)
+            let usage = data.usage.as_ref().context(NO_USAGE)?;
+            by_usage(groups, usage, TestPart::Public, own.validation, config.seed)
         }
         (SplitBy::Usage, Data::Keypoints(_)) => bail!("split by usage: keypoint data has no usage; use split by group"),
     };

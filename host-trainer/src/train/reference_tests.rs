@@ -163,6 +163,7 @@ fn batch(task: Task) -> Batch {
         inputs,
         weights: vec![1.0; targets.len()],
         targets,
+        offsets: Vec::new(),
         total_weight,
         len: FACES,
     }
@@ -369,6 +370,7 @@ fn losses_are_sums_over_the_weights() {
             inputs,
             targets: vec![-5.0; 60],
             weights,
+            offsets: Vec::new(),
             total_weight,
             len: 2,
         };

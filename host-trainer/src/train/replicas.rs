@@ -287,7 +287,15 @@ fn loss_sum(loss: Loss, outputs: Tensor<2>, batch: &Batch, device: &Device) -> T
                 .sum()
                 .div_scalar(2.0 * beta)
         }
-        Loss::CrossEntropy { .. } => (log_softmax(outputs, 1) * targets * weights).sum().neg(),
+        Loss::CrossEntropy { .. } => {
+            let outputs = if batch.offsets.is_empty() {
+                outputs
+            } else {
+                let offsets = TensorData::new(batch.offsets.clone(), [1, batch.offsets.len()]);
+                outputs + Tensor::<2>::from_data(offsets, device)
+            };
+            (log_softmax(outputs, 1) * targets * weights).sum().neg()
+        }
     }
 }
 

@@ -3,10 +3,15 @@
 use shared_model::image::{INPUT_LEN, Normalisation, SIDE};
 use shared_model::keypoints::{COORDINATES, COUNT, Keypoints};
 
+use super::mixup::mix;
+use super::targets::ClassTargets;
 use crate::augment::{AugmentConfig, augment, sample_rng};
 use crate::config::{Loss, SplitBy, TrainConfig};
 use crate::data::{EmotionData, Faces, KeypointData};
 use crate::model::Task;
+
+/// Mixing draws from the stream of this sample number plus that of the batch's first row, which no row has.
+const MIX: u64 = 1 << 40;
 
 /// Variants of each face in the original's keypoint protocol: itself, mirrored, brighter, upside down,
 /// turned.
@@ -124,6 +129,8 @@ pub struct Batch {
     pub weights: Vec<f32>,
     /// What the loss sum is divided by: keypoints that count, or faces by their weight.
     pub total_weight: f64,
+    /// `[outputs]`: what is added to the logits before the loss; empty where nothing is.
+    pub offsets: Vec<f32>,
     /// Number of faces.
     pub len: usize,
 }
@@ -138,22 +145,23 @@ pub struct Samples {
     variants: Vec<AugmentConfig>,
     seed: u64,
     target: Target,
-    /// Target distribution and weight of each row, for emotions.
-    classes: Vec<([f32; 8], f32)>,
+    /// Of emotions.
+    classes: ClassTargets,
+    mixup: f32,
     outputs: usize,
 }
 
 impl Samples {
     /// Samples of `data`; what depends on the training part alone (mean shape, class weights) is
-    /// taken from the rows `train`.
+    /// taken from the rows `train`, each of which counts as often as it stands there.
     pub fn new(data: Data, config: &TrainConfig, train: &[u32]) -> Self {
         let target = match (&data, config.loss) {
             (Data::Keypoints(data), Loss::SmoothL1 { .. }) => Target::mean_shape(data, train),
             _ => Target::pixels(),
         };
         let (classes, outputs) = match &data {
-            Data::Keypoints(_) => (Vec::new(), COORDINATES),
-            Data::Emotion(data) => (class_targets(data, config.loss, train), config.classes.len()),
+            Data::Keypoints(_) => (ClassTargets::default(), COORDINATES),
+            Data::Emotion(data) => (ClassTargets::new(data, config.loss, train), config.classes.len()),
         };
         Self {
             data,
@@ -163,6 +171,7 @@ impl Samples {
             seed: config.seed,
             target,
             classes,
+            mixup: config.mixup,
             outputs,
         }
     }
@@ -206,6 +215,24 @@ impl Samples {
         for (((row, input), target), weight) in rows.iter().zip(inputs).zip(targets).zip(weights) {
             batch.total_weight += self.fill_one(*row, view, input, target, weight);
         }
+        batch.offsets.clone_from(&self.classes.offsets);
+        if let (View::Varied { epoch }, true) = (view, self.mixup > 0.0) {
+            let mut rng = sample_rng(
+                self.seed,
+                u64::from(epoch),
+                rows.first().map_or(0, |row| MIX + u64::from(*row)),
+            );
+            mix(batch, self.mixup, &mut rng);
+        }
+        for input in batch.inputs.chunks_exact_mut(INPUT_LEN) {
+            self.normalisation.apply(input);
+        }
+    }
+
+    /// The class that a network is right to give for a row, and how much the row counts: the label, or, where
+    /// votes for no class count, the class with the largest part of its target.
+    pub(super) fn judged_class(&self, row: u32) -> (usize, f32) {
+        self.classes.judged[row as usize % self.classes.judged.len()]
     }
 
     /// Gives the face's share of the total weight.
@@ -218,7 +245,7 @@ impl Samples {
             (None, View::Plain) => (AugmentConfig::none(), 0),
         };
         let mut rng = sample_rng(self.seed, u64::from(epoch), u64::from(row));
-        let total = match &self.data {
+        match &self.data {
             Data::Keypoints(data) => {
                 let (mut points, mut present) = (data.points[face], data.present[face]);
                 augment(
@@ -233,14 +260,12 @@ impl Samples {
             }
             Data::Emotion(_) => {
                 augment(faces.view(face), None, &config, &mut rng, input);
-                let (distribution, importance) = &self.classes[face];
+                let (distribution, importance) = &self.classes.rows[face];
                 target.copy_from_slice(&distribution[..self.outputs]);
                 weight.fill(*importance);
                 f64::from(*importance)
             }
-        };
-        self.normalisation.apply(input);
-        total
+        }
     }
 
     fn place_points(&self, points: &Keypoints, present: [bool; COUNT], target: &mut [f32], weight: &mut [f32]) {
@@ -281,41 +306,6 @@ fn fixed_variants(config: &TrainConfig) -> Vec<AugmentConfig> {
         },
     ];
     variants.to_vec()
-}
-
-/// Target distribution and weight of each row.
-fn class_targets(data: &EmotionData, loss: Loss, train: &[u32]) -> Vec<([f32; 8], f32)> {
-    let Loss::CrossEntropy {
-        smoothing,
-        balance,
-        votes,
-    } = loss
-    else {
-        return Vec::new();
-    };
-    let classes = data.classes.len();
-    let mut counts = [0usize; 8];
-    for row in train {
-        let face = *row as usize % data.labels.len();
-        counts[usize::from(data.labels[face])] += 1;
-    }
-    let mean = train.len() as f32 / classes as f32;
-    (0..data.labels.len())
-        .map(|face| {
-            let label = usize::from(data.labels[face]);
-            let mut target = [0.0; 8];
-            target[label] = 1.0;
-            if let Some(soft) = &data.soft {
-                for (value, vote) in target.iter_mut().zip(soft[face]) {
-                    *value = *value * (1.0 - votes) + vote * votes;
-                }
-            }
-            for value in &mut target[..classes] {
-                *value = *value * (1.0 - smoothing) + smoothing / classes as f32;
-            }
-            (target, (mean / counts[label].max(1) as f32).powf(balance))
-        })
-        .collect()
 }
 
 #[cfg(test)]

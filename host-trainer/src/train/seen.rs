@@ -1,25 +1,23 @@
 //! Which faces a network has seen, so that nobody measures it on them by mistake.
 //!
 //! Seen are the faces of the training part and of the validation part, by which an epoch was chosen. A face
-//! is known by the first 8 bytes of a SHA-256 over its side, as a little-endian `u64`, and its pixels; a
-//! run's directory holds those, sorted, as a file of little-endian numbers. That finds exact copies, not
-//! other pictures of the same person.
+//! is known by the digest of the picture that its file holds, however it was framed; a run's directory holds
+//! those, sorted. That finds exact copies, not other pictures of the same person.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use durable::replace_file;
-use sha2::{Digest, Sha256};
 
 use super::prepare::Prepared;
-use crate::data::Faces;
+use crate::data::{FaceDigest, Faces};
 
 const FILE: &str = "seen-faces.bin";
 
 /// Digests of the faces that a network has seen.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Seen(BTreeSet<[u8; 8]>);
+pub struct Seen(BTreeSet<FaceDigest>);
 
 impl Seen {
     /// The faces that a training on this data sees.
@@ -27,7 +25,7 @@ impl Seen {
         let faces = prepared.samples.data().faces();
         let rows = prepared.split.train.iter().chain(&prepared.split.validation);
         // Rows are variants of faces in the original's protocol.
-        Self(rows.map(|row| digest(faces, *row as usize % faces.len())).collect())
+        Self(rows.map(|row| faces.digest(*row as usize % faces.len())).collect())
     }
 
     /// These and those.
@@ -60,17 +58,9 @@ impl Seen {
 
     /// Which of these faces were seen.
     pub fn among(&self, faces: &Faces) -> Vec<u32> {
-        let seen = (0..faces.len()).filter(|row| self.0.contains(&digest(faces, *row)));
+        let seen = (0..faces.len()).filter(|row| self.0.contains(&faces.digest(*row)));
         seen.map(|row| row as u32).collect()
     }
-}
-
-fn digest(faces: &Faces, row: usize) -> [u8; 8] {
-    let mut hash = Sha256::new();
-    hash.update((faces.side() as u64).to_le_bytes());
-    hash.update(faces.pixels(row));
-    let whole: [u8; 32] = hash.finalize().into();
-    std::array::from_fn(|at| whole[at])
 }
 
 #[cfg(test)]
@@ -80,7 +70,7 @@ mod tests {
     #[test]
     fn copies_of_seen_faces_are_found_wherever_they_lie() {
         let folder = tempfile::tempdir().unwrap();
-        let seen = Seen([digest(&Faces::new(2, vec![1, 2, 3, 4]).unwrap(), 0)].into());
+        let seen = Seen([Faces::new(2, vec![1, 2, 3, 4]).unwrap().digest(0)].into());
         assert_eq!(Seen::of_run(folder.path()).unwrap(), None);
         seen.write(folder.path()).unwrap();
         let read = Seen::of_run(folder.path()).unwrap().unwrap();

@@ -62,9 +62,9 @@ fn sums(onnx: &[u8], output: &str, prepared: &Prepared, rows: &[u32]) -> Result<
                         .map(|(t, m)| m + target.scale * t);
                     squared_error(outputs, pixels, &batch.weights[part])
                 }
-                Data::Emotion(data) => {
-                    let label = data.labels[*row as usize % data.labels.len()];
-                    cross_entropy(outputs, usize::from(label))
+                Data::Emotion(_) => {
+                    let (class, weight) = samples.judged_class(*row);
+                    cross_entropy(outputs, class).map(|sum| sum * f64::from(weight))
                 }
             };
             if !(loss.is_finite() && metric.is_finite()) {

@@ -1,0 +1,282 @@
+//! Reads faces from a folder for each class: `DIR/happy/anna_1.png`.
+//!
+//! Folders are classes by name, letter case and common other names aside (`happiness`, `anger`, ...). Pictures
+//! are PNG, JPEG or PNM, square and at least [`LEAST_SIDE`] pixels wide; colours become grey. A file name
+//! without the number at its end names the person (`anna_1.png` and `anna_2.png` are both of `anna`), by whom
+//! the set is divided; exact copies count as one person's.
+//!
+//! Files are read in the order of their paths, and the row of a face is the number of its file in it.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use inference::picture::{EXTENSIONS, Picture};
+use shared_model::emotion::ClassSet;
+use shared_model::image::CropRule;
+
+use super::faces::Framed;
+use super::{BadRow, BadRows, DataError, EmotionData, Faces, Fault, Skipped};
+
+/// Smallest side of a picture in pixels.
+pub const LEAST_SIDE: usize = 24;
+
+/// Other names that the folders of classes have in public data sets.
+const ALIASES: [(&str, &str); 12] = [
+    ("anger", "Angry"),
+    ("disgusted", "Disgust"),
+    ("sadness", "Sad"),
+    ("happiness", "Happy"),
+    ("smiling", "Happy"),
+    ("surprised", "Surprise"),
+    ("fearful", "Fear"),
+    ("afraid", "Fear"),
+    ("fear", "Fear"),
+    ("neutrality", "Neutral"),
+    ("calm", "Neutral"),
+    ("contemptuous", "Contempt"),
+];
+
+/// The class that a folder of this name holds; `None` for one outside the set.
+pub fn class_of(folder: &str, classes: &ClassSet) -> Option<u8> {
+    let alias = ALIASES.iter().find(|(alias, _)| alias.eq_ignore_ascii_case(folder));
+    let name = alias.map_or(folder, |(_, name)| name);
+    classes.index(name).map(|class| class as u8)
+}
+
+/// Who is on a picture: the file's name without its ending and without the number at its end.
+///
+/// A name that is nothing but a number names a person of its own.
+pub fn person_of(file: &str) -> &str {
+    let stem = file.rsplit_once('.').map_or(file, |(stem, _)| stem);
+    match stem.rsplit_once(['_', '-']) {
+        Some((person, number)) if !person.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()) => person,
+        _ => stem,
+    }
+}
+
+/// Reads the pictures whose folder is a class of the set; `frame` says which part of each is the face.
+pub fn read(
+    dir: &Path,
+    classes: &ClassSet,
+    frame: &CropRule,
+    bad_rows: BadRows,
+) -> Result<(EmotionData, Skipped), DataError> {
+    let mut reader = Reader::default();
+    let mut skipped = Skipped {
+        rows: Vec::new(),
+        outside_classes: 0,
+    };
+    let mut files = 0;
+    for ((path, folder, file), row) in pictures(dir)?.into_iter().zip(1..) {
+        files = row;
+        let Some(class) = class_of(&folder, classes) else {
+            skipped.outside_classes += 1;
+            continue;
+        };
+        match (reader.add(&path, person_of(&file), class, row, frame), bad_rows) {
+            (Ok(()), _) => {}
+            (Err(fault), BadRows::Refuse) => return Err(DataError::Picture { path, fault }),
+            (Err(fault), BadRows::Skip) => skipped.rows.push(BadRow {
+                row,
+                line: row,
+                column: format!("{folder}/{file}"),
+                fault,
+            }),
+        }
+    }
+    if reader.labels.is_empty() {
+        return Err(DataError::Empty {
+            path: dir.to_owned(),
+            skipped: skipped.rows.len(),
+            outside: skipped.outside_classes,
+        });
+    }
+    Ok((reader.finish(classes, files), skipped))
+}
+
+/// The pictures in the folders of a directory, in the order of their paths: path, folder, name.
+pub fn pictures(dir: &Path) -> Result<Vec<(PathBuf, String, String)>, DataError> {
+    let mut found = Vec::new();
+    for (folder, name) in entries(dir)?.into_iter().filter(|(path, _)| path.is_dir()) {
+        let files = entries(&folder)?.into_iter().filter(|(path, _)| is_picture(path));
+        found.extend(files.map(|(path, file)| (path, name.clone(), file)));
+    }
+    Ok(found)
+}
+
+/// What lies in a directory, with names, in the order of the names.
+fn entries(dir: &Path) -> Result<Vec<(PathBuf, String)>, DataError> {
+    let open = |source| DataError::Open {
+        path: dir.to_owned(),
+        source,
+    };
+    let mut found = Vec::new();
+    for entry in fs::read_dir(dir).map_err(open)? {
+        let entry = entry.map_err(open)?;
+        found.push((entry.path(), entry.file_name().to_string_lossy().into_owned()));
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn is_picture(path: &Path) -> bool {
+    let extension = path
+        .extension()
+        .map(|extension| extension.to_string_lossy().to_lowercase());
+    extension.is_some_and(|extension| EXTENSIONS.contains(&extension.as_str()))
+}
+
+#[derive(Default)]
+struct Reader {
+    framed: Framed,
+    labels: Vec<u8>,
+    persons: Vec<String>,
+    rows: Vec<u64>,
+}
+
+impl Reader {
+    fn add(&mut self, path: &Path, person: &str, class: u8, row: u64, frame: &CropRule) -> Result<(), Fault> {
+        let bytes = fs::read(path).map_err(|error| Fault::Picture(error.to_string()))?;
+        let picture = Picture::decode(&bytes).map_err(|error| Fault::Picture(error.to_string()))?;
+        let gray = picture.gray().map_err(|error| Fault::Picture(error.to_string()))?;
+        if gray.width() != gray.height() || gray.width() < LEAST_SIDE {
+            return Err(Fault::PictureSize {
+                width: gray.width(),
+                height: gray.height(),
+            });
+        }
+        self.framed.push(gray, frame);
+        self.labels.push(class);
+        self.persons.push(person.to_owned());
+        self.rows.push(row);
+        Ok(())
+    }
+
+    fn finish(self, classes: &ClassSet, files: u64) -> EmotionData {
+        let faces = self.framed.finish();
+        EmotionData {
+            classes: classes.clone(),
+            groups: groups(&faces, &self.persons),
+            faces,
+            labelled: vec![true; self.labels.len()],
+            labels: self.labels,
+            votes: None,
+            sets: vec![0],
+            usage: None,
+            rows: self.rows,
+            csv_rows: files,
+        }
+    }
+}
+
+/// Numbers of persons, counted from 0 in order of appearance; whoever shares an exact copy is one.
+fn groups(faces: &Faces, persons: &[String]) -> Vec<u32> {
+    let mut of_person: HashMap<&str, usize> = HashMap::new();
+    let mut of_copy: HashMap<_, usize> = HashMap::new();
+    // Each row points to an earlier one of its group, or to itself.
+    let mut earlier: Vec<usize> = (0..persons.len()).collect();
+    for (row, person) in persons.iter().enumerate() {
+        for first in [
+            *of_person.entry(person).or_insert(row),
+            *of_copy.entry(faces.digest(row)).or_insert(row),
+        ] {
+            let (a, b) = (root(&earlier, row), root(&earlier, first));
+            earlier[a.max(b)] = a.min(b);
+        }
+    }
+    let mut numbers = HashMap::new();
+    (0..persons.len())
+        .map(|row| {
+            let next = numbers.len() as u32;
+            *numbers.entry(root(&earlier, row)).or_insert(next)
+        })
+        .collect()
+}
+
+fn root(earlier: &[usize], mut row: usize) -> usize {
+    while earlier[row] != row {
+        row = earlier[row];
+    }
+    row
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn classes() -> ClassSet {
+        ClassSet::new(&["Angry", "Happy", "Neutral"]).unwrap()
+    }
+
+    /// A grey picture of `width` x `height` pixels of one shade.
+    fn picture(dir: &Path, name: &str, [width, height]: [usize; 2], shade: u8) {
+        let path = dir.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let mut bytes = format!("P5 {width} {height} 255\n").into_bytes();
+        bytes.extend(vec![shade; width * height]);
+        fs::write(path, bytes).unwrap();
+    }
+
+    #[test]
+    fn folders_are_classes_by_name_or_alias() {
+        for (folder, class) in [("happy", 1), ("Happiness", 1), ("anger", 0), ("NEUTRAL", 2)] {
+            assert_eq!(class_of(folder, &classes()), Some(class), "{folder}");
+        }
+        assert_eq!(class_of("fear", &classes()), None);
+    }
+
+    #[test]
+    fn a_person_is_a_file_name_without_its_number() {
+        for (file, person) in [
+            ("anna_00012.pgm", "anna"),
+            ("anna-b_3.png", "anna-b"),
+            ("12_00001.pgm", "12"),
+            ("anna.png", "anna"),
+            ("007.png", "007"),
+            ("_7.png", "_7"),
+        ] {
+            assert_eq!(person_of(file), person, "{file}");
+        }
+    }
+
+    #[test]
+    fn pictures_of_all_sizes_become_faces_of_the_networks_side() {
+        let dir = tempfile::tempdir().unwrap();
+        picture(dir.path(), "happy/anna_1.pgm", [64, 64], 10);
+        picture(dir.path(), "happy/anna_2.pgm", [24, 24], 20);
+        picture(dir.path(), "angry/ben_1.pgm", [200, 200], 30);
+        picture(dir.path(), "fear/anna_3.pgm", [64, 64], 40);
+        fs::write(dir.path().join("happy/notes.txt"), "").unwrap();
+        let (data, skipped) = read(dir.path(), &classes(), &CropRule::IDENTITY, BadRows::Refuse).unwrap();
+        assert_eq!((data.faces.side(), data.labels), (96, vec![0, 1, 1]));
+        assert_eq!([0, 1, 2].map(|row| data.faces.pixels(row)[500]), [30, 10, 20]);
+        assert_eq!((data.groups, data.rows), (vec![0, 1, 1], vec![1, 3, 4]));
+        assert_eq!((skipped.outside_classes, data.csv_rows), (1, 4));
+    }
+
+    #[test]
+    fn persons_with_a_common_picture_are_one_group() {
+        let dir = tempfile::tempdir().unwrap();
+        for (name, shade) in [("a_1", 1), ("b_1", 2), ("b_2", 1), ("c_1", 3), ("d_1", 3)] {
+            picture(dir.path(), &format!("happy/{name}.pgm"), [24, 24], shade);
+        }
+        let (data, _) = read(dir.path(), &classes(), &CropRule::IDENTITY, BadRows::Refuse).unwrap();
+        assert_eq!(data.groups, [0, 0, 0, 1, 1]);
+    }
+
+    #[test]
+    fn a_picture_that_is_no_square_or_too_small_is_refused_or_left_out() {
+        let dir = tempfile::tempdir().unwrap();
+        picture(dir.path(), "happy/a_1.pgm", [24, 24], 1);
+        picture(dir.path(), "happy/b_1.pgm", [24, 25], 1);
+        picture(dir.path(), "happy/c_1.pgm", [23, 23], 1);
+        fs::write(dir.path().join("happy/d_1.pgm"), "P5 9").unwrap();
+        let error = read(dir.path(), &classes(), &CropRule::IDENTITY, BadRows::Refuse)
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("b_1.pgm") && error.contains("24 x 25"), "{error}");
+        let (data, skipped) = read(dir.path(), &classes(), &CropRule::IDENTITY, BadRows::Skip).unwrap();
+        assert_eq!((data.rows, skipped.rows.len()), (vec![1], 3));
+    }
+}

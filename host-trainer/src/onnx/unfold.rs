@@ -1,0 +1,40 @@
+//! Reads the convolutions of an exported network back: what training needs of a file that was written for use.
+
+use super::ExportError;
+use super::graph::{Graph, unexpected};
+
+/// A convolution with the batch normalisation that was folded into it.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Folded {
+    /// `[outputs, inputs, height, width]`.
+    pub(crate) weight: Vec<f32>,
+    /// One for each output channel, as the next two.
+    pub(crate) bias: Vec<f32>,
+    /// What remains of the normalisation: its output is `scale * y + shift`.
+    pub(crate) scale: Vec<f32>,
+    pub(crate) shift: Vec<f32>,
+}
+
+/// The convolutions of these names, in their order, of a file that [`super::export`] wrote.
+pub(crate) fn unfold(onnx: &[u8], layers: &[String]) -> Result<Vec<Folded>, ExportError> {
+    let graph = Graph::read(onnx)?;
+    layers.iter().map(|layer| one(&graph, layer)).collect()
+}
+
+fn one(graph: &Graph, layer: &str) -> Result<Folded, ExportError> {
+    let values = |name: &str| {
+        graph
+            .weights
+            .get(&format!("{layer}.{name}"))
+            .map(|weight| weight.values.clone())
+    };
+    let missing = |name: &str| unexpected(format!("no {layer}.{name}"));
+    let bias = values("bias").ok_or_else(|| missing("bias"))?;
+    Ok(Folded {
+        weight: values("weight").ok_or_else(|| missing("weight"))?,
+        // Where a pool kept the normalisation apart.
+        scale: values("mul.constant0").unwrap_or_else(|| vec![1.0; bias.len()]),
+        shift: values("add.constant0").unwrap_or_else(|| vec![0.0; bias.len()]),
+        bias,
+    })
+}
