@@ -1,15 +1,157 @@
-//! How far scores can be trusted: temperature and abstention.
+//! How far scores can be trusted: temperature and abstention, and how many faces it takes to tell.
 
+use anyhow::Result;
 use shared_model::emotion::Scores;
+use shared_model::manifest::Decision;
+
+use crate::evaluate::{Answer, calibration_error};
+use crate::panel::answer;
 
 /// Lowest and highest temperature tried.
 const RANGE: [f64; 2] = [0.05, 20.0];
 /// Thresholds are tried in these steps.
 const STEP: f32 = 0.01;
+/// Probabilities are held off 0 by this before the logarithm is taken.
+const LEAST: f64 = f32::EPSILON as f64;
+
+/// Fewest faces of a class for a temperature: the error of a perfect network of 300 is still 0.02 to 0.05 in 15 bins.
+pub const LEAST_FACES: usize = 300;
+/// Fewest of them on which the network is wrong: the temperature weighs how sure it is of those against the rest, and
+/// 30 fix their share to within a fifth.
+pub const LEAST_WRONG: usize = 30;
+/// Fewest faces that a threshold must let through: of 100, nine right in ten is 82 to 95 in a hundred of all faces.
+pub const LEAST_TOLD: usize = 100;
+/// The threshold where there is too little to find one.
+pub const DEFAULT_THRESHOLD: f32 = 0.6;
+/// Numbers of bins in which the calibration error is given.
+pub const BINS: [usize; 3] = [10, 15, 20];
+
+/// What a network gave for one face.
+#[derive(Debug, Clone, Copy)]
+pub struct Evidence<'a> {
+    /// Its logits.
+    pub logits: &'a [f32],
+    /// The true class; `None` for faces of no class.
+    pub truth: Option<u8>,
+}
+
+/// How scores become verdicts, and what that rests on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Calibrated {
+    /// Temperature and threshold.
+    pub decision: Decision,
+    /// Faces of a class that the temperature was found with.
+    pub faces: usize,
+    /// Those among them on which the network is wrong.
+    pub wrong: usize,
+    /// Faces, others included, that reach the threshold.
+    pub told: usize,
+    /// What there was too little evidence for, and what was done instead.
+    pub warnings: Vec<String>,
+}
+
+/// How well scores are calibrated on some faces, without and with a temperature.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct Calibration {
+    /// Faces of a class.
+    pub faces: usize,
+    /// Number of bins, then the expected calibration error without and with it.
+    pub errors: Vec<(usize, [f64; 2])>,
+    /// Mean -ln(probability of the true class) without and with it, in nats.
+    pub log_loss: [f64; 2],
+}
+
+/// Finds temperature and threshold: of what is told, `accuracy` must be right, faces of no class included.
+pub fn calibrate(evidence: &[Evidence<'_>], accuracy: f64) -> Result<Calibrated> {
+    let mut warnings = Vec::new();
+    let faces = evidence.iter().filter(|face| face.truth.is_some()).count();
+    let plain = answers(evidence, 1.0)?;
+    let wrong = plain
+        .iter()
+        .filter(|face| face.truth.is_some_and(|truth| truth != face.top))
+        .count();
+    let enough = faces >= LEAST_FACES && wrong >= LEAST_WRONG;
+    let fitted = if enough {
+        temperature(|t| log_loss(evidence, t))
+    } else {
+        warnings.push(format!(
+            "the temperature stays 1: {faces} faces, {wrong} of them wrong, cannot tell how sure the network may be; it \
+             takes {LEAST_FACES} with {LEAST_WRONG} wrong ones"
+        ));
+        1.0
+    };
+    let cooled = answers(evidence, fitted)?;
+    let found = threshold(&cooled, accuracy).filter(|_| evidence.len() >= LEAST_FACES);
+    let abstain_below = found.unwrap_or_else(|| {
+        warnings.push(format!(
+            "the threshold is set to {DEFAULT_THRESHOLD}: no score lets {LEAST_TOLD} of {} faces through of which {:.0} % \
+             are right, or there are fewer than {LEAST_FACES}",
+            evidence.len(),
+            100.0 * accuracy
+        ));
+        DEFAULT_THRESHOLD
+    });
+    Ok(Calibrated {
+        decision: Decision {
+            temperature: fitted,
+            abstain_below,
+        },
+        faces,
+        wrong,
+        told: cooled.iter().filter(|face| face.score >= abstain_below).count(),
+        warnings,
+    })
+}
+
+/// How well a temperature fits these faces; those of no class are left out.
+pub fn calibration(evidence: &[Evidence<'_>], temperature: f32) -> Result<Calibration> {
+    let verdicts = |t: f32| -> Result<Vec<(f64, bool)>> {
+        let judged = answers(evidence, t)?.into_iter().filter(|face| face.truth.is_some());
+        Ok(judged
+            .map(|face| (f64::from(face.score), face.truth == Some(face.top)))
+            .collect())
+    };
+    let (before, after) = (verdicts(1.0)?, verdicts(temperature)?);
+    let errors = BINS.map(|bins| {
+        (
+            bins,
+            [&before, &after].map(|verdicts| calibration_error(verdicts, bins)),
+        )
+    });
+    Ok(Calibration {
+        faces: before.len(),
+        errors: errors.to_vec(),
+        log_loss: [1.0, temperature].map(|t| log_loss(evidence, t)),
+    })
+}
+
+fn answers(evidence: &[Evidence<'_>], temperature: f32) -> Result<Vec<Answer>> {
+    evidence
+        .iter()
+        .map(|face| answer(face.logits, temperature, face.truth, 0))
+        .collect()
+}
+
+/// Mean -ln(probability of the true class) of the faces of a class; infinite where the logits are no numbers.
+fn log_loss(evidence: &[Evidence<'_>], temperature: f32) -> f64 {
+    let own = evidence
+        .iter()
+        .filter_map(|face| Some((face.logits, usize::from(face.truth?))));
+    let (mut loss, mut count) = (0.0, 0u32);
+    for (logits, truth) in own {
+        let scores = Scores::from_logits(logits, temperature);
+        let score = scores.and_then(|scores| scores.as_slice().get(truth).copied());
+        loss -= score.map_or(f64::NEG_INFINITY, |score| {
+            f64::from(score).clamp(LEAST, 1.0 - LEAST).ln()
+        });
+        count += 1;
+    }
+    loss / f64::from(count.max(1))
+}
 
 /// The temperature with the lowest mean log loss (Guo et al., 2017), by golden-section search over its
 /// logarithm; `loss` gives that loss.
-pub fn temperature(loss: impl Fn(f32) -> f64) -> f32 {
+fn temperature(loss: impl Fn(f32) -> f64) -> f32 {
     let golden = (5f64.sqrt() - 1.0) / 2.0;
     let [mut low, mut high] = RANGE.map(f64::ln);
     let at = |x: f64| loss(x.exp() as f32);
@@ -29,25 +171,36 @@ pub fn temperature(loss: impl Fn(f32) -> f64) -> f32 {
     f64::midpoint(low, high).exp() as f32
 }
 
-/// The lowest threshold at which the faces that reach it are right with at least this accuracy; `None`
-/// if no threshold up to 0.99 does.
-pub fn threshold(judged: &[(Scores, u8)], accuracy: f64) -> Option<f32> {
+/// The lowest threshold at which the faces that reach it, at least [`LEAST_TOLD`], are right with at least this
+/// accuracy; `None` if no threshold up to 0.99 does.
+fn threshold(answers: &[Answer], accuracy: f64) -> Option<f32> {
     (0..100).map(|step| step as f32 * STEP).find(|threshold| {
-        let accepted = judged
-            .iter()
-            .filter_map(|(scores, label)| Some((scores.top()?, *label)));
-        let accepted: Vec<bool> = accepted
-            .filter(|((_, score), _)| score >= threshold)
-            .map(|((class, _), label)| class == usize::from(label))
-            .collect();
-        let right = accepted.iter().filter(|right| **right).count();
-        !accepted.is_empty() && right as f64 >= accuracy * accepted.len() as f64
+        let told = answers.iter().filter(|face| face.score >= *threshold);
+        let (count, right) = told.fold((0usize, 0usize), |(count, right), face| {
+            (count + 1, right + usize::from(face.truth == Some(face.top)))
+        });
+        count >= LEAST_TOLD && right as f64 >= accuracy * count as f64
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Faces with the logit of class 0 above that of class 1, and the truth.
+    fn faces(kinds: &[(usize, f32, Option<u8>)]) -> Vec<([f32; 2], Option<u8>)> {
+        let repeated = kinds
+            .iter()
+            .flat_map(|(count, logit, truth)| vec![([*logit, 0.0], *truth); *count]);
+        repeated.collect()
+    }
+
+    fn evidence(faces: &[([f32; 2], Option<u8>)]) -> Vec<Evidence<'_>> {
+        faces
+            .iter()
+            .map(|(logits, truth)| Evidence { logits, truth: *truth })
+            .collect()
+    }
 
     #[test]
     fn finds_the_lowest_loss() {
@@ -56,14 +209,65 @@ mod tests {
     }
 
     #[test]
-    fn threshold_is_the_lowest_that_is_accurate_enough() {
-        // Scores of about 0.55 (wrong), 0.65 and 0.85 (right).
-        let judged: Vec<(Scores, u8)> = [(0.2, 1), (0.62, 0), (1.735, 0)]
-            .map(|(logit, label)| (Scores::from_logits(&[logit, 0.0], 1.0).unwrap(), label))
-            .to_vec();
-        let above = threshold(&judged, 0.9).unwrap();
-        assert!((0.55..0.57).contains(&above), "{above}");
-        assert_eq!(threshold(&judged, 0.6), Some(0.0));
-        assert_eq!(threshold(&judged[..1], 0.9), None);
+    fn a_network_that_is_too_sure_is_cooled_to_what_it_is_right_with() {
+        // Right in 3 of 4 cases, which a logit of ln 3 would say, not one of 3.
+        let faces = faces(&[(300, 3.0, Some(0)), (100, 3.0, Some(1))]);
+        let found = calibrate(&evidence(&faces), 0.5).unwrap();
+        let expected = 3.0 / 3f32.ln();
+        assert!((found.decision.temperature - expected).abs() < 0.01, "{found:?}");
+        assert_eq!(
+            (found.faces, found.wrong, found.told, found.warnings.len()),
+            (400, 100, 400, 0)
+        );
+        let measured = calibration(&evidence(&faces), found.decision.temperature).unwrap();
+        assert!(
+            measured
+                .errors
+                .iter()
+                .all(|(_, [before, after])| *before > 0.19 && *after < 0.01)
+        );
+        assert!(measured.log_loss[0] > measured.log_loss[1]);
+    }
+
+    #[test]
+    fn faces_of_no_class_count_against_a_threshold() {
+        let known = [(300, 2.0, Some(0)), (40, 0.5, Some(1)), (60, 0.5, Some(0))];
+        let of = |kinds: &[(usize, f32, Option<u8>)]| {
+            let faces = faces(kinds);
+            calibrate(&evidence(&faces), 0.9).unwrap().decision
+        };
+        let alone = of(&known);
+        let others = of(&[&known[..], &[(40, 2.0, None)]].concat());
+        assert!(
+            alone.abstain_below > 0.5 && alone.abstain_below < others.abstain_below
+                || others.abstain_below == DEFAULT_THRESHOLD
+        );
+        assert_eq!(
+            alone.temperature, others.temperature,
+            "they say nothing about the temperature"
+        );
+    }
+
+    #[test]
+    fn too_few_faces_give_warnings_and_the_defaults() {
+        // 101 faces, all but one right: the temperature would fall to 0.2.
+        let few = faces(&[(100, 2.0, Some(0)), (1, 0.1, Some(1))]);
+        let found = calibrate(&evidence(&few), 0.9).unwrap();
+        assert_eq!(
+            (found.decision.temperature, found.decision.abstain_below),
+            (1.0, DEFAULT_THRESHOLD)
+        );
+        assert_eq!(found.warnings.len(), 2);
+        assert!(
+            found.warnings[0].contains("101 faces, 1 of them wrong"),
+            "{:?}",
+            found.warnings
+        );
+        // Enough of them, but never right.
+        let bad = faces(&[(200, 2.0, Some(0)), (200, 2.0, Some(1))]);
+        assert_eq!(
+            calibrate(&evidence(&bad), 0.9).unwrap().decision.abstain_below,
+            DEFAULT_THRESHOLD
+        );
     }
 }

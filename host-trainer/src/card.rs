@@ -6,9 +6,11 @@ use std::fmt::Write;
 
 use shared_model::manifest::{Manifest, Network, Precision};
 
-use crate::bundle::{Measured, Measurements, NetworkFile, Source};
-use crate::config::{SplitBy, TrainConfig};
-use crate::evaluate::{EmotionMetrics, KeypointMetrics};
+use crate::bundle::{Measured, Measurements, NetworkFile, Source, Told};
+use crate::calibrate::Calibrated;
+use crate::config::{SetConfig, SplitBy, TrainConfig};
+use crate::evaluate::{EmotionMetrics, KeypointMetrics, NEUTRAL};
+use crate::tables;
 
 /// The card of a bundle.
 pub(crate) fn card(manifest: &Manifest, measured: &Measurements, sources: [&Source<'_>; 2]) -> String {
@@ -63,7 +65,7 @@ fn body(
     writeln!(
         text,
         "Two residual networks for 96x96 grey faces: one gives the 15 Kaggle keypoints, the other one of {} \
-         emotions ({}). The runtime reads `manifest.json`; the networks are plain ONNX.\n",
+         classes ({}). The runtime reads `manifest.json`; the networks are plain ONNX.\n",
         classes.len(),
         classes.join(", ")
     )?;
@@ -73,8 +75,20 @@ fn body(
     training(text, manifest, sources)?;
     preprocessing(text, manifest)?;
     text.push_str(LIMITS);
+    let neutral = manifest.classes.index(NEUTRAL).is_some();
+    text.push_str(if neutral { WITH_NEUTRAL } else { WITHOUT_NEUTRAL });
     Ok(())
 }
+
+const WITH_NEUTRAL: &str = "\
+- Neutral is a class: a face that shows nothing in particular is told Neutral. What is none of the classes, such as fear,
+  should get a weak score; the figures above say how often it does not.
+";
+
+const WITHOUT_NEUTRAL: &str = "\
+- **There is no neutral class**: a face that shows nothing in particular is told some emotion, often with a strong score.
+  The abstain threshold does not mend that. Use it only where everybody shows one of the classes.
+";
 
 const INTENDED_USE: &str = "\
 ## Intended use
@@ -92,10 +106,10 @@ const LIMITS: &str = "\
 ## Limits and bias
 
 - The faces come from the web and from videos of public people: ages, skin tones, glasses, masks and head poses are not
-  represented evenly, and nobody labelled them, so no figure by group can be given. Try it on the people it will see.
+  represented evenly, and nobody labelled them. Figures by group exist for portraits alone, if they were given. Try it on
+  the people it will see.
 - Labels of expressions are noisy: on the five classes, ten other taggers agree with FER2013's label in about 84 % of the
   pictures. An accuracy far above that would measure the noise.
-- There is no neutral class here: a neutral face gets a weak score for some emotion; the abstain threshold is for that.
 - Faces turned away, below about 40 pixels, blurred or badly lit are judged worse than these figures say.
 - The keypoint figures hold for faces framed as in the training data. On a live picture the detector's framing adds to
   them.
@@ -121,13 +135,53 @@ fn figures(text: &mut String, manifest: &Manifest, measured: &Measurements) -> s
         used(&manifest.emotion, measured.emotion.preferred())
     )?;
     writeln!(text, "```text\n{}\n```\n", emotion.table().trim_end())?;
-    let [before, after] = measured.calibration;
+    calibration(text, &measured.told)?;
+    writeln!(text, "### What is told, by kind of face\n")?;
+    writeln!(text, "{}", TOLD)?;
+    text.push_str(&tables::panels(&measured.told.panels));
+    if let Some(portraits) = &measured.told.portraits {
+        writeln!(text, "\n### What is told about portraits\n\n{PORTRAITS}")?;
+        text.push_str(&tables::portraits(portraits));
+    }
+    writeln!(text)
+}
+
+const TOLD: &str = "\
+All figures come with the interval in which they lie in 95 of 100 samples of this size (bootstrap; over persons where
+they are known). A face is *told* its top class where the score reaches the threshold. *label*: the file's own label,
+Neutral left out and masked; *majority*: the label that more taggers chose than any other; *sure*: at least eight of
+them; *photographs*: by person. Faces *of no class* show something else, such as fear; whatever they are told is wrong.";
+
+const PORTRAITS: &str = "\
+None of these people was trained on. The runtime's detector finds the face. The groups are small: look at the intervals.";
+
+fn calibration(text: &mut String, told: &Told) -> std::fmt::Result {
+    let Calibrated {
+        decision,
+        faces,
+        wrong,
+        told: reached,
+        warnings,
+    } = &told.calibrated;
     writeln!(
         text,
-        "Scores are calibrated with temperature {:.3}, found on the validation part: the expected calibration error on the \
-         test part is {after:.3} with it and {before:.3} without. Below a top score of {:.2} the runtime says `uncertain`.\n",
-        manifest.decision.temperature, manifest.decision.abstain_below
-    )
+        "Scores are calibrated with temperature {:.3}, found with {faces} faces of the validation part, {wrong} of them \
+         wrong. Below a top score of {:.2} the runtime says `uncertain`; {reached} faces of that part reach it. On the {} \
+         faces of the test part:\n",
+        decision.temperature, decision.abstain_below, told.calibration.faces
+    )?;
+    for warning in warnings {
+        writeln!(text, "**Warning**: {warning}.\n")?;
+    }
+    writeln!(text, "| | without the temperature | with it |\n|---|---|---|")?;
+    for (bins, [before, after]) in &told.calibration.errors {
+        writeln!(
+            text,
+            "| expected calibration error, {bins} bins | {before:.4} | {after:.4} |"
+        )?;
+    }
+    let [before, after] = told.calibration.log_loss;
+    writeln!(text, "| log loss | {before:.4} | {after:.4} |\n")
 }
 
 /// How a network is used on the device.
@@ -208,7 +262,7 @@ fn training(text: &mut String, manifest: &Manifest, sources: [&Source<'_>; 2]) -
         networks[at].1.training.epochs.to_string()
     })?;
     row("faces trained on", &|at| networks[at].1.training.rows.to_string())?;
-    row("divided by", &|at| divided(&networks[at].2.trained.config).to_owned())?;
+    row("divided by", &|at| divided(&networks[at].2.trained.config))?;
     row("validation / test faces", &|at| {
         let split = &networks[at].2.prepared.split;
         format!("{} / {}", split.validation.len(), split.test.len())
@@ -221,15 +275,17 @@ fn training(text: &mut String, manifest: &Manifest, sources: [&Source<'_>; 2]) -
     })?;
     writeln!(
         text,
-        "\nTrainer commit: {}. Keypoints were trained on faces in the form of Kaggle's `training.csv`, emotions on FER2013 \
-         in the form of `fer2013.csv`; no face of either is in this bundle. The test parts were not used for any choice.\n\
+        "\nTrainer commit: {}. Keypoints were trained on faces in the form of Kaggle's `training.csv`, emotions on {}; no \
+         face of either is in this bundle. The test parts were not used for any choice.\n\
          \nThese figures come from\n\n\
          ```sh\n\
          host-trainer evaluate --bundle DIR --task keypoints --data training.csv\n\
-         host-trainer evaluate --bundle DIR --task emotion --data fer2013.csv\n\
+         host-trainer evaluate --bundle DIR --task emotion {}\n\
          ```\n\n\
          and the settings of each training are:\n",
-        manifest.commit
+        manifest.commit,
+        trained_on(&sources[1].trained.config),
+        arguments(&sources[1].trained.config)
     )?;
     for (name, _, source) in networks {
         let settings = toml::to_string(&source.trained.config).unwrap_or_default();
@@ -242,8 +298,42 @@ fn training(text: &mut String, manifest: &Manifest, sources: [&Source<'_>; 2]) -
     Ok(())
 }
 
-fn divided(config: &TrainConfig) -> &'static str {
-    match config.split.by {
+/// The emotion sets in words.
+fn trained_on(config: &TrainConfig) -> String {
+    let votes = config.loss.outside().map_or("", |_| " with the taggers' votes");
+    let names: Vec<&str> = config.sets.iter().map(|set| set.name.as_str()).collect();
+    if names.is_empty() {
+        return format!("FER2013 in the form of `fer2013.csv`{votes}");
+    }
+    format!(
+        "the sets {}{votes}, as the settings below draw them",
+        names.join(" and ")
+    )
+}
+
+/// The emotion data on a command line.
+fn arguments(config: &TrainConfig) -> String {
+    let votes = config.loss.outside().map_or("", |_| " --votes fer2013new.csv");
+    if config.sets.is_empty() {
+        return format!("--data fer2013.csv{votes}");
+    }
+    let sets = config
+        .sets
+        .iter()
+        .map(|set| format!("--data {}", set.name.to_uppercase()));
+    format!("{}{votes}", sets.collect::<Vec<_>>().join(" "))
+}
+
+fn divided(config: &TrainConfig) -> String {
+    if config.sets.is_empty() {
+        return by(config.split.by).to_owned();
+    }
+    let of_set = |set: &SetConfig| format!("{}: {}", set.name, by(set.split.unwrap_or(config.split).by));
+    config.sets.iter().map(of_set).collect::<Vec<_>>().join("; ")
+}
+
+fn by(split: SplitBy) -> &'static str {
+    match split {
         SplitBy::Group => "person or exact copy",
         SplitBy::Usage => "the data set's `Usage`, copies of test faces left out",
         SplitBy::Variants => "variants at random (leaks)",

@@ -8,8 +8,11 @@ use shared_model::emotion::Scores;
 use shared_model::image::Normalisation;
 use shared_model::keypoints::Keypoints;
 
+use crate::calibrate::Evidence;
+use crate::config::Loss;
 use crate::data::{EmotionData, Faces, KeypointData};
 use crate::evaluate::{EmotionMetrics, KeypointMetrics, MetricError};
+use crate::panel::majority;
 
 /// An exported network, and how it is used.
 #[derive(Debug, Clone, Copy)]
@@ -42,34 +45,92 @@ pub fn judge(predicted: &[Keypoints], data: &KeypointData, rows: &[u32]) -> Resu
     KeypointMetrics::measure(judged.map(|(predicted, row)| (*predicted, data.points[row], data.present[row])))
 }
 
-/// Logits of an emotion network on these rows, and their labels.
+/// What is taken for the class of a face.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Truth {
+    /// The file's label.
+    Label,
+    /// The label that has more votes than any other, where there are votes.
+    Majority,
+}
+
+impl Truth {
+    /// What a training with this loss takes for it: the votes, where those for no class count.
+    pub fn of(loss: Loss) -> Self {
+        match loss.outside() {
+            None => Self::Label,
+            Some(_) => Self::Majority,
+        }
+    }
+
+    /// `Some(None)` for a face of no class; `None` where nobody knows.
+    pub fn class(self, data: &EmotionData, row: usize) -> Option<Option<u8>> {
+        let voted = data.votes.as_ref().is_some_and(|votes| votes[row].is_some());
+        match self {
+            Self::Majority if voted => majority(data, row, 0.0),
+            _ => data.labelled[row].then_some(Some(data.labels[row])),
+        }
+    }
+
+    /// Those of these rows that are of a class.
+    pub fn of_a_class(self, data: &EmotionData, rows: &[u32]) -> Vec<u32> {
+        let known = |row: &u32| self.class(data, *row as usize).flatten().is_some();
+        rows.iter().copied().filter(known).collect()
+    }
+}
+
+/// Logits of an emotion network on some rows, and what is true of these.
 pub struct Judged {
     logits: Vec<Vec<f32>>,
-    labels: Vec<u8>,
+    truths: Vec<Option<Option<u8>>>,
 }
 
 impl Judged {
-    /// Runs the network.
+    /// Runs the network; the class of a face is its label.
     pub fn new(network: Exported<'_>, data: &EmotionData, rows: &[u32]) -> Result<Self> {
+        Self::by(Truth::Label, network, data, rows)
+    }
+
+    /// Runs the network.
+    pub fn by(truth: Truth, network: Exported<'_>, data: &EmotionData, rows: &[u32]) -> Result<Self> {
         let classes = data.classes.len();
         Ok(Self {
             logits: network.outputs(Output::Emotion { classes }, &data.faces, rows)?,
-            labels: rows.iter().map(|row| data.labels[*row as usize]).collect(),
+            truths: rows.iter().map(|row| truth.class(data, *row as usize)).collect(),
         })
     }
 
-    /// Probabilities of every face at this temperature, with its label.
-    pub fn scores(&self, temperature: f32) -> Result<Vec<(Scores, u8)>> {
-        let judged = self.logits.iter().zip(&self.labels);
-        judged
-            .map(|(logits, label)| {
-                let scores = Scores::from_logits(logits, temperature).context("the network gave no finite logits")?;
-                Ok((scores, *label))
+    /// Logits of every row, in their order.
+    pub fn logits(&self) -> &[Vec<f32>] {
+        &self.logits
+    }
+
+    /// What calibration goes by: the rows of which somebody knows the class, or that they are of none.
+    pub fn evidence(&self) -> Vec<Evidence<'_>> {
+        let known = self.logits.iter().zip(&self.truths);
+        known
+            .filter_map(|(logits, truth)| {
+                Some(Evidence {
+                    logits,
+                    truth: (*truth)?,
+                })
             })
             .collect()
     }
 
-    /// Figures at this temperature.
+    /// Probabilities of every face of a class at this temperature, with the class.
+    pub fn scores(&self, temperature: f32) -> Result<Vec<(Scores, u8)>> {
+        let judged = self.logits.iter().zip(self.truths.iter().copied().map(Option::flatten));
+        judged
+            .filter_map(|(logits, truth)| Some((logits, truth?)))
+            .map(|(logits, label)| {
+                let scores = Scores::from_logits(logits, temperature).context("the network gave no finite logits")?;
+                Ok((scores, label))
+            })
+            .collect()
+    }
+
+    /// Figures at this temperature over the faces of a class.
     pub fn metrics(&self, data: &EmotionData, temperature: f32) -> Result<EmotionMetrics> {
         let scores = self.scores(temperature)?;
         Ok(EmotionMetrics::measure(

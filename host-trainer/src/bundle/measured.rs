@@ -2,27 +2,35 @@
 
 use anyhow::{Context, Result};
 use inference::{FaceNetwork, Golden, Output, Setup};
-use shared_model::manifest::{Decision, Precision};
+use shared_model::manifest::Precision;
 
-use super::{Source, Trained};
-use crate::calibrate::{temperature, threshold};
+use super::{Identity, Source, Trained};
+use crate::calibrate::{Calibrated, Calibration, calibrate, calibration};
 use crate::crop::{self, measure};
 use crate::data::{EmotionData, KeypointData};
 use crate::evaluate::{EmotionMetrics, KeypointMetrics};
-use crate::measure::{Exported, Judged, keypoints};
+use crate::measure::{Exported, Judged, Truth, keypoints};
 use crate::onnx::quantise::check_origin;
-
-/// Used where no threshold is accurate enough: as good as always uncertain, which the card shows.
-const NEVER_SURE: f32 = 0.99;
+use crate::panel::{Panel, panels};
+use crate::portraits::{PortraitFigures, Portraits};
 
 /// All that was measured for a bundle.
 pub(crate) struct Measurements {
     pub(crate) keypoints: Measured<KeypointMetrics>,
     pub(crate) emotion: Measured<EmotionMetrics>,
-    /// How scores become a verdict, found with the file that the runtime prefers.
-    pub(crate) decision: Decision,
-    /// Calibration error of that file on the test part before and after the temperature.
-    pub(crate) calibration: [f64; 2],
+    pub(crate) told: Told,
+}
+
+/// What the emotion network tells with its scores calibrated, all of the file that the runtime prefers.
+pub(crate) struct Told {
+    /// How scores become a verdict.
+    pub(crate) calibrated: Calibrated,
+    /// How well the scores fit on the test part.
+    pub(crate) calibration: Calibration,
+    /// On the kinds of faces of the test part.
+    pub(crate) panels: Vec<Panel>,
+    /// On portraits, where some were given.
+    pub(crate) portraits: Option<PortraitFigures>,
 }
 
 /// What was measured for one network.
@@ -113,53 +121,46 @@ pub(super) fn measure_keypoints(source: &Source<'_>, data: &KeypointData) -> Res
 
 /// Measures an emotion network in each of its precisions, once the scores of the preferred one are calibrated: verdicts
 /// must be right in `accepted_accuracy` of the cases on the validation part.
-///
-/// Gives the calibration error of that one on the test part, before and after, too.
 pub(super) fn measure_emotion(
     source: &Source<'_>,
     data: &EmotionData,
-    accepted_accuracy: f64,
-) -> Result<(Measured<EmotionMetrics>, Decision, [f64; 2])> {
+    identity: &Identity,
+) -> Result<(Measured<EmotionMetrics>, Told)> {
     let (float, int8) = source.onnx()?;
-    let judge = |onnx: &[u8], rows: &[u32]| Judged::new(source.exported(onnx), data, rows);
-    let decision = decision(
-        &judge(int8.as_ref().unwrap_or(&float), &source.prepared.split.validation)?,
-        data,
-        accepted_accuracy,
-    )?;
-    // With the calibration error as it would be without the temperature.
+    let config = &source.trained.config;
+    let truth = Truth::of(config.loss);
+    let judge = |onnx: &[u8], rows: &[u32]| Judged::by(truth, source.exported(onnx), data, rows);
+    let split = &source.prepared.split;
+    let validation = judge(int8.as_ref().unwrap_or(&float), &split.validation)?;
+    let calibrated = calibrate(&validation.evidence(), identity.accepted_accuracy)?;
+    let decision = calibrated.decision;
     let file = |precision, onnx: Vec<u8>| {
-        let judged = judge(&onnx, &source.prepared.split.test)?;
-        let metrics = judged.metrics(data, decision.temperature)?;
-        let before = judged.metrics(data, 1.0)?.calibration_error;
+        let judged = judge(&onnx, &split.test)?;
         let file = NetworkFile {
             precision,
             onnx,
-            metrics,
+            metrics: judged.metrics(data, decision.temperature)?,
         };
-        Ok::<_, anyhow::Error>((file, before))
+        Ok::<_, anyhow::Error>((file, judged))
     };
-    let (float, mut before) = file(Precision::F32, float)?;
+    let (float, mut preferred) = file(Precision::F32, float)?;
     let mut quantised = None;
     if let Some(onnx) = int8 {
         let (file, own) = file(Precision::Int8, onnx)?;
-        (quantised, before) = (Some(file), own);
+        (quantised, preferred) = (Some(file), own);
     }
     let measured = Measured::new(source, float, quantised)?;
-    let after = measured.preferred().metrics.calibration_error;
-    Ok((measured, decision, [before, after]))
-}
-
-/// Temperature and threshold by the faces of the validation part.
-fn decision(validation: &Judged, data: &EmotionData, accepted_accuracy: f64) -> Result<Decision> {
-    let loss = |t: f32| {
-        validation
-            .metrics(data, t)
-            .map_or(f64::INFINITY, |metrics| metrics.log_loss)
+    let names: Vec<String> = config.sets.iter().map(|set| set.name.clone()).collect();
+    let portraits = identity.portraits.as_ref().map(|portraits| {
+        let network = source.exported(&measured.preferred().onnx);
+        let seen = Portraits::look(network, &data.classes, &measured.crop.rule, &portraits.dir)?;
+        seen.figures(decision, &portraits.people)
+    });
+    let told = Told {
+        calibration: calibration(&preferred.evidence(), decision.temperature)?,
+        panels: panels(preferred.logits(), data, &split.test, &names, decision)?,
+        portraits: portraits.transpose()?,
+        calibrated,
     };
-    let temperature = temperature(loss);
-    Ok(Decision {
-        temperature,
-        abstain_below: threshold(&validation.scores(temperature)?, accepted_accuracy).unwrap_or(NEVER_SURE),
-    })
+    Ok((measured, told))
 }

@@ -15,10 +15,11 @@ use shared_model::manifest::{CONTRACT, EMOTION_NAME, FILE_NAME, KEYPOINTS_NAME, 
 use crate::card;
 use crate::golden::pictures;
 use crate::onnx::{Description, merge};
+use crate::portraits::People;
 use crate::train::prepare::Prepared;
 use crate::train::samples::Data;
 use entry::{GOLDEN, emotion_list, golden_file, keypoint_list, model_file, path, settings_file, text};
-pub(crate) use measured::{Measured, Measurements, NetworkFile};
+pub(crate) use measured::{Measured, Measurements, NetworkFile, Told};
 use measured::{measure_emotion, measure_keypoints};
 pub use trained::Trained;
 
@@ -48,10 +49,26 @@ pub struct Identity {
     pub combined: bool,
     /// Accuracy that an accepted verdict must have on the validation part; sets the abstain threshold.
     pub accepted_accuracy: f64,
+    /// Portraits that the emotion network is looked at with as well.
+    pub portraits: Option<Gallery>,
 }
 
-/// Writes a bundle to `out`, which must not exist or be empty; gives the manifest.
-pub fn write(out: &Path, keypoint: &Source<'_>, emotion: &Source<'_>, identity: &Identity) -> Result<Manifest> {
+/// Portraits of people in a folder for each class.
+pub struct Gallery {
+    /// The directory of the folders.
+    pub dir: PathBuf,
+    /// What is known of the people.
+    pub people: People,
+}
+
+/// Writes a bundle to `out`, which must not exist or be empty; gives the manifest, and what there was too little
+/// evidence for.
+pub fn write(
+    out: &Path,
+    keypoint: &Source<'_>,
+    emotion: &Source<'_>,
+    identity: &Identity,
+) -> Result<(Manifest, Vec<String>)> {
     refuse_full(out)?;
     check(keypoint)?;
     check(emotion)?;
@@ -67,7 +84,7 @@ pub fn write(out: &Path, keypoint: &Source<'_>, emotion: &Source<'_>, identity: 
         version: identity.version,
         commit: text(&identity.commit, "commit")?,
         classes: emotion.trained.config.classes.clone(),
-        decision: measured.decision,
+        decision: measured.told.calibrated.decision,
         keypoints: entry::network(KEYPOINTS_NAME, keypoint, &measured.keypoints, keypoint_list)?,
         emotion: entry::network(EMOTION_NAME, emotion, &measured.emotion, emotion_list)?,
         golden: golden_file(&golden)?,
@@ -95,7 +112,7 @@ pub fn write(out: &Path, keypoint: &Source<'_>, emotion: &Source<'_>, identity: 
         fs::remove_dir(out).with_context(|| format!("replace {}", out.display()))?;
     }
     fs::rename(&hidden, out).with_context(|| format!("move the bundle to {}", out.display()))?;
-    Ok(manifest)
+    Ok((manifest, measured.told.calibrated.warnings))
 }
 
 fn measure(keypoint: &Source<'_>, emotion: &Source<'_>, identity: &Identity) -> Result<Measurements> {
@@ -105,12 +122,11 @@ fn measure(keypoint: &Source<'_>, emotion: &Source<'_>, identity: &Identity) -> 
         bail!("bundle: the data sets do not belong to the networks")
     };
     let keypoints = measure_keypoints(keypoint, faces)?;
-    let (emotion, decision, calibration) = measure_emotion(emotion, labelled, identity.accepted_accuracy)?;
+    let (emotion, told) = measure_emotion(emotion, labelled, identity)?;
     Ok(Measurements {
         keypoints,
         emotion,
-        decision,
-        calibration,
+        told,
     })
 }
 

@@ -5,9 +5,10 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use host_trainer::bundle::{Identity, Source, Trained, write};
+use host_trainer::bundle::{Gallery, Identity, Source, Trained, write};
 use host_trainer::model::Task;
 use host_trainer::onnx::quantise::task_of;
+use host_trainer::portraits::people;
 use host_trainer::train::prepare::Prepared;
 use inference::Views;
 
@@ -60,6 +61,13 @@ pub(crate) struct Bundle {
     /// Accuracy that a verdict must have on the validation part; weaker scores become `uncertain`.
     #[arg(long, value_name = "SHARE", default_value_t = 0.9)]
     accepted_accuracy: f64,
+    /// Portraits as a camera takes them, in a folder for each class (`DIR/neutral/042.jpg`): the card says what the
+    /// emotion network tells about them, the face found by the runtime.
+    #[arg(long, value_name = "DIR")]
+    portraits: Option<PathBuf>,
+    /// What is known of the people on them, for figures by group: a CSV with a column `id`, the file's name.
+    #[arg(long, value_name = "CSV", requires = "portraits")]
+    people: Option<PathBuf>,
 }
 
 impl Bundle {
@@ -71,6 +79,7 @@ impl Bundle {
             commit: commit(),
             combined: self.combined,
             accepted_accuracy: self.accepted_accuracy,
+            portraits: self.gallery()?,
         };
         eprintln!("measuring networks and crops");
         let [keypoints, emotion] = [&keypoints, &emotion].map(|(trained, prepared)| Source {
@@ -78,7 +87,10 @@ impl Bundle {
             views: self.views(trained.config.task),
             prepared,
         });
-        let manifest = write(&self.out, &keypoints, &emotion, &identity)?;
+        let (manifest, warnings) = write(&self.out, &keypoints, &emotion, &identity)?;
+        for warning in warnings {
+            eprintln!("warning: {warning}");
+        }
         println!("{}", serde_json::to_string(&manifest)?);
         eprintln!("{} is ready; its README.md has the figures", self.out.display());
         Ok(ExitCode::SUCCESS)
@@ -105,6 +117,15 @@ impl Bundle {
         let faces = prepare(&keypoints, std::slice::from_ref(&self.keypoints_data), None)?;
         let labelled = prepare(&emotion, &self.emotion_data, self.emotion_votes.clone())?;
         Ok([(keypoints, faces), (emotion, labelled)])
+    }
+
+    fn gallery(&self) -> Result<Option<Gallery>> {
+        let people = self.people.as_deref().map(people).transpose()?.unwrap_or_default();
+        let gallery = |dir: &PathBuf| Gallery {
+            dir: dir.clone(),
+            people,
+        };
+        Ok(self.portraits.as_ref().map(gallery))
     }
 
     fn views(&self, task: Task) -> Views {

@@ -1,13 +1,18 @@
 //! `host-trainer evaluate`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
+use host_trainer::bundle::Trained;
+use host_trainer::calibrate::DEFAULT_THRESHOLD;
 use host_trainer::config::{SplitConfig, TrainConfig};
-use host_trainer::measure::{Exported, Judged, keypoints};
+use host_trainer::measure::{Exported, Judged, Truth, keypoints};
 use host_trainer::model::Task;
+use host_trainer::panel::panels;
+use host_trainer::portraits::{PortraitFigures, Portraits, people};
+use host_trainer::tables;
 use host_trainer::train::prepare::Prepared;
 use host_trainer::train::samples::Data;
 use host_trainer::train::seen::Seen;
@@ -16,8 +21,8 @@ use host_trainer::train::validate::validate;
 use inference::bundle::Bundle;
 use inference::{Output, Setup, Views};
 use serde_json::{Value, json};
-use shared_model::image::Normalisation;
-use shared_model::manifest::{KEYPOINTS_NAME, Network as Entry, Precision};
+use shared_model::image::{CropRule, Normalisation};
+use shared_model::manifest::{Decision, KEYPOINTS_NAME, Network as Entry, Precision};
 
 use super::data::DataOptions;
 
@@ -43,6 +48,13 @@ pub(crate) struct Evaluate {
     task: Option<Task>,
     #[command(flatten)]
     data: DataOptions,
+    /// Portraits as a camera takes them, in a folder for each class (`DIR/neutral/042.jpg`): what is told about them,
+    /// the face found by the runtime; needs a bundle, which knows the crop.
+    #[arg(long, value_name = "DIR", requires = "bundle")]
+    portraits: Option<PathBuf>,
+    /// What is known of the people on them, for figures by group: a CSV with a column `id`, the file's name.
+    #[arg(long, value_name = "CSV", requires = "portraits")]
+    people: Option<PathBuf>,
     /// Which faces. Figures of faces that were trained on say nothing about others.
     #[arg(long, value_enum, default_value_t = Part::Test)]
     part: Part,
@@ -79,7 +91,9 @@ struct Subject {
     files: Vec<(Option<Precision>, Vec<u8>)>,
     normalisation: Normalisation,
     views: Views,
-    temperature: f32,
+    decision: Decision,
+    /// Where the crop lies; of a bundle.
+    crop: Option<CropRule>,
     config: TrainConfig,
     /// SHA-256 of data and held out rows, in hexadecimal.
     fingerprints: [String; 2],
@@ -108,7 +122,12 @@ impl Evaluate {
         let prepared = self.data.prepare_trained(&subject.config)?;
         let rows = self.rows(&prepared, &subject)?;
         for (precision, onnx) in &subject.files {
-            let (mut json, table) = subject.measure(onnx, &prepared, &rows)?;
+            let (mut json, mut table) = subject.measure(onnx, &prepared, &rows)?;
+            if let Some(dir) = &self.portraits {
+                let figures = subject.portraits(onnx, dir, self.people.as_deref())?;
+                table += &tables::portraits(&figures);
+                json["portraits"] = serde_json::to_value(&figures)?;
+            }
             match precision {
                 Some(precision) => {
                     json["precision"] = precision.name().into();
@@ -172,7 +191,8 @@ impl Evaluate {
             files: vec![file],
             normalisation: shipped.state.config.normalisation,
             views: if self.mirrored { Views::Mirrored } else { Views::Plain },
-            temperature: 1.0,
+            decision: UNCALIBRATED,
+            crop: None,
             config: shipped.state.config.clone(),
             fingerprints: [shipped.state.data.clone(), shipped.state.held_out.clone()],
         })
@@ -188,17 +208,14 @@ impl Evaluate {
             }
         };
         let training = &network.training;
-        let mut config = TrainConfig::original(task);
-        config.classes = manifest.classes.clone();
-        config.seed = training.seed;
-        config.split = SplitConfig::from_manifest(&training.split)
-            .context("evaluate: the bundle was divided in an unknown way")?;
+        let config = settings(bundle, task)?;
         let setup = Setup::of(network, output);
         Ok(Subject {
             files: self.files(bundle, network)?,
             normalisation: setup.normalisation,
             views: setup.views,
-            temperature: manifest.decision.temperature,
+            decision: manifest.decision,
+            crop: Some(network.crop),
             config,
             fingerprints: [&training.data, &training.held_out].map(|hash| hash.as_str().to_owned()),
         })
@@ -244,12 +261,59 @@ impl Subject {
                 Ok((serde_json::to_value(&metrics)?, metrics.table()))
             }
             Data::Emotion(data) => {
-                let metrics = Judged::new(network, data, rows)?.metrics(data, self.temperature)?;
-                Ok((serde_json::to_value(&metrics)?, metrics.table()))
+                let judged = Judged::by(Truth::of(self.config.loss), network, data, rows)?;
+                let metrics = judged.metrics(data, self.decision.temperature)?;
+                let names: Vec<String> = self.config.sets.iter().map(|set| set.name.clone()).collect();
+                let panels = panels(judged.logits(), data, rows, &names, self.decision)?;
+                let mut json = serde_json::to_value(&metrics)?;
+                json["panels"] = serde_json::to_value(&panels)?;
+                Ok((json, metrics.table() + &tables::panels(&panels)))
             }
         }
     }
+
+    /// What is told about portraits.
+    fn portraits(&self, onnx: &[u8], dir: &Path, known: Option<&Path>) -> Result<PortraitFigures> {
+        let crop = self
+            .crop
+            .context("evaluate: portraits need a bundle, which knows the crop")?;
+        let network = Exported {
+            onnx,
+            normalisation: self.normalisation,
+            views: self.views,
+        };
+        if self.config.task == Task::Keypoints {
+            bail!("evaluate: portraits are for the emotion network");
+        }
+        let people = known.map(people).transpose()?.unwrap_or_default();
+        Portraits::look(network, &self.config.classes, &crop, dir)?.figures(self.decision, &people)
+    }
 }
+
+/// How a bundle's network was trained: as its settings say, or, in older bundles without them, as far as the manifest
+/// does.
+fn settings(bundle: &Bundle, task: Task) -> Result<TrainConfig> {
+    if let Ok(trained) = Trained::open(bundle.dir(), Some(task)) {
+        return Ok(trained.config);
+    }
+    let manifest = bundle.manifest();
+    let training = match task {
+        Task::Keypoints => &manifest.keypoints.training,
+        Task::Emotion => &manifest.emotion.training,
+    };
+    let mut config = TrainConfig::original(task);
+    config.classes = manifest.classes.clone();
+    config.seed = training.seed;
+    config.split =
+        SplitConfig::from_manifest(&training.split).context("evaluate: the bundle was divided in an unknown way")?;
+    Ok(config)
+}
+
+/// Of a run, whose scores nobody has calibrated yet.
+const UNCALIBRATED: Decision = Decision {
+    temperature: 1.0,
+    abstain_below: DEFAULT_THRESHOLD,
+};
 
 /// Figures of the original's protocol, whose rows are varied faces.
 fn of_variants(onnx: &[u8], prepared: &Prepared, rows: &[u32]) -> Result<(Value, String)> {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use shared_model::emotion::ClassSet;
 
 use super::MetricError;
-use super::reliability::{BINS, bin, coverage};
+use super::reliability::{BINS, calibration_error, coverage};
 
 /// Thresholds of the top probability for which coverage is given.
 pub const THRESHOLDS: [f64; 7] = [0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95];
@@ -149,7 +149,7 @@ impl Counts {
             weighted_average: average(&per_class, |class| class.support),
             per_class,
             log_loss: self.loss / faces as f64,
-            calibration_error: calibration_error(&self.verdicts),
+            calibration_error: calibration_error(&self.verdicts, BINS),
             coverage: THRESHOLDS.map(|threshold| coverage(&self.verdicts, threshold)).to_vec(),
             confusion: self.confusion,
         }
@@ -189,15 +189,6 @@ fn average(classes: &[ClassMetrics], weight: impl Fn(&ClassMetrics) -> u64) -> A
         recall: mean(|class| class.recall),
         f1: mean(|class| class.f1),
     }
-}
-
-fn calibration_error(verdicts: &[(f64, bool)]) -> f64 {
-    // Per bin the sum of (right - probability): divided by all faces it is the bin's weighted gap.
-    let mut gaps = [0.0; BINS];
-    for (top, right) in verdicts {
-        gaps[bin(*top)] += f64::from(u8::from(*right)) - top;
-    }
-    gaps.iter().map(|gap| gap.abs()).sum::<f64>() / verdicts.len() as f64
 }
 
 #[cfg(test)]

@@ -3,14 +3,18 @@
 //! Pure arithmetic over predictions and truth; running networks is done elsewhere. Every figure is
 //! computed in 64 bits.
 
+mod answers;
 mod emotion;
 mod emotion_table;
+mod interval;
 mod keypoints;
 mod reliability;
 
+pub use answers::{Answer, AnswerFigures, ClassAnswers, NEUTRAL};
 pub use emotion::{Averages, ClassMetrics, Coverage, EmotionMetrics, THRESHOLDS};
+pub use interval::{Figure, Units};
 pub use keypoints::{KeypointMetrics, PointMetrics};
-pub use reliability::{BINS, Bin, coverage_curve, reliability};
+pub use reliability::{BINS, Bin, calibration_error, coverage_curve, reliability};
 
 /// Why predictions cannot be measured. Faces are counted from 0 in the order given.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]

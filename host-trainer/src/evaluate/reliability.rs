@@ -24,7 +24,7 @@ pub struct Bin {
 pub fn reliability(verdicts: &[(f64, bool)]) -> Vec<Bin> {
     let mut sums = [(0u64, 0.0, 0.0); BINS];
     for (top, right) in verdicts {
-        let (faces, confidence, hits) = &mut sums[bin(*top)];
+        let (faces, confidence, hits) = &mut sums[bin(*top, BINS)];
         *faces += 1;
         *confidence += top;
         *hits += f64::from(u8::from(*right));
@@ -51,9 +51,20 @@ pub fn coverage_curve(verdicts: &[(f64, bool)], thresholds: impl IntoIterator<It
         .collect()
 }
 
+/// Expected calibration error with this many equally wide bins, at least one: the mean over faces of how far a bin's
+/// accuracy is from its mean top probability; 0 without a face.
+pub fn calibration_error(verdicts: &[(f64, bool)], bins: usize) -> f64 {
+    // Per bin the sum of (right - probability): divided by all faces it is the bin's weighted gap.
+    let mut gaps = vec![0.0; bins.max(1)];
+    for (top, right) in verdicts {
+        gaps[bin(*top, bins.max(1))] += f64::from(u8::from(*right)) - top;
+    }
+    gaps.iter().map(|gap: &f64| gap.abs()).sum::<f64>() / verdicts.len().max(1) as f64
+}
+
 /// The bin of a top probability.
-pub(super) fn bin(top: f64) -> usize {
-    ((top * BINS as f64).ceil() as usize).clamp(1, BINS) - 1
+fn bin(top: f64, bins: usize) -> usize {
+    ((top * bins as f64).ceil() as usize).clamp(1, bins) - 1
 }
 
 pub(super) fn coverage(verdicts: &[(f64, bool)], threshold: f64) -> Coverage {

@@ -7,10 +7,13 @@ use super::charts::{confusion, coverage, reliability};
 use super::faces::{FacePicture, extremes};
 use super::html::Page;
 use super::{Pictures, Source, share};
-use crate::calibrate::temperature;
+use crate::calibrate::calibrate;
 use crate::data::EmotionData;
 use crate::evaluate::{self, Averages, EmotionMetrics, coverage_curve};
-use crate::measure::Judged;
+use crate::measure::{Judged, Truth};
+
+/// Accuracy of verdicts; only a threshold would depend on it.
+const ACCURACY: f64 = 0.9;
 
 /// Best and worst faces shown of each class.
 const SHOWN: usize = 6;
@@ -22,6 +25,9 @@ struct Measured {
     /// Of the calibrated scores, which a bundle gives.
     calibrated: EmotionMetrics,
     temperature: f32,
+    /// Rows of the test part that are of a class.
+    rows: Vec<u32>,
+    /// Of these rows.
     trained_scores: Vec<(Scores, u8)>,
     scores: Vec<(Scores, u8)>,
 }
@@ -45,30 +51,30 @@ pub(super) fn section(page: &mut Page, pictures: &mut Pictures, source: &Source<
         "Of each class the faces whose true class got the highest and the lowest probability. Wrong with a high score is \
          often a label that people would dispute.",
     );
-    faces(page, pictures, source, data, &measured)
+    faces(page, pictures, data, &measured)
 }
 
 impl Measured {
     fn new(source: &Source<'_>, data: &EmotionData) -> Result<Self> {
         let onnx = source.shipped.onnx()?;
-        let judge = |rows: &[u32]| Judged::new(source.exported(&onnx), data, rows);
+        let truth = Truth::of(source.shipped.state.config.loss);
+        let judge = |rows: &[u32]| Judged::by(truth, source.exported(&onnx), data, rows);
         let split = &source.prepared.split;
         // As for a bundle: the temperature comes from the validation part.
         let temperature = if split.validation.is_empty() {
             1.0
         } else {
-            let validation = judge(&split.validation)?;
-            temperature(|t| {
-                validation
-                    .metrics(data, t)
-                    .map_or(f64::INFINITY, |metrics| metrics.log_loss)
-            })
+            calibrate(&judge(&split.validation)?.evidence(), ACCURACY)?
+                .decision
+                .temperature
         };
-        let test = judge(&split.test)?;
+        let rows = truth.of_a_class(data, &split.test);
+        let test = judge(&rows)?;
         Ok(Self {
             trained: test.metrics(data, 1.0)?,
             calibrated: test.metrics(data, temperature)?,
             temperature,
+            rows,
             trained_scores: test.scores(1.0)?,
             scores: test.scores(temperature)?,
         })
@@ -150,13 +156,7 @@ fn verdicts(scores: &[(Scores, u8)]) -> Vec<(f64, bool)> {
         .collect()
 }
 
-fn faces(
-    page: &mut Page,
-    pictures: &mut Pictures,
-    source: &Source<'_>,
-    data: &EmotionData,
-    measured: &Measured,
-) -> Result<()> {
+fn faces(page: &mut Page, pictures: &mut Pictures, data: &EmotionData, measured: &Measured) -> Result<()> {
     for (class, label) in data.classes.iter().enumerate() {
         let own: Vec<usize> = (0..measured.scores.len())
             .filter(|at| usize::from(measured.scores[*at].1) == class)
@@ -175,7 +175,7 @@ fn faces(
             for (number, place) in (1..).zip(places) {
                 let at = own[place];
                 let name = format!("{}-{kind}-{number:02}", label.to_lowercase());
-                let row = source.prepared.split.test[at] as usize;
+                let row = measured.rows[at] as usize;
                 let caption = caption(data, row, &measured.scores[at]);
                 let picture = FacePicture::new(name, caption, data.faces.view(row))?;
                 page.html(&picture.html());
