@@ -167,7 +167,7 @@ impl Exported<'_> {
         let mut outputs = Vec::with_capacity(rows.len());
         for row in rows {
             let face = faces.view(*row as usize);
-            outputs.push(network.judge(face, &face.bounds())?.to_vec());
+            outputs.push(network.infer(face, &face.bounds())?.to_vec());
         }
         Ok(outputs)
     }

@@ -101,7 +101,7 @@ fn face(bundle: &Bundle, args: &Args, duration: Duration) -> Result<String, Fail
         Some(Precision::F32) => PrecisionChoice::F32,
         Some(Precision::Int8) => PrecisionChoice::Int8,
     };
-    let mut predictor = Predictor::load_in(bundle, choice)?.on(args.threads);
+    let mut predictor = Predictor::load_with_precision(bundle, choice)?.with_threads(args.threads);
     let bytes: Vec<u8> = image().iter().map(|value| (value * 255.0) as u8).collect();
     if let Ok(picture) = GrayView::new(&bytes, SIDE, SIDE) {
         predictor.crop(picture, &Crops::both(picture.bounds()))?;

@@ -107,7 +107,7 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode, Failure> {
     }
     let mut classifier = Classifier {
         locator: Locator::new(args.faces())?,
-        predictor: Predictor::load_in(&bundle, args.precision)?,
+        predictor: Predictor::load_with_precision(&bundle, args.precision)?,
         classes: bundle.manifest().classes.clone(),
         lines: JsonLines::new(io::stdout().lock(), sink::Faces::Show),
         pages: args.annotate.clone().map(Pages::new),

@@ -144,7 +144,7 @@ impl Study {
         };
         Ok(Self {
             follower: Follower::new(config, Pace::Wait)?,
-            predictor: Predictor::load(bundle)?.on(Threads::One),
+            predictor: Predictor::load(bundle)?.with_threads(Threads::One),
             classes: bundle.manifest().classes.clone(),
             witness: Detector::new(config.detector)?,
             quality: Quality::new(args.policy),

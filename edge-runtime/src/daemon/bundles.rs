@@ -222,7 +222,7 @@ impl Job {
             let next = self.keeper.tick(clock.now(), counts, &self.classes, &mut report);
             if let Some(Networks { bundle, predictor }) = next {
                 let swap = Swap {
-                    predictor: predictor.on(self.threads),
+                    predictor: predictor.with_threads(self.threads),
                     decide: self.decide,
                     abstain_below: bundle.manifest().decision.abstain_below,
                 };

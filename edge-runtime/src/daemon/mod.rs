@@ -276,7 +276,7 @@ fn stages(
     let decider = Decider::new(config.decide.0, classes.clone(), manifest.decision.abstain_below)?;
     Ok(Stages {
         watch: watch(config)?,
-        predictor: networks.predictor.on(config.threads),
+        predictor: networks.predictor.with_threads(config.threads),
         sinks: sinks(config, &classes, shared, context)?,
         classes,
         decider,

@@ -96,7 +96,7 @@ fn run(bundle: &Bundle, frames: u64, sinks: Vec<Box<dyn SignalSink>>) -> Stats {
     let classes = bundle.manifest().classes.clone();
     let mut pipeline = Pipeline::new(Stages {
         watch: Watch::fixed(Locator::new(Faces::Whole).unwrap()),
-        predictor: Predictor::load(bundle).unwrap().on(Threads::One),
+        predictor: Predictor::load(bundle).unwrap().with_threads(Threads::One),
         decider: Decider::new(DecideConfig::default(), classes.clone(), 0.0).unwrap(),
         classes,
         sinks,
@@ -125,7 +125,7 @@ fn the_loop_takes_no_memory_of_its_own_for_a_frame() {
     let picture = GrayView::new(&data, 96, 96).unwrap();
     // The same number of runs from a fresh start: what a library takes once cancels out.
     let library = |runs| {
-        let mut predictor = Predictor::load(&bundle).unwrap().on(Threads::One);
+        let mut predictor = Predictor::load(&bundle).unwrap().with_threads(Threads::One);
         let mut predict = || drop(predictor.predict(picture, &Crops::both(picture.bounds())));
         measure(|| (0..runs).for_each(|_| predict())).count_total
     };
@@ -165,7 +165,7 @@ fn following_a_face_takes_no_memory_of_its_own_for_a_frame() {
     let Some(dir) = shared_data("photos") else { return };
     let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/default");
     let predictor = Predictor::load(&Bundle::open(&models).unwrap()).unwrap();
-    let mut predictor = predictor.on(Threads::One);
+    let mut predictor = predictor.with_threads(Threads::One);
     let file = std::fs::read(dir.join("fr_obama.jpg")).unwrap();
     let picture = inference::picture::Picture::decode(&file).unwrap();
     let frame = picture.gray().unwrap();

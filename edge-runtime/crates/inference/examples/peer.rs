@@ -27,7 +27,7 @@ impl Network {
             bail!("`{argument}` is not NAME:LENGTH:FILE");
         };
         if engine == "tract" {
-            return Self::stock(path);
+            return Self::tract(path);
         }
         let bytes = std::fs::read(path).with_context(|| format!("read {path}"))?;
         Ok(Self::Own(Box::new(Model::load_owned(
@@ -36,7 +36,7 @@ impl Network {
         )?)))
     }
 
-    fn stock(path: &str) -> Result<Self> {
+    fn tract(path: &str) -> Result<Self> {
         let model = tract_onnx::onnx()
             .model_for_path(path)?
             .with_input_fact(0, f32::fact([1, 1, SIDE, SIDE]).into())?

@@ -33,67 +33,67 @@ pub enum BundleError {
     /// There is no such directory, or no manifest in it.
     #[error("open bundle: {path} does not exist; name a directory with a {FILE_NAME}")]
     Missing {
-        /// What is not there.
+        /// The directory or the file that is not there.
         path: PathBuf,
     },
     /// A file cannot be read.
     #[error("read {path}: {source}")]
     Io {
-        /// Which one.
+        /// The file or directory that was read.
         path: PathBuf,
-        /// Why.
+        /// The cause, as the system reports it.
         source: io::Error,
     },
     /// A file is a directory, a device or the like.
     #[error("read {path}: not a regular file")]
     NotAFile {
-        /// Which one.
+        /// The path that is named by the manifest.
         path: PathBuf,
     },
     /// A file is larger than this program reads.
     #[error("read {path}: {bytes} bytes are more than the limit of {limit}")]
     TooLarge {
-        /// Which one.
+        /// The file that was about to be read.
         path: PathBuf,
-        /// Its size.
+        /// Its size in bytes.
         bytes: u64,
-        /// The limit for this kind of file.
+        /// The limit for this kind of file, in bytes.
         limit: u64,
     },
     /// The manifest is no JSON of the form that this program reads.
     #[error("parse {path}: {source}")]
     Json {
-        /// The manifest.
+        /// The path of the manifest.
         path: PathBuf,
-        /// What is wrong, with line and column.
+        /// The syntax error, with line and column.
         source: serde_json::Error,
     },
     /// The manifest breaks a rule.
     #[error("check {path}: {source}")]
     Manifest {
-        /// The manifest.
+        /// The path of the manifest.
         path: PathBuf,
-        /// Which rule.
+        /// The rule that is broken.
         source: ManifestError,
     },
     /// A file has another size than the manifest says.
     #[error("check {path}: {found} bytes instead of the {expected} of the manifest; copy the bundle again")]
     Size {
-        /// Which one.
+        /// The file whose size differs.
         path: PathBuf,
-        /// What the manifest says.
+        /// The size that the manifest says, in bytes.
         expected: u64,
-        /// What the file has.
+        /// The size of the file, in bytes.
         found: u64,
     },
     /// A file has other bytes than the manifest says.
     #[error("check {path}: sha-256 is {found} instead of the {expected} of the manifest; copy the bundle again")]
     Hash {
-        /// Which one.
+        /// The file whose bytes differ.
         path: PathBuf,
-        /// What the manifest says.
+        /// The SHA-256 that the manifest says, in hexadecimal digits.
         expected: String,
-        /// What the file has.
+        /// The SHA-256 of the file, in hexadecimal digits.
         found: String,
     },
 }
@@ -107,6 +107,9 @@ struct Form {
 
 impl Bundle {
     /// Opens the bundle in `dir` and compares every file with the manifest.
+    ///
+    /// # Errors
+    /// A [`BundleError`] that names the first file that is missing, too large, unreadable or not as the manifest says.
     pub fn open(dir: &Path) -> Result<Self, BundleError> {
         let path = dir.join(FILE_NAME);
         let json = read_capped(&path, MAX_MANIFEST_BYTES)?;
@@ -120,7 +123,7 @@ impl Bundle {
         Ok(bundle)
     }
 
-    /// The directory of the bundle.
+    /// The directory that the bundle was opened in.
     pub fn dir(&self) -> &Path {
         &self.dir
     }
@@ -131,6 +134,9 @@ impl Bundle {
     }
 
     /// The bytes of a file of this bundle, compared with the manifest once more.
+    ///
+    /// # Errors
+    /// A [`BundleError`] where the file is gone or has changed since the bundle was opened.
     pub fn read(&self, file: FileRef<'_>) -> Result<Vec<u8>, BundleError> {
         let path = self.check_size(file)?;
         let bytes = read_capped(&path, file.bytes)?;

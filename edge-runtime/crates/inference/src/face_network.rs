@@ -10,22 +10,22 @@ use shared_model::manifest::{EMOTION_NAME, KEYPOINTS_NAME, Network};
 
 use super::{Model, PredictError};
 
-/// What a network tells.
+/// Which output a network has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Output {
     /// `keypoints`, [`COORDINATES`] values in pixels of the crop.
     Keypoints,
-    /// `emotion`, logits.
+    /// `emotion`, one logit a class.
     Emotion {
-        /// How many.
+        /// The number of classes.
         classes: usize,
     },
 }
 
-/// Which pictures of a face a network sees.
+/// Which pictures of a face a network sees: test-time augmentation by a horizontal flip, or none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Views {
-    /// The crop.
+    /// The crop as it is.
     Plain,
     /// The crop and its mirror image; the mean of both outputs counts. Twice the work, and a smaller error, since
     /// the errors of the two are not the same.
@@ -35,15 +35,15 @@ pub enum Views {
 /// How a network is used.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Setup {
-    /// What it tells.
+    /// The output that it has.
     pub output: Output,
     /// What is done to a crop before the network sees it.
     pub normalisation: Normalisation,
-    /// What of a crop it sees.
+    /// The pictures of a crop that it sees.
     pub views: Views,
 }
 
-/// A network that is ready to look at faces.
+/// A network with the preprocessing of its crops.
 pub struct FaceNetwork {
     model: Model,
     setup: Setup,
@@ -62,7 +62,7 @@ impl Output {
         }
     }
 
-    /// Number of values.
+    /// Number of values in the output.
     pub fn count(self) -> usize {
         match self {
             Self::Keypoints => COORDINATES,
@@ -97,7 +97,10 @@ impl Setup {
 }
 
 impl FaceNetwork {
-    /// Builds the network from an ONNX file, which is gone before: memory is scarce on a device.
+    /// Builds the network from an ONNX file, which is dropped before: memory is scarce on a device.
+    ///
+    /// # Errors
+    /// Those of [`Model::load`].
     pub fn load(onnx: Vec<u8>, setup: Setup) -> Result<Self, PredictError> {
         Ok(Self {
             model: Model::load_owned(onnx, &[(setup.output.name(), setup.output.count())])?,
@@ -107,25 +110,28 @@ impl FaceNetwork {
         })
     }
 
-    /// How the network is used.
+    /// The preprocessing and output that it was loaded with.
     pub fn setup(&self) -> Setup {
         self.setup
     }
 
-    /// The network itself.
+    /// The network without its preprocessing.
     pub fn model(&self) -> &Model {
         &self.model
     }
 
     /// Outputs for this crop of a picture: coordinates in pixels of the crop (0 to [`SIDE`]), or logits.
-    pub fn judge(&mut self, picture: GrayView<'_>, crop: &Rect) -> Result<&[f32], PredictError> {
-        self.look(picture, crop)?;
+    ///
+    /// # Errors
+    /// [`PredictError::Crop`] where the crop is empty or not finite, and the errors of [`Model::run`].
+    pub fn infer(&mut self, picture: GrayView<'_>, crop: &Rect) -> Result<&[f32], PredictError> {
+        self.set_crop(picture, crop)?;
         self.run()?;
         Ok(&self.outputs)
     }
 
-    /// Takes a crop in, without running the network.
-    pub(super) fn look(&mut self, picture: GrayView<'_>, crop: &Rect) -> Result<(), PredictError> {
+    /// Samples and normalises a crop, without running the network.
+    pub(super) fn set_crop(&mut self, picture: GrayView<'_>, crop: &Rect) -> Result<(), PredictError> {
         if !crop.is_valid() {
             return Err(PredictError::Crop(*crop));
         }
@@ -134,12 +140,12 @@ impl FaceNetwork {
         Ok(())
     }
 
-    /// Takes in what another network, which normalises alike, sees.
-    pub(super) fn look_like(&mut self, other: &Self) {
+    /// Copies the input of another network, which normalises alike.
+    pub(super) fn copy_input(&mut self, other: &Self) {
         self.input.copy_from_slice(&other.input);
     }
 
-    /// Runs the network on what it took in.
+    /// Runs the network on its input.
     pub(super) fn run(&mut self) -> Result<(), PredictError> {
         if self.setup.views == Views::Plain {
             self.model.run(&self.input)?;
@@ -182,7 +188,7 @@ mod tests {
         let onnx = network::encode(&network::linear(setup.output.name(), setup.output.count()));
         let picture = GrayView::new(pixels, SIDE, SIDE).unwrap();
         let mut network = FaceNetwork::load(onnx, setup).unwrap();
-        network.judge(picture, &picture.bounds()).unwrap().to_vec()
+        network.infer(picture, &picture.bounds()).unwrap().to_vec()
     }
 
     fn setup(output: Output, views: Views) -> Setup {

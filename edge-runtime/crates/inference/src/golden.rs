@@ -46,21 +46,21 @@ pub struct Meaning {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GoldenPicture {
-    /// For messages.
+    /// A name for messages.
     pub name: String,
     /// Grey values of [`SIDE`] x [`SIDE`] pixels row by row, two hexadecimal digits each.
     pub pixels: String,
 }
 
-/// What one network file gives.
+/// The outputs of one network file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GoldenOutputs {
     /// Name of the output tensor.
     pub network: String,
-    /// Of the file.
+    /// Precision of the network file.
     pub precision: Precision,
-    /// For each picture the outputs as [`FaceNetwork::judge`] gives them.
+    /// For each picture the outputs as [`FaceNetwork::infer`] gives them.
     pub values: Vec<Vec<f32>>,
 }
 
@@ -92,6 +92,10 @@ impl GoldenPicture {
 
 impl Golden {
     /// Reads the golden vectors of a bundle.
+    ///
+    /// # Errors
+    /// [`PredictError::GoldenFile`] where they are too large or damaged, [`PredictError::Bundle`] where the file is not as
+    /// the manifest says.
     pub fn of(bundle: &Bundle) -> Result<Self, PredictError> {
         let file = FileRef::from(&bundle.manifest().golden);
         let refused = |reason: String| PredictError::GoldenFile {
@@ -148,8 +152,11 @@ impl Golden {
     }
 
     /// Adds what a network gives for the pictures now.
+    ///
+    /// # Errors
+    /// Those of [`FaceNetwork::infer`].
     pub fn record(&mut self, network: &mut FaceNetwork, precision: Precision) -> Result<(), PredictError> {
-        let values = self.pictures.iter().map(|picture| judge(network, picture));
+        let values = self.pictures.iter().map(|picture| outputs_for(network, picture));
         let values = values.collect::<Result<_, _>>()?;
         self.outputs.push(GoldenOutputs {
             network: network.setup().output.name().to_owned(),
@@ -162,6 +169,9 @@ impl Golden {
     /// Compares what a network gives for the pictures with what it gave when the bundle was made.
     ///
     /// Differences count as a share of the largest value; how much is allowed depends on how the network computes.
+    ///
+    /// # Errors
+    /// [`PredictError::Golden`] where a difference is larger, or there is nothing to compare with.
     pub fn check(&self, network: &mut FaceNetwork, precision: Precision) -> Result<(), PredictError> {
         let name = network.setup().output.name();
         let refused = |reason: String| PredictError::Golden {
@@ -182,7 +192,7 @@ impl Golden {
         let largest = all.fold(f32::MIN_POSITIVE, |most, value| most.max(value.abs()));
         let allowed = tolerance(network.model().arithmetic(), precision);
         for (picture, expected) in self.pictures.iter().zip(&expected.values) {
-            let got = judge(network, picture).map_err(|error| refused(error.to_string()))?;
+            let got = outputs_for(network, picture).map_err(|error| refused(error.to_string()))?;
             let pairs = got.iter().zip(expected);
             let off = pairs.fold(0.0f32, |most, (got, expected)| most.max((got - expected).abs())) / largest;
             if off > allowed {
@@ -212,11 +222,10 @@ fn tolerance(arithmetic: Arithmetic, precision: Precision) -> f32 {
 }
 
 /// Outputs for a picture that already is the crop.
-fn judge(network: &mut FaceNetwork, picture: &GoldenPicture) -> Result<Vec<f32>, PredictError> {
+fn outputs_for(network: &mut FaceNetwork, picture: &GoldenPicture) -> Result<Vec<f32>, PredictError> {
     let pixels = picture.decode().unwrap_or_default();
-    let view = GrayView::new(&pixels, SIDE, SIDE)
-        .map_err(|_| PredictError::Structure(format!("golden picture `{}` has no pixels", picture.name)))?;
-    Ok(network.judge(view, &view.bounds())?.to_vec())
+    let view = GrayView::new(&pixels, SIDE, SIDE).map_err(|_| PredictError::Input(pixels.len()))?;
+    Ok(network.infer(view, &view.bounds())?.to_vec())
 }
 
 fn all_finite(values: &[f32]) -> bool {

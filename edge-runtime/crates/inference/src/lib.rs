@@ -18,14 +18,16 @@ mod model;
 pub mod picture;
 mod predictor;
 mod quantised;
-mod stock;
 mod structure;
 mod threads;
+mod tract_backend;
 
 pub use error::PredictError;
 pub use face_network::{FaceNetwork, Output, Setup, Views};
 pub use golden::{Golden, GoldenOutputs, GoldenPicture, Meaning};
+pub use graph::{Subject, Unsupported, Why};
 pub use layer::Layer;
 pub use model::{Arithmetic, Engine, Model};
-pub use predictor::{Crops, PrecisionChoice, Prediction, Predictor};
+pub use predictor::{Crops, PrecisionChoice, Precisions, Prediction, Predictor};
+pub use structure::{NodeFault, StructureError, TensorFault};
 pub use threads::Threads;

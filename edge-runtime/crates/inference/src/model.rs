@@ -9,7 +9,7 @@ use shared_model::image::{INPUT_LEN, SIDE};
 use shared_model::manifest::INPUT_NAME;
 use tract_onnx::pb::ModelProto;
 
-use super::{Layer, PredictError, floats, quantised, stock, structure};
+use super::{Layer, PredictError, Unsupported, floats, quantised, structure, tract_backend};
 use kernels::Isa;
 
 /// A network with the input `[1, 1, 96, 96]` and outputs that are `[1, length]` each, ready to run.
@@ -21,26 +21,26 @@ pub struct Model {
 
 enum Network {
     Floats(floats::Network),
-    Stock(Box<stock::Network>),
+    Tract(Box<tract_backend::Network>),
     Integers(quantised::Network),
 }
 
-/// What a network computes with.
+/// The numbers that a network computes with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Arithmetic {
-    /// 32-bit floats.
+    /// 32-bit floats (IEEE 754 binary32).
     Floats,
     /// 8-bit integers, summed in 32 bits.
     Integers,
 }
 
-/// Who computes a network.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The implementation that computes a network.
+#[derive(Debug, Clone, PartialEq)]
 pub enum Engine {
-    /// This program, with these instructions.
+    /// The kernels of this program, with this instruction set.
     Own(Isa),
-    /// tract, for this reason.
-    Tract(String),
+    /// tract, because the kernels do not support this.
+    Tract(Unsupported),
 }
 
 impl Model {
@@ -50,13 +50,21 @@ impl Model {
     /// program does not know itself is left to tract ([`Model::engine`]). The structure is checked
     /// before anything is built, a panic of tract becomes an error, and the network runs once, so that one that
     /// cannot run is refused here.
+    ///
+    /// # Errors
+    /// [`PredictError::NotOnnx`] and [`PredictError::Structure`] for a file that is damaged,
+    /// [`PredictError::Unsupported`], [`PredictError::Load`] and [`PredictError::Panic`] for one that cannot be built,
+    /// [`PredictError::Output`] where an output is not `[1, length]`, and the errors of [`Model::run`].
     pub fn load(onnx: &[u8], outputs: &[(&str, usize)]) -> Result<Self, PredictError> {
         Self::load_for(Isa::detect(), onnx, outputs)
     }
 
-    /// Like [`Model::load`]; the file is gone before the network is built, which saves its size where memory is scarce.
+    /// Like [`Model::load`]; the file is dropped before the network is built, which saves its size where memory is scarce.
+    ///
+    /// # Errors
+    /// Those of [`Model::load`].
     pub fn load_owned(onnx: Vec<u8>, outputs: &[(&str, usize)]) -> Result<Self, PredictError> {
-        caught(|| {
+        catch_panic(|| {
             let proto = decode(&onnx)?;
             drop(onnx);
             Self::build(Isa::detect(), proto, outputs)
@@ -64,12 +72,15 @@ impl Model {
     }
 
     /// Like [`Model::load`], with these instructions; results are the same bit by bit, as long as the engine is.
+    ///
+    /// # Errors
+    /// Those of [`Model::load`].
     pub fn load_for(isa: Isa, onnx: &[u8], outputs: &[(&str, usize)]) -> Result<Self, PredictError> {
-        caught(|| Self::build(isa, decode(onnx)?, outputs))
+        catch_panic(|| Self::build(isa, decode(onnx)?, outputs))
     }
 
     fn build(isa: Isa, proto: ModelProto, outputs: &[(&str, usize)]) -> Result<Self, PredictError> {
-        structure::check(&proto, outputs).map_err(PredictError::Structure)?;
+        structure::check(&proto, outputs)?;
         let (network, engine) = Network::new(isa, proto, outputs)?;
         let mut model = Self {
             network,
@@ -82,12 +93,17 @@ impl Model {
 
     /// Runs the network on one input: [`INPUT_LEN`] finite values, row by row.
     ///
-    /// An output that is not finite is an error.
+    /// # Errors
+    /// [`PredictError::Input`] for another length, [`PredictError::NotFinite`] for an input or output that is not finite,
+    /// [`PredictError::Kernel`] and [`PredictError::Run`] where the engine refuses.
     pub fn run(&mut self, input: &[f32]) -> Result<(), PredictError> {
         self.run_observed(input, &mut || {})
     }
 
-    /// Like [`Model::run`], and tells how long each of the [`Model::layers`] took.
+    /// Like [`Model::run`]; `times` becomes the wall time of each of the [`Model::layers`], in their order.
+    ///
+    /// # Errors
+    /// Those of [`Model::run`].
     pub fn run_timed(&mut self, input: &[f32], times: &mut Vec<Duration>) -> Result<(), PredictError> {
         times.clear();
         let mut last = Instant::now();
@@ -98,11 +114,11 @@ impl Model {
         })
     }
 
-    /// What the network consists of, in the order in which it runs.
+    /// The layers of the network, in the order in which they run.
     pub fn layers(&self) -> Vec<Layer> {
         match &self.network {
             Network::Floats(network) => network.layers(),
-            Network::Stock(network) => network.layers(),
+            Network::Tract(network) => network.layers(),
             Network::Integers(network) => network.layers(),
         }
     }
@@ -113,9 +129,11 @@ impl Model {
             return Err(PredictError::Input(input.len()));
         }
         match &mut self.network {
-            Network::Floats(network) => network.run(input, SIDE, done).map_err(PredictError::Run)?,
-            Network::Stock(network) => network.run(input, done)?,
-            Network::Integers(network) if finite(input) => network.run(input, SIDE, done).map_err(PredictError::Run)?,
+            Network::Floats(network) => network.run(input, SIDE, done).map_err(PredictError::Kernel)?,
+            Network::Tract(network) => network.run(input, done)?,
+            Network::Integers(network) if finite(input) => {
+                network.run(input, SIDE, done).map_err(PredictError::Kernel)?;
+            }
             // Bytes would hide it.
             Network::Integers(_) => return Err(PredictError::NotFinite(INPUT_NAME.to_owned())),
         }
@@ -125,15 +143,15 @@ impl Model {
         }
     }
 
-    /// What the network computes with, whatever its file holds.
+    /// The numbers that the network computes with, whatever its file holds.
     pub fn arithmetic(&self) -> Arithmetic {
         match self.network {
-            Network::Floats(_) | Network::Stock(_) => Arithmetic::Floats,
+            Network::Floats(_) | Network::Tract(_) => Arithmetic::Floats,
             Network::Integers(_) => Arithmetic::Integers,
         }
     }
 
-    /// Who computes the network, which its speed depends on.
+    /// The engine that computes the network, which its speed depends on.
     pub fn engine(&self) -> &Engine {
         &self.engine
     }
@@ -142,7 +160,7 @@ impl Model {
     pub fn output(&self, at: usize) -> &[f32] {
         match &self.network {
             Network::Floats(network) => network.output(at),
-            Network::Stock(network) => network.output(at),
+            Network::Tract(network) => network.output(at),
             Network::Integers(network) => network.output(at),
         }
     }
@@ -155,15 +173,15 @@ impl Network {
             let network = quantised::build(graph, outputs, isa)?;
             return Ok((Self::Integers(network), Engine::Own(isa)));
         }
-        match floats::Known::read(&graph, outputs, isa) {
-            Ok(known) => {
-                let network = floats::build(known, graph.initializer, outputs, isa)?;
+        match floats::Supported::read(&graph, outputs, isa) {
+            Ok(supported) => {
+                let network = floats::build(supported, graph.initializer, outputs, isa)?;
                 Ok((Self::Floats(network), Engine::Own(isa)))
             }
             Err(reason) => {
                 proto.graph = Some(graph);
-                let network = stock::Network::new(proto, outputs)?;
-                Ok((Self::Stock(Box::new(network)), Engine::Tract(reason)))
+                let network = tract_backend::Network::new(proto, outputs)?;
+                Ok((Self::Tract(Box::new(network)), Engine::Tract(reason)))
             }
         }
     }
@@ -179,7 +197,7 @@ fn finite(values: &[f32]) -> bool {
 }
 
 /// Turns a panic inside tract into an error.
-fn caught<T>(load: impl FnOnce() -> Result<T, PredictError>) -> Result<T, PredictError> {
+fn catch_panic<T>(load: impl FnOnce() -> Result<T, PredictError>) -> Result<T, PredictError> {
     catch_unwind(AssertUnwindSafe(load)).unwrap_or_else(|panic| Err(PredictError::Panic(message(panic.as_ref()))))
 }
 

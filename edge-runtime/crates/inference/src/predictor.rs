@@ -17,9 +17,9 @@ pub enum PrecisionChoice {
     /// 8-bit integers of each network that the bundle has them of, else 32-bit floats.
     #[default]
     Auto,
-    /// 32-bit floats.
+    /// The files in 32-bit floats.
     F32,
-    /// 8-bit integers.
+    /// The files in 8-bit integers.
     Int8,
 }
 
@@ -37,9 +37,9 @@ impl PrecisionChoice {
 /// What each network sees of a picture, in its pixels; may reach beyond the picture.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Crops {
-    /// For the keypoint network.
+    /// Crop of the keypoint network.
     pub keypoints: Rect,
-    /// For the emotion network.
+    /// Crop of the emotion network.
     pub emotion: Rect,
 }
 
@@ -53,12 +53,21 @@ impl Crops {
     }
 }
 
-/// What the networks say about one face.
+/// The number format of the files that run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Precisions {
+    /// Precision of the keypoint network.
+    pub keypoints: Precision,
+    /// Precision of the emotion network.
+    pub emotion: Precision,
+}
+
+/// The outputs of both networks for one face.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Prediction {
-    /// A probability for each class.
+    /// A probability for each class; their sum is 1.
     pub scores: Scores,
-    /// In pixels of the picture.
+    /// The keypoints, in pixels of the picture.
     pub keypoints: Keypoints,
 }
 
@@ -81,12 +90,20 @@ struct Part {
 
 impl Predictor {
     /// Loads both networks, in 8-bit integers where the bundle has them, and compares them with the golden vectors.
+    ///
+    /// # Errors
+    /// Those of [`Predictor::load_with_precision`].
     pub fn load(bundle: &Bundle) -> Result<Self, PredictError> {
-        Self::load_in(bundle, PrecisionChoice::Auto)
+        Self::load_with_precision(bundle, PrecisionChoice::Auto)
     }
 
     /// Like [`Predictor::load`], in the precision of one's choice.
-    pub fn load_in(bundle: &Bundle, choice: PrecisionChoice) -> Result<Self, PredictError> {
+    ///
+    /// # Errors
+    /// [`PredictError::Precision`] where the bundle has no such file, [`PredictError::Bundle`] where one cannot be read,
+    /// [`PredictError::GoldenFile`] and [`PredictError::Golden`] where the golden vectors are damaged or do not come out,
+    /// and the errors of [`Model::load`](crate::Model::load).
+    pub fn load_with_precision(bundle: &Bundle, choice: PrecisionChoice) -> Result<Self, PredictError> {
         let manifest = bundle.manifest();
         let classes = manifest.classes.len();
         let golden = Golden::of(bundle)?;
@@ -102,16 +119,19 @@ impl Predictor {
 
     /// The same networks, on so many threads.
     #[must_use]
-    pub fn on(self, threads: Threads) -> Self {
+    pub fn with_threads(self, threads: Threads) -> Self {
         Self { threads, ..self }
     }
 
-    /// Precision of the files that run, keypoints and emotion.
-    pub fn precisions(&self) -> [Precision; 2] {
-        [self.keypoints.precision, self.emotion.precision]
+    /// Precision of the two files that run.
+    pub fn precisions(&self) -> Precisions {
+        Precisions {
+            keypoints: self.keypoints.precision,
+            emotion: self.emotion.precision,
+        }
     }
 
-    /// The crops for a box of the face detector.
+    /// The crops for a box of the face detector, both in pixels of the picture.
     pub fn crops(&self, face: &Rect) -> Crops {
         Crops {
             keypoints: self.keypoints.crop.apply(face),
@@ -120,26 +140,36 @@ impl Predictor {
     }
 
     /// Runs both networks on their crops of the picture.
+    ///
+    /// # Errors
+    /// Those of [`Predictor::crop`] and [`Predictor::run`].
     pub fn predict(&mut self, picture: GrayView<'_>, crops: &Crops) -> Result<Prediction, PredictError> {
         self.crop(picture, crops)?;
         self.run()
     }
 
-    /// Cuts the inputs of both networks out of the picture.
+    /// Samples the inputs of both networks from the picture.
+    ///
+    /// # Errors
+    /// [`PredictError::Crop`] where a crop is empty or not finite.
     pub fn crop(&mut self, picture: GrayView<'_>, crops: &Crops) -> Result<(), PredictError> {
         self.crops = None;
         let (keypoints, emotion) = (&mut self.keypoints.network, &mut self.emotion.network);
-        keypoints.look(picture, &crops.keypoints)?;
+        keypoints.set_crop(picture, &crops.keypoints)?;
         if crops.keypoints == crops.emotion && keypoints.setup().normalisation == emotion.setup().normalisation {
-            emotion.look_like(keypoints);
+            emotion.copy_input(keypoints);
         } else {
-            emotion.look(picture, &crops.emotion)?;
+            emotion.set_crop(picture, &crops.emotion)?;
         }
         self.crops = Some(*crops);
         Ok(())
     }
 
-    /// Runs both networks on what [`Predictor::crop`] cut last.
+    /// Runs both networks on what [`Predictor::crop`] sampled last.
+    ///
+    /// # Errors
+    /// [`PredictError::Input`] before the first crop, [`PredictError::NotFinite`] where an output is not finite, and the
+    /// errors of [`Model::run`](crate::Model::run).
     pub fn run(&mut self) -> Result<Prediction, PredictError> {
         let crops = self.crops.ok_or(PredictError::Input(0))?;
         let (keypoints, emotion) = (&mut self.keypoints.network, &mut self.emotion.network);
@@ -237,7 +267,7 @@ mod tests {
         let data = gradient(SIDE, SIDE);
         let picture = GrayView::new(&data, SIDE, SIDE).unwrap();
         let crops = Crops::both(picture.bounds());
-        let on = |threads| predictor().on(threads).predict(picture, &crops).unwrap();
+        let on = |threads| predictor().with_threads(threads).predict(picture, &crops).unwrap();
         assert_eq!(on(Threads::One), on(Threads::Two));
     }
 
@@ -267,20 +297,27 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         write_bundle(dir.path());
         let floats = Bundle::open(dir.path()).unwrap();
-        let error = Predictor::load_in(&floats, PrecisionChoice::Int8)
+        let error = Predictor::load_with_precision(&floats, PrecisionChoice::Int8)
             .map(|_| ())
             .unwrap_err();
         assert!(error.to_string().contains("no int8 file"), "{error}");
-        assert_eq!(Predictor::load(&floats).unwrap().precisions(), [Precision::F32; 2]);
+        let precisions = |keypoints, emotion| Precisions { keypoints, emotion };
+        assert_eq!(
+            Predictor::load(&floats).unwrap().precisions(),
+            precisions(Precision::F32, Precision::F32)
+        );
         add_int8_emotion(dir.path());
         let both = Bundle::open(dir.path()).unwrap();
         for (choice, expected) in [
-            (PrecisionChoice::Auto, [Precision::F32, Precision::Int8]),
-            (PrecisionChoice::F32, [Precision::F32; 2]),
+            (PrecisionChoice::Auto, precisions(Precision::F32, Precision::Int8)),
+            (PrecisionChoice::F32, precisions(Precision::F32, Precision::F32)),
         ] {
-            assert_eq!(Predictor::load_in(&both, choice).unwrap().precisions(), expected);
+            assert_eq!(
+                Predictor::load_with_precision(&both, choice).unwrap().precisions(),
+                expected
+            );
         }
-        let error = Predictor::load_in(&both, PrecisionChoice::Int8)
+        let error = Predictor::load_with_precision(&both, PrecisionChoice::Int8)
             .map(|_| ())
             .unwrap_err();
         assert!(error.to_string().contains("`keypoints`"), "{error}");

@@ -1,4 +1,4 @@
-//! The two networks of a bundle one after the other, or side by side.
+//! Whether the two networks of a bundle run one after the other, or side by side.
 //!
 //! Each network runs on one thread; nothing that it computes depends on what runs beside it.
 

@@ -9,8 +9,8 @@ use std::time::Instant;
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
 use kernels::{
-    AveragePool, Finish, FloatProduct, FloatWeights, Floors, Gather, Isa, MaxPool, Product, Requantise, Residual,
-    Weights,
+    AveragePool, Epilogue, FloatGemm, FloatWeights, Gather, Gemm, Isa, MaxPool, OutputMin, Requantise, Residual,
+    ResidualInput, Weights,
 };
 
 fn main() {
@@ -30,7 +30,7 @@ fn print_shares() {
     for (isa, shape) in available().flat_map(|isa| SHAPES.map(|shape| (isa, shape))) {
         let integers = shape
             .requantise()
-            .and_then(|requantise| shape.product(isa, Finish::Bytes(requantise)));
+            .and_then(|requantise| shape.product(isa, Epilogue::Requantise(requantise)));
         if let Some(product) = integers {
             let (input, places, mut out) = shape.buffers(77_u8);
             let run = || {
@@ -155,26 +155,29 @@ impl Shape {
         (self.side * self.side * self.outputs * self.window * self.window * self.inputs) as u64
     }
 
-    fn product(self, isa: Isa, finish: Finish) -> Option<Product> {
+    fn product(self, isa: Isa, epilogue: Epilogue) -> Option<Gemm> {
         let weights = Weights::pack(&self.gather(), &vec![0; self.outputs], |k| {
             move |channel| (channel * 7 + k) as i8 / 2
         });
-        Product::new(isa, self.gather(), weights.ok()?, 3, finish).ok()
+        Gemm::new(isa, self.gather(), weights.ok()?, 3, epilogue).ok()
     }
 
-    fn float_product(self, isa: Isa) -> Option<FloatProduct> {
+    fn float_product(self, isa: Isa) -> Option<FloatGemm> {
         let weights = FloatWeights::pack(&self.gather(), &vec![0.0; self.outputs], |channel, k| {
             ((channel * 7 + k) % 17) as f32 - 8.0
         });
-        let floors = Floors { own: 0.0, sum: 0.0 };
-        FloatProduct::new(isa, self.gather(), weights.ok()?, floors).ok()
+        let output_min = OutputMin {
+            gemm: 0.0,
+            residual_sum: 0.0,
+        };
+        FloatGemm::new(isa, self.gather(), weights.ok()?, output_min).ok()
     }
 
     /// Input, where each output pixel begins, and the output.
     fn buffers<T: Copy>(self, value: T) -> (Vec<T>, Vec<u32>, Vec<T>) {
         let places = self.places(self.side * self.outputs, self.outputs);
         let out = vec![value; self.side * self.side * self.outputs];
-        (vec![value; self.gather().reach()], places, out)
+        (vec![value; self.gather().min_input_len()], places, out)
     }
 
     fn requantise(self) -> Option<Requantise> {
@@ -210,8 +213,8 @@ fn peak(bencher: Bencher<'_, '_>, name: &str) {
 
 #[divan::bench(args = layers())]
 fn product(bencher: Bencher<'_, '_>, name: &str) {
-    let parts =
-        layer(name).and_then(|(isa, shape)| Some((shape, shape.product(isa, Finish::Bytes(shape.requantise()?))?)));
+    let parts = layer(name)
+        .and_then(|(isa, shape)| Some((shape, shape.product(isa, Epilogue::Requantise(shape.requantise()?))?)));
     run(bencher, parts, None);
 }
 
@@ -219,16 +222,22 @@ fn product(bencher: Bencher<'_, '_>, name: &str) {
 fn product_and_sum(bencher: Bencher<'_, '_>, name: &str) {
     let parts = layer(name).and_then(|(isa, shape)| {
         let residual = Residual::new(0.7, 0.9, 0, 0, 0).ok()?;
-        Some((shape, shape.product(isa, Finish::Sum(shape.requantise()?, residual))?))
+        Some((
+            shape,
+            shape.product(isa, Epilogue::RequantiseAdd(shape.requantise()?, residual))?,
+        ))
     });
     let others = vec![9; 1 << 16];
     run(bencher, parts, Some(&others));
 }
 
-fn run(bencher: Bencher<'_, '_>, parts: Option<(Shape, Product)>, others: Option<&[u8]>) {
+fn run(bencher: Bencher<'_, '_>, parts: Option<(Shape, Gemm)>, others: Option<&[u8]>) {
     let Some((shape, product)) = parts else { return };
     let (input, places, mut out) = shape.buffers(77_u8);
-    let others = others.map(|others| (others, places.as_slice()));
+    let others = others.map(|values| ResidualInput {
+        values,
+        pixel_offsets: &places,
+    });
     bencher
         .counter(ItemsCount::new(shape.products()))
         .bench_local(|| product.run(black_box(&input), others, black_box(&mut out), &places));

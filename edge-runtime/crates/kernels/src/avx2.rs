@@ -11,7 +11,7 @@ use std::arch::x86_64::{
 
 use super::LANES;
 use super::schedule::{Peak, Tiles, column};
-use super::tile::{Job, Kernel};
+use super::tile::{GemmArgs, Kernel};
 
 /// Registers of widened weights a panel.
 const PARTS: usize = LANES / 4;
@@ -27,10 +27,10 @@ pub(super) static KERNEL: Kernel = Kernel {
         Tiles::single(3, column::<3>),
     ],
     offset: 0,
-    fours: false,
+    quad_layout: false,
     peak: Some(Peak {
         run: peak,
-        products: 16 * CHAINS as u64,
+        macs: 16 * CHAINS as u64,
     }),
 };
 
@@ -39,19 +39,19 @@ column!("avx2", M);
 /// `M` pixels, one panel.
 #[target_feature(enable = "avx2")]
 #[inline]
-unsafe fn tile<const M: usize>(job: &mut Job<'_>, pixel: usize, panel: usize) {
+unsafe fn tile<const M: usize>(args: &mut GemmArgs<'_>, pixel: usize, panel: usize) {
     let mut sums = [[_mm256_setzero_si256(); PARTS]; M];
     // SAFETY: the caller's pixels and panel exist; runs are multiples of 8 bytes and end within the input, and a panel
     // has 64 weights for each 4 of them.
     unsafe {
-        let weights = job.panel(panel);
+        let weights = args.panel(panel);
         let mut at = 0;
-        for run in job.gather.runs() {
-            let mut rows = [job.input.as_ptr(); M];
+        for run in args.gather.run_offsets() {
+            let mut rows = [args.input.as_ptr(); M];
             for (row, place) in rows.iter_mut().enumerate() {
-                *place = job.row(pixel + row).add(*run as usize);
+                *place = args.row(pixel + row).add(*run as usize);
             }
-            for step in (0..job.gather.run()).step_by(4) {
+            for step in (0..args.gather.run_len()).step_by(4) {
                 let mut activations = [_mm256_setzero_si256(); M];
                 for (register, row) in activations.iter_mut().zip(rows) {
                     let bytes = _mm_set1_epi32(row.add(step).cast::<i32>().read_unaligned());
@@ -68,23 +68,20 @@ unsafe fn tile<const M: usize>(job: &mut Job<'_>, pixel: usize, panel: usize) {
         }
     }
     // SAFETY: the caller's panel exists, and half of it is a register.
-    let starts = unsafe {
-        let starts = job.starts(panel).as_ptr();
+    let bias = unsafe {
+        let bias = args.bias(panel).as_ptr();
         [
-            _mm256_loadu_si256(starts.cast()),
-            _mm256_loadu_si256(starts.add(LANES / 2).cast()),
+            _mm256_loadu_si256(bias.cast()),
+            _mm256_loadu_si256(bias.add(LANES / 2).cast()),
         ]
     };
     let mut totals = [[0; LANES]; M];
     for (totals, sums) in totals.iter_mut().zip(&sums) {
         let pairs = [add_pairs(sums[0], sums[1]), add_pairs(sums[2], sums[3])];
-        *totals = lanes([
-            _mm256_add_epi32(pairs[0], starts[0]),
-            _mm256_add_epi32(pairs[1], starts[1]),
-        ]);
+        *totals = lanes([_mm256_add_epi32(pairs[0], bias[0]), _mm256_add_epi32(pairs[1], bias[1])]);
     }
     // SAFETY: as the caller promises.
-    unsafe { job.finish(pixel, panel, &totals) };
+    unsafe { args.store(pixel, panel, &totals) };
 }
 
 #[target_feature(enable = "avx2")]

@@ -6,7 +6,7 @@ use std::arch::x86_64::{__m512i, _mm512_dpbusd_epi32, _mm512_loadu_si512, _mm512
 
 use super::LANES;
 use super::schedule::{Peak, Tiles, column};
-use super::tile::{Job, Kernel};
+use super::tile::{GemmArgs, Kernel};
 
 /// Sums that do not wait for each other: twice what two units with a latency of five cycles need.
 const CHAINS: usize = 20;
@@ -20,10 +20,10 @@ pub(super) static KERNEL: Kernel = Kernel {
         Tiles::new(6, 4, column::<6, 1>, column::<6, 4>),
     ],
     offset: 0,
-    fours: false,
+    quad_layout: false,
     peak: Some(Peak {
         run: peak,
-        products: 64 * CHAINS as u64,
+        macs: 64 * CHAINS as u64,
     }),
 };
 
@@ -32,27 +32,27 @@ column!("avx512f,avx512vnni", M, P);
 /// `M` pixels, `P` panels.
 #[target_feature(enable = "avx512f,avx512vnni")]
 #[inline]
-unsafe fn tile<const M: usize, const P: usize>(job: &mut Job<'_>, pixel: usize, panel: usize) {
-    let mut starts = [_mm512_setzero_si512(); P];
-    for (column, starts) in starts.iter_mut().enumerate() {
+unsafe fn tile<const M: usize, const P: usize>(args: &mut GemmArgs<'_>, pixel: usize, panel: usize) {
+    let mut bias = [_mm512_setzero_si512(); P];
+    for (column, bias) in bias.iter_mut().enumerate() {
         // SAFETY: the caller's panels exist.
-        *starts = unsafe { _mm512_loadu_si512(job.starts(panel + column).as_ptr().cast()) };
+        *bias = unsafe { _mm512_loadu_si512(args.bias(panel + column).as_ptr().cast()) };
     }
-    let mut sums = [starts; M];
+    let mut sums = [bias; M];
     // SAFETY: the caller's pixels and panels exist; runs are multiples of 8 bytes and end within the input, and a
     // panel has 64 weights for each 4 of them.
     unsafe {
-        let weights = job.panel(panel);
+        let weights = args.panel(panel);
         let mut at = 0;
-        for run in job.gather.runs() {
-            let mut rows = [job.input.as_ptr(); M];
+        for run in args.gather.run_offsets() {
+            let mut rows = [args.input.as_ptr(); M];
             for (row, place) in rows.iter_mut().enumerate() {
-                *place = job.row(pixel + row).add(*run as usize);
+                *place = args.row(pixel + row).add(*run as usize);
             }
-            for step in (0..job.gather.run()).step_by(4) {
+            for step in (0..args.gather.run_len()).step_by(4) {
                 let mut group = [_mm512_setzero_si512(); P];
                 for (column, register) in group.iter_mut().enumerate() {
-                    let place = weights.add(column * LANES * job.depth + at);
+                    let place = weights.add(column * LANES * args.depth + at);
                     *register = _mm512_loadu_si512(place.cast());
                 }
                 for (row, sums) in rows.iter().zip(&mut sums) {
@@ -68,7 +68,7 @@ unsafe fn tile<const M: usize, const P: usize>(job: &mut Job<'_>, pixel: usize, 
     for (row, sums) in sums.iter().enumerate() {
         for (column, sum) in sums.iter().enumerate() {
             // SAFETY: as the caller promises.
-            unsafe { job.finish(pixel + row, panel + column, &[lanes(*sum)]) };
+            unsafe { args.store(pixel + row, panel + column, &[lanes(*sum)]) };
         }
     }
 }

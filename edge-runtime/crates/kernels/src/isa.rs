@@ -27,7 +27,7 @@ impl Isa {
     /// All instruction sets, the fastest last.
     pub const ALL: [Self; 5] = [Self::Portable, Self::Avx2, Self::Avx512Vnni, Self::Neon, Self::NeonDot];
 
-    /// As users write it.
+    /// The name that users write, in lower case.
     pub fn name(self) -> &'static str {
         match self {
             Self::Portable => "portable",
@@ -38,13 +38,13 @@ impl Isa {
         }
     }
 
-    /// The fastest that this processor has.
+    /// The fastest instruction set of this processor.
     pub fn detect() -> Self {
         let mut available = Self::ALL.into_iter().rev().filter(|isa| isa.is_available());
         available.next().unwrap_or(Self::Portable)
     }
 
-    /// Whether this processor has it.
+    /// Whether this processor has the instructions.
     pub fn is_available(self) -> bool {
         match self {
             Self::Portable => true,
@@ -60,8 +60,8 @@ impl Isa {
         }
     }
 
-    /// Multiplies integers in registers for so many rounds and gives the number of multiplications; with the time that it
-    /// takes, that is the most that the instructions can do on one core. `None` where there are no special ones.
+    /// Multiplies integers in registers for so many rounds and gives the number of multiply-accumulates (MACs); divided by
+    /// the time that it takes, that is the peak of one core. `None` where there are no vector instructions.
     pub fn peak(self, rounds: u32) -> Option<u64> {
         self.run_peak(self.kernel().peak.as_ref(), rounds)
     }
@@ -70,7 +70,7 @@ impl Isa {
         let peak = peak.filter(|_| self.is_available())?;
         // SAFETY: the processor has the instructions.
         std::hint::black_box(unsafe { (peak.run)(rounds) });
-        Some(peak.products * u64::from(rounds))
+        Some(peak.macs * u64::from(rounds))
     }
 
     pub(super) fn kernel(self) -> &'static Kernel {

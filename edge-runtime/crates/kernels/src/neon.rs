@@ -2,7 +2,7 @@
 //! neighbours to 32-bit sums.
 //!
 //! Activations are taken as signed, `a - 128`. Two products are at most `2 * 128 * 127 < 2^15`, because no weight is
-//! -128; where a panel [has room](super::Weights), four are at most `128 * 255 < 2^15`. A register of weights is four
+//! -128; in a panel of the [quad layout](super::Weights), four are at most `128 * 255 < 2^15`. A register of weights is four
 //! channels of a group; each half, two channels, has its own register of sums, and each channel two partial sums in it,
 //! added at the end.
 
@@ -16,7 +16,7 @@ use std::arch::asm;
 
 use super::LANES;
 use super::schedule::{Peak, Tiles, firsts};
-use super::tile::{Job, Kernel};
+use super::tile::{GemmArgs, Kernel};
 
 /// Registers of weights in a group of a panel.
 const PARTS: usize = LANES / 4;
@@ -28,10 +28,10 @@ const CHAINS: usize = 12;
 pub(super) static KERNEL: Kernel = Kernel {
     heights: &[Tiles::single(1, column::<1>), Tiles::single(2, column::<2>)],
     offset: 128,
-    fours: true,
+    quad_layout: true,
     peak: Some(Peak {
         run: peak,
-        products: 32 * CHAINS as u64,
+        macs: 32 * CHAINS as u64,
     }),
 };
 
@@ -40,56 +40,56 @@ type Sums = [[int32x4_t; 2]; PARTS];
 
 /// All pixels, `M` at a time, one panel.
 #[target_feature(enable = "neon")]
-unsafe fn column<const M: usize>(job: &mut Job<'_>, panel: usize) {
-    for pixel in firsts(job.gather.pixels().len(), M) {
+unsafe fn column<const M: usize>(args: &mut GemmArgs<'_>, panel: usize) {
+    for pixel in firsts(args.gather.pixel_offsets().len(), M) {
         // SAFETY: as the caller promises; there are at least as many pixels as a tile has.
         unsafe {
-            if job.has_room(panel) {
-                tile::<M, true>(job, pixel, panel);
+            if args.is_quad(panel) {
+                tile::<M, true>(args, pixel, panel);
             } else {
-                tile::<M, false>(job, pixel, panel);
+                tile::<M, false>(args, pixel, panel);
             }
         }
     }
 }
 
-/// `M` pixels, one panel, which has room for four products or not.
+/// `M` pixels, one panel, in the quad layout or not.
 #[target_feature(enable = "neon")]
 #[inline]
-unsafe fn tile<const M: usize, const ROOM: bool>(job: &mut Job<'_>, pixel: usize, panel: usize) {
+unsafe fn tile<const M: usize, const QUAD: bool>(args: &mut GemmArgs<'_>, pixel: usize, panel: usize) {
     let mut sums = [[[vdupq_n_s32(0); 2]; PARTS]; M];
-    let run = job.gather.run();
-    // SAFETY: the caller's pixels and panel exist; runs are multiples of 8 bytes, of 16 where panels have room, and end
+    let run = args.gather.run_len();
+    // SAFETY: the caller's pixels and panel exist; runs are multiples of 8 bytes, of 16 in the quad layout, and end
     // within the input; a panel has 16 weights for each of them.
     unsafe {
-        let mut weights = job.panel(panel);
-        for start in job.gather.runs() {
-            let mut rows = [job.input.as_ptr(); M];
+        let mut weights = args.panel(panel);
+        for start in args.gather.run_offsets() {
+            let mut rows = [args.input.as_ptr(); M];
             for (row, place) in rows.iter_mut().enumerate() {
-                *place = job.row(pixel + row).add(*start as usize);
+                *place = args.row(pixel + row).add(*start as usize);
             }
-            for step in (0..run).step_by(if ROOM { 16 } else { 8 }) {
-                if ROOM {
-                    add_fours(&mut sums, rows.map(|row| row.add(step)), weights);
+            for step in (0..run).step_by(if QUAD { 16 } else { 8 }) {
+                if QUAD {
+                    accumulate_quads(&mut sums, rows.map(|row| row.add(step)), weights);
                     weights = weights.add(16 * LANES);
                 } else {
-                    add_twos(&mut sums, rows.map(|row| row.add(step)), weights);
+                    accumulate_pairs(&mut sums, rows.map(|row| row.add(step)), weights);
                     weights = weights.add(8 * LANES);
                 }
             }
         }
     }
-    let mut starts = [vdupq_n_s32(0); PARTS];
-    for (part, register) in starts.iter_mut().enumerate() {
+    let mut bias = [vdupq_n_s32(0); PARTS];
+    for (part, register) in bias.iter_mut().enumerate() {
         // SAFETY: the caller's panel exists; a part of it is a register.
-        *register = unsafe { vld1q_s32(job.starts(panel).as_ptr().add(4 * part)) };
+        *register = unsafe { vld1q_s32(args.bias(panel).as_ptr().add(4 * part)) };
     }
     let mut totals = [[0; LANES]; M];
     for (row, sums) in totals.iter_mut().zip(&sums) {
-        *row = lanes(sums, &starts);
+        *row = lanes(sums, &bias);
     }
     // SAFETY: as the caller promises.
-    unsafe { job.finish(pixel, panel, &totals) };
+    unsafe { args.store(pixel, panel, &totals) };
 }
 
 /// Adds the products of 8 values, two by two.
@@ -98,7 +98,7 @@ unsafe fn tile<const M: usize, const ROOM: bool>(job: &mut Job<'_>, pixel: usize
 /// Each row has 8 activations, and there are 16 weights for each.
 #[target_feature(enable = "neon")]
 #[inline]
-unsafe fn add_twos<const M: usize>(sums: &mut [Sums; M], rows: [*const u8; M], weights: *const i8) {
+unsafe fn accumulate_pairs<const M: usize>(sums: &mut [Sums; M], rows: [*const u8; M], weights: *const i8) {
     let mut activations = [[vdupq_n_s8(0); 2]; M];
     for (groups, row) in activations.iter_mut().zip(rows) {
         // SAFETY: as the caller promises. Modulo 256, adding 128 takes 128 away.
@@ -109,7 +109,7 @@ unsafe fn add_twos<const M: usize>(sums: &mut [Sums; M], rows: [*const u8; M], w
         // SAFETY: as the caller promises.
         let weights = unsafe { [0, 4 * LANES].map(|group| vld1q_s8(weights.add(group + 16 * part))) };
         for (sums, groups) in sums.iter_mut().zip(&activations) {
-            add_two(&mut sums[part], weights, groups);
+            accumulate_pair(&mut sums[part], weights, groups);
         }
     }
 }
@@ -124,7 +124,7 @@ fn repeat<const GROUP: i32>(bytes: int8x8_t) -> int8x16_t {
 /// Adds two groups of four channels.
 #[target_feature(enable = "neon")]
 #[inline]
-fn add_two(sums: &mut [int32x4_t; 2], weights: [int8x16_t; 2], activations: &[int8x16_t; 2]) {
+fn accumulate_pair(sums: &mut [int32x4_t; 2], weights: [int8x16_t; 2], activations: &[int8x16_t; 2]) {
     let low = vmull_s8(vget_low_s8(weights[0]), vget_low_s8(activations[0]));
     let low = vmlal_s8(low, vget_low_s8(weights[1]), vget_low_s8(activations[1]));
     sums[0] = vpadalq_s16(sums[0], low);
@@ -136,10 +136,10 @@ fn add_two(sums: &mut [int32x4_t; 2], weights: [int8x16_t; 2], activations: &[in
 /// Adds the products of 16 values, four by four.
 ///
 /// # Safety
-/// Each row has 16 activations, and there are 16 weights for each, in the order of panels that have room.
+/// Each row has 16 activations, and there are 16 weights for each, in the quad layout.
 #[target_feature(enable = "neon")]
 #[inline]
-unsafe fn add_fours<const M: usize>(sums: &mut [Sums; M], rows: [*const u8; M], weights: *const i8) {
+unsafe fn accumulate_quads<const M: usize>(sums: &mut [Sums; M], rows: [*const u8; M], weights: *const i8) {
     let mut activations = [[vdupq_n_s8(0); 4]; M];
     for (groups, row) in activations.iter_mut().zip(rows) {
         // SAFETY: as the caller promises.
@@ -148,12 +148,12 @@ unsafe fn add_fours<const M: usize>(sums: &mut [Sums; M], rows: [*const u8; M], 
     // SAFETY: as the caller promises.
     unsafe {
         if let ([one, other], [first, second]) = (&mut sums[..], &activations[..]) {
-            add_pair([one, other], weights, [first, second]);
+            accumulate_quads_of_two_pixels([one, other], weights, [first, second]);
             return;
         }
         for (sums, groups) in sums.iter_mut().zip(&activations) {
             for (part, sums) in sums.iter_mut().enumerate() {
-                add_four(sums, weights.add(64 * part), groups);
+                accumulate_quad(sums, weights.add(64 * part), groups);
             }
         }
     }
@@ -183,7 +183,7 @@ unsafe fn repeated(bytes: *const u8) -> [int8x16_t; 4] {
 /// There are 64 weights.
 #[target_feature(enable = "neon")]
 #[inline]
-unsafe fn add_four(sums: &mut [int32x4_t; 2], weights: *const i8, activations: &[int8x16_t; 4]) {
+unsafe fn accumulate_quad(sums: &mut [int32x4_t; 2], weights: *const i8, activations: &[int8x16_t; 4]) {
     // SAFETY: as the caller promises.
     let [first, second, third, fourth] = unsafe { [0, 16, 32, 48].map(|at| vld1q_s8(weights.add(at))) };
     let low = vmull_s8(vget_low_s8(first), vget_low_s8(activations[0]));
@@ -239,7 +239,7 @@ macro_rules! part {
     };
 }
 
-/// [`add_four`] of all parts for two pixels, which share the weights.
+/// [`accumulate_quad`] of all parts for two pixels, which share the weights.
 ///
 /// In assembly because the compiler begins more products than there are registers, and keeps sums in memory. Weights
 /// are loaded well before they are used: a Cortex-A53 (Raspberry Pi 3, Zero 2 W) would wait for them.
@@ -248,7 +248,11 @@ macro_rules! part {
 /// There are 256 weights.
 #[target_feature(enable = "neon")]
 #[inline]
-unsafe fn add_pair([one, two]: [&mut Sums; 2], weights: *const i8, [first, second]: [&[int8x16_t; 4]; 2]) {
+unsafe fn accumulate_quads_of_two_pixels(
+    [one, two]: [&mut Sums; 2],
+    weights: *const i8,
+    [first, second]: [&[int8x16_t; 4]; 2],
+) {
     // SAFETY: the instructions read these registers and the weights, and write these registers alone.
     unsafe {
         asm!(
@@ -284,22 +288,22 @@ fn peak(rounds: u32) -> i32 {
         for sum in &mut sums {
             // Multiplies the sum itself: a product of constants would be computed once.
             let bytes = vget_low_s8(vreinterpretq_s8_s32(*sum));
-            let fours = vmlal_s8(vmull_s8(bytes, weights[0]), bytes, weights[1]);
-            let fours = vmlal_s8(vmlal_s8(fours, bytes, weights[2]), bytes, weights[3]);
-            *sum = vpadalq_s16(*sum, fours);
+            let sums = vmlal_s8(vmull_s8(bytes, weights[0]), bytes, weights[1]);
+            let sums = vmlal_s8(vmlal_s8(sums, bytes, weights[2]), bytes, weights[3]);
+            *sum = vpadalq_s16(*sum, sums);
         }
     }
     sums.iter().fold(0, |total, sum| total ^ vgetq_lane_s32::<0>(*sum))
 }
 
-/// Adds both partial sums and the start of each channel.
+/// Adds both partial sums and the bias of each channel.
 #[target_feature(enable = "neon")]
 #[inline]
-fn lanes(sums: &Sums, starts: &[int32x4_t; PARTS]) -> [i32; LANES] {
+fn lanes(sums: &Sums, bias: &[int32x4_t; PARTS]) -> [i32; LANES] {
     let mut lanes = [0; LANES];
-    for (place, (part, starts)) in lanes.chunks_exact_mut(4).zip(sums.iter().zip(starts)) {
+    for (place, (part, bias)) in lanes.chunks_exact_mut(4).zip(sums.iter().zip(bias)) {
         // SAFETY: a chunk has four places.
-        unsafe { vst1q_s32(place.as_mut_ptr(), vaddq_s32(vpaddq_s32(part[0], part[1]), *starts)) };
+        unsafe { vst1q_s32(place.as_mut_ptr(), vaddq_s32(vpaddq_s32(part[0], part[1]), *bias)) };
     }
     lanes
 }

@@ -11,7 +11,7 @@ use std::arch::asm;
 
 use super::LANES;
 use super::schedule::{Peak, Tiles, column};
-use super::tile::{Job, Kernel};
+use super::tile::{GemmArgs, Kernel};
 
 /// Registers of weights in a group of a panel.
 const PARTS: usize = LANES / 4;
@@ -27,10 +27,10 @@ pub(super) static KERNEL: Kernel = Kernel {
         Tiles::single(4, column::<4>),
     ],
     offset: 128,
-    fours: false,
+    quad_layout: false,
     peak: Some(Peak {
         run: peak,
-        products: 16 * CHAINS as u64,
+        macs: 16 * CHAINS as u64,
     }),
 };
 
@@ -39,24 +39,24 @@ column!("neon,dotprod", M);
 /// `M` pixels, one panel.
 #[target_feature(enable = "neon,dotprod")]
 #[inline]
-unsafe fn tile<const M: usize>(job: &mut Job<'_>, pixel: usize, panel: usize) {
+unsafe fn tile<const M: usize>(args: &mut GemmArgs<'_>, pixel: usize, panel: usize) {
     let mut sums = [[vdupq_n_s32(0); PARTS]; M];
     for part in 0..PARTS {
         // SAFETY: the caller's panel exists; a part of it is a register.
-        let starts = unsafe { vld1q_s32(job.starts(panel).as_ptr().add(4 * part)) };
+        let bias = unsafe { vld1q_s32(args.bias(panel).as_ptr().add(4 * part)) };
         for sums in &mut sums {
-            sums[part] = starts;
+            sums[part] = bias;
         }
     }
     // SAFETY: the caller's pixels and panel exist; runs are multiples of 8 bytes and end within the input, and a panel
     // has 128 weights for each 8 of them.
     unsafe {
-        let mut weights = job.panel(panel);
-        let run = job.gather.run();
-        for start in job.gather.runs() {
-            let mut rows = [job.input.as_ptr(); M];
+        let mut weights = args.panel(panel);
+        let run = args.gather.run_len();
+        for start in args.gather.run_offsets() {
+            let mut rows = [args.input.as_ptr(); M];
             for (row, place) in rows.iter_mut().enumerate() {
-                *place = job.row(pixel + row).add(*start as usize);
+                *place = args.row(pixel + row).add(*start as usize);
             }
             let whole = run / 16 * 16;
             for step in (0..whole).step_by(16) {
@@ -81,7 +81,7 @@ unsafe fn tile<const M: usize>(job: &mut Job<'_>, pixel: usize, panel: usize) {
         *row = lanes(sums);
     }
     // SAFETY: as the caller promises.
-    unsafe { job.finish(pixel, panel, &totals) };
+    unsafe { args.store(pixel, panel, &totals) };
 }
 
 /// Activations less 128.

@@ -1,7 +1,7 @@
 //! Pooling over gathered activations: `runs` are the elements of a window, each `run` channels long.
 
 use super::requantise::Requantise;
-use super::{Gather, KernelError, LANES, expect, reaches};
+use super::{Gather, KernelError, LANES, check_eq, check_len};
 
 /// The largest value of each window, of bytes or floats; scale and zero point stay as they are.
 #[derive(Debug, Clone)]
@@ -10,18 +10,27 @@ pub struct MaxPool {
 }
 
 impl MaxPool {
-    /// Over the windows of a gather.
+    /// Over the windows of a gather: a run for each element of a window.
     pub fn new(gather: Gather) -> Self {
         Self { gather }
     }
 
-    /// Writes output pixel `p` from `pixels[p]` on.
-    pub fn run<T: Copy + PartialOrd>(&self, input: &[T], out: &mut [T], pixels: &[u32]) -> Result<(), KernelError> {
-        check(&self.gather, input, out, pixels)?;
-        let run = self.gather.run();
-        for (start, to) in self.gather.pixels().iter().zip(pixels) {
+    /// Writes output pixel `p` from `out[pixel_offsets[p]]` on.
+    ///
+    /// # Errors
+    /// [`KernelError::Buffer`] where a buffer is too short, [`KernelError::Shape`] where there are not as many pixels as
+    /// windows.
+    pub fn run<T: Copy + PartialOrd>(
+        &self,
+        input: &[T],
+        out: &mut [T],
+        pixel_offsets: &[u32],
+    ) -> Result<(), KernelError> {
+        check(&self.gather, input, out, pixel_offsets)?;
+        let run = self.gather.run_len();
+        for (start, to) in self.gather.pixel_offsets().iter().zip(pixel_offsets) {
             let place = &mut out[*to as usize..][..run];
-            for (at, element) in self.gather.runs().iter().enumerate() {
+            for (at, element) in self.gather.run_offsets().iter().enumerate() {
                 let values = &input[(start + element) as usize..][..run];
                 if at == 0 {
                     place.copy_from_slice(values);
@@ -50,10 +59,13 @@ pub struct AveragePool {
 }
 
 impl AveragePool {
-    /// Over the windows of a gather, whose runs are a multiple of [`LANES`] long.
+    /// Over the windows of a gather, whose runs are a multiple of [`LANES`] long; `zero_point` is the input's.
+    ///
+    /// # Errors
+    /// [`KernelError::Shape`] where `requantise` has not a multiplier for each value of a run.
     pub fn new(gather: Gather, zero_point: u8, requantise: Requantise) -> Result<Self, KernelError> {
-        expect("channels of the multipliers", requantise.channels(), gather.run())?;
-        let zeros = i32::from(zero_point) * gather.runs().len() as i32;
+        check_eq("channels of the multipliers", requantise.channels(), gather.run_len())?;
+        let zeros = i32::from(zero_point) * gather.run_offsets().len() as i32;
         Ok(Self {
             gather,
             zeros,
@@ -61,11 +73,15 @@ impl AveragePool {
         })
     }
 
-    /// Writes output pixel `p` from `pixels[p]` on.
-    pub fn run(&self, input: &[u8], out: &mut [u8], pixels: &[u32]) -> Result<(), KernelError> {
-        check(&self.gather, input, out, pixels)?;
-        for (start, to) in self.gather.pixels().iter().zip(pixels) {
-            for panel in 0..self.gather.run() / LANES {
+    /// Writes output pixel `p` from `out[pixel_offsets[p]]` on.
+    ///
+    /// # Errors
+    /// [`KernelError::Buffer`] where a buffer is too short, [`KernelError::Shape`] where there are not as many pixels as
+    /// windows.
+    pub fn run(&self, input: &[u8], out: &mut [u8], pixel_offsets: &[u32]) -> Result<(), KernelError> {
+        check(&self.gather, input, out, pixel_offsets)?;
+        for (start, to) in self.gather.pixel_offsets().iter().zip(pixel_offsets) {
+            for panel in 0..self.gather.run_len() / LANES {
                 let channel = panel * LANES;
                 let sums = self.sum(input, *start as usize + channel);
                 out[*to as usize + channel..][..LANES].copy_from_slice(&self.requantise.panel(panel).apply(&sums));
@@ -76,7 +92,7 @@ impl AveragePool {
 
     fn sum(&self, input: &[u8], start: usize) -> [i32; LANES] {
         let mut sums = [-self.zeros; LANES];
-        for element in self.gather.runs() {
+        for element in self.gather.run_offsets() {
             let values = &input[start + *element as usize..][..LANES];
             sums.iter_mut()
                 .zip(values)
@@ -93,20 +109,24 @@ pub struct FloatAveragePool {
 }
 
 impl FloatAveragePool {
-    /// Over the windows of a gather.
+    /// Over the windows of a gather: a run for each element of a window.
     pub fn new(gather: Gather) -> Self {
         Self { gather }
     }
 
-    /// Writes output pixel `p` from `pixels[p]` on.
-    pub fn run(&self, input: &[f32], out: &mut [f32], pixels: &[u32]) -> Result<(), KernelError> {
-        check(&self.gather, input, out, pixels)?;
-        let run = self.gather.run();
-        let factor = 1.0 / self.gather.runs().len() as f32;
-        for (start, to) in self.gather.pixels().iter().zip(pixels) {
+    /// Writes output pixel `p` from `out[pixel_offsets[p]]` on.
+    ///
+    /// # Errors
+    /// [`KernelError::Buffer`] where a buffer is too short, [`KernelError::Shape`] where there are not as many pixels as
+    /// windows.
+    pub fn run(&self, input: &[f32], out: &mut [f32], pixel_offsets: &[u32]) -> Result<(), KernelError> {
+        check(&self.gather, input, out, pixel_offsets)?;
+        let run = self.gather.run_len();
+        let factor = 1.0 / self.gather.run_offsets().len() as f32;
+        for (start, to) in self.gather.pixel_offsets().iter().zip(pixel_offsets) {
             let place = &mut out[*to as usize..][..run];
             place.fill(0.0);
-            for element in self.gather.runs() {
+            for element in self.gather.run_offsets() {
                 let values = &input[(start + element) as usize..][..run];
                 place.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
             }
@@ -118,11 +138,11 @@ impl FloatAveragePool {
     }
 }
 
-fn check<T>(gather: &Gather, input: &[T], out: &[T], pixels: &[u32]) -> Result<(), KernelError> {
-    reaches(input.len(), gather.reach())?;
-    expect("output pixels", pixels.len(), gather.pixels().len())?;
-    let last = pixels.iter().copied().max().unwrap_or(0) as usize;
-    reaches(out.len(), last + gather.run())
+fn check<T>(gather: &Gather, input: &[T], out: &[T], pixel_offsets: &[u32]) -> Result<(), KernelError> {
+    check_len(input.len(), gather.min_input_len())?;
+    check_eq("output pixels", pixel_offsets.len(), gather.pixel_offsets().len())?;
+    let last = pixel_offsets.iter().copied().max().unwrap_or(0) as usize;
+    check_len(out.len(), last + gather.run_len())
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Floats to activations and back, as ONNX's `QuantizeLinear` and `DequantizeLinear` define it.
 
 use super::KernelError;
-use super::requantise::{Range, check};
+use super::requantise::{Range, check_scale};
 
 /// Scale and zero point of a tensor: a value is `scale * (q - zero_point)`.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -11,24 +11,27 @@ pub struct Quantisation {
 }
 
 impl Quantisation {
-    /// Refuses scales that are no positive finite number.
+    /// `scale` is the real value of one step.
+    ///
+    /// # Errors
+    /// [`KernelError::Scale`] where it is not positive and finite.
     pub fn new(scale: f32, zero_point: u8) -> Result<Self, KernelError> {
-        check(scale)?;
+        check_scale(scale)?;
         Ok(Self { scale, zero_point })
     }
 
-    /// Real value of a step.
+    /// Real value of one step of an activation, above 0.
     pub fn scale(&self) -> f32 {
         self.scale
     }
 
-    /// Activation of the real value 0.
+    /// Activation that stands for the real value 0.
     pub fn zero_point(&self) -> u8 {
         self.zero_point
     }
 }
 
-/// `q = clamp(value / scale, -zero_point, 255 - zero_point) rounded to nearest even + zero_point`; what is not a number
+/// ONNX's `QuantizeLinear`: `q = clamp(value / scale, -zero_point, 255 - zero_point) rounded to nearest even + zero_point`; what is not a number
 /// becomes 0.
 pub fn quantise(values: &[f32], quantisation: Quantisation, out: &mut [u8]) {
     let range = Range::new(quantisation.zero_point, 0);
@@ -37,7 +40,7 @@ pub fn quantise(values: &[f32], quantisation: Quantisation, out: &mut [u8]) {
     }
 }
 
-/// Real values of activations.
+/// ONNX's `DequantizeLinear`: the real values `scale * (q - zero_point)`, as many as both slices have.
 pub fn dequantise(values: &[u8], quantisation: Quantisation, out: &mut [f32]) {
     let zero_point = i32::from(quantisation.zero_point);
     for (place, value) in out.iter_mut().zip(values) {

@@ -5,14 +5,14 @@
 //!
 //! ```text
 //! multiplier[c] = a_scale * w_scale[c] / scale
-//! q = clamp(float(sum) * multiplier[c], floor - zero_point, 255 - zero_point) rounded + zero_point
+//! q = clamp(float(sum) * multiplier[c], output_min - zero_point, 255 - zero_point) rounded + zero_point
 //! ```
 //!
-//! where `floor` is 0, or `zero_point` after a ReLU. A residual sum adds another activation `r`, as `QLinearAdd` does:
+//! where `output_min` is 0, or `zero_point` after a ReLU. A residual sum adds another activation `r`, as `QLinearAdd` does:
 //!
 //! ```text
 //! own = own_scale / scale     other = other_scale / scale
-//! q' = clamp((q - zero_point) * own + (r - r_zero) * other, floor' - zero_point', 255 - zero_point') rounded
+//! q' = clamp((q - zero_point) * own + (r - r_zero) * other, output_min' - zero_point', 255 - zero_point') rounded
 //!      + zero_point'
 //! ```
 //!
@@ -21,8 +21,8 @@
 
 use super::{KernelError, LANES};
 
-/// 1.5 * 2^23.
-const ROUND: f32 = 12_582_912.0;
+/// 1.5 * 2^23: where a float this large is added, the lowest bits of the sum are the rounded summand.
+const MAGIC_BIAS: f32 = 12_582_912.0;
 
 /// The representable range of an activation, less its zero point.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -33,10 +33,10 @@ pub(super) struct Range {
 }
 
 impl Range {
-    pub(super) fn new(zero_point: u8, floor: u8) -> Self {
+    pub(super) fn new(zero_point: u8, output_min: u8) -> Self {
         let zero = f32::from(zero_point);
         Self {
-            low: f32::from(floor) - zero,
+            low: f32::from(output_min) - zero,
             high: 255.0 - zero,
             zero_point,
         }
@@ -52,17 +52,17 @@ impl Range {
             let value = if value > self.low { value } else { self.low };
             if value < self.high { value } else { self.high }
         };
-        value + ROUND
+        value + MAGIC_BIAS
     }
 
     #[inline(always)]
     pub(super) fn quantise(&self, value: f32) -> u8 {
-        // The lowest byte of `ROUND` is 0.
+        // The lowest byte of `MAGIC_BIAS` is 0.
         (self.round(value).to_bits() as u8).wrapping_add(self.zero_point)
     }
 }
 
-/// How sums become activations.
+/// How 32-bit sums become activations of another scale, after ONNX's `QLinearConv`.
 #[derive(Debug, Clone)]
 pub struct Requantise {
     multipliers: Vec<[f32; LANES]>,
@@ -70,11 +70,15 @@ pub struct Requantise {
 }
 
 impl Requantise {
-    /// A multiplier for each channel; `floor` is the lowest activation.
-    pub fn new(multipliers: &[f32], zero_point: u8, floor: u8) -> Result<Self, KernelError> {
+    /// A positive multiplier for each channel, `a_scale * w_scale / scale`; `output_min` is the lowest activation: 0, or
+    /// the zero point after a ReLU.
+    ///
+    /// # Errors
+    /// [`KernelError::Scale`] where a multiplier is not positive and finite.
+    pub fn new(multipliers: &[f32], zero_point: u8, output_min: u8) -> Result<Self, KernelError> {
         Ok(Self {
             multipliers: panels(multipliers)?,
-            range: Range::new(zero_point, floor),
+            range: Range::new(zero_point, output_min),
         })
     }
 
@@ -110,20 +114,25 @@ impl Panel<'_> {
         out
     }
 
-    /// The same, added to other activations.
+    /// The sums as activations, to which others are added.
     #[inline(always)]
-    pub(super) fn apply_residual(&self, sums: &[i32; LANES], residual: &Residual, others: &[u8; LANES]) -> [u8; LANES] {
+    pub(super) fn apply_residual(
+        &self,
+        sums: &[i32; LANES],
+        residual: &Residual,
+        addends: &[u8; LANES],
+    ) -> [u8; LANES] {
         let mut out = [0; LANES];
         for lane in 0..LANES {
-            let own = self.range.round(sums[lane] as f32 * self.multipliers[lane]) - ROUND;
-            let other = (i32::from(others[lane]) - residual.other_zero) as f32;
+            let own = self.range.round(sums[lane] as f32 * self.multipliers[lane]) - MAGIC_BIAS;
+            let other = (i32::from(addends[lane]) - residual.other_zero) as f32;
             out[lane] = residual.range.quantise(own * residual.own + other * residual.other);
         }
         out
     }
 }
 
-/// A sum with activations that were computed before.
+/// Addition of activations that were computed before, after `QLinearAdd`.
 #[derive(Debug, Clone, Copy)]
 pub struct Residual {
     own: f32,
@@ -133,49 +142,56 @@ pub struct Residual {
 }
 
 impl Residual {
-    /// `own` and `other` are the scales of both sides divided by the result's.
-    pub fn new(own: f32, other: f32, other_zero: u8, zero_point: u8, floor: u8) -> Result<Self, KernelError> {
-        check(own)?;
-        check(other)?;
+    /// `own` and `other` are the scales of both summands divided by the result's; `output_min` is the lowest activation
+    /// of the result.
+    ///
+    /// # Errors
+    /// [`KernelError::Scale`] where a ratio is not positive and finite.
+    pub fn new(own: f32, other: f32, other_zero: u8, zero_point: u8, output_min: u8) -> Result<Self, KernelError> {
+        check_scale(own)?;
+        check_scale(other)?;
         Ok(Self {
             own,
             other,
             other_zero: i32::from(other_zero),
-            range: Range::new(zero_point, floor),
+            range: Range::new(zero_point, output_min),
         })
     }
 }
 
-/// What becomes of the sums of a product.
+/// What becomes of the 32-bit sums of a GEMM before they are stored.
 #[derive(Debug, Clone)]
-pub enum Finish {
-    /// Activations.
-    Bytes(Requantise),
-    /// Activations, added to others.
-    Sum(Requantise, Residual),
-    /// Floats: each sum times its channel's factor.
-    Floats(Floats),
+pub enum Epilogue {
+    /// Activations of another scale.
+    Requantise(Requantise),
+    /// Activations, to which a residual is added.
+    RequantiseAdd(Requantise, Residual),
+    /// Floats, where the quantised part of a network ends.
+    Dequantise(Dequantise),
 }
 
-/// Factors of sums that leave the quantised part of a network.
+/// How sums become real numbers: each is multiplied by the scale of its channel, `a_scale * w_scale`.
 #[derive(Debug, Clone)]
-pub struct Floats(Vec<[f32; LANES]>);
+pub struct Dequantise(Vec<[f32; LANES]>);
 
-impl Finish {
-    /// Floats, with a factor for each channel.
-    pub fn floats(factors: &[f32]) -> Result<Self, KernelError> {
-        Ok(Self::Floats(Floats(panels(factors)?)))
+impl Epilogue {
+    /// Real numbers, with a positive scale for each channel.
+    ///
+    /// # Errors
+    /// [`KernelError::Scale`] where a scale is not positive and finite.
+    pub fn dequantise(scales: &[f32]) -> Result<Self, KernelError> {
+        Ok(Self::Dequantise(Dequantise(panels(scales)?)))
     }
 
     pub(super) fn channels(&self) -> usize {
         match self {
-            Self::Bytes(requantise) | Self::Sum(requantise, _) => requantise.channels(),
-            Self::Floats(floats) => floats.0.len() * LANES,
+            Self::Requantise(requantise) | Self::RequantiseAdd(requantise, _) => requantise.channels(),
+            Self::Dequantise(scales) => scales.0.len() * LANES,
         }
     }
 }
 
-impl Floats {
+impl Dequantise {
     #[inline(always)]
     pub(super) fn apply(&self, panel: usize, sums: &[i32; LANES]) -> [f32; LANES] {
         let mut out = self.0.get(panel).copied().unwrap_or_default();
@@ -188,7 +204,7 @@ impl Floats {
 
 /// Numbers of the channels in panels; channels beyond the last have 0.
 fn panels(channels: &[f32]) -> Result<Vec<[f32; LANES]>, KernelError> {
-    channels.iter().try_for_each(|value| check(*value))?;
+    channels.iter().try_for_each(|value| check_scale(*value))?;
     let panels = channels.chunks(LANES).map(|chunk| {
         let mut panel = [0.0; LANES];
         panel[..chunk.len()].copy_from_slice(chunk);
@@ -197,7 +213,7 @@ fn panels(channels: &[f32]) -> Result<Vec<[f32; LANES]>, KernelError> {
     Ok(panels.collect())
 }
 
-pub(super) fn check(scale: f32) -> Result<(), KernelError> {
+pub(super) fn check_scale(scale: f32) -> Result<(), KernelError> {
     if scale.is_finite() && scale > 0.0 {
         return Ok(());
     }

@@ -1,9 +1,9 @@
-//! The order in which the tiles of a product are computed, and what their instructions can do at most.
+//! The order in which the tiles of a GEMM are computed, and what their instructions can do at most.
 //!
 //! A tile is some output pixels times some panels of channels, small enough that its sums stay in registers. Panels
 //! are the outer loop: their weights stay in a near cache while the pixels pass by.
 
-/// Tiles of one height.
+/// The tiles of one height, narrow and wide.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Tiles<F> {
     /// Output pixels of a tile.
@@ -26,7 +26,7 @@ impl<F: Copy> Tiles<F> {
         }
     }
 
-    /// Tiles of one panel.
+    /// Tiles that are one panel wide.
     pub(super) const fn single(pixels: usize, column: F) -> Self {
         Self::new(pixels, 1, column, column)
     }
@@ -66,25 +66,25 @@ pub(super) fn firsts(pixels: usize, height: usize) -> impl Iterator<Item = usize
 macro_rules! column {
     ($features:literal, $height:ident $(, $more:ident)*) => {
         #[target_feature(enable = $features)]
-        unsafe fn column<const $height: usize $(, const $more: usize)*>(job: &mut Job<'_>, panel: usize) {
-            for pixel in $crate::schedule::firsts(job.gather.pixels().len(), $height) {
+        unsafe fn column<const $height: usize $(, const $more: usize)*>(args: &mut GemmArgs<'_>, panel: usize) {
+            for pixel in $crate::schedule::firsts(args.gather.pixel_offsets().len(), $height) {
                 // SAFETY: as the caller promises; there are at least as many pixels as a tile has.
-                unsafe { tile::<$height $(, $more)*>(job, pixel, panel) };
+                unsafe { tile::<$height $(, $more)*>(args, pixel, panel) };
             }
         }
     };
 }
 pub(super) use column;
 
-/// Multiplications in registers alone, none waiting for another.
+/// Multiply-accumulates in registers alone, none waiting for another.
 pub(super) struct Peak {
     /// Runs so many rounds; what it gives means nothing.
     ///
     /// # Safety
     /// The processor has the kernel's instructions.
     pub(super) run: unsafe fn(rounds: u32) -> i32,
-    /// Multiplications in a round.
-    pub(super) products: u64,
+    /// Multiply-accumulates in a round.
+    pub(super) macs: u64,
 }
 
 #[cfg(test)]

@@ -1,47 +1,46 @@
 //! What every instruction set's tile of integers has in common.
 
-use super::requantise::{Finish, Floats, Requantise, Residual};
+use super::requantise::{Dequantise, Epilogue, Requantise, Residual};
 use super::schedule::{Peak, Tiles};
-use super::{Gather, LANES};
+use super::{Gather, LANES, ResidualInput};
 
-/// One run of a product; all lengths are checked.
-pub(super) struct Job<'a> {
+/// The operands of one GEMM; all lengths are checked.
+pub(super) struct GemmArgs<'a> {
     pub(super) input: &'a [u8],
     pub(super) gather: &'a Gather,
     /// Packed, see [`super::Weights`].
     pub(super) weights: &'a [i8],
-    /// Whether a panel has room for four products, and the order that goes with it.
+    /// Of each panel, whether it lies in the quad layout, see [`super::Weights`].
     #[cfg_attr(not(target_arch = "aarch64"), expect(dead_code, reason = "NEON alone asks"))]
-    pub(super) room: &'a [bool],
+    pub(super) quad_panels: &'a [bool],
     /// Values of a dot product.
     pub(super) depth: usize,
-    /// What each channel's sum starts with.
-    pub(super) starts: &'a [i32],
-    pub(super) target: Target<'a>,
+    /// The first summand of each channel, zero points folded in.
+    pub(super) bias: &'a [i32],
+    pub(super) destination: Destination<'a>,
 }
 
-/// Where the results of a product go. Pixel `p` begins at `pixels[p]` of its buffer.
-pub(super) enum Target<'a> {
+/// Where the results go. Pixel `p` begins at `pixel_offsets[p]` of its buffer.
+pub(super) enum Destination<'a> {
     Bytes {
         requantise: &'a Requantise,
         out: &'a mut [u8],
-        pixels: &'a [u32],
+        pixel_offsets: &'a [u32],
     },
     Sum {
         requantise: &'a Requantise,
         residual: &'a Residual,
-        others: &'a [u8],
-        other_pixels: &'a [u32],
+        addend: ResidualInput<'a, u8>,
         out: &'a mut [u8],
-        pixels: &'a [u32],
+        pixel_offsets: &'a [u32],
     },
     Floats {
-        factors: &'a Floats,
+        scales: &'a Dequantise,
         out: &'a mut [f32],
     },
 }
 
-impl Job<'_> {
+impl GemmArgs<'_> {
     /// Where the activations of a pixel begin.
     ///
     /// # Safety
@@ -52,12 +51,12 @@ impl Job<'_> {
     )]
     #[inline(always)]
     pub(super) unsafe fn row(&self, pixel: usize) -> *const u8 {
-        debug_assert!(pixel < self.gather.pixels().len());
+        debug_assert!(pixel < self.gather.pixel_offsets().len());
         // SAFETY: as the caller promises; the gather reaches no further than the input.
         unsafe {
             self.input
                 .as_ptr()
-                .add(*self.gather.pixels().get_unchecked(pixel) as usize)
+                .add(*self.gather.pixel_offsets().get_unchecked(pixel) as usize)
         }
     }
 
@@ -76,51 +75,51 @@ impl Job<'_> {
         unsafe { self.weights.as_ptr().add(panel * LANES * self.depth) }
     }
 
-    /// Whether the weights of a panel leave room for four products, and lie in that order.
+    /// Whether the weights of a panel lie in the quad layout.
     #[cfg(target_arch = "aarch64")]
     #[inline(always)]
-    pub(super) fn has_room(&self, panel: usize) -> bool {
-        self.room.get(panel).is_some_and(|room| *room)
+    pub(super) fn is_quad(&self, panel: usize) -> bool {
+        self.quad_panels.get(panel).is_some_and(|quad| *quad)
     }
 
-    /// What the sums of a panel start with.
+    /// The biases of a panel, the first summands of its channels.
     ///
     /// # Safety
     /// `panel` is less than the number of panels.
     #[inline(always)]
-    pub(super) unsafe fn starts(&self, panel: usize) -> &[i32; LANES] {
-        debug_assert!((panel + 1) * LANES <= self.starts.len());
-        // SAFETY: a panel has a start for each of its channels.
-        unsafe { &*self.starts.as_ptr().cast::<[i32; LANES]>().add(panel) }
+    pub(super) unsafe fn bias(&self, panel: usize) -> &[i32; LANES] {
+        debug_assert!((panel + 1) * LANES <= self.bias.len());
+        // SAFETY: a panel has a bias for each of its channels.
+        unsafe { &*self.bias.as_ptr().cast::<[i32; LANES]>().add(panel) }
     }
 
-    /// Hands over the sums of a panel, starts included, of `M` adjacent pixels.
+    /// Stores the sums of a panel, bias included, of `M` adjacent pixels.
     ///
     /// # Safety
-    /// The pixels and the panel exist, and the job's parts fit each other.
+    /// The pixels and the panel exist, and the parts fit each other.
     #[inline(always)]
-    pub(super) unsafe fn finish<const M: usize>(&mut self, pixel: usize, panel: usize, sums: &[[i32; LANES]; M]) {
+    pub(super) unsafe fn store<const M: usize>(&mut self, pixel: usize, panel: usize, sums: &[[i32; LANES]; M]) {
         // SAFETY: as the caller promises.
-        unsafe { self.target.put(pixel, panel, sums) };
+        unsafe { self.destination.store(pixel, panel, sums) };
     }
 }
 
-impl Target<'_> {
+impl Destination<'_> {
     /// # Safety
-    /// As of [`Job::finish`].
+    /// As of [`GemmArgs::store`].
     #[inline(always)]
-    unsafe fn put<const M: usize>(&mut self, pixel: usize, panel: usize, sums: &[[i32; LANES]; M]) {
+    unsafe fn store<const M: usize>(&mut self, pixel: usize, panel: usize, sums: &[[i32; LANES]; M]) {
         let channel = panel * LANES;
         match self {
             Self::Bytes {
                 requantise,
                 out,
-                pixels,
+                pixel_offsets,
             } => {
                 let requantise = requantise.panel(panel);
                 for (row, sums) in sums.iter().enumerate() {
                     // SAFETY: as the caller promises.
-                    let place = unsafe { place(pixels, pixel + row, channel, out.len()) };
+                    let place = unsafe { index(pixel_offsets, pixel + row, channel, out.len()) };
                     let values = requantise.apply(sums);
                     unsafe { out.as_mut_ptr().add(place).cast::<[u8; LANES]>().write(values) };
                 }
@@ -128,25 +127,24 @@ impl Target<'_> {
             Self::Sum {
                 requantise,
                 residual,
-                others,
-                other_pixels,
+                addend,
                 out,
-                pixels,
+                pixel_offsets,
             } => {
                 let (requantise, residual) = (requantise.panel(panel), **residual);
                 for (row, sums) in sums.iter().enumerate() {
                     // SAFETY: as the caller promises.
                     unsafe {
-                        let other = place(other_pixels, pixel + row, channel, others.len());
-                        let others = &*others.as_ptr().add(other).cast::<[u8; LANES]>();
-                        let values = requantise.apply_residual(sums, &residual, others);
-                        let place = place(pixels, pixel + row, channel, out.len());
+                        let place = index(addend.pixel_offsets, pixel + row, channel, addend.values.len());
+                        let addends = &*addend.values.as_ptr().add(place).cast::<[u8; LANES]>();
+                        let values = requantise.apply_residual(sums, &residual, addends);
+                        let place = index(pixel_offsets, pixel + row, channel, out.len());
                         out.as_mut_ptr().add(place).cast::<[u8; LANES]>().write(values);
                     }
                 }
             }
-            Self::Floats { factors, out } => {
-                let values = factors.apply(panel, &sums[0]);
+            Self::Floats { scales, out } => {
+                let values = scales.apply(panel, &sums[0]);
                 out.iter_mut()
                     .skip(channel)
                     .zip(values)
@@ -156,15 +154,15 @@ impl Target<'_> {
     }
 }
 
-/// Where the values of a panel that begins with `channel` lie, in a buffer of so many values.
+/// Index of the first value of a panel that begins with `channel`, in a buffer of `length` values.
 ///
 /// # Safety
 /// The pixel exists, and the buffer reaches to the end of its channels.
 #[inline(always)]
-unsafe fn place(pixels: &[u32], pixel: usize, channel: usize, length: usize) -> usize {
-    debug_assert!(pixel < pixels.len());
+unsafe fn index(pixel_offsets: &[u32], pixel: usize, channel: usize, length: usize) -> usize {
+    debug_assert!(pixel < pixel_offsets.len());
     // SAFETY: as the caller promises.
-    let place = unsafe { *pixels.get_unchecked(pixel) } as usize + channel;
+    let place = unsafe { *pixel_offsets.get_unchecked(pixel) } as usize + channel;
     debug_assert!(place + LANES <= length);
     place
 }
@@ -173,56 +171,55 @@ unsafe fn place(pixels: &[u32], pixel: usize, channel: usize, length: usize) -> 
 ///
 /// # Safety
 /// The processor has the kernel's instructions, there are as many pixels as a tile has, and all of its panels exist.
-pub(super) type Column = unsafe fn(job: &mut Job<'_>, panel: usize);
+pub(super) type Column = unsafe fn(args: &mut GemmArgs<'_>, panel: usize);
 
 /// The tiles of an instruction set.
 pub(super) struct Kernel {
     /// The lowest is one pixel high.
     pub(super) heights: &'static [Tiles<Column>],
-    /// What the kernel takes from activations before it multiplies.
+    /// Subtracted from activations before they are multiplied: 128 where the instructions take signed bytes.
     pub(super) offset: i32,
-    /// Whether it wants panels that have room for four products in their own order.
-    pub(super) fours: bool,
+    /// Whether it reads panels in the quad layout where their weights allow it.
+    pub(super) quad_layout: bool,
     /// The fastest that its instructions can be.
     pub(super) peak: Option<Peak>,
 }
 
 impl Kernel {
-    /// Computes a whole product.
+    /// Computes a whole GEMM.
     ///
     /// # Safety
-    /// The processor has the kernel's instructions, and the job's parts fit each other.
-    pub(super) unsafe fn run(&self, job: &mut Job<'_>) {
-        let (pixels, panels) = (job.gather.pixels().len(), job.starts.len() / LANES);
+    /// The processor has the kernel's instructions, and the parts fit each other.
+    pub(super) unsafe fn run(&self, args: &mut GemmArgs<'_>) {
+        let (pixels, panels) = (args.gather.pixel_offsets().len(), args.bias.len() / LANES);
         let Some(tiles) = Tiles::best(self.heights, pixels) else {
             return;
         };
         // SAFETY: the panels exist, and `best` takes no tile higher than there are pixels.
-        tiles.each(panels, |column, panel| unsafe { column(job, panel) });
+        tiles.each(panels, |column, panel| unsafe { column(args, panel) });
     }
 }
 
-impl<'a> Target<'a> {
-    /// Where the sums of a finish go; `None` where buffer and finish do not belong together.
+impl<'a> Destination<'a> {
+    /// Where the bytes of an epilogue go; `None` where a residual is missing or given in vain.
     pub(super) fn bytes(
-        finish: &'a Finish,
-        others: Option<(&'a [u8], &'a [u32])>,
+        epilogue: &'a Epilogue,
+        addend: Option<ResidualInput<'a, u8>>,
         out: &'a mut [u8],
-        pixels: &'a [u32],
+        pixel_offsets: &'a [u32],
     ) -> Option<Self> {
-        match (finish, others) {
-            (Finish::Bytes(requantise), None) => Some(Self::Bytes {
+        match (epilogue, addend) {
+            (Epilogue::Requantise(requantise), None) => Some(Self::Bytes {
                 requantise,
                 out,
-                pixels,
+                pixel_offsets,
             }),
-            (Finish::Sum(requantise, residual), Some((others, other_pixels))) => Some(Self::Sum {
+            (Epilogue::RequantiseAdd(requantise, residual), Some(addend)) => Some(Self::Sum {
                 requantise,
                 residual,
-                others,
-                other_pixels,
+                addend,
                 out,
-                pixels,
+                pixel_offsets,
             }),
             _ => None,
         }

@@ -9,9 +9,9 @@
 //! That is one 512-bit register of `vpdpbusd`, four 128-bit registers of `SDOT`, and eight halves for the kernels that
 //! multiply pairs.
 //!
-//! Four products of a channel `k`, `k + 4`, `k + 8` and `k + 12` fit 16 bits where the sum of their weights, all taken
+//! Four products of a channel, `k`, `k + 4`, `k + 8` and `k + 12` fit 16 bits where the sum of their weights, all taken
 //! positive, is at most 255: activations less 128 are at most 128, and `128 * 255 < 2^15`. A panel of which that is true
-//! throughout has room; for kernels that use it, its registers lie in the order in which they are added up:
+//! throughout may lie in the quad layout, in which the registers that are added up are neighbours:
 //!
 //! ```text
 //! bytes[panel][k / 16][channel % 16 / 4][k % 16 / 4][channel % 4][k % 4]
@@ -20,7 +20,7 @@
 //! Channels and run positions beyond the last have weight 0, so that kernels know no edges.
 
 use super::memory::zeroed;
-use super::{Gather, KernelError, LANES, expect};
+use super::{Gather, KernelError, LANES, check_eq};
 
 /// A run's length is a multiple of this: two groups, one 64-bit register.
 pub const RUN_STEP: usize = 8;
@@ -28,21 +28,22 @@ pub const RUN_STEP: usize = 8;
 /// Most values of a dot product: `2^16 * 255 * 127 < 2^31`.
 pub(super) const MAX_DEPTH: usize = 1 << 16;
 
-/// Largest sum of the weights of four products, all taken positive, that 16 bits have room for.
-const ROOM: u16 = 255;
+/// Largest sum of the magnitudes of four weights whose products with activations add up in 16 bits without overflow:
+/// `128 * 255 < 2^15`. The quantiser chooses scales by it, so that the [quad layout](Weights::use_quad_layout) is used.
+pub const NO_OVERFLOW_4: u16 = 255;
 
-/// Values that a panel with room is ordered by.
+/// Values of a channel that the quad layout keeps together.
 const BLOCK: usize = 16;
 
-/// Packed weights and biases of a product.
+/// Packed weights and biases of a quantised GEMM.
 #[derive(Debug, Clone)]
 pub struct Weights {
     bytes: Vec<i8>,
     biases: Vec<i32>,
     /// Sum of the weights of each channel, to fold zero points into the biases.
-    totals: Vec<i32>,
-    /// Of each panel, whether it has room and lies in the order that goes with it.
-    room: Vec<bool>,
+    weight_sums: Vec<i32>,
+    /// Of each panel, whether it lies in the quad layout.
+    quad_panels: Vec<bool>,
     depth: usize,
 }
 
@@ -52,23 +53,27 @@ impl Weights {
     /// `weights(k)` gives the weights of position `k` in the runs, one after the other, by channel; also for positions
     /// beyond the end of a run's meaning, where they have to be 0. `biases` are in units of activation scale times weight
     /// scale.
+    ///
+    /// # Errors
+    /// [`KernelError::Depth`] for more products than 32 bits hold, [`KernelError::Shape`] where runs are no multiple of
+    /// [`RUN_STEP`] long, [`KernelError::Weight`] for a weight of -128.
     pub fn pack<C: Fn(usize) -> i8>(
         gather: &Gather,
         biases: &[i32],
         weights: impl Fn(usize) -> C,
     ) -> Result<Self, KernelError> {
-        let depth = gather.run() * gather.runs().len();
+        let depth = gather.run_len() * gather.run_offsets().len();
         if depth > MAX_DEPTH {
             return Err(KernelError::Depth(depth));
         }
-        expect("bytes of a run beyond a multiple of 8", gather.run() % RUN_STEP, 0)?;
+        check_eq("bytes of a run beyond a multiple of 8", gather.run_len() % RUN_STEP, 0)?;
         let channels = biases.len();
         let panels = channels.div_ceil(LANES);
         let mut packed = Self {
             bytes: zeroed(panels * LANES * depth),
             biases: biases.to_vec(),
-            totals: vec![0; panels * LANES],
-            room: vec![false; panels],
+            weight_sums: vec![0; panels * LANES],
+            quad_panels: vec![false; panels],
             depth,
         };
         packed.biases.resize(panels * LANES, 0);
@@ -87,15 +92,15 @@ impl Weights {
     ) -> Result<(), KernelError> {
         let first = channels.start;
         let groups = &mut self.bytes[first * self.depth..(first + LANES) * self.depth];
-        let totals = &mut self.totals[first..first + LANES];
+        let weight_sums = &mut self.weight_sums[first..first + LANES];
         for (at, group) in groups.as_chunks_mut::<{ 4 * LANES }>().0.iter_mut().enumerate() {
             let lanes = group.as_chunks_mut::<4>().0;
             for k in 0..4 {
                 let weight = weights(4 * at + k);
-                for ((lane, total), channel) in lanes.iter_mut().zip(totals.iter_mut()).zip(channels.clone()) {
+                for ((lane, sum), channel) in lanes.iter_mut().zip(weight_sums.iter_mut()).zip(channels.clone()) {
                     let value = weight(channel);
                     lane[k] = value;
-                    *total += i32::from(value);
+                    *sum += i32::from(value);
                     if value == i8::MIN {
                         return Err(KernelError::Weight(channel));
                     }
@@ -105,34 +110,35 @@ impl Weights {
         Ok(())
     }
 
-    /// What each sum starts with, where activations have this zero point and kernels see them less `offset`.
-    pub(super) fn starts(&self, zero_point: u8, offset: i32) -> Vec<i32> {
+    /// The first summand of each channel, where activations have this zero point and kernels see them less `offset`.
+    pub(super) fn bias(&self, zero_point: u8, offset: i32) -> Vec<i32> {
         let shift = offset - i32::from(zero_point);
-        let pairs = self.biases.iter().zip(&self.totals);
+        let pairs = self.biases.iter().zip(&self.weight_sums);
         pairs
-            .map(|(bias, total)| bias.wrapping_add(shift.wrapping_mul(*total)))
+            .map(|(bias, sum)| bias.wrapping_add(shift.wrapping_mul(*sum)))
             .collect()
     }
 
-    /// Orders the panels that have room for it by fours, where runs have this length; gives their number.
-    pub fn find_room(&mut self, run: usize) -> usize {
-        if !run.is_multiple_of(BLOCK) {
+    /// Puts every panel whose weights stay within [`NO_OVERFLOW_4`] into the quad layout, if runs of `run_len` values
+    /// are a multiple of 16; gives the number of those panels.
+    pub fn use_quad_layout(&mut self, run_len: usize) -> usize {
+        if !run_len.is_multiple_of(BLOCK) {
             return 0;
         }
         let panels = self.bytes.chunks_exact_mut((LANES * self.depth).max(1));
-        for (panel, room) in panels.zip(&mut self.room) {
+        for (panel, quad) in panels.zip(&mut self.quad_panels) {
             let (blocks, _) = panel.as_chunks_mut::<{ BLOCK * LANES }>();
-            *room = blocks.iter().all(has_room);
-            if *room {
-                blocks.iter_mut().for_each(by_fours);
+            *quad = blocks.iter().all(fits_16_bits);
+            if *quad {
+                blocks.iter_mut().for_each(to_quad_layout);
             }
         }
-        self.room.iter().filter(|room| **room).count()
+        self.quad_panels.iter().filter(|quad| **quad).count()
     }
 
-    /// Of each panel, whether it has room and lies in the order that goes with it.
-    pub(super) fn room(&self) -> &[bool] {
-        &self.room
+    /// Of each panel, whether it lies in the quad layout.
+    pub(super) fn quad_panels(&self) -> &[bool] {
+        &self.quad_panels
     }
 
     /// In the order of this module.
@@ -152,7 +158,7 @@ impl Weights {
 }
 
 /// Whether 16 bits hold the sums of four products of these weights.
-fn has_room(block: &[i8; BLOCK * LANES]) -> bool {
+fn fits_16_bits(block: &[i8; BLOCK * LANES]) -> bool {
     let (groups, _) = block.as_chunks::<{ 4 * LANES }>();
     let sum = |at: usize| {
         groups
@@ -160,11 +166,11 @@ fn has_room(block: &[i8; BLOCK * LANES]) -> bool {
             .map(|group| u16::from(group[at].unsigned_abs()))
             .sum::<u16>()
     };
-    (0..4 * LANES).all(|at| sum(at) <= ROOM)
+    (0..4 * LANES).all(|at| sum(at) <= NO_OVERFLOW_4)
 }
 
 /// Puts the registers that are added up beside each other.
-fn by_fours(block: &mut [i8; BLOCK * LANES]) {
+fn to_quad_layout(block: &mut [i8; BLOCK * LANES]) {
     let old = *block;
     let (registers, _) = old.as_chunks::<16>();
     let (places, _) = block.as_chunks_mut::<16>();
@@ -187,13 +193,13 @@ mod tests {
         // Channel 16 is the first of the second panel; position 9 is position 1 of run 1, in group 2.
         assert_eq!(packed.bytes()[16 * 16 + 2 * 64 + 1], 16 * 4 + 2 + 1);
         assert_eq!(packed.bytes()[16 * 16 + 4..16 * 16 + 64], [0; 60]);
-        assert_eq!(packed.totals[1], 16 * 4 + 8 * 2 + 8);
-        assert_eq!(packed.starts(3, 128)[1], 7 + 125 * 88);
-        assert_eq!(packed.starts(3, 128)[17..], [0; 15]);
+        assert_eq!(packed.weight_sums[1], 16 * 4 + 8 * 2 + 8);
+        assert_eq!(packed.bias(3, 128)[1], 7 + 125 * 88);
+        assert_eq!(packed.bias(3, 128)[17..], [0; 15]);
     }
 
     #[test]
-    fn panels_with_room_are_ordered_by_fours() {
+    fn panels_without_overflow_take_the_quad_layout() {
         let gather = Gather::new(vec![0], vec![0], 32);
         // Channel 20 of the second panel has one weight too much, in the second block.
         let weight = |k: usize| {
@@ -204,10 +210,13 @@ mod tests {
         };
         let mut packed = Weights::pack(&gather, &[0; 32], weight).unwrap();
         let before = packed.bytes().to_vec();
-        assert_eq!(packed.find_room(24), 0);
-        assert_eq!((packed.room(), packed.bytes()), (&[false, false][..], &before[..]));
-        assert_eq!(packed.find_room(32), 1);
-        assert_eq!(packed.room(), [true, false]);
+        assert_eq!(packed.use_quad_layout(24), 0);
+        assert_eq!(
+            (packed.quad_panels(), packed.bytes()),
+            (&[false, false][..], &before[..])
+        );
+        assert_eq!(packed.use_quad_layout(32), 1);
+        assert_eq!(packed.quad_panels(), [true, false]);
         assert_eq!(packed.bytes()[16 * 32..], before[16 * 32..]);
         // Channels 4 to 7 of the second block: the second part, groups 0 to 3, of which the last is less.
         assert_eq!(packed.bytes()[256 + 64..256 + 64 + 48], [64; 48]);

@@ -27,7 +27,7 @@ impl Networks {
     /// Loads a bundle, in the precision of one's choice.
     pub fn load(dir: &Path, precision: PrecisionChoice) -> Result<Self, PredictError> {
         let bundle = Bundle::open(dir)?;
-        let predictor = Predictor::load_in(&bundle, precision)?;
+        let predictor = Predictor::load_with_precision(&bundle, precision)?;
         Ok(Self { bundle, predictor })
     }
 }

@@ -4,9 +4,10 @@
 //! be 255 together at most, all taken positive: products of four bytes then fit 16 bits (`128 * 255 < 2^15`), which is
 //! what processors without dot products add them up in. The four are the input channels `c`, `c + 4`, `c + 8` and
 //! `c + 12` of sixteen, at one position of the window; the kernels find out by themselves where there is
-//! [room](kernels::Weights::find_room).
+//! [no overflow](kernels::Weights::use_quad_layout).
 
 use anyhow::{Context, Result};
+use kernels::NO_OVERFLOW_4;
 use tract_onnx::pb::NodeProto;
 
 use super::super::graph::Graph;
@@ -14,9 +15,6 @@ use super::shapes::shapes;
 
 /// Largest weight.
 const MOST: f32 = 127.0;
-
-/// Largest sum of four.
-const ROOM: u16 = 255;
 
 /// Input channels that a kernel reads at once.
 const BLOCK: usize = 16;
@@ -93,10 +91,10 @@ fn channel_of(values: &[f32], positions: usize) -> (Vec<i8>, f32) {
             .map(|value| (value / scale).round_ties_even().clamp(-MOST, MOST) as i8)
             .collect();
         let sum = largest_sum(&integers, positions);
-        if sum <= ROOM {
+        if sum <= NO_OVERFLOW_4 {
             return (integers, scale);
         }
-        scale *= f32::from(sum) / f32::from(ROOM);
+        scale *= f32::from(sum) / f32::from(NO_OVERFLOW_4);
     }
 }
 
@@ -141,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn four_that_are_added_in_a_row_leave_room() {
+    fn four_that_are_added_in_a_row_do_not_overflow() {
         // At the second of two positions, channels 1, 5, 9 and 13 are large; channel 17 is in the next block.
         let large = |at: usize| at % 2 == 1 && (at / 2) % 4 == 1 && at / 2 < 16;
         let values: Vec<f32> = (0..36)
@@ -155,9 +153,9 @@ mod tests {
         assert_ne!(largest_sum(&weights.integers, 1), 252);
     }
 
-    /// The runtime's kernels use the room that is left here, and do not find any in weights that are only rounded.
+    /// The runtime's kernels take these weights in the quad layout, and not those that are only rounded.
     #[test]
-    fn kernels_find_the_room() {
+    fn kernels_take_the_quad_layout() {
         use kernels;
 
         let (outputs, inputs) = (32, 48);
@@ -167,14 +165,14 @@ mod tests {
         let (graph, layer) = layer(vec![outputs, inputs, 3, 3], values);
         let run = 3 * inputs;
         let gather = kernels::Gather::new(vec![0], vec![0, 1000, 2000], run);
-        let panels_with_room = |integers: &[i8]| {
+        let quad_panels = |integers: &[i8]| {
             let place = |k: usize| ((k % inputs) * 3 + k / run) * 3 + k % run / inputs;
             let weight = |k: usize| move |output: usize| integers[output * inputs * 9 + place(k)];
             let mut packed = kernels::Weights::pack(&gather, &vec![0; outputs], weight).unwrap();
-            packed.find_room(run)
+            packed.use_quad_layout(run)
         };
-        assert_eq!(panels_with_room(&Weights::of(&graph, &layer).unwrap().integers), 2);
-        assert_eq!(panels_with_room(&rounded), 0);
+        assert_eq!(quad_panels(&Weights::of(&graph, &layer).unwrap().integers), 2);
+        assert_eq!(quad_panels(&rounded), 0);
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! A network in 32-bit floats, run by kernels of this program.
 //!
-//! tract runs such a network as well, and does so where it has other operations than are known here
-//! ([`stock`](super::stock)). What is known runs about twice as fast here: convolutions read their windows in place,
-//! biases, ReLUs and residual sums cost no pass of their own, and what no output depends on is not computed. The bits
-//! are the same with all instructions of the [`kernels`](kernels); from tract's, whose sums have another order, an
-//! output differs by less than a hundred thousandth of the largest value.
+//! tract runs such a network as well, and does so where it has operations that are not supported here
+//! ([`tract_backend`](super::tract_backend)). A supported network runs about twice as fast here: convolutions read their
+//! windows in place, biases, ReLUs and residual additions cost no pass of their own, and what no output depends on is not
+//! computed. The bits are the same with all instruction sets of the [`kernels`](kernels); from tract's, whose sums have
+//! another order, an output differs by less than a hundred thousandth of the largest value.
 
 mod read;
 mod step;
@@ -15,7 +15,7 @@ use tract_onnx::pb::{GraphProto, TensorProto};
 use super::PredictError;
 use super::graph::constants::Constants;
 use super::graph::plan::Plan;
-use super::graph::{self, Values, rewrite};
+use super::graph::{self, Subject, Unsupported, Values, Why, rewrite};
 use kernels::Isa;
 
 /// 32-bit floats.
@@ -46,21 +46,21 @@ pub(super) struct Filter {
     strides: [usize; 2],
 }
 
-/// A network whose operations are all known.
-pub(super) struct Known(Graph);
+/// A network whose operations are all supported by the kernels of this program.
+pub(super) struct Supported(Graph);
 
-impl Known {
+impl Supported {
     /// Reads a graph that the structure check has accepted; the error says what has to be left to tract.
-    pub(super) fn read(proto: &GraphProto, outputs: &[(&str, usize)], isa: Isa) -> Result<Self, String> {
+    pub(super) fn read(proto: &GraphProto, outputs: &[(&str, usize)], isa: Isa) -> Result<Self, Unsupported> {
         if isa == Isa::Portable {
-            return Err("this processor has no vector instructions that this program knows".to_owned());
+            return Err(Subject::Graph.because(Why::Isa));
         }
         let names: Vec<&str> = outputs.iter().map(|(name, _)| *name).collect();
         let mut graph = read::read(proto, [SIDE, SIDE, 1], &names)?;
-        graph::check_outputs(&graph, outputs).map_err(|error| error.to_string())?;
-        rewrite::fuse_sums(&mut graph)?;
-        rewrite::drop_unused(&mut graph);
-        rewrite::crop(&mut graph);
+        graph::check_outputs(&graph, outputs).map_err(|error| Subject::Graph.because(Why::Shape(error.to_string())))?;
+        rewrite::fuse_residual_adds(&mut graph)?;
+        rewrite::drop_dead_nodes(&mut graph);
+        rewrite::shrink_tensors(&mut graph);
         Ok(Self(graph))
     }
 }
@@ -70,7 +70,7 @@ pub(super) type Network = Plan<Floats>;
 
 /// Packs the weights of a network that was read.
 pub(super) fn build(
-    Known(graph): Known,
+    Supported(graph): Supported,
     constants: Vec<TensorProto>,
     outputs: &[(&str, usize)],
     isa: Isa,
@@ -79,7 +79,7 @@ pub(super) fn build(
     let plan = Plan::new(graph, outputs, |node, tensors| {
         step::step(&node, tensors, &mut constants, isa)
     });
-    plan.map_err(PredictError::Load)
+    Ok(plan?)
 }
 
 #[cfg(test)]
@@ -87,7 +87,7 @@ mod tests {
     use shared_model::image::INPUT_LEN;
 
     use super::*;
-    use crate::stock;
+    use crate::tract_backend;
     use testing::network;
 
     const OUTPUTS: [(&str, usize); 1] = [("emotion", 5)];
@@ -105,14 +105,14 @@ mod tests {
     }
 
     fn computed(isa: Isa, graph: GraphProto) -> Vec<f32> {
-        let known = Known::read(&graph, &OUTPUTS, isa).unwrap_or_else(|reason| panic!("{reason}"));
-        let mut network = build(known, graph.initializer, &OUTPUTS, isa).unwrap();
+        let supported = Supported::read(&graph, &OUTPUTS, isa).unwrap_or_else(|reason| panic!("{reason}"));
+        let mut network = build(supported, graph.initializer, &OUTPUTS, isa).unwrap();
         network.run(&image(), SIDE, &mut || {}).unwrap();
         network.output(0).to_vec()
     }
 
     fn by_tract() -> Vec<f32> {
-        let mut network = stock::Network::new(network::residual("emotion", 5), &OUTPUTS).unwrap();
+        let mut network = tract_backend::Network::new(network::residual("emotion", 5), &OUTPUTS).unwrap();
         network.run(&image(), &mut || {}).unwrap();
         network.output(0).to_vec()
     }
@@ -184,18 +184,22 @@ mod tests {
         ];
         for isa in own() {
             for (expected, change) in cases {
-                let reason = Known::read(&graph(change), &OUTPUTS, isa).map(|_| ()).unwrap_err();
+                let reason = Supported::read(&graph(change), &OUTPUTS, isa)
+                    .map(|_| ())
+                    .unwrap_err()
+                    .to_string();
                 assert!(reason.contains(expected), "{reason:?} does not speak of {expected}");
             }
-            let reason = Known::read(&graph(|_| ()), &[("emotion", 7)], isa)
+            let reason = Supported::read(&graph(|_| ()), &[("emotion", 7)], isa)
                 .map(|_| ())
-                .unwrap_err();
+                .unwrap_err()
+                .to_string();
             assert!(reason.contains("`emotion`"), "{reason}");
         }
     }
 
     #[test]
     fn without_vector_instructions_it_is_left_to_tract() {
-        assert!(Known::read(&graph(|_| ()), &OUTPUTS, Isa::Portable).is_err());
+        assert!(Supported::read(&graph(|_| ()), &OUTPUTS, Isa::Portable).is_err());
     }
 }

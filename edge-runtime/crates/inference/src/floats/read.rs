@@ -10,7 +10,7 @@ use tract_onnx::pb::{GraphProto, NodeProto, TensorProto};
 use super::{Filter, Graph, Node, Op};
 use crate::graph::attributes::Attributes;
 use crate::graph::geometry::{self, Geometry, input};
-use crate::graph::{Shape, Target, Tensor, TensorId, Window};
+use crate::graph::{Shape, Subject, Target, Tensor, TensorId, Unsupported, Why, Window};
 
 /// A tensor, possibly flattened to channels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,7 +20,7 @@ struct View {
 }
 
 /// Reads a graph that the structure check has accepted, with these outputs in this order.
-pub(super) fn read(proto: &GraphProto, shape: Shape, outputs: &[&str]) -> Result<Graph, String> {
+pub(super) fn read(proto: &GraphProto, shape: Shape, outputs: &[&str]) -> Result<Graph, Unsupported> {
     let mut reader = Reader {
         constants: proto
             .initializer
@@ -28,7 +28,7 @@ pub(super) fn read(proto: &GraphProto, shape: Shape, outputs: &[&str]) -> Result
             .map(|tensor| (tensor.name.as_str(), tensor))
             .collect(),
         uses: uses(proto),
-        taken: HashSet::new(),
+        claimed: HashSet::new(),
         values: HashMap::new(),
         graph: Graph::default(),
     };
@@ -36,13 +36,12 @@ pub(super) fn read(proto: &GraphProto, shape: Shape, outputs: &[&str]) -> Result
         .input
         .iter()
         .find(|info| !reader.constants.contains_key(info.name.as_str()));
-    let image = image.ok_or("there is no input")?;
+    let image = image.ok_or_else(|| Subject::Graph.because(Why::Pattern("there is no input")))?;
     let tensor = reader.tensor(shape);
     reader.graph.input = Some(tensor);
     reader.values.insert(&image.name, View { tensor, flat: false });
     for node in &proto.node {
-        let subject = |reason| format!("node `{}` ({}): {reason}", geometry::name(node), node.op_type);
-        let view = reader.node(node).map_err(subject)?;
+        let view = reader.node(node).map_err(|why| Subject::of(node).because(why))?;
         reader
             .values
             .insert(node.output.first().map_or("", String::as_str), view);
@@ -51,7 +50,7 @@ pub(super) fn read(proto: &GraphProto, shape: Shape, outputs: &[&str]) -> Result
         let view = reader
             .values
             .get(name)
-            .ok_or_else(|| format!("nothing computes `{name}`"))?;
+            .ok_or_else(|| Subject::Output((*name).to_owned()).because(Why::Pattern("nothing computes it")))?;
         reader.graph.results.push((view.tensor, at));
     }
     Ok(reader.graph)
@@ -71,14 +70,14 @@ fn uses(proto: &GraphProto) -> HashMap<&str, usize> {
 struct Reader<'a> {
     constants: HashMap<&'a str, &'a TensorProto>,
     uses: HashMap<&'a str, usize>,
-    /// Constants that a layer has; each is packed once.
-    taken: HashSet<&'a str>,
+    /// Constants that a layer uses; each is packed once.
+    claimed: HashSet<&'a str>,
     values: HashMap<&'a str, View>,
     graph: Graph,
 }
 
 impl<'a> Reader<'a> {
-    fn node(&mut self, node: &'a NodeProto) -> Result<View, String> {
+    fn node(&mut self, node: &'a NodeProto) -> Result<View, Why> {
         match node.op_type.as_str() {
             "Conv" => self.convolution(node),
             "Gemm" => self.dense(node),
@@ -87,33 +86,33 @@ impl<'a> Reader<'a> {
             "AveragePool" => self.pool(node, Op::AveragePool),
             "Relu" => self.relu(node),
             "Flatten" => self.flatten(node),
-            _ => Err("it is not known".to_owned()),
+            _ => Err(Why::Operator("")),
         }
     }
 
-    fn convolution(&mut self, node: &'a NodeProto) -> Result<View, String> {
-        let (view, shape) = self.image(node, 0)?;
+    fn convolution(&mut self, node: &'a NodeProto) -> Result<View, Why> {
+        let (view, shape) = self.spatial(node, 0)?;
         let geometry = geometry::convolution(node, &self.sizes(input(node, 1)?)?, shape)?;
-        self.filtered(node, view, &geometry)
+        self.conv_or_dense(node, view, &geometry)
     }
 
-    fn dense(&mut self, node: &'a NodeProto) -> Result<View, String> {
+    fn dense(&mut self, node: &'a NodeProto) -> Result<View, Why> {
         let view = self.view(node, 0)?;
         if !view.flat {
-            return Err("its input is not flattened".to_owned());
+            return Err(Why::Pattern("its input is not flattened"));
         }
         let shape = self.graph.tensors[view.tensor].shape;
         let geometry = geometry::dense(node, &self.sizes(input(node, 1)?)?, shape)?;
-        let view = self.filtered(node, view, &geometry)?;
+        let view = self.conv_or_dense(node, view, &geometry)?;
         Ok(View { flat: true, ..view })
     }
 
-    fn filtered(&mut self, node: &'a NodeProto, view: View, geometry: &Geometry) -> Result<View, String> {
-        let weights = self.taken(input(node, 1)?)?;
+    fn conv_or_dense(&mut self, node: &'a NodeProto, view: View, geometry: &Geometry) -> Result<View, Why> {
+        let weights = self.claim(input(node, 1)?)?;
         let outputs = geometry.output[2];
         let biases = match node.input.get(2) {
-            Some(name) if self.sizes(name)? == [outputs] => Some(self.taken(name)?),
-            Some(name) => return Err(format!("its biases `{name}` are not {outputs} values")),
+            Some(name) if self.sizes(name)? == [outputs] => Some(self.claim(name)?),
+            Some(name) => return Err(Why::Shape(format!("its biases `{name}` are not {outputs} values"))),
             None => None,
         };
         let filter = Filter {
@@ -125,27 +124,27 @@ impl<'a> Reader<'a> {
         let op = Op::Convolution {
             window: geometry.window,
             filter,
-            sum: None,
+            residual: None,
         };
         Ok(self.push(node, op, view, geometry.output))
     }
 
-    fn add(&mut self, node: &'a NodeProto) -> Result<View, String> {
-        let ((view, shape), (other, other_shape)) = (self.image(node, 0)?, self.image(node, 1)?);
+    fn add(&mut self, node: &'a NodeProto) -> Result<View, Why> {
+        let ((view, shape), (other, other_shape)) = (self.spatial(node, 0)?, self.spatial(node, 1)?);
         if shape != other_shape {
-            return Err("its inputs have different shapes".to_owned());
+            return Err(Why::Pattern("its inputs have different shapes"));
         }
         Ok(self.push(node, Op::Add { other: other.tensor }, view, shape))
     }
 
-    fn pool(&mut self, node: &'a NodeProto, op: fn(Window) -> Op) -> Result<View, String> {
-        let (view, shape) = self.image(node, 0)?;
+    fn pool(&mut self, node: &'a NodeProto, op: fn(Window) -> Op) -> Result<View, Why> {
+        let (view, shape) = self.spatial(node, 0)?;
         let (window, output) = geometry::pool(node, shape)?;
         Ok(self.push(node, op(window), view, output))
     }
 
     /// Becomes the end of the operation before it, whose bare result nobody else may read.
-    fn relu(&mut self, node: &'a NodeProto) -> Result<View, String> {
+    fn relu(&mut self, node: &'a NodeProto) -> Result<View, Why> {
         let view = self.view(node, 0)?;
         let alone = self.uses.get(input(node, 0)?) == Some(&1);
         let producer = self
@@ -158,11 +157,13 @@ impl<'a> Reader<'a> {
                 producer.relu = true;
                 Ok(view)
             }
-            _ => Err("it does not follow a convolution, dense layer or sum alone".to_owned()),
+            _ => Err(Why::Pattern(
+                "it does not follow a convolution, dense layer or sum alone",
+            )),
         }
     }
 
-    fn flatten(&mut self, node: &'a NodeProto) -> Result<View, String> {
+    fn flatten(&mut self, node: &'a NodeProto) -> Result<View, Why> {
         Attributes(node).expect("axis", 1)?;
         Ok(View {
             flat: true,
@@ -190,36 +191,36 @@ impl<'a> Reader<'a> {
         self.graph.tensors.len() - 1
     }
 
-    fn view(&self, node: &NodeProto, at: usize) -> Result<View, String> {
+    fn view(&self, node: &NodeProto, at: usize) -> Result<View, Why> {
         let name = input(node, at)?;
         let view = self.values.get(name).copied();
-        view.ok_or_else(|| format!("`{name}` is a constant"))
+        view.ok_or_else(|| Why::tensor(name, "is a constant"))
     }
 
     /// An input that has rows and columns.
-    fn image(&self, node: &NodeProto, at: usize) -> Result<(View, Shape), String> {
+    fn spatial(&self, node: &NodeProto, at: usize) -> Result<(View, Shape), Why> {
         let view = self.view(node, at)?;
         if view.flat {
-            return Err("its input is flattened".to_owned());
+            return Err(Why::Pattern("its input is flattened"));
         }
         Ok((view, self.graph.tensors[view.tensor].shape))
     }
 
-    fn constant(&self, name: &str) -> Result<&'a TensorProto, String> {
+    fn constant(&self, name: &str) -> Result<&'a TensorProto, Why> {
         let tensor = self.constants.get(name).copied();
         let tensor = tensor.filter(|tensor| tensor.data_type == DataType::Float as i32);
-        tensor.ok_or_else(|| format!("`{name}` is no constant of 32-bit floats"))
+        tensor.ok_or_else(|| Why::tensor(name, "is no constant of 32-bit floats"))
     }
 
-    fn sizes(&self, name: &str) -> Result<Vec<usize>, String> {
+    fn sizes(&self, name: &str) -> Result<Vec<usize>, Why> {
         Ok(self.constant(name)?.dims.iter().map(|dim| *dim as usize).collect())
     }
 
-    fn taken(&mut self, name: &str) -> Result<String, String> {
+    fn claim(&mut self, name: &str) -> Result<String, Why> {
         let name = self.constant(name)?.name.as_str();
-        if self.taken.insert(name) {
+        if self.claimed.insert(name) {
             return Ok(name.to_owned());
         }
-        Err(format!("two layers share `{name}`"))
+        Err(Why::Shape(format!("two layers share `{name}`")))
     }
 }

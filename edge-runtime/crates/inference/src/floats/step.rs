@@ -1,16 +1,16 @@
 //! Operations with their packed weights.
 
-use kernels::{FloatAveragePool, FloatProduct, FloatWeights, Floors, Isa, KernelError, MaxPool};
+use kernels::{FloatAveragePool, FloatGemm, FloatWeights, Isa, KernelError, MaxPool, OutputMin, ResidualInput};
 
 use super::{Filter, Floats, Node, Op};
 use crate::graph::constants::Constants;
 use crate::graph::layout::{Layout, positions};
 use crate::graph::plan::{Compute, Tensors};
-use crate::graph::{Shape, Window};
+use crate::graph::{Shape, Why, Window};
 
 /// One operation with its weights.
 pub(crate) enum Step {
-    Product(FloatProduct),
+    Gemm(FloatGemm),
     MaxPool(MaxPool),
     AveragePool(FloatAveragePool),
 }
@@ -24,11 +24,11 @@ impl Compute for Floats {
         0.0
     }
 
-    fn enter(image: &[f32], (): (), values: &mut [f32]) {
+    fn write_input(image: &[f32], (): (), values: &mut [f32]) {
         values.copy_from_slice(image);
     }
 
-    fn leave(values: &[f32], (): (), output: &mut [f32]) {
+    fn read_output(values: &[f32], (): (), output: &mut [f32]) {
         let length = output.len();
         output.copy_from_slice(&values[..length]);
     }
@@ -36,12 +36,12 @@ impl Compute for Floats {
     fn run(
         step: &Step,
         input: &[f32],
-        other: Option<(&[f32], &[u32])>,
+        residual: Option<ResidualInput<'_, f32>>,
         out: &mut [f32],
         pixels: &[u32],
     ) -> Result<(), KernelError> {
         match step {
-            Step::Product(product) => product.run(input, other, out, pixels),
+            Step::Gemm(gemm) => gemm.run(input, residual, out, pixels),
             Step::MaxPool(pool) => pool.run(input, out, pixels),
             Step::AveragePool(pool) => pool.run(input, out, pixels),
         }
@@ -58,35 +58,39 @@ impl Compute for Floats {
 }
 
 /// Packs the weights of a node, which are taken out of the constants.
-pub(super) fn step(node: &Node, tensors: &Tensors<()>, constants: &mut Constants, isa: Isa) -> Result<Step, String> {
+pub(super) fn step(node: &Node, tensors: &Tensors<()>, constants: &mut Constants, isa: Isa) -> Result<Step, Why> {
     let (from, shape) = (tensors.layout(node.input), tensors.shape(node.output));
-    let pool = |window: &Window| from.pixels_of(window, shape).map_err(|error| error.to_string());
+    let pool = |window: &Window| from.pixels_of(window, shape);
     match &node.op {
-        Op::Convolution { window, filter, sum } => {
-            let floors = Floors {
-                own: floor(sum.as_ref().map_or(node.relu, |sum| sum.inner_relu)),
-                sum: floor(node.relu),
+        Op::Convolution {
+            window,
+            filter,
+            residual,
+        } => {
+            let output_min = OutputMin {
+                gemm: output_min(residual.as_ref().map_or(node.relu, |residual| residual.conv_relu)),
+                residual_sum: output_min(node.relu),
             };
-            let taken = Taken::take(filter, constants)?;
-            let product = taken.product(isa, from, window, shape, floors);
-            Ok(Step::Product(product.map_err(|error| error.to_string())?))
+            let data = FilterData::take(filter, constants)?;
+            let gemm = data.gemm(isa, from, window, shape, output_min);
+            Ok(Step::Gemm(gemm?))
         }
         Op::MaxPool(window) => Ok(Step::MaxPool(MaxPool::new(pool(window)?))),
         Op::AveragePool(window) => Ok(Step::AveragePool(FloatAveragePool::new(pool(window)?))),
-        Op::Add { .. } => Err("a sum is left over".to_owned()),
+        Op::Add { .. } => Err(Why::Pattern("a sum is left over")),
     }
 }
 
 /// Weights and biases, out of the file's constants.
-struct Taken<'a> {
+struct FilterData<'a> {
     filter: &'a Filter,
     /// Floats as bytes.
     weights: Vec<u8>,
     biases: Vec<f32>,
 }
 
-impl<'a> Taken<'a> {
-    fn take(filter: &'a Filter, constants: &mut Constants) -> Result<Self, String> {
+impl<'a> FilterData<'a> {
+    fn take(filter: &'a Filter, constants: &mut Constants) -> Result<Self, Why> {
         let biases = match &filter.biases {
             Some(name) => constants.floats(name)?,
             None => vec![0.0; filter.outputs],
@@ -98,14 +102,14 @@ impl<'a> Taken<'a> {
         })
     }
 
-    fn product(
+    fn gemm(
         &self,
         isa: Isa,
         from: &Layout,
         window: &Window,
         shape: Shape,
-        floors: Floors,
-    ) -> Result<FloatProduct, KernelError> {
+        output_min: OutputMin,
+    ) -> Result<FloatGemm, KernelError> {
         let gather = from.rows_of(window, shape)?;
         let positions = positions(from, &gather, window);
         let (weights, _) = self.weights.as_chunks::<4>();
@@ -115,11 +119,11 @@ impl<'a> Taken<'a> {
             value.map_or(0.0, |value| f32::from_le_bytes(*value))
         };
         let packed = FloatWeights::pack(&gather, &self.biases, weight)?;
-        FloatProduct::new(isa, gather, packed, floors)
+        FloatGemm::new(isa, gather, packed, output_min)
     }
 }
 
 /// The lowest value of a result.
-fn floor(relu: bool) -> f32 {
+fn output_min(relu: bool) -> f32 {
     if relu { 0.0 } else { f32::NEG_INFINITY }
 }

@@ -2,9 +2,9 @@
 
 use tract_onnx::pb::NodeProto;
 
-use super::Window;
+use super::{Why, Window};
 
-/// Of one node.
+/// The attributes of one node.
 pub(crate) struct Attributes<'a>(pub(crate) &'a NodeProto);
 
 impl Attributes<'_> {
@@ -14,27 +14,33 @@ impl Attributes<'_> {
     }
 
     /// An integer that has to be this, which is also its default.
-    pub(crate) fn expect(&self, name: &str, expected: i64) -> Result<(), String> {
+    pub(crate) fn expect(&self, name: &'static str, expected: i64) -> Result<(), Why> {
         match self.int(name, expected) {
             value if value == expected => Ok(()),
-            value => Err(format!("attribute `{name}` is {value}, only {expected} is supported")),
+            value => Err(Why::attribute(
+                name,
+                format!("is {value}, only {expected} is supported"),
+            )),
         }
     }
 
     /// Integers that all have to be this, which is also their default.
-    pub(crate) fn expect_all(&self, name: &str, expected: i64) -> Result<(), String> {
+    pub(crate) fn expect_all(&self, name: &'static str, expected: i64) -> Result<(), Why> {
         if self.ints(name).iter().all(|value| *value == expected as usize) {
             return Ok(());
         }
-        Err(format!("attribute `{name}` is not {expected} everywhere"))
+        Err(Why::attribute(name, format!("is not {expected} everywhere")))
     }
 
     /// A float that has to be this, which is also its default.
-    pub(crate) fn expect_float(&self, name: &str, expected: f32) -> Result<(), String> {
+    pub(crate) fn expect_float(&self, name: &'static str, expected: f32) -> Result<(), Why> {
         let attribute = self.0.attribute.iter().find(|attribute| attribute.name == name);
         match attribute.map_or(expected, |attribute| attribute.f) {
             value if value == expected => Ok(()),
-            value => Err(format!("attribute `{name}` is {value}, only {expected} is supported")),
+            value => Err(Why::attribute(
+                name,
+                format!("is {value}, only {expected} is supported"),
+            )),
         }
     }
 
@@ -47,30 +53,30 @@ impl Attributes<'_> {
             .collect()
     }
 
-    fn array<const N: usize>(&self, name: &str, default: [usize; N]) -> Result<[usize; N], String> {
+    fn array<const N: usize>(&self, name: &'static str, default: [usize; N]) -> Result<[usize; N], Why> {
         let values = self.ints(name);
         if values.is_empty() {
             return Ok(default);
         }
         values
             .try_into()
-            .map_err(|_| format!("attribute `{name}` needs {N} values"))
+            .map_err(|_| Why::attribute(name, format!("needs {N} values")))
     }
 }
 
 /// The window of a convolution, whose weights say its size, or of a pool.
-pub(crate) fn window(attributes: &Attributes<'_>, weights: Option<[usize; 2]>) -> Result<Window, String> {
+pub(crate) fn window(attributes: &Attributes<'_>, weights: Option<[usize; 2]>) -> Result<Window, Why> {
     let automatic = attributes
         .0
         .attribute
         .iter()
         .find(|attribute| attribute.name == "auto_pad");
     if automatic.is_some_and(|attribute| !attribute.s.is_empty() && attribute.s != b"NOTSET") {
-        return Err("attribute `auto_pad` is not supported".to_owned());
+        return Err(Why::attribute("auto_pad", "is not supported"));
     }
     let size = attributes.array("kernel_shape", weights.unwrap_or_default())?;
     if weights.is_some_and(|weights| weights != size) || size.contains(&0) {
-        return Err("attribute `kernel_shape` does not fit".to_owned());
+        return Err(Why::attribute("kernel_shape", "does not fit"));
     }
     let window = Window {
         size,
@@ -78,7 +84,7 @@ pub(crate) fn window(attributes: &Attributes<'_>, weights: Option<[usize; 2]>) -
         pads: attributes.array("pads", [0; 4])?,
     };
     if window.stride.contains(&0) {
-        return Err("attribute `strides` is 0".to_owned());
+        return Err(Why::attribute("strides", "is 0"));
     }
     Ok(window)
 }

@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use tract_onnx::pb::TensorProto;
 use tract_onnx::pb::tensor_proto::DataType;
 
+use super::Why;
+
 /// Initialisers that have been checked to be as long as their shapes say.
 pub(crate) struct Constants(HashMap<String, TensorProto>);
 
@@ -22,13 +24,13 @@ impl Constants {
         self.0.contains_key(name)
     }
 
-    /// Sizes of all axes.
-    pub(crate) fn shape(&self, name: &str) -> Result<Vec<usize>, String> {
+    /// The sizes of all axes.
+    pub(crate) fn shape(&self, name: &str) -> Result<Vec<usize>, Why> {
         Ok(self.tensor(name)?.dims.iter().map(|dim| *dim as usize).collect())
     }
 
-    /// 32-bit floats.
-    pub(crate) fn floats(&self, name: &str) -> Result<Vec<f32>, String> {
+    /// A constant of 32-bit floats.
+    pub(crate) fn floats(&self, name: &str) -> Result<Vec<f32>, Why> {
         let tensor = self.typed(name, DataType::Float)?;
         let raw = words(&tensor.raw_data).map(f32::from_le_bytes);
         Ok(if tensor.raw_data.is_empty() {
@@ -38,8 +40,8 @@ impl Constants {
         })
     }
 
-    /// 32-bit integers.
-    pub(crate) fn integers(&self, name: &str) -> Result<Vec<i32>, String> {
+    /// A constant of 32-bit integers.
+    pub(crate) fn integers(&self, name: &str) -> Result<Vec<i32>, Why> {
         let tensor = self.typed(name, DataType::Int32)?;
         let raw = words(&tensor.raw_data).map(i32::from_le_bytes);
         Ok(if tensor.raw_data.is_empty() {
@@ -49,18 +51,18 @@ impl Constants {
         })
     }
 
-    /// 8-bit integers without sign.
-    pub(crate) fn unsigned(&self, name: &str) -> Result<Vec<u8>, String> {
+    /// A constant of unsigned 8-bit integers.
+    pub(crate) fn unsigned(&self, name: &str) -> Result<Vec<u8>, Why> {
         Ok(bytes(self.typed(name, DataType::Uint8)?))
     }
 
-    /// 8-bit integers with sign, in two's complement.
-    pub(crate) fn signed(&self, name: &str) -> Result<Vec<u8>, String> {
+    /// A constant of signed 8-bit integers, in two's complement.
+    pub(crate) fn signed(&self, name: &str) -> Result<Vec<u8>, Why> {
         Ok(bytes(self.typed(name, DataType::Int8)?))
     }
 
-    /// The same, without a copy: the constant is gone.
-    pub(crate) fn take_signed(&mut self, name: &str) -> Result<Vec<u8>, String> {
+    /// Like [`Constants::signed`] without a copy: the constant is removed.
+    pub(crate) fn take_signed(&mut self, name: &str) -> Result<Vec<u8>, Why> {
         self.typed(name, DataType::Int8)?;
         let tensor = self.0.remove(name).unwrap_or_default();
         Ok(if tensor.raw_data.is_empty() {
@@ -70,8 +72,8 @@ impl Constants {
         })
     }
 
-    /// 32-bit floats as bytes, the lowest first, without a copy: the constant is gone.
-    pub(crate) fn take_floats(&mut self, name: &str) -> Result<Vec<u8>, String> {
+    /// 32-bit floats as bytes, little-endian, without a copy: the constant is removed.
+    pub(crate) fn take_floats(&mut self, name: &str) -> Result<Vec<u8>, Why> {
         self.typed(name, DataType::Float)?;
         let tensor = self.0.remove(name).unwrap_or_default();
         Ok(if tensor.raw_data.is_empty() {
@@ -81,18 +83,21 @@ impl Constants {
         })
     }
 
-    fn typed(&self, name: &str, expected: DataType) -> Result<&TensorProto, String> {
+    fn typed(&self, name: &str, expected: DataType) -> Result<&TensorProto, Why> {
         let tensor = self.tensor(name)?;
         if tensor.data_type == expected as i32 {
             return Ok(tensor);
         }
-        Err(format!("constant `{name}` is not of type {}", expected.as_str_name()))
+        Err(Why::tensor(
+            name,
+            format!("is a constant, but not of type {}", expected.as_str_name()),
+        ))
     }
 
-    fn tensor(&self, name: &str) -> Result<&TensorProto, String> {
+    fn tensor(&self, name: &str) -> Result<&TensorProto, Why> {
         self.0
             .get(name)
-            .ok_or_else(|| format!("`{name}` is no constant, or is used twice"))
+            .ok_or_else(|| Why::tensor(name, "is no constant, or is used twice"))
     }
 }
 

@@ -3,9 +3,9 @@
 use tract_onnx::pb::NodeProto;
 
 use super::attributes::{Attributes, window};
-use super::{Shape, Window};
+use super::{Shape, Why, Window};
 
-/// Of a convolution or a dense layer.
+/// Shapes of a convolution or a dense layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Geometry {
     pub(crate) window: Window,
@@ -17,19 +17,21 @@ pub(crate) struct Geometry {
 }
 
 /// A `Conv` on an input of this shape, with weights of these sizes.
-pub(crate) fn convolution(node: &NodeProto, weights: &[usize], shape: Shape) -> Result<Geometry, String> {
+pub(crate) fn convolution(node: &NodeProto, weights: &[usize], shape: Shape) -> Result<Geometry, Why> {
     let attributes = Attributes(node);
     attributes.expect("group", 1)?;
     attributes.expect_all("dilations", 1)?;
     let [outputs, channels, rows, columns] = weights[..] else {
-        return Err("its weights have not four axes".to_owned());
+        return Err(Why::Pattern("its weights have not four axes"));
     };
     let window = window(&attributes, Some([rows, columns]))?;
     let ([height, width], true) = (window.output(shape).unwrap_or_default(), channels == shape[2]) else {
-        return Err(format!("its weights {weights:?} do not fit an input of {shape:?}"));
+        return Err(Why::Shape(format!(
+            "its weights {weights:?} do not fit an input of {shape:?}"
+        )));
     };
     if height * width == 0 {
-        return Err("its window is larger than its input".to_owned());
+        return Err(Why::Pattern("its window is larger than its input"));
     }
     Ok(Geometry {
         window,
@@ -40,7 +42,7 @@ pub(crate) fn convolution(node: &NodeProto, weights: &[usize], shape: Shape) -> 
 }
 
 /// A `Gemm` on flattened values of this shape: a window that is the whole input.
-pub(crate) fn dense(node: &NodeProto, weights: &[usize], shape: Shape) -> Result<Geometry, String> {
+pub(crate) fn dense(node: &NodeProto, weights: &[usize], shape: Shape) -> Result<Geometry, Why> {
     let attributes = Attributes(node);
     attributes.expect("transA", 0)?;
     attributes.expect_float("alpha", 1.0)?;
@@ -49,13 +51,13 @@ pub(crate) fn dense(node: &NodeProto, weights: &[usize], shape: Shape) -> Result
     let (depth, outputs) = match weights[..] {
         [outputs, depth] if transposed => (depth, outputs),
         [depth, outputs] => (depth, outputs),
-        _ => return Err("its weights have not two axes".to_owned()),
+        _ => return Err(Why::Pattern("its weights have not two axes")),
     };
     let [rows, columns, channels] = shape;
     if depth != rows * columns * channels {
-        return Err(format!(
+        return Err(Why::Shape(format!(
             "its weights {weights:?} do not fit a flattened {rows}x{columns}x{channels}"
-        ));
+        )));
     }
     let window = Window {
         size: [rows, columns],
@@ -71,15 +73,17 @@ pub(crate) fn dense(node: &NodeProto, weights: &[usize], shape: Shape) -> Result
 }
 
 /// Window and output of a `MaxPool` or `AveragePool` on an input of this shape.
-pub(crate) fn pool(node: &NodeProto, shape: Shape) -> Result<(Window, Shape), String> {
+pub(crate) fn pool(node: &NodeProto, shape: Shape) -> Result<(Window, Shape), Why> {
     let attributes = Attributes(node);
     attributes.expect("ceil_mode", 0)?;
     attributes.expect_all("dilations", 1)?;
     let window = window(&attributes, None)?;
     if window.pads != [0; 4] {
-        return Err("pooling with padding is not known".to_owned());
+        return Err(Why::Pattern("pooling with padding is not known"));
     }
-    let [height, width] = window.output(shape).ok_or("its window is larger than its input")?;
+    let [height, width] = window
+        .output(shape)
+        .ok_or(Why::Pattern("its window is larger than its input"))?;
     Ok((window, [height, width, shape[2]]))
 }
 
@@ -92,7 +96,8 @@ pub(crate) fn name(node: &NodeProto) -> String {
 }
 
 /// Name of an input of a node.
-pub(crate) fn input(node: &NodeProto, at: usize) -> Result<&str, String> {
+pub(crate) fn input(node: &NodeProto, at: usize) -> Result<&str, Why> {
     let name = node.input.get(at).filter(|name| !name.is_empty());
-    name.map(String::as_str).ok_or_else(|| format!("input {at} is missing"))
+    name.map(String::as_str)
+        .ok_or_else(|| Why::Shape(format!("input {at} is missing")))
 }

@@ -8,13 +8,13 @@ use kernels::{Gather, KernelError, LANES, RUN_STEP};
 
 use super::{Graph, Op, Shape, Values, Window};
 
-/// Layout of one tensor.
+/// Where the pixels of one tensor lie.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Layout {
     shape: Shape,
     /// Rows and columns on every side.
     border: usize,
-    /// Values of a pixel.
+    /// Number of values in a pixel.
     pixel: usize,
 }
 
@@ -63,12 +63,12 @@ impl Layout {
         (0..self.shape[0]).map(move |row| layout.at(row + layout.border, layout.border))
     }
 
-    /// Rows, columns, channels.
+    /// Rows, columns and channels without border.
     pub(crate) fn shape(&self) -> Shape {
         self.shape
     }
 
-    /// Values of a pixel.
+    /// Number of values in a pixel.
     pub(crate) fn pixel(&self) -> usize {
         self.pixel
     }
@@ -122,7 +122,7 @@ impl Layout {
 pub(crate) fn positions(layout: &Layout, gather: &Gather, window: &Window) -> Vec<Option<usize>> {
     let (channels, pixel) = (layout.shape()[2], layout.pixel());
     let [rows, columns] = window.size;
-    let values = (0..rows).flat_map(|row| (0..gather.run()).map(move |at| (row, at / pixel, at % pixel)));
+    let values = (0..rows).flat_map(|row| (0..gather.run_len()).map(move |at| (row, at / pixel, at % pixel)));
     values
         .map(|(row, column, channel)| {
             (column < columns && channel < channels).then(|| (channel * rows + row) * columns + column)
@@ -158,10 +158,10 @@ mod tests {
             pads: [1; 4],
         };
         let gather = layout.rows_of(&window, [3, 4, 5]).unwrap();
-        assert_eq!((gather.run(), gather.runs()), (48, &[0, 96, 192][..]));
-        assert_eq!(gather.pixels()[..5], [0, 16, 32, 48, 96]);
+        assert_eq!((gather.run_len(), gather.run_offsets()), (48, &[0, 96, 192][..]));
+        assert_eq!(gather.pixel_offsets()[..5], [0, 16, 32, 48, 96]);
         assert_eq!(layout.pixels()[..2], [96 + 16, 96 + 32]);
-        assert_eq!(gather.reach() + RUN_STEP, layout.length());
+        assert_eq!(gather.min_input_len() + RUN_STEP, layout.length());
     }
 
     #[test]
@@ -173,8 +173,11 @@ mod tests {
             pads: [3; 4],
         };
         let gather = layout.rows_of(&window, [3, 3, 64]).unwrap();
-        assert_eq!((gather.run(), gather.runs()[1], gather.pixels()[3]), (8, 11, 22));
-        assert!(gather.reach() <= layout.length());
+        assert_eq!(
+            (gather.run_len(), gather.run_offsets()[1], gather.pixel_offsets()[3]),
+            (8, 11, 22)
+        );
+        assert!(gather.min_input_len() <= layout.length());
     }
 
     #[test]

@@ -10,16 +10,19 @@ pub(crate) mod geometry;
 pub(crate) mod layout;
 pub(crate) mod plan;
 pub(crate) mod rewrite;
+mod unsupported;
 
 use std::fmt;
 
 use super::{Layer, PredictError};
 
+pub use unsupported::{Subject, Unsupported, Why};
+
 /// What the values of a network are.
 pub(crate) trait Values: fmt::Debug + Clone + Default {
-    /// What a tensor has beside its shape.
+    /// Scale and zero point of a tensor; nothing in floats.
     type Quantisation: fmt::Debug + Copy;
-    /// Weights and biases.
+    /// Weights and biases of one layer.
     type Filter: fmt::Debug + Clone;
 
     /// Output channels of a filter.
@@ -29,10 +32,10 @@ pub(crate) trait Values: fmt::Debug + Clone + Default {
 /// Index of a tensor in [`Graph::tensors`].
 pub(crate) type TensorId = usize;
 
-/// Rows, columns, channels.
+/// Rows, columns and channels of a tensor.
 pub(crate) type Shape = [usize; 3];
 
-/// Activations between two operations.
+/// The activations between two operations.
 #[derive(Debug, Clone)]
 pub(crate) struct Tensor<V: Values> {
     pub(crate) shape: Shape,
@@ -61,15 +64,15 @@ impl Window {
     }
 }
 
-/// What an operation does.
+/// An operation, with its window and weights.
 #[derive(Debug, Clone)]
 pub(crate) enum Op<V: Values> {
     /// A convolution, or a dense layer: that is one whose window is the whole input.
     Convolution {
         window: Window,
         filter: V::Filter,
-        /// A sum that follows at once.
-        sum: Option<Sum<V>>,
+        /// A residual addition that is fused into it.
+        residual: Option<ResidualAdd<V>>,
     },
     /// A sum of two tensors that no convolution has taken over yet.
     Add {
@@ -93,7 +96,9 @@ impl<V: Values> Op<V> {
 impl<V: Values> fmt::Display for Op<V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (name, window, end) = match self {
-            Self::Convolution { window, sum, .. } => ("conv", window, if sum.is_some() { " + sum" } else { "" }),
+            Self::Convolution { window, residual, .. } => {
+                ("conv", window, if residual.is_some() { " + sum" } else { "" })
+            }
             Self::MaxPool(window) => ("max", window, ""),
             Self::AveragePool(window) => ("mean", window, ""),
             Self::Add { .. } => return f.write_str("sum"),
@@ -103,24 +108,24 @@ impl<V: Values> fmt::Display for Op<V> {
     }
 }
 
-/// A residual sum at the end of a convolution.
+/// A residual addition at the end of a convolution.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Sum<V: Values> {
+pub(crate) struct ResidualAdd<V: Values> {
     pub(crate) other: TensorId,
-    /// What the convolution alone gives.
-    pub(crate) inner: V::Quantisation,
-    pub(crate) inner_relu: bool,
+    /// Scale and zero point of what the convolution alone gives.
+    pub(crate) conv_quantisation: V::Quantisation,
+    pub(crate) conv_relu: bool,
 }
 
 /// An operation of the network.
 #[derive(Debug, Clone)]
 pub(crate) struct Node<V: Values> {
-    /// In the file, for messages.
+    /// Its name in the file, for messages.
     pub(crate) name: String,
     pub(crate) op: Op<V>,
     pub(crate) input: TensorId,
     pub(crate) output: Target,
-    /// Negative values become 0.
+    /// Whether a ReLU is fused into it.
     pub(crate) relu: bool,
 }
 
@@ -129,7 +134,7 @@ impl<V: Values> Node<V> {
     pub(crate) fn inputs(&self) -> impl Iterator<Item = TensorId> {
         let other = match &self.op {
             Op::Add { other } => Some(*other),
-            Op::Convolution { sum, .. } => sum.as_ref().map(|sum| sum.other),
+            Op::Convolution { residual, .. } => residual.as_ref().map(|residual| residual.other),
             _ => None,
         };
         std::iter::once(self.input).chain(other)

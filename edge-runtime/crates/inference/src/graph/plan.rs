@@ -1,13 +1,13 @@
 //! A graph as steps over buffers, everything allocated when it is made.
 
 use super::layout::{Layout, layouts};
-use super::{Graph, Node, Op, Shape, Target, TensorId, Values};
+use super::{Graph, Node, Op, Shape, Subject, Target, TensorId, Unsupported, Values, Why};
 use crate::Layer;
-use kernels::KernelError;
+use kernels::{KernelError, ResidualInput};
 
-/// What the steps of a graph are, and how they compute.
+/// The arithmetic of a plan: its steps, and how they compute.
 pub(crate) trait Compute: Values {
-    /// What buffers hold.
+    /// The number that buffers hold.
     type Value: Copy;
     /// An operation with its weights.
     type Step;
@@ -18,17 +18,16 @@ pub(crate) trait Compute: Values {
     fn zero(quantisation: Self::Quantisation) -> Self::Value;
 
     /// Writes values of the image into a tensor.
-    fn enter(image: &[f32], quantisation: Self::Quantisation, values: &mut [Self::Value]);
+    fn write_input(image: &[f32], quantisation: Self::Quantisation, values: &mut [Self::Value]);
 
     /// Reads as many values of a tensor as the output has.
-    fn leave(values: &[Self::Value], quantisation: Self::Quantisation, output: &mut [f32]);
+    fn read_output(values: &[Self::Value], quantisation: Self::Quantisation, output: &mut [f32]);
 
-    /// Computes a tensor, whose pixels begin at `pixels` of `out`; `other` is the other side of a residual sum, and where
-    /// each pixel begins in it.
+    /// Computes a tensor, whose pixels begin at `pixels` of `out`; `residual` is the other side of a residual sum.
     fn run(
         step: &Self::Step,
         input: &[Self::Value],
-        other: Option<(&[Self::Value], &[u32])>,
+        residual: Option<ResidualInput<'_, Self::Value>>,
         out: &mut [Self::Value],
         pixels: &[u32],
     ) -> Result<(), KernelError>;
@@ -62,7 +61,7 @@ impl<Q: Copy> Tensors<Q> {
 }
 
 /// A step, where it reads and where it writes.
-struct Planned<V: Compute> {
+struct PlannedStep<V: Compute> {
     layer: Layer,
     step: V::Step,
     input: TensorId,
@@ -79,7 +78,7 @@ pub(crate) struct Plan<V: Compute> {
     /// One buffer a tensor, with borders of zeros.
     buffers: Vec<Vec<V::Value>>,
     input: TensorId,
-    steps: Vec<Planned<V>>,
+    steps: Vec<PlannedStep<V>>,
     results: Vec<(TensorId, usize)>,
     /// Of the last run, in the order they were asked for.
     outputs: Vec<Vec<f32>>,
@@ -92,8 +91,8 @@ impl<V: Compute> Plan<V> {
     pub(crate) fn new(
         graph: Graph<V>,
         outputs: &[(&str, usize)],
-        mut step: impl FnMut(Node<V>, &Tensors<V::Quantisation>) -> Result<V::Step, String>,
-    ) -> Result<Self, String> {
+        mut step: impl FnMut(Node<V>, &Tensors<V::Quantisation>) -> Result<V::Step, Why>,
+    ) -> Result<Self, Unsupported> {
         let tensors = Tensors {
             layouts: layouts(&graph),
             quantisations: graph.tensors.iter().map(|tensor| tensor.quantisation).collect(),
@@ -104,7 +103,9 @@ impl<V: Compute> Plan<V> {
             buffers: buffers
                 .map(|(layout, quantisation)| vec![V::zero(*quantisation); layout.length()])
                 .collect(),
-            input: graph.input.ok_or("its input is not known")?,
+            input: graph
+                .input
+                .ok_or_else(|| Subject::Graph.because(Why::Pattern("its input is not known")))?,
             steps: Vec::with_capacity(graph.nodes.len()),
             results: graph.results,
             outputs: outputs.iter().map(|(_, length)| vec![0.0; *length]).collect(),
@@ -121,18 +122,21 @@ impl<V: Compute> Plan<V> {
         &self,
         node: Node<V>,
         layer: Layer,
-        step: &mut impl FnMut(Node<V>, &Tensors<V::Quantisation>) -> Result<V::Step, String>,
-    ) -> Result<Planned<V>, String> {
+        step: &mut impl FnMut(Node<V>, &Tensors<V::Quantisation>) -> Result<V::Step, Why>,
+    ) -> Result<PlannedStep<V>, Unsupported> {
         let (input, output) = (node.input, node.output);
         let other = match &node.op {
-            Op::Convolution { sum: Some(sum), .. } => {
-                let pixels = self.tensors.layout(sum.other).cropped(self.tensors.shape(output));
-                Some((sum.other, pixels))
+            Op::Convolution {
+                residual: Some(residual),
+                ..
+            } => {
+                let pixels = self.tensors.layout(residual.other).cropped(self.tensors.shape(output));
+                Some((residual.other, pixels))
             }
             _ => None,
         };
-        Ok(Planned {
-            step: step(node, &self.tensors).map_err(|error| format!("node `{}`: {error}", layer.name))?,
+        Ok(PlannedStep {
+            step: step(node, &self.tensors).map_err(|why| Subject::fused(&layer.name).because(why))?,
             layer,
             input,
             other,
@@ -146,28 +150,28 @@ impl<V: Compute> Plan<V> {
 
     /// Runs all steps on an image with so many columns, of which the network may need less; allocates nothing.
     /// `done` is called after each of the [`Plan::layers`].
-    pub(crate) fn run(&mut self, image: &[f32], columns: usize, done: &mut dyn FnMut()) -> Result<(), String> {
-        self.enter(image, columns);
+    pub(crate) fn run(&mut self, image: &[f32], columns: usize, done: &mut dyn FnMut()) -> Result<(), Unsupported> {
+        self.write_input(image, columns);
         done();
         for step in &self.steps {
             let result = step.run(&mut self.buffers, &mut self.outputs);
-            result.map_err(|error| format!("node `{}`: {error}", step.layer.name))?;
+            result.map_err(|error| Subject::fused(&step.layer.name).because(error))?;
             done();
         }
         for (tensor, at) in &self.results {
             let values = &self.buffers[*tensor][self.tensors.layout(*tensor).first()..];
-            V::leave(values, self.tensors.quantisation(*tensor), &mut self.outputs[*at]);
+            V::read_output(values, self.tensors.quantisation(*tensor), &mut self.outputs[*at]);
         }
         Ok(())
     }
 
-    fn enter(&mut self, image: &[f32], columns: usize) {
+    fn write_input(&mut self, image: &[f32], columns: usize) {
         let layout = self.tensors.layout(self.input);
         let quantisation = self.tensors.quantisation(self.input);
         let width = layout.shape()[1];
         let buffer = &mut self.buffers[self.input];
         for (row, start) in image.chunks(columns).zip(layout.rows()) {
-            V::enter(&row[..width], quantisation, &mut buffer[start..start + width]);
+            V::write_input(&row[..width], quantisation, &mut buffer[start..start + width]);
         }
     }
 
@@ -189,7 +193,7 @@ impl<V: Compute> Plan<V> {
     }
 }
 
-impl<V: Compute> Planned<V> {
+impl<V: Compute> PlannedStep<V> {
     /// Takes the output's buffer out while the others are read.
     fn run(&self, buffers: &mut [Vec<V::Value>], outputs: &mut [Vec<f32>]) -> Result<(), KernelError> {
         let output = match self.output {
@@ -198,8 +202,11 @@ impl<V: Compute> Planned<V> {
         };
         let mut out = std::mem::take(&mut buffers[output]);
         let other = self.other.as_ref();
-        let other = other.map(|(tensor, pixels)| (&buffers[*tensor][..], &pixels[..]));
-        let done = V::run(&self.step, &buffers[self.input], other, &mut out, &self.pixels);
+        let residual = other.map(|(tensor, pixels)| ResidualInput {
+            values: &buffers[*tensor][..],
+            pixel_offsets: pixels,
+        });
+        let done = V::run(&self.step, &buffers[self.input], residual, &mut out, &self.pixels);
         buffers[output] = out;
         done
     }

@@ -1,23 +1,27 @@
 //! Rewrites that change no result.
 //!
-//! [`drop_unused`] drops what no asked output depends on. [`fuse_sums`] gives every residual sum to the convolution
-//! before it, which then adds while its results are still in registers. [`crop`] drops the rows and columns that no output depends on: a 2x2 pool reads 22 of 23 rows, so nothing
-//! has to compute the last one.
+//! [`fuse_residual_adds`] makes every residual addition the end of the convolution before it, which then adds while its
+//! results are still in registers. [`drop_dead_nodes`] drops the nodes that no output depends on, [`shrink_tensors`] the
+//! rows and columns: a 2x2 pool reads 22 of 23 rows, so nothing has to compute the last one.
 
 use std::collections::HashSet;
 
-use super::{Graph, Node, Op, Shape, Sum, Target, TensorId, Values, Window};
+use super::{Graph, Node, Op, ResidualAdd, Shape, Subject, Target, TensorId, Unsupported, Values, Why, Window};
 
 /// Every `Add` becomes the end of a convolution; the error names the first one where that cannot be.
-pub(crate) fn fuse_sums<V: Values>(graph: &mut Graph<V>) -> Result<(), String> {
+pub(crate) fn fuse_residual_adds<V: Values>(graph: &mut Graph<V>) -> Result<(), Unsupported> {
     while let Some(at) = graph.nodes.iter().position(|node| matches!(node.op, Op::Add { .. })) {
-        let name = graph.nodes[at].name.clone();
-        fuse_sum(graph, at).ok_or_else(|| format!("node `{name}` (Add): neither side is a convolution's alone"))?;
+        let subject = Subject::Node {
+            name: graph.nodes[at].name.clone(),
+            operator: "Add".to_owned(),
+        };
+        fuse_residual_add(graph, at)
+            .ok_or_else(|| subject.because(Why::Pattern("neither side is a convolution's alone")))?;
     }
     Ok(())
 }
 
-fn fuse_sum<V: Values>(graph: &mut Graph<V>, at: usize) -> Option<()> {
+fn fuse_residual_add<V: Values>(graph: &mut Graph<V>, at: usize) -> Option<()> {
     let sides: Vec<TensorId> = graph.nodes[at].inputs().collect();
     let [first, second] = sides[..] else { return None };
     let (producer, inner, other) = [(first, second), (second, first)]
@@ -25,12 +29,12 @@ fn fuse_sum<V: Values>(graph: &mut Graph<V>, at: usize) -> Option<()> {
         .find_map(|(inner, other)| Some((fusible(graph, inner)?, inner, other)))?;
     let add = graph.nodes.remove(at);
     let mut node = graph.nodes.remove(producer);
-    if let Op::Convolution { sum, .. } = &mut node.op {
-        let inner = graph.tensors[inner].quantisation;
-        *sum = Some(Sum {
+    if let Op::Convolution { residual, .. } = &mut node.op {
+        let conv_quantisation = graph.tensors[inner].quantisation;
+        *residual = Some(ResidualAdd {
             other,
-            inner,
-            inner_relu: node.relu,
+            conv_quantisation,
+            conv_relu: node.relu,
         });
     }
     node.output = add.output;
@@ -53,12 +57,12 @@ fn fusible<V: Values>(graph: &Graph<V>, tensor: TensorId) -> Option<usize> {
         .nodes
         .iter()
         .position(|node| node.output == Target::Tensor(tensor))?;
-    let plain = matches!(graph.nodes[producer].op, Op::Convolution { sum: None, .. });
+    let plain = matches!(graph.nodes[producer].op, Op::Convolution { residual: None, .. });
     (readers == 1 && !output && plain).then_some(producer)
 }
 
 /// Keeps only the nodes that an output depends on.
-pub(crate) fn drop_unused<V: Values>(graph: &mut Graph<V>) {
+pub(crate) fn drop_dead_nodes<V: Values>(graph: &mut Graph<V>) {
     let mut used: HashSet<TensorId> = graph.results.iter().map(|(tensor, _)| *tensor).collect();
     let mut kept: Vec<Node<V>> = Vec::with_capacity(graph.nodes.len());
     for node in graph.nodes.drain(..).rev() {
@@ -75,7 +79,7 @@ pub(crate) fn drop_unused<V: Values>(graph: &mut Graph<V>) {
 /// Shrinks every tensor to the rows and columns that matter; they are always the first ones.
 ///
 /// What a window reads beyond a shrunk tensor would be padding: it reads so far only where the tensor is whole.
-pub(crate) fn crop<V: Values>(graph: &mut Graph<V>) {
+pub(crate) fn shrink_tensors<V: Values>(graph: &mut Graph<V>) {
     let mut needed = vec![[0, 0]; graph.tensors.len()];
     let mut need = |tensor: TensorId, size: [usize; 2], shape: Shape| {
         for axis in 0..2 {
@@ -92,8 +96,12 @@ pub(crate) fn crop<V: Values>(graph: &mut Graph<V>) {
             Target::Tensor(tensor) => need(tensor, [0, 0], graph.tensors[tensor].shape),
             Target::Output(_) => [1, 1],
         };
-        if let Op::Convolution { sum: Some(sum), .. } = &node.op {
-            need(sum.other, size, graph.tensors[sum.other].shape);
+        if let Op::Convolution {
+            residual: Some(residual),
+            ..
+        } = &node.op
+        {
+            need(residual.other, size, graph.tensors[residual.other].shape);
         }
         need(node.input, read_by(&node.op, size), graph.tensors[node.input].shape);
     }
@@ -162,7 +170,7 @@ mod tests {
         Op::Convolution {
             window,
             filter: (),
-            sum: None,
+            residual: None,
         }
     }
 
@@ -190,29 +198,33 @@ mod tests {
     #[test]
     fn sums_become_the_end_of_a_convolution() {
         let mut graph = residual();
-        fuse_sums(&mut graph).unwrap();
+        fuse_residual_adds(&mut graph).unwrap();
         assert_eq!(
             graph.nodes.iter().map(|node| node.name.as_str()).collect::<Vec<_>>(),
             ["pool", "conv", "average"]
         );
-        let Op::Convolution { sum: Some(sum), .. } = &graph.nodes[1].op else {
+        let Op::Convolution {
+            residual: Some(residual),
+            ..
+        } = &graph.nodes[1].op
+        else {
             panic!("no sum")
         };
-        assert_eq!((sum.other, graph.nodes[1].output), (1, Target::Tensor(3)));
+        assert_eq!((residual.other, graph.nodes[1].output), (1, Target::Tensor(3)));
     }
 
     #[test]
     fn sums_of_what_others_read_are_refused() {
         let mut graph = residual();
         graph.results.push((2, 1));
-        assert!(fuse_sums(&mut graph).unwrap_err().contains("add"));
+        assert!(fuse_residual_adds(&mut graph).unwrap_err().to_string().contains("add"));
     }
 
     #[test]
     fn nodes_that_no_output_depends_on_are_dropped() {
         let mut graph = residual();
         graph.results = vec![(2, 0)];
-        drop_unused(&mut graph);
+        drop_dead_nodes(&mut graph);
         assert_eq!(
             graph.nodes.iter().map(|node| node.name.as_str()).collect::<Vec<_>>(),
             ["pool", "conv"]
@@ -222,8 +234,8 @@ mod tests {
     #[test]
     fn rows_that_nothing_depends_on_are_dropped() {
         let mut graph = residual();
-        fuse_sums(&mut graph).unwrap();
-        crop(&mut graph);
+        fuse_residual_adds(&mut graph).unwrap();
+        shrink_tensors(&mut graph);
         // Ten rows are averaged; the window of the tenth reads the eleventh, which pools rows 21 and 22.
         let rows: Vec<_> = graph.tensors.iter().map(|tensor| tensor.shape[0]).collect();
         assert_eq!([rows[4], rows[3], rows[1], rows[0]], [2, 10, 11, 22]);

@@ -4,7 +4,8 @@
 //! without sign with one scale and zero point a tensor, weights with sign and one scale an output channel, batch norms
 //! folded. tract decodes the file, but would run such a network in floats. Here its nodes are [`read`] into a graph of
 //! integer operations, the rewrites of [`graph`](super::graph) remove what costs time without changing a result, and the
-//! [`plan`](super::graph::plan) runs it with the [`kernels`](kernels). A pattern that is not known is an error that names the node.
+//! [`plan`](super::graph::plan) runs it with the [`kernels`](kernels). A pattern that is not supported is an error that
+//! names the node.
 
 mod filter;
 mod read;
@@ -17,9 +18,9 @@ use tract_onnx::pb::GraphProto;
 
 use super::PredictError;
 use super::graph::plan::Plan;
-use super::graph::{self, Values, rewrite};
+use super::graph::{self, Values, Why, rewrite};
 use kernels::{Isa, Quantisation};
-use step::Maker;
+use step::StepBuilder;
 
 /// Unsigned 8-bit activations and signed 8-bit weights.
 #[derive(Debug, Clone, Copy, Default)]
@@ -37,7 +38,7 @@ impl Values for Integers {
 type Graph = graph::Graph<Integers>;
 type Node = graph::Node<Integers>;
 type Op = graph::Op<Integers>;
-type Sum = graph::Sum<Integers>;
+type ResidualAdd = graph::ResidualAdd<Integers>;
 
 /// Whether a file is in the interchange form throughout.
 ///
@@ -58,13 +59,13 @@ pub(super) type Network = Plan<Integers>;
 /// Builds a network from a graph that the structure check has accepted; errors say what is wrong with which node.
 pub(super) fn build(graph: GraphProto, outputs: &[(&str, usize)], isa: Isa) -> Result<Network, PredictError> {
     let names: Vec<&str> = outputs.iter().map(|(name, _)| *name).collect();
-    let mut graph = read::read(graph, [SIDE, SIDE, 1], &names).map_err(PredictError::Load)?;
+    let mut graph = read::read(graph, [SIDE, SIDE, 1], &names)?;
     graph::check_outputs(&graph, outputs)?;
-    rewrite::fuse_sums(&mut graph).map_err(PredictError::Load)?;
-    rewrite::drop_unused(&mut graph);
-    rewrite::crop(&mut graph);
+    rewrite::fuse_residual_adds(&mut graph)?;
+    rewrite::drop_dead_nodes(&mut graph);
+    rewrite::shrink_tensors(&mut graph);
     let plan = Plan::new(graph, outputs, |node, tensors| {
-        Maker { tensors, isa }.step(node).map_err(|error| error.to_string())
+        StepBuilder { tensors, isa }.step(node).map_err(Why::from)
     });
-    plan.map_err(PredictError::Load)
+    Ok(plan?)
 }

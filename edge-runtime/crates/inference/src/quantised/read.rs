@@ -13,7 +13,7 @@ use super::{Graph, Node, Op, filter};
 use crate::graph::attributes::Attributes;
 use crate::graph::constants::Constants;
 use crate::graph::geometry::{self, Geometry, input};
-use crate::graph::{Shape, Target, Tensor, TensorId, Window};
+use crate::graph::{Shape, Subject, Target, Tensor, TensorId, Unsupported, Why, Window};
 use kernels::Quantisation;
 
 /// What a name stands for.
@@ -21,12 +21,12 @@ use kernels::Quantisation;
 enum Value {
     /// The input of the network, in floats.
     Input(Shape),
-    /// Activations, as bytes.
+    /// Activations as unsigned 8-bit integers.
     Bytes(View),
     /// The same activations as real numbers.
     Real(View),
     /// Weights or biases as real numbers.
-    Constant(filter::Names),
+    Constant(filter::DequantizeInputs),
     /// What an operation gives before it is quantised.
     Pending(Box<Pending>),
 }
@@ -50,7 +50,7 @@ struct Pending {
 }
 
 /// Reads a graph that the structure check has accepted, with these outputs in this order.
-pub(super) fn read(proto: GraphProto, input: Shape, outputs: &[&str]) -> Result<Graph, String> {
+pub(super) fn read(proto: GraphProto, input: Shape, outputs: &[&str]) -> Result<Graph, Unsupported> {
     let mut reader = Reader {
         constants: Constants::new(proto.initializer),
         values: HashMap::new(),
@@ -62,15 +62,14 @@ pub(super) fn read(proto: GraphProto, input: Shape, outputs: &[&str]) -> Result<
         }
     }
     for node in &proto.node {
-        let subject = |reason| format!("node `{}` ({}): {reason}", node.name, node.op_type);
-        let value = reader.node(node).map_err(subject)?;
+        let value = reader.node(node).map_err(|why| Subject::of(node).because(why))?;
         let output = node.output.first().cloned().unwrap_or_default();
         reader.values.insert(output, value);
     }
     for (at, name) in outputs.iter().enumerate() {
         reader
             .output(name, at)
-            .map_err(|reason| format!("output `{name}`: {reason}"))?;
+            .map_err(|why| Subject::Output((*name).to_owned()).because(why))?;
     }
     Ok(reader.graph)
 }
@@ -82,7 +81,7 @@ struct Reader {
 }
 
 impl Reader {
-    fn node(&mut self, node: &NodeProto) -> Result<Value, String> {
+    fn node(&mut self, node: &NodeProto) -> Result<Value, Why> {
         match node.op_type.as_str() {
             "QuantizeLinear" => self.quantise(node),
             "DequantizeLinear" => self.dequantise(node),
@@ -93,11 +92,11 @@ impl Reader {
             "AveragePool" => self.pool(node, Op::AveragePool),
             "Relu" => self.relu(node),
             "Flatten" => self.flatten(node),
-            _ => Err("it is not known in a quantised network".to_owned()),
+            _ => Err(Why::Operator(" in a quantised network")),
         }
     }
 
-    fn quantise(&mut self, node: &NodeProto) -> Result<Value, String> {
+    fn quantise(&mut self, node: &NodeProto) -> Result<Value, Why> {
         let quantisation = self.quantisation(node)?;
         let pending = match self.take(input(node, 0)?)? {
             Value::Input(shape) if self.graph.input.is_none() => {
@@ -109,8 +108,8 @@ impl Reader {
                 return Ok(Value::Bytes(view));
             }
             Value::Pending(pending) => pending,
-            Value::Real(_) => return Err("it changes the scale of quantised values".to_owned()),
-            _ => return Err("its input is not what an operation gives".to_owned()),
+            Value::Real(_) => return Err(Why::Pattern("it changes the scale of quantised values")),
+            _ => return Err(Why::Pattern("its input is not what an operation gives")),
         };
         self.check_pool(&pending, quantisation)?;
         let tensor = self.tensor(pending.shape, quantisation);
@@ -120,62 +119,62 @@ impl Reader {
     }
 
     /// The largest value of a window is one of its bytes only where the scale stays.
-    fn check_pool(&self, pending: &Pending, quantisation: Quantisation) -> Result<(), String> {
+    fn check_pool(&self, pending: &Pending, quantisation: Quantisation) -> Result<(), Why> {
         let same = self.graph.tensors[pending.input].quantisation == quantisation;
         if matches!(pending.op, Op::MaxPool(_)) && (!same || pending.relu) {
-            return Err(format!(
+            return Err(Why::Quantisation(format!(
                 "the largest values of `{}` need the scale of its input, and no Relu",
                 pending.name
-            ));
+            )));
         }
         Ok(())
     }
 
-    fn dequantise(&mut self, node: &NodeProto) -> Result<Value, String> {
+    fn dequantise(&mut self, node: &NodeProto) -> Result<Value, Why> {
         let name = input(node, 0)?;
         if self.constants.contains(name) {
             let axis = Attributes(node).int("axis", 1);
-            return Ok(Value::Constant(filter::Names {
+            return Ok(Value::Constant(filter::DequantizeInputs {
                 names: node.input.clone(),
                 axis,
             }));
         }
         let Some(Value::Bytes(view)) = self.values.get(name).cloned() else {
-            return Err(format!("`{name}` is not quantised"));
+            return Err(Why::tensor(name, "is not quantised"));
         };
         if self.quantisation(node)? != self.graph.tensors[view.tensor].quantisation {
-            return Err(format!("`{name}` was quantised with another scale"));
+            return Err(Why::tensor(name, "was quantised with another scale"));
         }
         Ok(Value::Real(view))
     }
 
-    fn convolution(&mut self, node: &NodeProto) -> Result<Value, String> {
+    fn convolution(&mut self, node: &NodeProto) -> Result<Value, Why> {
         let view = self.real(node, 0)?;
         if view.flat {
-            return Err("its input is flattened".to_owned());
+            return Err(Why::Pattern("its input is flattened"));
         }
         let weights = self.constants.shape(self.constant(node, 1)?.integers())?;
         let geometry = geometry::convolution(node, &weights, self.graph.tensors[view.tensor].shape)?;
-        let op = self.filtered(node, view, &geometry)?;
+        let op = self.conv_or_dense(node, view, &geometry)?;
         Ok(Self::pending(node, view, op, geometry.output))
     }
 
-    fn dense(&mut self, node: &NodeProto) -> Result<Value, String> {
+    fn dense(&mut self, node: &NodeProto) -> Result<Value, Why> {
         let view = self.real(node, 0)?;
         if !view.flat {
-            return Err("its input is not flattened".to_owned());
+            return Err(Why::Pattern("its input is not flattened"));
         }
         let weights = self.constants.shape(self.constant(node, 1)?.integers())?;
         let geometry = geometry::dense(node, &weights, self.graph.tensors[view.tensor].shape)?;
-        let op = self.filtered(node, view, &geometry)?;
+        let op = self.conv_or_dense(node, view, &geometry)?;
         let Value::Pending(mut pending) = Self::pending(node, view, op, geometry.output) else {
-            return Err("it has no result".to_owned());
+            return Err(Why::Pattern("it has no result"));
         };
         pending.flat = true;
         Ok(Value::Pending(pending))
     }
 
-    fn filtered(&mut self, node: &NodeProto, view: View, geometry: &Geometry) -> Result<Op, String> {
+    fn conv_or_dense(&mut self, node: &NodeProto, view: View, geometry: &Geometry) -> Result<Op, Why> {
         let weights = self.constant(node, 1)?;
         let biases = if node.input.len() > 2 {
             Some(self.constant(node, 2)?)
@@ -187,39 +186,39 @@ impl Reader {
         Ok(Op::Convolution {
             window: geometry.window,
             filter,
-            sum: None,
+            residual: None,
         })
     }
 
-    fn add(&mut self, node: &NodeProto) -> Result<Value, String> {
+    fn add(&mut self, node: &NodeProto) -> Result<Value, Why> {
         let (view, other) = (self.real(node, 0)?, self.real(node, 1)?);
         let shape = self.graph.tensors[view.tensor].shape;
         if shape != self.graph.tensors[other.tensor].shape || view.flat || other.flat {
-            return Err("its inputs have different shapes".to_owned());
+            return Err(Why::Pattern("its inputs have different shapes"));
         }
         Ok(Self::pending(node, view, Op::Add { other: other.tensor }, shape))
     }
 
-    fn pool(&mut self, node: &NodeProto, op: fn(Window) -> Op) -> Result<Value, String> {
+    fn pool(&mut self, node: &NodeProto, op: fn(Window) -> Op) -> Result<Value, Why> {
         let view = self.real(node, 0)?;
         if view.flat {
-            return Err("pooling of flattened values is not known".to_owned());
+            return Err(Why::Pattern("pooling of flattened values is not known"));
         }
         let (window, output) = geometry::pool(node, self.graph.tensors[view.tensor].shape)?;
         Ok(Self::pending(node, view, op(window), output))
     }
 
-    fn relu(&mut self, node: &NodeProto) -> Result<Value, String> {
+    fn relu(&mut self, node: &NodeProto) -> Result<Value, Why> {
         match self.take(input(node, 0)?)? {
             Value::Pending(mut pending) => {
                 pending.relu = true;
                 Ok(Value::Pending(pending))
             }
-            _ => Err("it does not follow an operation at once".to_owned()),
+            _ => Err(Why::Pattern("it does not follow an operation at once")),
         }
     }
 
-    fn flatten(&mut self, node: &NodeProto) -> Result<Value, String> {
+    fn flatten(&mut self, node: &NodeProto) -> Result<Value, Why> {
         Attributes(node).expect("axis", 1)?;
         match self.take(input(node, 0)?)? {
             Value::Pending(mut pending) => {
@@ -227,17 +226,17 @@ impl Reader {
                 Ok(Value::Pending(pending))
             }
             Value::Real(view) => Ok(Value::Real(View { flat: true, ..view })),
-            _ => Err("its input is not quantised".to_owned()),
+            _ => Err(Why::Pattern("its input is not quantised")),
         }
     }
 
-    fn output(&mut self, name: &str, at: usize) -> Result<(), String> {
+    fn output(&mut self, name: &str, at: usize) -> Result<(), Why> {
         match self.take(name)? {
             Value::Real(view) => self.graph.results.push((view.tensor, at)),
             Value::Pending(pending) if matches!(pending.op, Op::Convolution { .. }) && pending.flat => {
                 self.push(*pending, Target::Output(at));
             }
-            _ => return Err("it is neither dequantised nor a dense layer's".to_owned()),
+            _ => return Err(Why::Pattern("it is neither dequantised nor a dense layer's")),
         }
         Ok(())
     }
@@ -272,38 +271,40 @@ impl Reader {
     }
 
     /// The value of a name; a pending one is gone afterwards, because only one node may continue an operation.
-    fn take(&mut self, name: &str) -> Result<Value, String> {
+    fn take(&mut self, name: &str) -> Result<Value, Why> {
         let value = match self.values.get(name) {
             Some(Value::Pending(_)) => self.values.remove(name),
             other => other.cloned(),
         };
-        value.ok_or_else(|| format!("`{name}` is a constant, or used by two nodes before it is quantised"))
+        value.ok_or_else(|| Why::tensor(name, "is a constant, or used by two nodes before it is quantised"))
     }
 
-    fn real(&self, node: &NodeProto, at: usize) -> Result<View, String> {
+    fn real(&self, node: &NodeProto, at: usize) -> Result<View, Why> {
         let name = input(node, at)?;
         match self.values.get(name) {
             Some(Value::Real(view)) => Ok(*view),
-            _ => Err(format!("`{name}` does not come from a DequantizeLinear")),
+            _ => Err(Why::tensor(name, "does not come from a DequantizeLinear")),
         }
     }
 
-    fn constant(&self, node: &NodeProto, at: usize) -> Result<filter::Names, String> {
+    fn constant(&self, node: &NodeProto, at: usize) -> Result<filter::DequantizeInputs, Why> {
         let name = input(node, at)?;
         match self.values.get(name) {
             Some(Value::Constant(names)) => Ok(names.clone()),
-            _ => Err(format!("`{name}` is no quantised constant")),
+            _ => Err(Why::tensor(name, "is no quantised constant")),
         }
     }
 
     /// Scale and zero point of a tensor of activations.
-    fn quantisation(&self, node: &NodeProto) -> Result<Quantisation, String> {
+    fn quantisation(&self, node: &NodeProto) -> Result<Quantisation, Why> {
         Attributes(node).expect("block_size", 0)?;
         let scale = self.constants.floats(input(node, 1)?)?;
         let zero_point = self.constants.unsigned(input(node, 2)?)?;
         match (&scale[..], &zero_point[..]) {
-            ([scale], [zero_point]) => Quantisation::new(*scale, *zero_point).map_err(|error| error.to_string()),
-            _ => Err("activations have one scale and zero point a tensor".to_owned()),
+            ([scale], [zero_point]) => Ok(Quantisation::new(*scale, *zero_point)?),
+            _ => Err(Why::Quantisation(
+                "activations have one scale and zero point a tensor".to_owned(),
+            )),
         }
     }
 }

@@ -1,22 +1,22 @@
 //! Operations with their packed weights.
 
 use kernels::{
-    AveragePool, Finish, Isa, KernelError, MaxPool, Product, Quantisation, Requantise, Residual, Weights, dequantise,
-    quantise,
+    AveragePool, Epilogue, Gemm, Isa, KernelError, MaxPool, Quantisation, Requantise, Residual, ResidualInput, Weights,
+    dequantise, quantise,
 };
 
 use super::filter::Filter;
-use super::{Integers, Node, Op, Sum};
+use super::{Integers, Node, Op, ResidualAdd};
 use crate::graph::layout::positions;
 use crate::graph::plan::{Compute, Tensors};
 use crate::graph::{Shape, Target, TensorId, Window};
 
-/// One operation with its weights.
+/// One operation with its packed weights.
 pub(crate) enum Step {
-    Product {
-        product: Product,
+    Gemm {
+        gemm: Gemm,
         /// Whether values below 0 become 0 in an output, as at the end of the original's keypoint network; other
-        /// results have it in their finish.
+        /// results have it in their epilogue.
         relu: bool,
     },
     MaxPool(MaxPool),
@@ -32,33 +32,33 @@ impl Compute for Integers {
         quantisation.zero_point()
     }
 
-    fn enter(image: &[f32], quantisation: Quantisation, values: &mut [u8]) {
+    fn write_input(image: &[f32], quantisation: Quantisation, values: &mut [u8]) {
         quantise(image, quantisation, values);
     }
 
-    fn leave(values: &[u8], quantisation: Quantisation, output: &mut [f32]) {
+    fn read_output(values: &[u8], quantisation: Quantisation, output: &mut [f32]) {
         dequantise(values, quantisation, output);
     }
 
     fn run(
         step: &Step,
         input: &[u8],
-        other: Option<(&[u8], &[u32])>,
+        residual: Option<ResidualInput<'_, u8>>,
         out: &mut [u8],
         pixels: &[u32],
     ) -> Result<(), KernelError> {
         match step {
-            Step::Product { product, .. } => product.run(input, other, out, pixels),
+            Step::Gemm { gemm, .. } => gemm.run(input, residual, out, pixels),
             Step::MaxPool(pool) => pool.run(input, out, pixels),
             Step::AveragePool(pool) => pool.run(input, out, pixels),
         }
     }
 
     fn run_output(step: &Step, input: &[u8], output: &mut [f32]) -> Result<(), KernelError> {
-        let Step::Product { product, relu } = step else {
+        let Step::Gemm { gemm, relu } = step else {
             return Err(unexpected("pools that give an output"));
         };
-        product.run_floats(input, output)?;
+        gemm.run_floats(input, output)?;
         if *relu {
             for value in output {
                 *value = value.max(0.0);
@@ -68,14 +68,14 @@ impl Compute for Integers {
     }
 }
 
-/// Makes steps of nodes.
-pub(super) struct Maker<'a> {
+/// Packs nodes into steps for one instruction set.
+pub(super) struct StepBuilder<'a> {
     pub(super) tensors: &'a Tensors<Quantisation>,
     pub(super) isa: Isa,
 }
 
-impl Maker<'_> {
-    /// Packs the weights of a node, which are gone afterwards.
+impl StepBuilder<'_> {
+    /// Packs the weights of a node, which is consumed.
     pub(super) fn step(&self, node: Node) -> Result<Step, KernelError> {
         let Node {
             op,
@@ -86,10 +86,14 @@ impl Maker<'_> {
         } = node;
         let shape = self.tensors.shape(output);
         match op {
-            Op::Convolution { window, filter, sum } => {
-                let finish = self.finish(&filter, input, output, relu, sum)?;
-                let product = self.product(input, &window, &filter, finish, shape)?;
-                Ok(Step::Product { product, relu })
+            Op::Convolution {
+                window,
+                filter,
+                residual,
+            } => {
+                let epilogue = self.epilogue(&filter, input, output, relu, residual)?;
+                let gemm = self.gemm(input, &window, &filter, epilogue, shape)?;
+                Ok(Step::Gemm { gemm, relu })
             }
             Op::MaxPool(window) => {
                 let gather = self.tensors.layout(input).pixels_of(&window, shape)?;
@@ -100,49 +104,51 @@ impl Maker<'_> {
         }
     }
 
-    fn finish(
+    fn epilogue(
         &self,
         filter: &Filter,
         input: TensorId,
         output: Target,
         relu: bool,
-        sum: Option<Sum>,
-    ) -> Result<Finish, KernelError> {
+        residual: Option<ResidualAdd>,
+    ) -> Result<Epilogue, KernelError> {
         let scale = self.tensors.quantisation(input).scale();
         let Target::Tensor(output) = output else {
             let factors: Vec<f32> = filter.scales.iter().map(|weight| scale * weight).collect();
-            return Finish::floats(&factors);
+            return Epilogue::dequantise(&factors);
         };
         let result = self.tensors.quantisation(output);
-        let (own, own_relu) = sum.map_or((result, relu), |sum| (sum.inner, sum.inner_relu));
+        let (own, own_relu) = residual.map_or((result, relu), |residual| {
+            (residual.conv_quantisation, residual.conv_relu)
+        });
         let multipliers: Vec<f32> = filter
             .scales
             .iter()
             .map(|weight| scale * weight / own.scale())
             .collect();
-        let requantise = Requantise::new(&multipliers, own.zero_point(), floor(own, own_relu))?;
-        let Some(sum) = sum else {
-            return Ok(Finish::Bytes(requantise));
+        let requantise = Requantise::new(&multipliers, own.zero_point(), output_min(own, own_relu))?;
+        let Some(residual) = residual else {
+            return Ok(Epilogue::Requantise(requantise));
         };
-        let other = self.tensors.quantisation(sum.other);
+        let other = self.tensors.quantisation(residual.other);
         let residual = Residual::new(
             own.scale() / result.scale(),
             other.scale() / result.scale(),
             other.zero_point(),
             result.zero_point(),
-            floor(result, relu),
+            output_min(result, relu),
         )?;
-        Ok(Finish::Sum(requantise, residual))
+        Ok(Epilogue::RequantiseAdd(requantise, residual))
     }
 
-    fn product(
+    fn gemm(
         &self,
         input: TensorId,
         window: &Window,
         filter: &Filter,
-        finish: Finish,
+        epilogue: Epilogue,
         shape: Shape,
-    ) -> Result<Product, KernelError> {
+    ) -> Result<Gemm, KernelError> {
         let layout = self.tensors.layout(input);
         let gather = layout.rows_of(window, shape)?;
         let positions = positions(layout, &gather, window);
@@ -156,12 +162,12 @@ impl Maker<'_> {
             }
         };
         let weights = Weights::pack(&gather, &filter.biases, weights)?;
-        Product::new(
+        Gemm::new(
             self.isa,
             gather,
             weights,
             self.tensors.quantisation(input).zero_point(),
-            finish,
+            epilogue,
         )
     }
 
@@ -183,7 +189,7 @@ impl Maker<'_> {
         let (from, to) = (self.tensors.quantisation(input), self.tensors.quantisation(output));
         let elements = (window.size[0] * window.size[1]) as f32;
         let multipliers = vec![from.scale() / (to.scale() * elements); self.tensors.layout(input).pixel()];
-        let requantise = Requantise::new(&multipliers, to.zero_point(), floor(to, relu))?;
+        let requantise = Requantise::new(&multipliers, to.zero_point(), output_min(to, relu))?;
         let gather = self.tensors.layout(input).pixels_of(window, shape)?;
         Ok(Step::AveragePool(AveragePool::new(
             gather,
@@ -201,6 +207,6 @@ fn unexpected(what: &'static str) -> KernelError {
     }
 }
 
-fn floor(quantisation: Quantisation, relu: bool) -> u8 {
+fn output_min(quantisation: Quantisation, relu: bool) -> u8 {
     if relu { quantisation.zero_point() } else { 0 }
 }

@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::{__m256, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_set1_ps, _mm256_storeu_ps};
 
-use super::tile::{Job, Kernel};
+use super::tile::{GemmArgs, Kernel};
 use crate::LANES;
 use crate::schedule::{Peak, Tiles, column};
 
@@ -22,7 +22,7 @@ pub(crate) static KERNEL: Kernel = Kernel {
     ],
     peak: Some(Peak {
         run: peak,
-        products: 8 * CHAINS as u64,
+        macs: 8 * CHAINS as u64,
     }),
 };
 
@@ -31,28 +31,28 @@ column!("avx2,fma", M, P);
 /// `M` pixels, `P` panels.
 #[target_feature(enable = "avx2,fma")]
 #[inline]
-unsafe fn tile<const M: usize, const P: usize>(job: &mut Job<'_>, pixel: usize, panel: usize) {
+unsafe fn tile<const M: usize, const P: usize>(args: &mut GemmArgs<'_>, pixel: usize, panel: usize) {
     // SAFETY: the caller's pixels and panels exist; runs end within the input, and a panel has 16 weights for each
     // value of them.
     unsafe {
         let mut sums = [[[_mm256_set1_ps(0.0); 2]; P]; M];
         for column in 0..P {
-            let biases = job.biases(panel + column);
-            let biases = [0, HALF].map(|half| _mm256_loadu_ps(biases.as_ptr().add(half)));
+            let bias = args.bias(panel + column);
+            let bias = [0, HALF].map(|half| _mm256_loadu_ps(bias.as_ptr().add(half)));
             for sums in &mut sums {
-                sums[column] = biases;
+                sums[column] = bias;
             }
         }
-        let weights = job.panel(panel);
+        let weights = args.panel(panel);
         let mut at = 0;
-        for run in job.gather.runs() {
-            let mut rows = [job.input.as_ptr(); M];
+        for run in args.gather.run_offsets() {
+            let mut rows = [args.input.as_ptr(); M];
             for (row, place) in rows.iter_mut().enumerate() {
-                *place = job.row(pixel + row).add(*run as usize);
+                *place = args.row(pixel + row).add(*run as usize);
             }
-            for step in 0..job.gather.run() {
+            for step in 0..args.gather.run_len() {
                 for column in 0..P {
-                    let place = weights.add(column * LANES * job.depth + at);
+                    let place = weights.add(column * LANES * args.depth + at);
                     let weights = [_mm256_loadu_ps(place), _mm256_loadu_ps(place.add(HALF))];
                     for (row, sums) in rows.iter().zip(&mut sums) {
                         let value = _mm256_set1_ps(*row.add(step));
@@ -65,7 +65,7 @@ unsafe fn tile<const M: usize, const P: usize>(job: &mut Job<'_>, pixel: usize, 
             }
         }
         for (row, sums) in sums.iter().enumerate() {
-            job.finish(pixel + row, panel, &sums.map(|sums| lanes(&sums)));
+            args.store(pixel + row, panel, &sums.map(|sums| lanes(&sums)));
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::{__m512, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_set1_ps, _mm512_storeu_ps};
 
-use super::tile::{Job, Kernel};
+use super::tile::{GemmArgs, Kernel};
 use crate::LANES;
 use crate::schedule::{Peak, Tiles, column};
 
@@ -18,7 +18,7 @@ pub(crate) static KERNEL: Kernel = Kernel {
     ],
     peak: Some(Peak {
         run: peak,
-        products: 16 * CHAINS as u64,
+        macs: 16 * CHAINS as u64,
     }),
 };
 
@@ -27,28 +27,28 @@ column!("avx512f", M, P);
 /// `M` pixels, `P` panels.
 #[target_feature(enable = "avx512f")]
 #[inline]
-unsafe fn tile<const M: usize, const P: usize>(job: &mut Job<'_>, pixel: usize, panel: usize) {
+unsafe fn tile<const M: usize, const P: usize>(args: &mut GemmArgs<'_>, pixel: usize, panel: usize) {
     // SAFETY: the caller's pixels and panels exist; runs end within the input, and a panel has 16 weights for each
     // value of them.
     unsafe {
         let mut sums = [[_mm512_set1_ps(0.0); P]; M];
         for column in 0..P {
-            let biases = _mm512_loadu_ps(job.biases(panel + column).as_ptr());
+            let bias = _mm512_loadu_ps(args.bias(panel + column).as_ptr());
             for sums in &mut sums {
-                sums[column] = biases;
+                sums[column] = bias;
             }
         }
-        let weights = job.panel(panel);
+        let weights = args.panel(panel);
         let mut at = 0;
-        for run in job.gather.runs() {
-            let mut rows = [job.input.as_ptr(); M];
+        for run in args.gather.run_offsets() {
+            let mut rows = [args.input.as_ptr(); M];
             for (row, place) in rows.iter_mut().enumerate() {
-                *place = job.row(pixel + row).add(*run as usize);
+                *place = args.row(pixel + row).add(*run as usize);
             }
-            for step in 0..job.gather.run() {
+            for step in 0..args.gather.run_len() {
                 let mut group = [_mm512_set1_ps(0.0); P];
                 for (column, register) in group.iter_mut().enumerate() {
-                    let place = weights.add(column * LANES * job.depth + at);
+                    let place = weights.add(column * LANES * args.depth + at);
                     *register = _mm512_loadu_ps(place);
                 }
                 for (row, sums) in rows.iter().zip(&mut sums) {
@@ -62,7 +62,7 @@ unsafe fn tile<const M: usize, const P: usize>(job: &mut Job<'_>, pixel: usize, 
         }
         let totals = stored(sums);
         for (row, totals) in totals.iter().enumerate() {
-            job.finish(pixel + row, panel, totals);
+            args.store(pixel + row, panel, totals);
         }
     }
 }

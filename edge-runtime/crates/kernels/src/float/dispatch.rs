@@ -9,7 +9,7 @@ use super::{avx2, avx512};
 use crate::Isa;
 
 impl Isa {
-    /// Like [`Isa::peak`], of floats.
+    /// Like [`Isa::peak`], for MACs of 32-bit floats.
     pub fn float_peak(self, rounds: u32) -> Option<u64> {
         self.run_peak(self.float_kernel().peak.as_ref(), rounds)
     }

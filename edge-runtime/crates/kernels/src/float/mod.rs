@@ -1,9 +1,9 @@
-//! Products in 32-bit floats, for networks that are not quantised.
+//! GEMMs in 32-bit floats, for networks that are not quantised.
 //!
 //! A result is one chain of fused multiply-adds in the order of the gathered values,
 //!
 //! ```text
-//! sum = bias      sum = fused(a[k] * w[k] + sum) for k = 0, 1, ...      max(sum + other, floor)
+//! sum = bias      sum = fused(a[k] * w[k] + sum) for k = 0, 1, ...      max(sum + residual, output_min)
 //! ```
 //!
 //! so every instruction set gives the same bits: there are enough channels to keep the units busy side by side. Against
@@ -14,16 +14,16 @@ mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 mod dispatch;
-mod floors;
+mod gemm;
 #[cfg(target_arch = "aarch64")]
 mod neon;
+mod output_min;
 mod portable;
-mod product;
 #[cfg(test)]
 mod tests;
 mod tile;
 mod weights;
 
-pub use floors::Floors;
-pub use product::FloatProduct;
+pub use gemm::FloatGemm;
+pub use output_min::OutputMin;
 pub use weights::FloatWeights;

@@ -2,7 +2,7 @@
 
 use std::arch::aarch64::{float32x4_t, vdupq_n_f32, vfmaq_laneq_f32, vld1q_f32, vst1q_f32};
 
-use super::tile::{Job, Kernel};
+use super::tile::{GemmArgs, Kernel};
 use crate::LANES;
 use crate::schedule::{Peak, Tiles, column};
 
@@ -21,7 +21,7 @@ pub(crate) static KERNEL: Kernel = Kernel {
     ],
     peak: Some(Peak {
         run: peak,
-        products: 4 * CHAINS as u64,
+        macs: 4 * CHAINS as u64,
     }),
 };
 
@@ -30,20 +30,20 @@ column!("neon", M);
 /// `M` pixels, one panel.
 #[target_feature(enable = "neon")]
 #[inline]
-unsafe fn tile<const M: usize>(job: &mut Job<'_>, pixel: usize, panel: usize) {
+unsafe fn tile<const M: usize>(args: &mut GemmArgs<'_>, pixel: usize, panel: usize) {
     // SAFETY: the caller's pixels and panel exist; runs are multiples of 8 values and end within the input, and a panel
     // has 16 weights for each value of them.
     unsafe {
-        let biases = job.biases(panel);
-        let biases = std::array::from_fn(|part| vld1q_f32(biases.as_ptr().add(4 * part)));
-        let mut sums: [[float32x4_t; PARTS]; M] = [biases; M];
-        let mut weights = job.panel(panel);
-        for run in job.gather.runs() {
-            let mut rows = [job.input.as_ptr(); M];
+        let bias = args.bias(panel);
+        let bias = std::array::from_fn(|part| vld1q_f32(bias.as_ptr().add(4 * part)));
+        let mut sums: [[float32x4_t; PARTS]; M] = [bias; M];
+        let mut weights = args.panel(panel);
+        for run in args.gather.run_offsets() {
+            let mut rows = [args.input.as_ptr(); M];
             for (row, place) in rows.iter_mut().enumerate() {
-                *place = job.row(pixel + row).add(*run as usize);
+                *place = args.row(pixel + row).add(*run as usize);
             }
-            for step in (0..job.gather.run()).step_by(4) {
+            for step in (0..args.gather.run_len()).step_by(4) {
                 let mut values = [vdupq_n_f32(0.0); M];
                 for (values, row) in values.iter_mut().zip(rows) {
                     *values = vld1q_f32(row.add(step));
@@ -56,7 +56,7 @@ unsafe fn tile<const M: usize>(job: &mut Job<'_>, pixel: usize, panel: usize) {
             }
         }
         for (row, sums) in sums.iter().enumerate() {
-            job.finish(pixel + row, panel, &[lanes(sums)]);
+            args.store(pixel + row, panel, &[lanes(sums)]);
         }
     }
 }

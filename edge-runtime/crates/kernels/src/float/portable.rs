@@ -1,6 +1,6 @@
 //! Plain Rust, for every processor.
 
-use super::tile::{Job, Kernel};
+use super::tile::{GemmArgs, Kernel};
 use crate::LANES;
 use crate::schedule::{Tiles, firsts};
 
@@ -10,22 +10,22 @@ pub(crate) static KERNEL: Kernel = Kernel {
 };
 
 /// All pixels, one panel.
-unsafe fn column(job: &mut Job<'_>, panel: usize) {
-    for pixel in firsts(job.gather.pixels().len(), 1) {
+unsafe fn column(args: &mut GemmArgs<'_>, panel: usize) {
+    for pixel in firsts(args.gather.pixel_offsets().len(), 1) {
         // SAFETY: as the caller promises.
-        unsafe { tile(job, pixel, panel) };
+        unsafe { tile(args, pixel, panel) };
     }
 }
 
 /// One pixel, one panel.
 #[inline]
-unsafe fn tile(job: &mut Job<'_>, pixel: usize, panel: usize) {
-    let mut sums = job.biases(panel);
-    let start = job.gather.pixels()[pixel] as usize;
-    let weights = &job.weights[panel * LANES * job.depth..][..LANES * job.depth];
+unsafe fn tile(args: &mut GemmArgs<'_>, pixel: usize, panel: usize) {
+    let mut sums = args.bias(panel);
+    let start = args.gather.pixel_offsets()[pixel] as usize;
+    let weights = &args.weights[panel * LANES * args.depth..][..LANES * args.depth];
     let mut weights = weights.as_chunks::<LANES>().0.iter();
-    for run in job.gather.runs() {
-        let values = &job.input[start + *run as usize..][..job.gather.run()];
+    for run in args.gather.run_offsets() {
+        let values = &args.input[start + *run as usize..][..args.gather.run_len()];
         for (value, weights) in values.iter().zip(&mut weights) {
             for (sum, weight) in sums.iter_mut().zip(weights) {
                 *sum = value.mul_add(*weight, *sum);
@@ -33,5 +33,5 @@ unsafe fn tile(job: &mut Job<'_>, pixel: usize, panel: usize) {
         }
     }
     // SAFETY: the caller's pixel and panel exist.
-    unsafe { job.finish(pixel, panel, &[sums]) };
+    unsafe { args.store(pixel, panel, &[sums]) };
 }

@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 
-use super::{FloatProduct, FloatWeights, Floors};
-use crate::{Gather, Isa, RUN_STEP};
+use super::{FloatGemm, FloatWeights, OutputMin};
+use crate::{Gather, Isa, RUN_STEP, ResidualInput};
 
 #[derive(Debug, Clone)]
 struct Case {
@@ -13,7 +13,7 @@ struct Case {
     input: Vec<f32>,
     weights: Vec<f32>,
     biases: Vec<f32>,
-    floors: Floors,
+    output_min: OutputMin,
 }
 
 /// Of very different sizes, zero among them.
@@ -24,7 +24,7 @@ fn values(length: usize) -> impl Strategy<Value = Vec<f32>> {
     )
 }
 
-fn floor() -> impl Strategy<Value = f32> {
+fn output_min() -> impl Strategy<Value = f32> {
     prop_oneof![Just(0.0), Just(f32::NEG_INFINITY)]
 }
 
@@ -39,24 +39,26 @@ fn case() -> impl Strategy<Value = Case> {
             values(channels * runs * run),
             values(channels),
         );
-        (numbers, floor(), floor()).prop_map(move |((pixels, runs, input, weights, biases), own, sum)| Case {
-            pixels,
-            runs,
-            run,
-            input,
-            weights,
-            biases,
-            floors: Floors { own, sum },
-        })
+        (numbers, output_min(), output_min()).prop_map(
+            move |((pixels, runs, input, weights, biases), gemm, residual_sum)| Case {
+                pixels,
+                runs,
+                run,
+                input,
+                weights,
+                biases,
+                output_min: OutputMin { gemm, residual_sum },
+            },
+        )
     })
 }
 
 impl Case {
-    fn product(&self, isa: Isa) -> FloatProduct {
+    fn product(&self, isa: Isa) -> FloatGemm {
         let gather = Gather::new(self.pixels.clone(), self.runs.clone(), self.run);
         let depth = self.depth();
         let weights = FloatWeights::pack(&gather, &self.biases, |channel, k| self.weights[channel * depth + k]);
-        FloatProduct::new(isa, gather, weights.unwrap(), self.floors).unwrap()
+        FloatGemm::new(isa, gather, weights.unwrap(), self.output_min).unwrap()
     }
 
     fn depth(&self) -> usize {
@@ -76,8 +78,8 @@ impl Case {
     fn expected(&self, pixel: usize, channel: usize, other: Option<f32>) -> f32 {
         let pairs = self.pairs(pixel, channel);
         let sum = pairs.fold(self.biases[channel], |sum, (value, weight)| value.mul_add(weight, sum));
-        let own = sum.max(self.floors.own);
-        other.map_or(own, |other| (own + other).max(self.floors.sum))
+        let own = sum.max(self.output_min.gemm);
+        other.map_or(own, |other| (own + other).max(self.output_min.residual_sum))
     }
 
     /// In double precision, and how far rounding may lead away from it.
@@ -91,7 +93,7 @@ impl Case {
         });
         let steps = self.depth() as f64 + 1.0;
         (
-            sum.max(self.floors.own.into()),
+            sum.max(self.output_min.gemm.into()),
             size * steps / f64::from(1 << 24) + 1e-30,
         )
     }
@@ -118,7 +120,7 @@ proptest! {
             let sources: Vec<u32> = (0..places.len()).map(|pixel| (pixel * 100) as u32).collect();
             for summed in [false, true] {
                 let mut out = vec![0.0; (product.channels() + 3) * places.len()];
-                let given = summed.then_some((&others[..], &sources[..]));
+                let given = summed.then_some(ResidualInput { values: &others, pixel_offsets: &sources });
                 product.run(&case.input, given, &mut out, &places).unwrap();
                 for (pixel, place) in places.iter().enumerate() {
                     for channel in 0..case.biases.len() {
@@ -153,10 +155,27 @@ fn what_is_not_a_number_stays_so() {
     for isa in available() {
         let gather = Gather::new(vec![0], vec![0], 8);
         let weights = FloatWeights::pack(&gather, &[1.0], |_, _| 1.0).unwrap();
-        let product = FloatProduct::new(isa, gather, weights, Floors { own: 0.0, sum: 0.0 }).unwrap();
+        let product = FloatGemm::new(
+            isa,
+            gather,
+            weights,
+            OutputMin {
+                gemm: 0.0,
+                residual_sum: 0.0,
+            },
+        )
+        .unwrap();
         let mut out = [0.0; 16];
         product
-            .run(&[f32::NAN; 8], Some((&[0.0; 16], &[0])), &mut out, &[0])
+            .run(
+                &[f32::NAN; 8],
+                Some(ResidualInput {
+                    values: &[0.0; 16],
+                    pixel_offsets: &[0],
+                }),
+                &mut out,
+                &[0],
+            )
             .unwrap();
         assert!(out[0].is_nan(), "{isa:?}");
     }
@@ -166,13 +185,16 @@ fn what_is_not_a_number_stays_so() {
 fn refuses_parts_that_do_not_fit() {
     let gather = Gather::new(vec![0, 4], vec![0], 8);
     let pack = |gather: &Gather| FloatWeights::pack(gather, &[0.0; 16], |_, _| 1.0);
-    let floors = Floors { own: 0.0, sum: 0.0 };
+    let output_min = OutputMin {
+        gemm: 0.0,
+        residual_sum: 0.0,
+    };
     let new = |gather: &Gather| {
-        FloatProduct::new(
+        FloatGemm::new(
             Isa::Portable,
             gather.clone(),
             pack(&Gather::new(vec![], vec![0], 8)).unwrap(),
-            floors,
+            output_min,
         )
     };
     assert!(new(&Gather::new(vec![0], vec![0, 0], 8)).is_err());
@@ -185,7 +207,15 @@ fn refuses_parts_that_do_not_fit() {
     assert!(product.run(&[0.0; 12], None, &mut out, &[0]).is_err());
     assert!(
         product
-            .run(&[0.0; 12], Some((&[0.0; 31], &[0, 16])), &mut out, &[0, 16])
+            .run(
+                &[0.0; 12],
+                Some(ResidualInput {
+                    values: &[0.0; 31],
+                    pixel_offsets: &[0, 16]
+                }),
+                &mut out,
+                &[0, 16]
+            )
             .is_err()
     );
 }

@@ -1,30 +1,31 @@
 //! What every instruction set's tile of floats has in common.
 
-use super::Floors;
+use super::OutputMin;
 use crate::schedule::{Peak, Tiles};
-use crate::{Gather, LANES};
+use crate::{Gather, LANES, ResidualInput};
 
-/// One run of a product; all lengths are checked.
-pub(crate) struct Job<'a> {
+/// The operands of one GEMM; all lengths are checked.
+pub(crate) struct GemmArgs<'a> {
     pub(super) input: &'a [f32],
     pub(super) gather: &'a Gather,
     /// Packed, see [`super::FloatWeights`].
     pub(super) weights: &'a [f32],
     /// Values of a dot product.
     pub(super) depth: usize,
-    pub(super) biases: &'a [f32],
-    pub(super) target: Target<'a>,
+    /// The first summand of each channel.
+    pub(super) bias: &'a [f32],
+    pub(super) destination: Destination<'a>,
 }
 
-/// Where the results go. Pixel `p` begins at `pixels[p]` of its buffer.
-pub(super) struct Target<'a> {
-    pub(super) others: Option<(&'a [f32], &'a [u32])>,
-    pub(super) floors: Floors,
+/// Where the results go. Pixel `p` begins at `pixel_offsets[p]` of its buffer.
+pub(super) struct Destination<'a> {
+    pub(super) residual: Option<ResidualInput<'a, f32>>,
+    pub(super) output_min: OutputMin,
     pub(super) out: &'a mut [f32],
-    pub(super) pixels: &'a [u32],
+    pub(super) pixel_offsets: &'a [u32],
 }
 
-impl Job<'_> {
+impl GemmArgs<'_> {
     /// Where the values of a pixel begin.
     ///
     /// # Safety
@@ -35,10 +36,10 @@ impl Job<'_> {
     )]
     #[inline(always)]
     pub(super) unsafe fn row(&self, pixel: usize) -> *const f32 {
-        debug_assert!(pixel < self.gather.pixels().len());
+        debug_assert!(pixel < self.gather.pixel_offsets().len());
         // SAFETY: as the caller promises; the gather reaches no further than the input.
         unsafe {
-            let start = *self.gather.pixels().get_unchecked(pixel) as usize;
+            let start = *self.gather.pixel_offsets().get_unchecked(pixel) as usize;
             self.input.as_ptr().add(start)
         }
     }
@@ -60,48 +61,48 @@ impl Job<'_> {
 
     /// The biases of a panel, what its sums begin with.
     #[inline(always)]
-    pub(super) fn biases(&self, panel: usize) -> [f32; LANES] {
-        let biases = self.biases.get(panel * LANES..).and_then(<[f32]>::first_chunk::<LANES>);
-        biases.copied().unwrap_or_default()
+    pub(super) fn bias(&self, panel: usize) -> [f32; LANES] {
+        let bias = self.bias.get(panel * LANES..).and_then(<[f32]>::first_chunk::<LANES>);
+        bias.copied().unwrap_or_default()
     }
 
-    /// Hands the sums of some panels over.
+    /// Stores the sums of some panels of a pixel.
     ///
     /// # Safety
     /// The pixel and the panels exist; buffers were checked to be long enough for all of them.
     #[inline(always)]
-    pub(super) unsafe fn finish<const P: usize>(&mut self, pixel: usize, panel: usize, sums: &[[f32; LANES]; P]) {
+    pub(super) unsafe fn store<const P: usize>(&mut self, pixel: usize, panel: usize, sums: &[[f32; LANES]; P]) {
         let channel = panel * LANES;
-        let target = &mut self.target;
+        let destination = &mut self.destination;
         let mut values = *sums;
-        floor(&mut values, target.floors.own);
-        if let Some((others, pixels)) = target.others {
+        clamp_min(&mut values, destination.output_min.gemm);
+        if let Some(residual) = destination.residual {
             // SAFETY: as the caller promises.
-            let others = unsafe {
-                let first = *pixels.get_unchecked(pixel) as usize + channel;
-                &*others.as_ptr().add(first).cast::<[[f32; LANES]; P]>()
+            let addends = unsafe {
+                let first = *residual.pixel_offsets.get_unchecked(pixel) as usize + channel;
+                &*residual.values.as_ptr().add(first).cast::<[[f32; LANES]; P]>()
             };
-            for (values, others) in values.iter_mut().zip(others) {
+            for (values, addends) in values.iter_mut().zip(addends) {
                 for lane in 0..LANES {
-                    values[lane] += others[lane];
+                    values[lane] += addends[lane];
                 }
             }
-            floor(&mut values, target.floors.sum);
+            clamp_min(&mut values, destination.output_min.residual_sum);
         }
-        debug_assert!(pixel < target.pixels.len());
+        debug_assert!(pixel < destination.pixel_offsets.len());
         // SAFETY: as the caller promises.
         unsafe {
-            let first = *target.pixels.get_unchecked(pixel) as usize + channel;
-            *target.out.as_mut_ptr().add(first).cast() = values;
+            let first = *destination.pixel_offsets.get_unchecked(pixel) as usize + channel;
+            *destination.out.as_mut_ptr().add(first).cast() = values;
         }
     }
 }
 
 /// In this form, and not as `f32::max`, it is one instruction, and what is not a number stays so.
 #[inline(always)]
-fn floor<const P: usize>(values: &mut [[f32; LANES]; P], floor: f32) {
+fn clamp_min<const P: usize>(values: &mut [[f32; LANES]; P], min: f32) {
     for value in values.as_flattened_mut() {
-        *value = if floor > *value { floor } else { *value };
+        *value = if min > *value { min } else { *value };
     }
 }
 
@@ -109,7 +110,7 @@ fn floor<const P: usize>(values: &mut [[f32; LANES]; P], floor: f32) {
 ///
 /// # Safety
 /// The processor has the kernel's instructions, there are as many pixels as a tile has, and all of its panels exist.
-pub(super) type Column = unsafe fn(job: &mut Job<'_>, panel: usize);
+pub(super) type Column = unsafe fn(args: &mut GemmArgs<'_>, panel: usize);
 
 /// The tiles of an instruction set.
 pub(crate) struct Kernel {
@@ -120,16 +121,16 @@ pub(crate) struct Kernel {
 }
 
 impl Kernel {
-    /// Computes a whole product.
+    /// Computes a whole GEMM.
     ///
     /// # Safety
-    /// The processor has the kernel's instructions, and the job's parts fit each other.
-    pub(super) unsafe fn run(&self, job: &mut Job<'_>) {
-        let (pixels, panels) = (job.gather.pixels().len(), job.biases.len() / LANES);
+    /// The processor has the kernel's instructions, and the parts fit each other.
+    pub(super) unsafe fn run(&self, args: &mut GemmArgs<'_>) {
+        let (pixels, panels) = (args.gather.pixel_offsets().len(), args.bias.len() / LANES);
         let Some(tiles) = Tiles::best(self.heights, pixels) else {
             return;
         };
         // SAFETY: the panels exist, and `best` takes no tile higher than there are pixels.
-        tiles.each(panels, |column, panel| unsafe { column(job, panel) });
+        tiles.each(panels, |column, panel| unsafe { column(args, panel) });
     }
 }

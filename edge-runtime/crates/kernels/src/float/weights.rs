@@ -1,38 +1,41 @@
 //! Float weights in the order in which the kernels read them: `values[panel][k][channel % 16]`.
 
 use crate::memory::zeroed;
-use crate::{Gather, KernelError, LANES, RUN_STEP, expect};
+use crate::{Gather, KernelError, LANES, RUN_STEP, check_eq};
 
-/// Packed weights and biases of a product; channels beyond the last have weight and bias 0.
+/// Packed weights and biases of a GEMM; channels beyond the last have weight and bias 0.
 #[derive(Debug, Clone)]
 pub struct FloatWeights {
     values: Vec<f32>,
-    biases: Vec<f32>,
+    bias: Vec<f32>,
     depth: usize,
 }
 
 impl FloatWeights {
-    /// Packs the weights of `biases.len()` channels over the runs of a gather.
+    /// Packs the weights of `bias.len()` channels over the runs of a gather.
     ///
     /// `weight(channel, k)` is asked for every position `k` in the runs, one after the other, also for those beyond the
     /// end of a run's meaning, where it has to answer 0.
-    pub fn pack(gather: &Gather, biases: &[f32], weight: impl Fn(usize, usize) -> f32) -> Result<Self, KernelError> {
-        expect("values of a run beyond a multiple of 8", gather.run() % RUN_STEP, 0)?;
-        let depth = gather.run() * gather.runs().len();
-        let channels = biases.len().next_multiple_of(LANES);
+    ///
+    /// # Errors
+    /// [`KernelError::Shape`] where runs are no multiple of [`RUN_STEP`] long.
+    pub fn pack(gather: &Gather, bias: &[f32], weight: impl Fn(usize, usize) -> f32) -> Result<Self, KernelError> {
+        check_eq("values of a run beyond a multiple of 8", gather.run_len() % RUN_STEP, 0)?;
+        let depth = gather.run_len() * gather.run_offsets().len();
+        let channels = bias.len().next_multiple_of(LANES);
         let mut values: Vec<f32> = zeroed(channels * depth);
         for (panel, values) in values.chunks_exact_mut((LANES * depth).max(1)).enumerate() {
             let first = panel * LANES;
-            let last = biases.len().min(first + LANES);
+            let last = bias.len().min(first + LANES);
             for (k, lanes) in values.as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
                 for (lane, channel) in lanes.iter_mut().zip(first..last) {
                     *lane = weight(channel, k);
                 }
             }
         }
-        let mut biases = biases.to_vec();
-        biases.resize(channels, 0.0);
-        Ok(Self { values, biases, depth })
+        let mut bias = bias.to_vec();
+        bias.resize(channels, 0.0);
+        Ok(Self { values, bias, depth })
     }
 
     /// In the order of this module.
@@ -40,8 +43,9 @@ impl FloatWeights {
         &self.values
     }
 
-    pub(super) fn biases(&self) -> &[f32] {
-        &self.biases
+    /// One value a channel, 0 beyond the last.
+    pub(super) fn bias(&self) -> &[f32] {
+        &self.bias
     }
 
     /// Values of a dot product.

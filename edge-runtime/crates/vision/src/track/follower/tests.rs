@@ -44,7 +44,7 @@ impl Film {
         let predictor = Predictor::load(&Bundle::open(bundle).unwrap()).unwrap();
         Self {
             follower: Follower::new(config, pace).unwrap(),
-            predictor: predictor.on(Threads::One),
+            predictor: predictor.with_threads(Threads::One),
             time_ms: 0,
             stats: Stats::default(),
         }

@@ -1,5 +1,5 @@
-//! A network in floats, run by tract: whatever consists of other operations than [`floats`](super::floats) knows, or where
-//! this processor has no vector instructions that it knows.
+//! A network in floats, run by tract: one with operations that [`floats`](super::floats) does not support, or where this
+//! processor has no vector instructions that the kernels use.
 
 use shared_model::image::SIDE;
 use tract_core::internal::{
