@@ -3,6 +3,7 @@
 //! Unknown keys are refused; an error names file, line, column and key, and the nearest known key. What
 //! only the bundle knows (its classes) is checked when the program starts.
 
+mod counts;
 mod face;
 mod gpio;
 mod metrics;
@@ -21,6 +22,7 @@ use diagnostics::Filter;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::counts::CountsSettings;
 use crate::decide::DecideConfig;
 use crate::sink::gpio::GpioConfig;
 use crate::sink::settings::MqttConfig;
@@ -80,6 +82,10 @@ pub struct Config {
     pub sink: SinkConfig,
     /// Where counts can be read, if anywhere.
     pub metrics: Option<MetricsConfig>,
+    /// How many people came, looked and smiled, kept on disk; nothing is counted where it is absent.
+    #[serde(default, deserialize_with = "counts::counts")]
+    #[schemars(with = "Option<counts::RawCounts>")]
+    pub counts: Option<CountsSettings>,
     /// Where new bundles come from; none do where it is absent.
     #[serde(default)]
     pub update: Option<UpdateConfig>,
@@ -237,6 +243,7 @@ impl Config {
         if let Some(mqtt) = &mut self.sink.mqtt {
             mqtt.beside(dir);
         }
+        self.counts = self.counts.map(|counts| counts::beside(counts, dir));
         self.update = self.update.map(|update| update.beside(dir));
         self
     }

@@ -3,6 +3,7 @@
 
 pub mod annotate;
 pub mod config;
+pub mod counts;
 pub mod daemon;
 pub mod decide;
 pub mod metrics;

@@ -51,11 +51,12 @@ impl Rates {
     }
 }
 
-/// Answers requests on a thread of its own, whose signs of life are counted in `beats`; gives the address that it listens on.
+/// Answers requests on a thread of its own, with `more` in the same form below; its signs of life are counted in `beats`; gives the address that it listens on.
 pub fn serve(
     address: SocketAddr,
     beats: Arc<AtomicU64>,
     counts: impl Fn() -> Counts + Send + 'static,
+    more: impl Fn() -> String + Send + 'static,
 ) -> io::Result<SocketAddr> {
     let listener = TcpListener::bind(address)?;
     listener.set_nonblocking(true)?;
@@ -74,7 +75,7 @@ pub fn serve(
             clients.serve(Instant::now(), |request| {
                 let counts = counts();
                 rates.update(counts, start.elapsed());
-                answer(request, &page(counts, &rates))
+                answer(request, &(page(counts, &rates) + &more()))
             });
         }
     };
@@ -180,7 +181,13 @@ mod tests {
             judged: 20,
             inference: Duration::from_millis(500),
         };
-        let address = serve("127.0.0.1:0".parse().unwrap(), Arc::default(), move || counts).unwrap();
+        let address = serve(
+            "127.0.0.1:0".parse().unwrap(),
+            Arc::default(),
+            move || counts,
+            || "edge_more 1\n".to_owned(),
+        )
+        .unwrap();
         let answer = ask(address, "GET /metrics HTTP/1.1\r\nHost: 127.0.0.1:9464\r\n\r\n");
         for expected in [
             "HTTP/1.1 200 OK\r\n",
@@ -189,6 +196,7 @@ mod tests {
             "\n# TYPE edge_frames_skipped_total counter\nedge_frames_skipped_total 10\n",
             "\nedge_inference_seconds_sum 0.5\nedge_inference_seconds_count 20\n",
             "\nedge_build_info{version=\"",
+            "\nedge_more 1\n",
         ] {
             assert!(answer.contains(expected), "{answer} lacks {expected}");
         }
@@ -200,7 +208,13 @@ mod tests {
     #[test]
     fn a_client_that_never_ends_its_request_is_let_go() {
         let beats = Arc::default();
-        let address = serve("127.0.0.1:0".parse().unwrap(), Arc::clone(&beats), Counts::default).unwrap();
+        let address = serve(
+            "127.0.0.1:0".parse().unwrap(),
+            Arc::clone(&beats),
+            Counts::default,
+            String::new,
+        )
+        .unwrap();
         let mut stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
         let mut sent = 0;

@@ -25,6 +25,9 @@ pub const PRODUCT_CLASSES: [&str; 5] = ["Angry", "Disgust", "Sad", "Happy", "Sur
 /// The class of a face that shows no emotion in particular. A class set need not have it.
 pub const NEUTRAL: &str = "Neutral";
 
+/// The class of a face that smiles. A class set need not have it.
+pub const HAPPY: &str = "Happy";
+
 /// An ordered set of 2 to [`MAX_CLASSES`] distinct labels; a class is an index into it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Vec<Label, MAX_CLASSES>", into = "Vec<Label, MAX_CLASSES>")]

@@ -81,6 +81,7 @@ impl From<DaemonError> for Failure {
             DaemonError::Predict(error) => return error.into(),
             DaemonError::Face(error) => return error.into(),
             DaemonError::Search(error) => return error.into(),
+            DaemonError::Counts(error) => return error.into(),
             #[cfg(feature = "mqtt")]
             DaemonError::Mqtt(error) => return error.into(),
             DaemonError::Decide(_)

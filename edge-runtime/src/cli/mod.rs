@@ -3,6 +3,7 @@
 mod bench;
 mod check_config;
 mod classify;
+mod counts;
 mod cpu_clock;
 mod doctor;
 mod failure;
@@ -53,6 +54,7 @@ enum Command {
     Classify(classify::Args),
     Run(run::Args),
     CheckConfig(check_config::Args),
+    Counts(counts::Args),
     Safe(safe::Args),
     Doctor(doctor::Args),
     Bench(bench::Args),
@@ -85,6 +87,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Classify(args) => classify::main(&args),
         Command::Run(args) => run::main(&args, adjustable),
         Command::CheckConfig(args) => check_config::main(&args),
+        Command::Counts(args) => counts::main(&args),
         Command::Safe(args) => safe::main(&args),
         Command::Doctor(args) => doctor::main(&args),
         Command::Bench(args) => bench::main(&args),

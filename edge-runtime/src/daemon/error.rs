@@ -8,6 +8,7 @@ use inference::PredictError;
 use vision::face::FaceError;
 use vision::track::SearchError;
 
+use crate::counts::CountsError;
 use crate::decide::DecideError;
 use crate::pipeline::PipelineError;
 use crate::sink::GpioError;
@@ -66,6 +67,9 @@ pub enum DaemonError {
     /// Root would trust what others can change.
     #[error("start as root: {} can be changed by other users; `chmod go-w` and `chown root`, or run as another user", .0.display())]
     Untrusted(PathBuf),
+    /// Visitors cannot be counted.
+    #[error(transparent)]
+    Counts(#[from] CountsError),
     /// Counts cannot be offered.
     #[error("serve metrics on {address}: {source}")]
     Metrics {

@@ -24,9 +24,10 @@ use shared_model::Text;
 use update::Networks;
 
 use crate::config::Config;
+use crate::counts;
 use crate::decide::Decider;
 use crate::metrics::{self, Counts};
-use crate::pipeline::{End, Pipeline, Progress, Stages, Surroundings, Timing, Trouble};
+use crate::pipeline::{End, Pipeline, Stages, Surroundings, Timing, Trouble};
 use crate::preflight;
 use crate::service::Service;
 use crate::sink::gpio::Lamp;
@@ -85,7 +86,7 @@ pub fn run(config: Config, context: &RunContext<'_>) -> Result<Ending, DaemonErr
     };
     let mut service =
         Service::start(&context.manager, Arc::clone(&shared.vitals), ready).map_err(DaemonError::Thread)?;
-    shared.metrics = measure(&config, &shared.progress)?;
+    shared.metrics = measure(&config, &shared)?;
     let (running, next, over) = (Mutex::new(config.clone()), Next::default(), AtomicBool::new(false));
     let reloader = Reloader {
         flags: &context.flags,
@@ -187,18 +188,19 @@ impl Kiosk {
 }
 
 /// Offers counts where the configuration at the start wants them; gives the signs of life of who does.
-fn measure(config: &Config, progress: &Arc<Progress>) -> Result<Option<Arc<AtomicU64>>, DaemonError> {
+fn measure(config: &Config, shared: &Shared) -> Result<Option<Arc<AtomicU64>>, DaemonError> {
     let Some(metrics) = &config.metrics else {
         return Ok(None);
     };
-    let progress = Arc::clone(progress);
+    let (progress, board) = (Arc::clone(&shared.progress), Arc::clone(&shared.counts));
     let counts = move || Counts {
         captured: progress.captured(),
         judged: progress.inferred(),
         inference: progress.inference(),
     };
+    let visitors = move || board.total().as_ref().map(counts::text).unwrap_or_default();
     let beats = Arc::default();
-    let served = metrics::serve(metrics.listen, Arc::clone(&beats), counts);
+    let served = metrics::serve(metrics.listen, Arc::clone(&beats), counts, visitors);
     let failed = |source| DaemonError::Metrics {
         address: metrics.listen,
         source,
@@ -273,11 +275,16 @@ fn stages(
 ) -> Result<Stages, DaemonError> {
     let manifest = networks.bundle.manifest();
     let classes = manifest.classes.clone();
-    let decider = Decider::new(config.decide.0, classes.clone(), manifest.decision.abstain_below)?;
+    let rules = counts::Rules {
+        decide: config.decide.0,
+        classes: classes.clone(),
+        abstain_below: manifest.decision.abstain_below,
+    };
+    let decider = Decider::new(rules.decide, classes.clone(), rules.abstain_below)?;
     Ok(Stages {
         watch: watch(config)?,
         predictor: networks.predictor.with_threads(config.threads),
-        sinks: sinks(config, &classes, shared, context)?,
+        sinks: sinks(config, &rules, shared, context)?,
         classes,
         decider,
         boot: shared.boot.clone(),

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use shared_model::Text;
 
+use crate::counts::Board;
 use crate::pipeline::Progress;
 use crate::service::Vitals;
 use crate::sink::updates::Updates;
@@ -18,6 +19,8 @@ pub(super) struct Shared {
     pub(super) switches: Arc<Switches>,
     /// What is told and wished for of new bundles.
     pub(super) updates: Arc<Updates>,
+    /// What was counted of visitors, if it is.
+    pub(super) counts: Arc<Board>,
     /// Whether the program was asked to stop.
     pub(super) stop: Arc<AtomicBool>,
     /// Signs of life of the loop.
@@ -36,6 +39,7 @@ impl Shared {
             progress: Arc::default(),
             switches: Arc::default(),
             updates: Arc::default(),
+            counts: Arc::default(),
             stop,
             beats: Arc::default(),
             metrics: None,

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::config::{Config, Stdout};
+use crate::config::{Config, FaceMode, Stdout};
+use crate::counts::{CountsSink, Rules, Start, SystemWall};
 use crate::pipeline::Progress;
 use crate::service::Vital;
 use crate::sink::gpio::{GpioConfig, Input, Line, Panel, Shows, outputs};
@@ -45,10 +46,11 @@ impl SignalSink for Heart {
 /// All sinks, in the order in which they are told and closed: what is fast comes first.
 pub(super) fn sinks(
     config: &Config,
-    classes: &ClassSet,
+    rules: &Rules,
     shared: &Shared,
     context: &RunContext<'_>,
 ) -> Result<Vec<Box<dyn SignalSink>>, DaemonError> {
+    let classes = &rules.classes;
     let mut vitals = stages(shared);
     let mut sinks: Vec<Box<dyn SignalSink>> = Vec::new();
     let panel = config.sink.gpio.as_ref();
@@ -68,6 +70,8 @@ pub(super) fn sinks(
         Stdout::States => sinks.push(Box::new(JsonLines::new((context.output)(), Faces::Hide))),
         Stdout::Faces => sinks.push(Box::new(JsonLines::new((context.output)(), Faces::Show))),
     }
+    // Before those that show counts, so that there are some.
+    sinks.extend(counts_sink(config, rules, shared)?);
     if let Some(mqtt) = &config.sink.mqtt {
         let beats = Arc::new(AtomicU64::new(0));
         // Wishes are heard only where somebody follows them.
@@ -82,6 +86,24 @@ pub(super) fn sinks(
     sinks.push(Box::new(Heart(Arc::clone(&shared.beats))));
     shared.vitals.replace(vitals);
     Ok(sinks)
+}
+
+/// Who counts visitors, if anybody does.
+fn counts_sink(config: &Config, rules: &Rules, shared: &Shared) -> Result<Option<Box<dyn SignalSink>>, DaemonError> {
+    let Some(settings) = &config.counts else {
+        shared.counts.clear();
+        return Ok(None);
+    };
+    if config.face.mode == FaceMode::Whole {
+        tracing::warn!("nobody is counted: [counts] needs faces that are tracked, so set face.mode to \"detect\"");
+    }
+    let sink = CountsSink::start(Start {
+        settings: settings.clone(),
+        rules: rules.clone(),
+        board: Arc::clone(&shared.counts),
+        wall: Box::new(SystemWall::start()),
+    })?;
+    Ok(Some(Box::new(sink)))
 }
 
 /// Capture, inference, the detector beside them, and output; while a switch holds them up, the loop alone.
@@ -158,10 +180,16 @@ fn mqtt_sink(
     updates: Option<Arc<Updates>>,
     beats: Arc<AtomicU64>,
 ) -> Result<Box<dyn SignalSink>, DaemonError> {
-    use crate::sink::mqtt::{Around, MqttSink};
+    use crate::sink::mqtt::{Around, Counting, MqttSink};
     use serde_json::{Map, json};
 
     let (progress, boot) = (Arc::clone(&shared.progress), shared.boot.clone());
+    let visitors = Arc::clone(&shared.counts);
+    let counting = if visitors.total().is_some() {
+        Counting::On
+    } else {
+        Counting::Off
+    };
     let stats = move || {
         let counts = [
             ("captured", progress.captured()),
@@ -171,11 +199,13 @@ fn mqtt_sink(
         let mut stats = Map::new();
         stats.insert("boot".to_owned(), json!(boot.as_str()));
         stats.extend(counts.map(|(name, count)| (name.to_owned(), json!(count))));
+        stats.extend(visitors.total().map(|total| ("counts".to_owned(), total.stats())));
         stats
     };
     let around = Around {
         switches: Arc::clone(&shared.switches),
         updates,
+        counting,
         stats: Box::new(stats),
         alive: Box::new(move || {
             beats.fetch_add(1, Ordering::Relaxed);

@@ -5,6 +5,7 @@
 //! fails is tried again with each frame and ends the run when it keeps failing.
 
 mod error;
+mod light;
 mod outputs;
 mod pacer;
 mod progress;
@@ -25,7 +26,7 @@ use shared_model::emotion::ClassSet;
 use shared_model::message::{Face, FaceLine, State};
 
 use crate::decide::{Change, Decider, Observation};
-use crate::sink::SignalSink;
+use crate::sink::{FrameFacts, SignalSink};
 use crate::source::{Frame, FrameSource};
 use crate::switches::{Switch, Switches};
 use inference::Predictor;
@@ -240,6 +241,7 @@ impl Pipeline {
         };
         self.predictor = swap.predictor;
         self.decider.adopt(swap.decide, swap.abstain_below);
+        self.outputs.adopt(swap.decide, swap.abstain_below);
     }
 
     fn is_paused(&self) -> bool {
@@ -315,7 +317,25 @@ impl Pipeline {
         let end = around.clock.now();
         self.stats.decide.record(end.saturating_sub(judged));
         self.stats.total.record(end.saturating_sub(start));
-        Ok(())
+        self.measure(frame, around)
+    }
+
+    /// Tells the sinks what else is known of a judged frame.
+    fn measure(&mut self, frame: &Frame, around: &mut Surroundings<'_>) -> Result<(), Leave> {
+        let Ok(picture) = frame.picture.gray() else {
+            return Ok(());
+        };
+        let counting = self.watch.counting().map(|seen| seen.id);
+        let facts = FrameFacts {
+            number: frame.number,
+            time_ms: frame.time_ms,
+            width: frame.picture.width(),
+            height: frame.picture.height(),
+            light: light::mean(picture),
+            counting: counting.filter(|id| *id > 0),
+            stats: &self.stats,
+        };
+        self.outputs.measured(&facts, around.report)
     }
 
     fn look(&mut self, frame: &Frame, clock: &dyn Clock) -> Result<(), Trouble> {

@@ -4,7 +4,8 @@ use shared_model::message::{FaceLine, State};
 
 use super::error::MAX_FAILURES;
 use super::{End, Leave, PipelineError, Trouble};
-use crate::sink::{SignalSink, SinkError};
+use crate::decide::DecideConfig;
+use crate::sink::{FrameFacts, SignalSink, SinkError};
 
 /// Is told what goes wrong without ending the run.
 pub(super) type Report<'a> = dyn FnMut(&Trouble) + 'a;
@@ -52,6 +53,24 @@ impl Outputs {
             }
         }
         Ok(())
+    }
+
+    /// Gives what else is known of that frame to every sink.
+    pub(super) fn measured(&mut self, facts: &FrameFacts<'_>, report: &mut Report<'_>) -> Result<(), Leave> {
+        for output in &mut self.all {
+            if let Err(error) = output.sink.measured(facts) {
+                self.errors += 1;
+                output.failed(error, report)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells every sink that verdicts are formed with other limits from now on.
+    pub(super) fn adopt(&mut self, decide: DecideConfig, abstain_below: f32) {
+        for output in &mut self.all {
+            output.sink.adopt(decide, abstain_below);
+        }
     }
 
     /// Gives a new state to every sink.

@@ -12,6 +12,9 @@ pub mod updates;
 use std::io;
 
 use shared_model::message::{FaceLine, State};
+use vision::stats::Stats;
+
+use crate::decide::DecideConfig;
 
 pub use gpio::{GpioError, GpioSink};
 pub use lines::{Faces, JsonLines};
@@ -29,6 +32,14 @@ pub trait SignalSink {
         Ok(())
     }
 
+    /// Takes what else is known of the frame whose faces were told; most sinks do not care.
+    fn measured(&mut self, _facts: &FrameFacts<'_>) -> Result<(), SinkError> {
+        Ok(())
+    }
+
+    /// Hears that verdicts are formed with other limits from now on, as another bundle has them; most sinks do not care.
+    fn adopt(&mut self, _decide: DecideConfig, _abstain_below: f32) {}
+
     /// A sign of life, several times a second, and the chance to tell of a failure since the last one.
     fn beat(&mut self) -> Result<(), SinkError> {
         Ok(())
@@ -36,6 +47,25 @@ pub trait SignalSink {
 
     /// Leaves the sink in its safe state at the end.
     fn close(&mut self) -> Result<(), SinkError>;
+}
+
+/// What is known of a judged frame beside its faces: numbers alone, and no pixel.
+#[derive(Debug, Clone, Copy)]
+pub struct FrameFacts<'a> {
+    /// Number of the frame in its input, from 0.
+    pub number: u64,
+    /// When it was taken, in milliseconds since the source began.
+    pub time_ms: u64,
+    /// Its width in pixels.
+    pub width: usize,
+    /// Its height in pixels.
+    pub height: usize,
+    /// Mean of its grey values, 0 to 1, from a sample.
+    pub light: f32,
+    /// Number of the face that the verdict is about, where faces have numbers.
+    pub counting: Option<u32>,
+    /// What was counted so far, this frame included.
+    pub stats: &'a Stats,
 }
 
 /// Why a sink cannot take something.

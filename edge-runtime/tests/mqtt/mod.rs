@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use edge_runtime::config::Config;
 use edge_runtime::sink::SignalSink;
-use edge_runtime::sink::mqtt::{Around, MqttSink, Status};
+use edge_runtime::sink::mqtt::{Around, Counting, MqttSink, Status};
 use edge_runtime::sink::settings::MqttConfig;
 use edge_runtime::sink::updates::Updates;
 use edge_runtime::switches::Switches;
@@ -65,6 +65,7 @@ impl Kiosk {
         let around = Around {
             switches: Arc::clone(&switches),
             updates: Some(Arc::clone(&updates)),
+            counting: Counting::Off,
             stats: Box::new(serde_json::Map::new),
             alive: Box::new(|| {}),
         };

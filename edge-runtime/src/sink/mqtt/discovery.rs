@@ -6,6 +6,7 @@ use shared_model::emotion::ClassSet;
 use shared_model::message::Verdict;
 
 use super::super::updates::INSTALL;
+use super::Counting;
 use super::topics::Topics;
 use crate::switches::Switch;
 
@@ -16,10 +17,17 @@ pub(super) enum Updating {
     Never,
 }
 
+/// What a device has that another may lack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Extras {
+    pub(super) updating: Updating,
+    pub(super) counting: Counting,
+}
+
 /// The message that makes the device known; an empty one removes it.
 ///
 /// What was announced earlier and is not in the message any more is removed, too.
-pub(super) fn payload(topics: &Topics, name: &str, classes: &ClassSet, updating: Updating) -> Vec<u8> {
+pub(super) fn payload(topics: &Topics, name: &str, classes: &ClassSet, extras: Extras) -> Vec<u8> {
     let version = env!("CARGO_PKG_VERSION");
     let mut components = serde_json::Map::new();
     components.insert("emotion".to_owned(), emotion(topics, classes));
@@ -28,7 +36,10 @@ pub(super) fn payload(topics: &Topics, name: &str, classes: &ClassSet, updating:
     for switch in Switch::ALL {
         components.insert(switch.name().to_owned(), toggle(topics, switch));
     }
-    if updating == Updating::Looks {
+    if extras.counting == Counting::On {
+        components.extend(counters(topics, classes));
+    }
+    if extras.updating == Updating::Looks {
         components.insert("update".to_owned(), update(topics));
     }
     let message = json!({
@@ -109,6 +120,32 @@ fn update(topics: &Topics) -> Value {
     })
 }
 
+/// A sensor for each sum of visitors; they never get less.
+fn counters(topics: &Topics, classes: &ClassSet) -> Vec<(String, Value)> {
+    let counter = |key: String, name: String, path: String| {
+        let sensor = json!({
+            "p": "sensor",
+            "unique_id": unique(topics, &key),
+            "name": name,
+            "state_class": "total_increasing",
+            "state_topic": topics.stats(),
+            "value_template": format!("{{{{ value_json['counts']{path} }}}}"),
+        });
+        (key, sensor)
+    };
+    let sums = [
+        ("visitors", "Visitors"),
+        ("attentive", "Attentive visitors"),
+        ("smiles", "Smiles"),
+    ];
+    let sums = sums.map(|(key, name)| counter(key.to_owned(), name.to_owned(), format!("['{key}']")));
+    let told = classes.iter().map(|label| {
+        let path = format!("['told'].get('{label}', 0)");
+        counter(format!("told_{label}"), format!("Visitors told {label}"), path)
+    });
+    sums.into_iter().chain(told).collect()
+}
+
 fn unique(topics: &Topics, component: &str) -> String {
     format!("{}_{component}", topics.id())
 }
@@ -118,9 +155,14 @@ mod tests {
     use super::*;
     use crate::sink::settings::is_device_id as is_id;
 
+    const EVERYTHING: Extras = Extras {
+        updating: Updating::Looks,
+        counting: Counting::On,
+    };
+
     fn message() -> Value {
         let topics = Topics::new("hall-1", "homeassistant");
-        serde_json::from_slice(&payload(&topics, "Hall", &ClassSet::product(), Updating::Looks)).unwrap()
+        serde_json::from_slice(&payload(&topics, "Hall", &ClassSet::product(), EVERYTHING)).unwrap()
     }
 
     #[test]
@@ -194,9 +236,28 @@ mod tests {
         assert_eq!(update["command_topic"], "emotion/hall-1/set/update");
         assert_eq!(update["state_topic"], "emotion/hall-1/stats");
         let topics = Topics::new("hall-1", "homeassistant");
-        let without = payload(&topics, "Hall", &ClassSet::product(), Updating::Never);
+        let nothing = Extras {
+            updating: Updating::Never,
+            counting: Counting::Off,
+        };
+        let without = payload(&topics, "Hall", &ClassSet::product(), nothing);
         let without: Value = serde_json::from_slice(&without).unwrap();
         assert!(without["cmps"].get("update").is_none());
+        assert!(without["cmps"].get("visitors").is_none());
+    }
+
+    #[test]
+    fn what_is_counted_only_grows_and_every_class_has_a_sum() {
+        let message = message();
+        let visitors = &message["cmps"]["visitors"];
+        assert_eq!(visitors["state_class"], "total_increasing");
+        assert_eq!(visitors["state_topic"], "emotion/hall-1/stats");
+        assert_eq!(visitors["value_template"], "{{ value_json['counts']['visitors'] }}");
+        for label in ClassSet::product().iter() {
+            let told = &message["cmps"][format!("told_{label}")];
+            let template = format!("{{{{ value_json['counts']['told'].get('{label}', 0) }}}}");
+            assert_eq!(told["value_template"], json!(template));
+        }
     }
 
     #[test]

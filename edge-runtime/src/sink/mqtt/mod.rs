@@ -36,7 +36,7 @@ use super::{SignalSink, SinkError};
 use crate::switches::Switches;
 use durable::outbox::{Outbox, OutboxError};
 
-use discovery::Updating;
+use discovery::{Extras, Updating};
 use identity::Identity;
 use link::Link;
 use reports::Reports;
@@ -82,12 +82,23 @@ pub enum MqttError {
     Start(io::Error),
 }
 
+/// Whether visitors are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counting {
+    /// They are: the stats have an entry `counts`.
+    On,
+    /// They are not.
+    Off,
+}
+
 /// What the sink needs to know of the rest of the program.
 pub struct Around {
     /// Set by messages from outside.
     pub switches: Arc<Switches>,
     /// What updates there are, where the device looks for some by itself.
     pub updates: Option<Arc<Updates>>,
+    /// Whether visitors are counted.
+    pub counting: Counting,
     /// Counts to publish beside the sink's own.
     pub stats: Box<dyn Fn() -> Map<String, Value> + Send>,
     /// Is called ten times a second while the thread is alive.
@@ -172,6 +183,10 @@ impl MqttSink {
         } else {
             Updating::Never
         };
+        let extras = Extras {
+            updating,
+            counting: around.counting,
+        };
         let outbox = Outbox::open(&config.outbox.dir, config.outbox.limits())?;
         let identity = Identity::note(&config.outbox.dir, &config.device, &config.discovery_prefix);
         let former = identity.former();
@@ -179,7 +194,7 @@ impl MqttSink {
             outbox,
             session: Session::new(Announcement {
                 former,
-                ..announcement(config, topics, boot, classes, updating, chance)
+                ..announcement(config, topics, boot, classes, extras, chance)
             }),
             reports: Reports::new(client_name(&config.device)),
             identity,
@@ -260,7 +275,7 @@ fn announcement(
     topics: Topics,
     boot: &Text<32>,
     classes: &ClassSet,
-    updating: Updating,
+    extras: Extras,
     chance: f64,
 ) -> Announcement {
     let unknown = State {
@@ -274,12 +289,12 @@ fn announcement(
     };
     Announcement {
         discovery: match config.discovery {
-            Discovery::Announce => discovery::payload(&topics, &config.name, classes, updating),
+            Discovery::Announce => discovery::payload(&topics, &config.name, classes, extras),
             Discovery::Remove => Vec::new(),
         },
         topics,
         former: Vec::new(),
-        updating,
+        updating: extras.updating,
         // Not all devices at once.
         delay: Duration::from_millis(1000 + (chance * 4000.0) as u64),
         // A state of fixed fields always has a text.

@@ -18,6 +18,7 @@ mod memory;
 mod motion;
 mod place;
 mod policy;
+mod pose;
 pub mod quality;
 mod scene;
 mod search;
@@ -26,8 +27,9 @@ mod tracks;
 
 pub use follower::{FollowError, Follower, Seen};
 pub use policy::{MAX_FACES, Policy};
+pub use pose::Pose;
 pub use search::{Pace, SearchError};
-pub use tracks::Tracks;
+pub use tracks::{REMEMBERED_MS, Tracks};
 
 use crate::face::DetectorConfig;
 

@@ -74,17 +74,17 @@ pub fn nose_between_eyes(keypoints: &Keypoints) -> f32 {
 }
 
 /// Distances along the face's own downward axis, in pixels.
-struct Upright {
+pub(super) struct Upright {
     /// From the eyes to the mouth.
-    mouth: f32,
+    pub(super) mouth: f32,
     /// From the eyes to the nose.
-    nose: f32,
+    pub(super) nose: f32,
     /// Cosine of the angle between the line of the eyes and the horizon.
     roll_cos: f32,
 }
 
 impl Upright {
-    fn of(keypoints: &Keypoints) -> Option<Self> {
+    pub(super) fn of(keypoints: &Keypoints) -> Option<Self> {
         let points = &keypoints.0;
         let distance = keypoints.eye_distance();
         if !(distance.is_finite() && distance > 0.0) {

@@ -14,7 +14,7 @@ use crate::face::Detection;
 const DOUBLE: f32 = 0.5;
 
 /// How long the number of a lost face is kept for it.
-const REMEMBERED_MS: u64 = 1000;
+pub const REMEMBERED_MS: u64 = 1000;
 
 /// How long a face is followed that the detector does not find.
 const UNCONFIRMED_MS: u64 = 1000;

@@ -1,0 +1,238 @@
+//! From the faces of one frame after another to what is counted of them.
+
+use shared_model::emotion::{ClassSet, Label, MAX_CLASSES};
+use shared_model::message::{Verdict, Withheld};
+use vision::track::{MAX_FACES, REMEMBERED_MS};
+
+use super::tally::{Share, Tally};
+use crate::decide::{DecideConfig, DecideError, Decider, MAX_STALE_MS, Observation};
+
+/// Shortest time in milliseconds from first to last sight that makes a track a visitor.
+pub const VISITOR_MS: u64 = 1000;
+
+/// Shortest time in milliseconds of a face towards the camera that makes a visitor attentive.
+pub const ATTENTION_MS: u64 = 1000;
+
+/// The farthest that a face towards the camera is turned, in degrees of yaw and of pitch.
+pub const FACING_DEGREES: f32 = 20.0;
+
+/// Time in milliseconds without a sight after which a visit is over: the tracker has let go of the number by then.
+pub(super) const GONE_MS: u64 = 2 * REMEMBERED_MS;
+
+/// The longest step from one sight to the next over which what was held is taken to have lasted, in milliseconds.
+const LONGEST_STEP_MS: u64 = MAX_STALE_MS;
+
+/// Most visits at once: those in sight, and as many whose number is still kept.
+const MAX_VISITS: usize = 4 * MAX_FACES;
+
+/// A face of a frame that is tracked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sight {
+    /// Number of its track.
+    pub id: u32,
+    /// Whether it is towards the camera; `None` where the keypoints cannot be relied on.
+    pub towards: Option<bool>,
+    /// What it shows.
+    pub observation: Observation,
+}
+
+/// How emotions are told.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    /// The settings of the verdict.
+    pub decide: DecideConfig,
+    /// The bundle's classes.
+    pub classes: ClassSet,
+    /// The bundle's limit below which nothing is told, a probability.
+    pub abstain_below: f32,
+}
+
+impl Rules {
+    fn decider(&self) -> Result<Decider, DecideError> {
+        Decider::new(self.decide, self.classes.clone(), self.abstain_below)
+    }
+}
+
+/// One track in sight; gone with it.
+#[derive(Debug, Clone)]
+struct Visit {
+    id: u32,
+    first_ms: u64,
+    /// Last sight of a face that the detector vouches for.
+    last_ms: u64,
+    /// Last frame in which the track was there at all.
+    present_ms: u64,
+    decider: Decider,
+    /// The emotion that is held.
+    held: Option<Label>,
+    /// Emotions that were held, each once.
+    told: heapless::Vec<Label, MAX_CLASSES>,
+    /// Whether it was towards the camera at last sight.
+    towards: bool,
+    /// How long it has been so without looking away.
+    towards_ms: u64,
+    attentive: bool,
+    /// What counts once this is a visitor; empty from then on.
+    waiting: Option<Tally>,
+}
+
+impl Visit {
+    fn new(id: u32, now_ms: u64, decider: Decider) -> Self {
+        Self {
+            id,
+            first_ms: now_ms,
+            last_ms: now_ms,
+            present_ms: now_ms,
+            decider,
+            held: None,
+            told: heapless::Vec::new(),
+            towards: false,
+            towards_ms: 0,
+            attentive: false,
+            waiting: Some(Tally::default()),
+        }
+    }
+
+    fn see(&mut self, now_ms: u64, sight: &Sight, out: &mut Tally) {
+        self.present_ms = now_ms;
+        self.decider.observe(now_ms, &sight.observation);
+        if sight.observation == Observation::Unjudged(Withheld::Unconfirmed) {
+            return;
+        }
+        let step_ms = now_ms.saturating_sub(self.last_ms);
+        self.last_ms = now_ms;
+        if self.waiting.is_some() && now_ms.saturating_sub(self.first_ms) >= VISITOR_MS {
+            out.visitors += 1;
+            out.add(&self.waiting.take().unwrap_or_default());
+        }
+        let attentive = self.attend(step_ms, sight.towards);
+        let mut waiting = self.waiting.take();
+        let counted = waiting.as_mut().unwrap_or(out);
+        counted.attentive += u64::from(attentive);
+        self.tell(step_ms, counted);
+        self.waiting = waiting;
+    }
+
+    /// Whether this is the moment in which the visitor becomes attentive.
+    fn attend(&mut self, step_ms: u64, towards: Option<bool>) -> bool {
+        match towards {
+            Some(true) if self.towards && step_ms <= LONGEST_STEP_MS => self.towards_ms += step_ms,
+            Some(false) => self.towards_ms = 0,
+            Some(true) | None => {}
+        }
+        self.towards = towards == Some(true);
+        let new = !self.attentive && self.towards_ms >= ATTENTION_MS;
+        self.attentive |= new;
+        new
+    }
+
+    /// Counts the time since the last sight for what was held over it, and takes up what is held now.
+    fn tell(&mut self, step_ms: u64, counted: &mut Tally) {
+        match &self.held {
+            Some(label) if step_ms <= LONGEST_STEP_MS => counted.tell(
+                label,
+                Share {
+                    visitors: 0,
+                    ms: step_ms,
+                },
+            ),
+            _ => counted.abstained.ms += step_ms,
+        }
+        self.held = match self.decider.verdict() {
+            Verdict::Emotion(label) => Some(label),
+            Verdict::Uncertain | Verdict::NoFace | Verdict::Unknown => None,
+        };
+        let Some(label) = self.held.as_ref().filter(|label| !self.told.contains(label)) else {
+            return;
+        };
+        // A label for each class at most.
+        if self.told.push(label.clone()).is_ok() {
+            counted.tell(label, Share { visitors: 1, ms: 0 });
+        }
+    }
+
+    fn end(self, out: &mut Tally) {
+        if self.waiting.is_some() {
+            return;
+        }
+        out.dwell.record(self.last_ms - self.first_ms);
+        out.abstained.visitors += u64::from(self.told.is_empty());
+    }
+}
+
+/// Everybody who is there.
+#[derive(Debug, Clone)]
+pub struct Visits {
+    rules: Rules,
+    now: Vec<Visit>,
+    now_ms: u64,
+}
+
+impl Visits {
+    /// Nobody yet.
+    ///
+    /// # Errors
+    /// Settings of the verdict out of their range.
+    pub fn new(rules: Rules) -> Result<Self, DecideError> {
+        rules.decide.check()?;
+        Ok(Self {
+            rules,
+            now: Vec::with_capacity(MAX_VISITS),
+            now_ms: 0,
+        })
+    }
+
+    /// Takes in the faces of the frame of this time, in milliseconds of the source; what is to be counted goes to `out`.
+    ///
+    /// A time before the last one ends all visits.
+    pub fn see(&mut self, now_ms: u64, faces: &[Sight], out: &mut Tally) {
+        if now_ms < self.now_ms {
+            self.end_all(out);
+        }
+        self.now_ms = now_ms;
+        self.end(out, |visit| now_ms.saturating_sub(visit.present_ms) > GONE_MS);
+        for face in faces {
+            if let Some(visit) = self.visit(now_ms, face.id, out) {
+                visit.see(now_ms, face, out);
+            }
+        }
+    }
+
+    /// Ends every visit.
+    pub fn end_all(&mut self, out: &mut Tally) {
+        self.end(out, |_| true);
+    }
+
+    /// Tells emotions by other limits from now on.
+    pub fn adopt(&mut self, decide: DecideConfig, abstain_below: f32) {
+        (self.rules.decide, self.rules.abstain_below) = (decide, abstain_below);
+        for visit in &mut self.now {
+            visit.decider.adopt(decide, abstain_below);
+        }
+    }
+
+    /// Whether nobody is there.
+    pub fn is_empty(&self) -> bool {
+        self.now.is_empty()
+    }
+
+    fn visit(&mut self, now_ms: u64, id: u32, out: &mut Tally) -> Option<&mut Visit> {
+        if let Some(at) = self.now.iter().position(|visit| visit.id == id) {
+            return self.now.get_mut(at);
+        }
+        if self.now.len() == MAX_VISITS {
+            let oldest = self.now.iter().map(|visit| visit.present_ms).min()?;
+            self.end(out, |visit| visit.present_ms == oldest);
+        }
+        // The settings were checked.
+        let decider = self.rules.decider().ok()?;
+        self.now.push(Visit::new(id, now_ms, decider));
+        self.now.last_mut()
+    }
+
+    fn end(&mut self, out: &mut Tally, over: impl Fn(&Visit) -> bool) {
+        while let Some(at) = self.now.iter().position(&over) {
+            self.now.swap_remove(at).end(out);
+        }
+    }
+}
