@@ -6,6 +6,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test ends where anything goes wrong")]
 
+mod counts;
 mod daemon;
 mod diagnostics;
 #[cfg(feature = "mqtt")]
