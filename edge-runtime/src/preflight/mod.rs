@@ -75,6 +75,10 @@ pub fn look(config: &Config, scope: Scope) -> Vec<Finding> {
             "name another directory as `sink.mqtt.outbox.dir`",
         ));
     }
+    findings.extend(config.counts.as_ref().map(|counts| {
+        let cure = "name another directory as `counts.dir`";
+        paths::directory("counts", &counts.dir, cure)
+    }));
     findings.extend(config.update.as_ref().map(paths::update));
     findings.extend(config.metrics.map(|metrics| port::look(metrics.listen)));
     findings
