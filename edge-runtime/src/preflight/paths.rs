@@ -5,12 +5,15 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Access, access};
+use rustix::fs::{Access, FsWord, PROC_SUPER_MAGIC, access, statfs};
 use update::Store;
 
 use super::Finding;
 use crate::config::{Config, UpdateConfig};
 use crate::sink::settings::MqttConfig;
+
+/// Kind of the file system in `/sys`.
+const SYSFS_MAGIC: FsWord = 0x6265_6572;
 
 /// Bits of a mode by which a group, or everybody, may write.
 const GROUP: u32 = 0o020;
@@ -36,6 +39,11 @@ fn writable(path: &Path) -> Result<(), String> {
     };
     if !metadata.is_dir() {
         return Err(format!("{} is no directory", path.display()));
+    }
+    // Root may write there, and nothing can be made there.
+    let kind = statfs(path).map_err(|error| io::Error::from(error).to_string())?.f_type;
+    if kind == PROC_SUPER_MAGIC || kind == SYSFS_MAGIC {
+        return Err(format!("{} shows the system itself and keeps no files", path.display()));
     }
     access(path, Access::WRITE_OK | Access::EXEC_OK).map_err(|error| match error {
         rustix::io::Errno::ACCESS => format!("this user may not write to {}", path.display()),

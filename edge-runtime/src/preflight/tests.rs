@@ -106,6 +106,19 @@ fn what_others_can_change_is_not_trusted() {
 }
 
 #[test]
+fn a_directory_that_only_root_seems_to_be_able_to_write_to_is_found() {
+    let dir = dir();
+    for outbox in ["/proc/outbox", "/sys/a/b"] {
+        let mqtt = format!("[sink.mqtt]\nhost = \"broker\"\ndevice = \"a\"\noutbox = {{ dir = \"{outbox}\" }}\n");
+        let found = wrong(&findings(dir.path(), "a.pgm", &mqtt), "outbox");
+        assert!(
+            found.contains("keeps no files") || found.contains("may not write"),
+            "{found}"
+        );
+    }
+}
+
+#[test]
 fn nothing_is_made() {
     let dir = dir();
     findings(
