@@ -157,7 +157,7 @@ pub(crate) const CRATES: [Crate; 12] = [
             "jiff",
             "nix",
             "rppal",
-            "rumqttc",
+            "rumqttc-v4-next",
             "rustix",
             "rustls",
             "rustls-native-certs",

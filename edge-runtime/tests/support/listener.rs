@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use rumqttc::{Client, Event, MqttOptions, Packet, QoS, Transport};
+use rumqttc::{Client, Event, MqttOptions, Packet, PublishOptions, QoS, Transport};
 
 use super::until;
 
@@ -30,14 +30,14 @@ impl Listener {
 
     /// Listens to some topics.
     pub(crate) fn to(topics: &'static str, port: u16, id: &str, transport: Transport) -> Self {
-        let mut options = MqttOptions::new(id, "127.0.0.1", port);
+        let mut options = MqttOptions::new(id, ("127.0.0.1", port));
         options
             .set_clean_session(false)
             .set_inflight(1000)
             .set_max_packet_size(1 << 20, 1 << 24)
-            .set_keep_alive(Duration::from_mins(1))
+            .set_keep_alive(60)
             .set_transport(transport);
-        let (client, mut connection) = Client::new(options, 100);
+        let (client, mut connection) = Client::builder(options).capacity(100).build();
         let listener = Self {
             heard: Arc::default(),
             ready: Arc::default(),
@@ -53,7 +53,7 @@ impl Listener {
                     Ok(Event::Incoming(Packet::SubAck(_))) => *ready.lock().unwrap() = true,
                     Ok(Event::Incoming(Packet::Publish(publish))) => heard.lock().unwrap().push(Heard {
                         text: String::from_utf8_lossy(&publish.payload).into_owned(),
-                        topic: publish.topic,
+                        topic: String::from_utf8_lossy(&publish.topic).into_owned(),
                         retained: publish.retain,
                     }),
                     Ok(_) => {}
@@ -102,12 +102,13 @@ impl Listener {
     }
 
     pub(crate) fn publish(&self, topic: &str, retain: bool, payload: &[u8]) {
-        self.client.publish(topic, QoS::AtLeastOnce, retain, payload).unwrap();
+        let options = PublishOptions::at_least_once().retain(retain);
+        self.client.publish(topic, payload, options).unwrap();
     }
 }
 
 impl Drop for Listener {
     fn drop(&mut self) {
-        let _ = self.client.try_disconnect();
+        let _ = self.client.try_disconnect_now();
     }
 }

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use rumqttc::{
-    AsyncClient, Event, EventLoop, LastWill, MqttOptions, MqttState, NetworkOptions, Outgoing, Packet, QoS,
-    SubscribeFilter, SubscribeReasonCode, TlsConfiguration, Transport,
+    AsyncClient, Broker as Address, Event, EventLoop, LastWill, MqttOptions, NetworkOptions, Outgoing, Packet,
+    PublishOptions, QoS, SubscribeFilter, SubscribeReasonCode, TlsConfiguration, Transport,
 };
 
 use super::fault::Fault;
@@ -29,7 +29,7 @@ const MAX_OUTGOING: usize = 128 * 1024;
 const TIMEOUT_S: u64 = 5;
 
 /// Seconds without a sign of life after which the broker is asked for one; at the next it counts as gone.
-const KEEP_ALIVE: Duration = Duration::from_secs(10);
+const KEEP_ALIVE_S: u16 = 10;
 
 /// How long a session must last before the next failure counts as the first again.
 pub(super) const STEADY: Duration = Duration::from_secs(30);
@@ -77,8 +77,8 @@ impl Requests {
                 self.0.try_subscribe_many(topics.into_iter().map(filter))
             }
             Request::Publish { topic, payload, retain } => {
-                self.0
-                    .try_publish(topic, QoS::AtLeastOnce, retain == Retain::Keep, payload)
+                let options = PublishOptions::at_least_once().retain(retain == Retain::Keep);
+                self.0.try_publish(topic, payload, options)
             }
         };
         asked.is_ok()
@@ -87,7 +87,7 @@ impl Requests {
     /// Says farewell, so that the last will is not sent.
     pub(super) fn disconnect(&self) {
         // Without it the broker sends the will, which is right when not even this can be said.
-        let _ = self.0.try_disconnect();
+        let _ = self.0.try_disconnect_now();
     }
 }
 
@@ -110,7 +110,7 @@ impl Link {
         let mut options = options(broker, super::client_name(&broker.config.device))?;
         let will = LastWill::new(&broker.will_topic, "offline", QoS::AtLeastOnce, true);
         options.set_last_will(will);
-        let (client, mut events) = AsyncClient::new(options, CAPACITY);
+        let (client, mut events) = AsyncClient::builder(options).capacity(CAPACITY).build();
         events.set_network_options(network());
         let link = Self {
             events,
@@ -139,7 +139,7 @@ impl Link {
                 News::Deaf
             }
             Ok(Event::Incoming(Packet::Publish(publish))) => News::Message(Message {
-                topic: publish.topic,
+                topic: String::from_utf8_lossy(&publish.topic).into_owned(),
                 payload: publish.payload.to_vec(),
                 retained: publish.retain,
             }),
@@ -155,8 +155,7 @@ impl Link {
     /// Ends the connection and forgets everything that was asked for: the session will ask again.
     pub(super) fn lose(&mut self) {
         self.events.clean();
-        self.events.pending.clear();
-        self.events.state = MqttState::new(PACKETS, false);
+        self.events.reset_session_state();
         // A broker that takes the device and throws it out at once is no better than one that does not take it.
         if self.since.take().is_some_and(|since| since.elapsed() >= STEADY) {
             self.wait = Duration::ZERO;
@@ -177,13 +176,13 @@ pub(super) fn network() -> NetworkOptions {
 /// How to connect to a broker, under this name; without a last will.
 pub(super) fn options(broker: &Broker, name: String) -> Result<MqttOptions, MqttError> {
     let config = &broker.config;
-    let mut options = MqttOptions::new(name, &config.host, config.port);
+    let mut options = MqttOptions::new(name, Address::tcp(&config.host, config.port));
     options
-        .set_keep_alive(KEEP_ALIVE)
+        .set_keep_alive(KEEP_ALIVE_S)
         .set_inflight(PACKETS)
         .set_max_packet_size(MAX_INCOMING, MAX_OUTGOING);
     if let Some((user, password)) = &broker.credentials {
-        options.set_credentials(user, password);
+        options.set_credentials(user, password.clone());
     }
     if let Some(tls) = &config.tls {
         let tls = TlsConfiguration::from(tls::client_config(tls)?);

@@ -28,12 +28,12 @@ pub fn probe(config: &MqttConfig) -> Result<(), Fault> {
         .build()
         .map_err(|error| setup(MqttError::Start(error)))?;
     runtime.block_on(async {
-        let (client, mut events) = AsyncClient::new(options, 1);
+        let (client, mut events) = AsyncClient::builder(options).capacity(1).build();
         events.set_network_options(link::network());
         // The first news is that the broker has accepted the connection.
         events.poll().await.map_err(|error| Fault::from(&error))?;
         // Without a will, a farewell that does not arrive does no harm.
-        if client.try_disconnect().is_ok() {
+        if client.try_disconnect_now().is_ok() {
             let gone = async { while events.poll().await.is_ok() {} };
             let _ = timeout(FAREWELL, gone).await;
         }
