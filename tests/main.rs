@@ -15,6 +15,7 @@ mod interrupted;
 #[cfg(unix)]
 mod killed;
 mod path;
+mod people;
 mod pretrained;
 mod quantised;
 mod refused;
