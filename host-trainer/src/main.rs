@@ -6,6 +6,7 @@ mod command;
 use std::process::ExitCode;
 
 use clap::Parser;
+use diagnostics::{Diagnostics, Filter, Form};
 
 /// Keeps the buffers of a training step: giving them back and taking them anew costs more than filling
 /// them.
@@ -22,10 +23,12 @@ fn main() -> ExitCode {
             return ExitCode::from(if error.use_stderr() { 64 } else { 0 });
         }
     };
+    // Another subscriber can only be one that tells by itself.
+    let _diagnostics = Diagnostics::start(&Filter::default(), Form::of_stderr());
     match command::run(arguments) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("host-trainer: {error:#}");
+            tracing::error!("{error:#}");
             ExitCode::from(command::exit::code(&error))
         }
     }

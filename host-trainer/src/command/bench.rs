@@ -72,16 +72,21 @@ impl Train {
         let backends = self
             .device
             .map_or(Backend::value_variants().to_vec(), |backend| vec![backend]);
-        eprintln!(
+        tracing::info!(
             "{:<11}{:<15}{:>6}{:>10}{:>11}{:>10}",
-            "network", "backend", "batch", "replicas", "step ms", "images/s"
+            "network",
+            "backend",
+            "batch",
+            "replicas",
+            "step ms",
+            "images/s"
         );
         for task in tasks {
             let config = self.config(task)?;
             for backend in &backends {
                 let measured = self.measure(&config, *backend)?;
-                eprintln!("{}", measured.row());
-                println!("{}", measured.json());
+                tracing::info!("{}", measured.row());
+                super::write_line(&measured.json().to_string())?;
             }
         }
         Ok(ExitCode::SUCCESS)

@@ -80,11 +80,11 @@ impl DataOptions {
         let (data, skipped) = read(&files, config)?;
         for (path, skipped) in skipped {
             for row in &skipped.rows {
-                eprintln!("{}: left out: {row}", path.display());
+                tracing::info!("{}: left out: {row}", path.display());
             }
             if skipped.outside_classes > 0 {
                 let classes: Vec<&str> = config.classes.iter().collect();
-                eprintln!(
+                tracing::info!(
                     "{}: {} rows have other labels than {}",
                     path.display(),
                     skipped.outside_classes,
@@ -94,7 +94,7 @@ impl DataOptions {
         }
         let prepared = Prepared::new(data, config)?;
         let split = &prepared.split;
-        eprintln!(
+        tracing::info!(
             "{} rows for training{}, {} for validation, {} for the test{}",
             split.train.len(),
             match prepared.sampling.len() {

@@ -31,7 +31,7 @@ impl Export {
             Some(other) => combined(&trained, &Trained::of_run(other)?)?.0,
         };
         replace_file(&self.out, &onnx).with_context(|| format!("write {}", self.out.display()))?;
-        eprintln!(
+        tracing::info!(
             "{}: {} bytes, weights of epoch {}",
             self.out.display(),
             onnx.len(),

@@ -17,9 +17,10 @@ mod sign;
 mod train;
 mod words;
 
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 
 /// Train, evaluate, export and bundle the keypoint and emotion networks of an emotion kiosk.
@@ -54,6 +55,11 @@ enum Command {
     /// Sign what devices accept as an update.
     #[command(subcommand)]
     Sign(sign::Sign),
+}
+
+/// Writes a line of data to standard output.
+fn write_line(line: &str) -> Result<()> {
+    writeln!(io::stdout(), "{line}").context("write to standard output")
 }
 
 /// Runs one command.

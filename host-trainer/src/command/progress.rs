@@ -32,9 +32,11 @@ impl Progress {
 
     pub(crate) fn tell(&mut self, event: &Event<'_>) {
         match *event {
-            Event::Damaged(what) => eprintln!("passed over: {what}"),
+            Event::Damaged(what) => tracing::warn!(about = what, "passed over: {what}"),
             Event::TestFacesSeen(count) => {
-                eprintln!("{count} faces of the test part were seen by the network whose trunk this one begins with");
+                tracing::info!(
+                    "{count} faces of the test part were seen by the network whose trunk this one begins with"
+                );
             }
             Event::Begins { epoch, step, steps } => self.begin(epoch, step, steps),
             Event::Step { epoch, step, loss } => self.step(epoch, step, loss),
@@ -47,7 +49,7 @@ impl Progress {
         let all = steps * u64::from(self.epochs);
         let done = steps * u64::from(epoch) + step;
         if done > 0 {
-            eprintln!("going on at epoch {}, step {}", epoch + 1, step + 1);
+            tracing::info!("going on at epoch {}, step {}", epoch + 1, step + 1);
         }
         if std::io::stderr().is_terminal() {
             let form = "{wide_bar} {pos}/{len} steps, {msg}, {eta} left";
@@ -60,7 +62,7 @@ impl Progress {
         self.bar.set_position(self.steps * u64::from(epoch) + step);
         self.bar.set_message(format!("loss {loss:.4}"));
         if self.bar.is_hidden() && self.last_line.elapsed() > QUIET {
-            eprintln!(
+            tracing::info!(
                 "epoch {} of {}, step {step} of {}: loss {loss:.4}",
                 epoch + 1,
                 self.epochs,
@@ -82,7 +84,11 @@ impl Progress {
             record.learning_rate,
             record.seconds
         );
-        self.bar.suspend(|| eprintln!("{line}"));
+        if self.bar.is_hidden() {
+            tracing::info!("{line}");
+        } else {
+            self.bar.println(line);
+        }
         self.last_line = Instant::now();
     }
 }

@@ -76,14 +76,16 @@ impl Quantise {
             bias_correction: self.bias_correction,
             keep_float: self.keep_float.iter().cloned().collect(),
         };
-        let quantised = quantise(&onnx, &description, &settings, &faces, &mut |step| eprintln!("{step}"))?;
+        let quantised = quantise(&onnx, &description, &settings, &faces, &mut |step| {
+            tracing::info!("{step}")
+        })?;
         replace_file(&self.out, &quantised.onnx).with_context(|| format!("write {}", self.out.display()))?;
-        eprintln!("{:24} {:>10}", "layer", "SQNR dB");
+        tracing::info!("{:24} {:>10}", "layer", "SQNR dB");
         for layer in &quantised.layers {
-            eprintln!("{:24} {:>10.1}", layer.name, layer.sqnr_db);
+            tracing::info!("{:24} {:>10.1}", layer.name, layer.sqnr_db);
         }
-        println!("{}", serde_json::to_string(&quantised.layers)?);
-        eprintln!(
+        super::write_line(&serde_json::to_string(&quantised.layers)?)?;
+        tracing::info!(
             "{}: {} bytes, 32-bit {} bytes",
             self.out.display(),
             quantised.onnx.len(),

@@ -63,7 +63,7 @@ impl Report {
             },
             &provenance,
         )?;
-        eprintln!(
+        tracing::info!(
             "{} is ready; it shows real faces of the data set",
             self.out.join("report.html").display()
         );

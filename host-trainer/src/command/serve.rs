@@ -35,11 +35,11 @@ impl Serve {
         let asked = Arc::clone(&stop);
         ctrlc::set_handler(move || asked.notify_one()).context("listen for Ctrl-C")?;
         if !address.ip().is_loopback() {
-            eprintln!("warning: whoever reaches {address} can compute here, without password or encryption");
+            tracing::warn!("whoever reaches {address} can compute here, without password or encryption");
         }
-        println!("{}", json!({ "listening": format!("ws://{address}") }));
+        super::write_line(&json!({ "listening": format!("ws://{address}") }).to_string())?;
         serve(self.device, listener, stop.notified(), |client| {
-            eprintln!("{client} connected");
+            tracing::info!("{client} connected");
         })?;
         Ok(ExitCode::SUCCESS)
     }

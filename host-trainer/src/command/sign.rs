@@ -135,7 +135,7 @@ impl Key {
     fn run(&self) -> Result<()> {
         create_keys(&self.name, &self.password.password())?;
         let name = self.name.display();
-        eprintln!("{name}.key is secret; devices and key lists get {name}.pub");
+        tracing::info!("{name}.key is secret; devices and key lists get {name}.pub");
         Ok(())
     }
 }
@@ -170,8 +170,8 @@ impl BundleArgs {
         let mut archive = Vec::new();
         pack(&mut archive, keys.as_ref(), &signed, files).with_context(|| format!("pack {}", self.bundle.display()))?;
         replace_file(&self.out, &archive).with_context(|| format!("write {}", self.out.display()))?;
-        println!("{}", serde_json::to_string(&statement)?);
-        eprintln!("{}: {} bytes", self.out.display(), archive.len());
+        super::write_line(&serde_json::to_string(&statement)?)?;
+        tracing::info!("{}: {} bytes", self.out.display(), archive.len());
         Ok(())
     }
 }
@@ -192,7 +192,7 @@ impl ChannelArgs {
 }
 
 fn told(path: &Path) {
-    eprintln!("{0} and {0}{SIGNATURE} are written", path.display());
+    tracing::info!("{0} and {0}{SIGNATURE} are written", path.display());
 }
 
 /// What a channel says about an archive.

@@ -161,11 +161,11 @@ impl Train {
         Ok(match train(&job, &stop, &mut |event| progress.tell(&event))? {
             Ended::Finished => ExitCode::SUCCESS,
             Ended::Early => {
-                eprintln!("stopped: nothing got better in {} epochs", job.config.stop.patience);
+                tracing::info!("stopped: nothing got better in {} epochs", job.config.stop.patience);
                 ExitCode::SUCCESS
             }
             Ended::Interrupted => {
-                eprintln!("stopped; go on with --resume");
+                tracing::info!("stopped; go on with --resume");
                 ExitCode::from(exit::INTERRUPTED)
             }
         })
