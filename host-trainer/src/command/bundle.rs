@@ -81,7 +81,7 @@ impl Bundle {
             accepted_accuracy: self.accepted_accuracy,
             portraits: self.gallery()?,
         };
-        eprintln!("measuring networks and crops");
+        tracing::info!("measuring networks and crops");
         let [keypoints, emotion] = [&keypoints, &emotion].map(|(trained, prepared)| Source {
             trained,
             views: self.views(trained.config.task),
@@ -89,10 +89,10 @@ impl Bundle {
         });
         let (manifest, warnings) = write(&self.out, &keypoints, &emotion, &identity)?;
         for warning in warnings {
-            eprintln!("warning: {warning}");
+            tracing::warn!("{warning}");
         }
-        println!("{}", serde_json::to_string(&manifest)?);
-        eprintln!("{} is ready; its README.md has the figures", self.out.display());
+        super::write_line(&serde_json::to_string(&manifest)?)?;
+        tracing::info!("{} is ready; its README.md has the figures", self.out.display());
         Ok(ExitCode::SUCCESS)
     }
 

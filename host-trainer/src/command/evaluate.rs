@@ -131,11 +131,11 @@ impl Evaluate {
             match precision {
                 Some(precision) => {
                     json["precision"] = precision.name().into();
-                    eprintln!("{} faces, {precision}\n{table}", rows.len());
+                    tracing::info!("{} faces, {precision}\n{table}", rows.len());
                 }
-                None => eprintln!("{} faces\n{table}", rows.len()),
+                None => tracing::info!("{} faces\n{table}", rows.len()),
             }
-            println!("{json}");
+            super::write_line(&json.to_string())?;
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -166,7 +166,9 @@ impl Evaluate {
     fn refuse_seen(&self, prepared: &Prepared) -> Result<()> {
         let seen = self.network.run.as_deref().map(Seen::of_run).transpose()?.flatten();
         let Some(seen) = seen else {
-            eprintln!("what was trained on is known by its fingerprint alone: single faces of it are not looked for");
+            tracing::info!(
+                "what was trained on is known by its fingerprint alone: single faces of it are not looked for"
+            );
             return Ok(());
         };
         let data = prepared.samples.data();

@@ -51,15 +51,13 @@ impl Frame {
             let framing = Framing::measure(faces, rows, &mut predictor);
             let framing = framing.with_context(|| format!("measure {}", path.display()))?;
             let first = first.get_or_insert(framing);
-            println!(
-                "{}",
-                json!({
-                    "data": path,
-                    "framing": framing,
-                    "frame_as_the_first": framing.onto(first),
-                    "frame_as_the_crop": framing.onto_crop(&bundle.manifest().emotion.crop),
-                })
-            );
+            let line = json!({
+                "data": path,
+                "framing": framing,
+                "frame_as_the_first": framing.onto(first),
+                "frame_as_the_crop": framing.onto_crop(&bundle.manifest().emotion.crop),
+            });
+            super::write_line(&line.to_string())?;
         }
         Ok(ExitCode::SUCCESS)
     }
