@@ -95,7 +95,7 @@ impl Portraits {
             faces.push(Portrait {
                 truth,
                 person: file.rsplit_once('.').map_or(file.as_str(), |(stem, _)| stem).to_owned(),
-                logits: model.judge(gray, &crop.apply(&face.bounds))?.to_vec(),
+                logits: model.infer(gray, &crop.apply(&face.bounds))?.to_vec(),
             });
         }
         if faces.is_empty() {

@@ -136,7 +136,7 @@ fn golden(measured: &Measurements, keypoint: &Source<'_>, emotion: &Source<'_>) 
         outputs: Vec::new(),
         meaning: Some(Meaning {
             classes: emotion.trained.config.classes.clone(),
-            decision: measured.decision,
+            decision: measured.told.calibrated.decision,
         }),
     };
     let classes = emotion.trained.config.classes.len();
