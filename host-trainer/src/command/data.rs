@@ -8,7 +8,7 @@ use host_trainer::bundle::Trained;
 use host_trainer::config::TrainConfig;
 use host_trainer::data::BadRows;
 use host_trainer::model::Task;
-use host_trainer::train::prepare::{Files, Prepared, read};
+use host_trainer::train::prepare::{Files, LEAST_OF_A_CLASS, Prepared, read};
 use host_trainer::train::pretrained::Pretrained;
 
 /// A data set.
@@ -93,6 +93,12 @@ impl DataOptions {
             }
         }
         let prepared = Prepared::new(data, config)?;
+        for (class, faces) in prepared.scarce_classes(config) {
+            tracing::info!(
+                "warning: `loss` weighs classes by their frequency, but {faces} training faces of {class} tell little about \
+                 it; it takes {LEAST_OF_A_CLASS}, or set `balance` and `adjust` to 0"
+            );
+        }
         let split = &prepared.split;
         tracing::info!(
             "{} rows for training{}, {} for validation, {} for the test{}",

@@ -103,7 +103,7 @@ mod tests {
     fn a_bin_ends_with_its_upper_bound() {
         let cases = [(0.0, 0), (1.0 / 15.0, 0), (0.0667, 1), (0.2, 2), (1.0, 14)];
         for (top, expected) in cases {
-            assert_eq!(bin(top, 15), expected, "{top}");
+            assert_eq!(bin(top, BINS), expected, "{top}");
         }
     }
 

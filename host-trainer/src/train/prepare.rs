@@ -40,6 +40,10 @@ pub struct Prepared {
     pub held_out: String,
 }
 
+/// Fewest training faces of a class for its weight to be balanced: of 50, the share is known to within a seventh, and
+/// no single face counts for more than a fiftieth of the class.
+pub const LEAST_OF_A_CLASS: usize = 50;
+
 /// What was left out of each file.
 pub type LeftOut = Vec<(PathBuf, Skipped)>;
 
@@ -125,6 +129,25 @@ impl Prepared {
     }
 }
 
+impl Prepared {
+    /// Classes, with their training faces, that are too few for what the loss makes of class frequencies.
+    pub fn scarce_classes(&self, config: &TrainConfig) -> Vec<(String, usize)> {
+        let balanced =
+            matches!(config.loss, Loss::CrossEntropy { balance, adjust, .. } if balance > 0.0 || adjust > 0.0);
+        let Data::Emotion(data) = self.samples.data() else {
+            return Vec::new();
+        };
+        let mut counts = vec![0; data.classes.len()];
+        for row in &self.split.train {
+            counts[usize::from(data.labels[*row as usize % data.labels.len()])] += 1;
+        }
+        let classes = data.classes.iter().map(str::to_owned).zip(counts);
+        classes
+            .filter(|(_, count)| balanced && *count < LEAST_OF_A_CLASS)
+            .collect()
+    }
+}
+
 /// Divides each of the sets by itself.
 fn divide(samples: &Samples, config: &TrainConfig) -> Result<Split> {
     let data = match samples.data() {
@@ -202,10 +225,79 @@ fn whole(mut split: Split, data: &Data) -> Split {
 
 #[cfg(test)]
 mod tests {
+    use shared_model::emotion::ClassSet;
     use shared_model::keypoints::{COUNT, Keypoints};
 
     use super::*;
-    use crate::data::{Faces, KeypointData};
+    use crate::config::SetConfig;
+    use crate::data::{Faces, KeypointData, Usage};
+
+    /// Sixty Angry faces, one Sad one in twenty, each of a group of its own.
+    fn emotions() -> EmotionData {
+        EmotionData {
+            classes: ClassSet::new(&["Angry", "Sad"]).unwrap(),
+            faces: Faces::new(1, (0..60).collect()).unwrap(),
+            labels: (0..60).map(|row| u8::from(row % 20 == 0)).collect(),
+            labelled: vec![true; 60],
+            votes: None,
+            sets: vec![0],
+            usage: None,
+            groups: (0..60).collect(),
+            rows: (1..=60).collect(),
+            csv_rows: 60,
+        }
+    }
+
+    #[test]
+    fn balancing_a_class_of_a_few_faces_is_told() {
+        let mut config = TrainConfig::original(Task::Emotion);
+        config.classes = emotions().classes;
+        let scarce = |config: &TrainConfig| {
+            let prepared = Prepared::new(Data::Emotion(emotions()), config).unwrap();
+            prepared.scarce_classes(config)
+        };
+        assert_eq!(scarce(&config), []);
+        config.loss = Loss::CrossEntropy {
+            smoothing: 0.0,
+            balance: 0.5,
+            votes: 0.0,
+            outside: None,
+            adjust: 0.0,
+        };
+        let found = scarce(&config);
+        assert!(
+            matches!(&found[..], [(class, count)] if class == "Sad" && *count <= 3),
+            "{found:?}"
+        );
+    }
+
+    #[test]
+    fn each_set_is_divided_in_its_own_way() {
+        let mut config = TrainConfig::original(Task::Emotion);
+        config.classes = emotions().classes;
+        let first = SetConfig {
+            split: Some(crate::config::SplitConfig {
+                by: SplitBy::Usage,
+                test: 0.0,
+                validation: 0.1,
+            }),
+            ..SetConfig::plain("by usage")
+        };
+        config.sets = vec![first, SetConfig::plain("by group")];
+        let mut data = emotions();
+        data.usage = Some(
+            (0..60)
+                .map(|row| if row < 50 { Usage::Training } else { Usage::PublicTest })
+                .collect(),
+        );
+        let mut data = data.framed(&CropRule::IDENTITY);
+        data.append(emotions().framed(&CropRule::IDENTITY));
+        let split = Prepared::new(Data::Emotion(data), &config).unwrap().split;
+        let of_first = |rows: &[u32]| rows.iter().filter(|row| **row < 60).count();
+        assert_eq!(of_first(&split.test), 10);
+        assert_eq!((of_first(&split.validation), split.test.len()), (5, 10 + 3));
+        assert_eq!(split.train.len() + split.validation.len() + split.test.len(), 120);
+    }
 
     #[test]
     fn the_originals_protocol_leaves_out_faces_with_unknown_points() {
