@@ -86,6 +86,22 @@ impl Face<'_> {
         let (class, score) = self.scores.top()?;
         Some((self.classes.label(class)?, score))
     }
+
+    /// Writes the fields of a face into a map of JSON, in the order of a [`FaceLine`].
+    pub fn entries<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
+        map.serialize_entry("face", &self.bounds)?;
+        if let Some(id) = self.id {
+            map.serialize_entry("id", &id)?;
+        }
+        let top = self.top();
+        map.serialize_entry("emotion", &top.map(|(label, _)| label))?;
+        map.serialize_entry("confidence", &top.map(|(_, score)| score))?;
+        map.serialize_entry("scores", &ByLabel(self))?;
+        if let Some(withheld) = self.withheld {
+            map.serialize_entry("reason", &withheld)?;
+        }
+        map.serialize_entry("keypoints", &self.keypoints.0)
+    }
 }
 
 impl Serialize for FaceLine<'_> {
@@ -100,18 +116,7 @@ impl Serialize for FaceLine<'_> {
             line.serialize_entry("face", &None::<Rect>)?;
             return line.end();
         };
-        line.serialize_entry("face", &face.bounds)?;
-        if let Some(id) = face.id {
-            line.serialize_entry("id", &id)?;
-        }
-        let top = face.top();
-        line.serialize_entry("emotion", &top.map(|(label, _)| label))?;
-        line.serialize_entry("confidence", &top.map(|(_, score)| score))?;
-        line.serialize_entry("scores", &ByLabel(face))?;
-        if let Some(withheld) = face.withheld {
-            line.serialize_entry("reason", &withheld)?;
-        }
-        line.serialize_entry("keypoints", &face.keypoints.0)?;
+        face.entries(&mut line)?;
         line.end()
     }
 }

@@ -34,6 +34,17 @@ pub enum Trouble {
     },
 }
 
+impl Trouble {
+    /// What helps, where that is known.
+    pub fn cure(&self) -> Option<&'static str> {
+        match self {
+            Self::Source(error) => Some(error.fault().cure()),
+            Self::Sink { .. } => Some("`edge-runtime doctor` looks at what the sinks need"),
+            Self::Predict(_) | Self::Follow(_) | Self::Picture(_) => None,
+        }
+    }
+}
+
 /// Why a run ended early.
 #[derive(Debug, thiserror::Error)]
 pub enum PipelineError {

@@ -48,6 +48,12 @@ impl Vitals {
         all
     }
 
+    /// How far each part has come.
+    pub fn read(&self) -> Vec<(&'static str, u64)> {
+        let vitals = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        vitals.iter().map(|vital| (vital.name, (vital.read)())).collect()
+    }
+
     /// The parts that have not.
     pub fn stuck(&self) -> Vec<&'static str> {
         let vitals = self.0.lock().unwrap_or_else(PoisonError::into_inner);

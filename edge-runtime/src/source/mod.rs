@@ -105,6 +105,21 @@ pub enum Fault {
     Data,
 }
 
+impl Fault {
+    /// What helps.
+    pub fn cure(self) -> &'static str {
+        match self {
+            Self::Missing => "check `uri`, and that the camera is plugged in",
+            Self::Permission => "add the user to the group video",
+            Self::Io => "check the cable, or the disk that the frames come from",
+            Self::Unavailable => {
+                "check the cable, and that no other program uses the camera; `edge-runtime doctor` says more"
+            }
+            Self::Data => "use a shorter or better cable, or other `pixels`",
+        }
+    }
+}
+
 impl SourceError {
     pub(crate) fn io(path: &Path, source: io::Error) -> Self {
         let path = path.to_path_buf();

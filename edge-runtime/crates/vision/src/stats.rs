@@ -109,6 +109,12 @@ impl Latencies {
         self.kept.len()
     }
 
+    /// The newest one; `None` without any.
+    pub fn newest(&self) -> Option<Duration> {
+        let at = if self.next == 0 { self.kept.len() } else { self.next };
+        self.kept.get(at.checked_sub(1)?).copied()
+    }
+
     /// Their mean; 0 without any.
     pub fn mean(&self) -> Duration {
         let count = u32::try_from(self.kept.len()).unwrap_or(u32::MAX);
@@ -163,6 +169,11 @@ mod tests {
     fn old_latencies_make_room() {
         let latencies = of((0..KEPT as u64).map(|_| 900).chain((0..KEPT as u64).map(|_| 5)));
         assert_eq!(latencies.percentile(100), Some(Duration::from_millis(5)));
+        let mut latencies = of(0..KEPT as u64);
+        assert_eq!(latencies.newest(), Some(Duration::from_millis(KEPT as u64 - 1)));
+        latencies.record(Duration::ZERO);
+        assert_eq!(latencies.newest(), Some(Duration::ZERO));
+        assert_eq!(of(0..0).newest(), None);
         assert_eq!(latencies.kept.len(), KEPT);
     }
 
