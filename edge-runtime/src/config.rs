@@ -8,6 +8,7 @@ mod face;
 mod gpio;
 mod metrics;
 mod mqtt;
+mod page;
 mod place;
 mod ranges;
 mod schema;
@@ -24,6 +25,7 @@ use serde::Deserialize;
 
 use crate::counts::CountsSettings;
 use crate::decide::DecideConfig;
+use crate::page::settings::PageConfig;
 use crate::sink::gpio::GpioConfig;
 use crate::sink::settings::MqttConfig;
 use inference::bundle;
@@ -86,6 +88,10 @@ pub struct Config {
     #[serde(default, deserialize_with = "counts::counts")]
     #[schemars(with = "Option<counts::RawCounts>")]
     pub counts: Option<CountsSettings>,
+    /// Where the pages are served, if anywhere.
+    #[serde(default, deserialize_with = "page::page")]
+    #[schemars(with = "Option<page::RawPage>")]
+    pub page: Option<PageConfig>,
     /// Where new bundles come from; none do where it is absent.
     #[serde(default)]
     pub update: Option<UpdateConfig>,
@@ -244,6 +250,9 @@ impl Config {
             mqtt.beside(dir);
         }
         self.counts = self.counts.map(|counts| counts::beside(counts, dir));
+        if let Some(page) = &mut self.page {
+            page::beside(page, dir);
+        }
         self.update = self.update.map(|update| update.beside(dir));
         self
     }

@@ -1,12 +1,16 @@
 //! Finds faces in pictures and streams, tells their keypoints and emotion, and signals what holds.
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "page")]
+pub mod aim;
 pub mod annotate;
 pub mod config;
 pub mod counts;
 pub mod daemon;
 pub mod decide;
+pub mod machine;
 pub mod metrics;
+pub mod page;
 pub mod pipeline;
 pub mod preflight;
 pub mod service;

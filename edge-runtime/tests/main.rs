@@ -18,6 +18,8 @@ mod fuzz;
 mod mqtt;
 mod mutants;
 mod outbox;
+#[cfg(feature = "page")]
+mod page;
 mod properties;
 mod schema;
 mod service;

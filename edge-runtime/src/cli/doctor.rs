@@ -3,7 +3,6 @@
 mod broker;
 mod camera;
 mod keys;
-mod machine;
 mod search;
 
 use std::fs::OpenOptions;
@@ -12,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use edge_runtime::config::Config;
+use edge_runtime::machine;
 use edge_runtime::preflight::{self, Finding, Scope};
 use edge_runtime::sink::JsonLines;
 

@@ -4,6 +4,8 @@ use std::io;
 
 use edge_runtime::config::ConfigError;
 use edge_runtime::daemon::DaemonError;
+#[cfg(feature = "page")]
+use edge_runtime::page::{PageError, TokenError};
 use edge_runtime::pipeline::PipelineError;
 use edge_runtime::sink::SinkError;
 #[cfg(feature = "mqtt")]
@@ -84,7 +86,12 @@ impl From<DaemonError> for Failure {
             DaemonError::Counts(error) => return error.into(),
             #[cfg(feature = "mqtt")]
             DaemonError::Mqtt(error) => return error.into(),
+            #[cfg(feature = "page")]
+            DaemonError::Page(error) => return error.into(),
+            DaemonError::Running => code::TEMPORARY,
+            DaemonError::AimAbroad(_) => code::USAGE,
             DaemonError::Decide(_)
+            | DaemonError::NoPage
             | DaemonError::Pixels(_)
             | DaemonError::NoGpio
             | DaemonError::NoMqtt
@@ -95,6 +102,19 @@ impl From<DaemonError> for Failure {
             | DaemonError::Metrics { .. }
             | DaemonError::Pipeline(PipelineError::Sink { .. }) => code::UNAVAILABLE,
             DaemonError::GpioThread(_) | DaemonError::Pipeline(_) | DaemonError::Thread(_) => code::INTERNAL,
+        };
+        Self::new(code, error)
+    }
+}
+
+#[cfg(feature = "page")]
+impl From<PageError> for Failure {
+    fn from(error: PageError) -> Self {
+        let code = match &error {
+            PageError::Listen { .. } => code::UNAVAILABLE,
+            PageError::Start(_) | PageError::Token(TokenError::Random(_)) => code::INTERNAL,
+            PageError::Media { source, .. } | PageError::Token(TokenError::Io { source, .. }) => io_code(source),
+            PageError::Token(TokenError::Weak { .. }) | PageError::Tls(_) | PageError::Words { .. } => code::CONFIG,
         };
         Self::new(code, error)
     }

@@ -1,5 +1,7 @@
 //! Command line of the program. Data goes to standard output, everything else to standard error.
 
+#[cfg(feature = "page")]
+mod aim;
 mod bench;
 mod check_config;
 mod classify;
@@ -57,6 +59,8 @@ enum Command {
     Counts(counts::Args),
     Safe(safe::Args),
     Doctor(doctor::Args),
+    #[cfg(feature = "page")]
+    Aim(aim::Args),
     Bench(bench::Args),
     Track(track::Args),
     Generate(generate::Args),
@@ -90,6 +94,8 @@ pub(crate) fn main() -> ExitCode {
         Command::Counts(args) => counts::main(&args),
         Command::Safe(args) => safe::main(&args),
         Command::Doctor(args) => doctor::main(&args),
+        #[cfg(feature = "page")]
+        Command::Aim(args) => aim::main(&args),
         Command::Bench(args) => bench::main(&args),
         Command::Track(args) => track::main(&args),
         Command::Generate(args) => generate::main(&args),

@@ -57,7 +57,7 @@ pub(crate) fn main(args: &Args, diagnostics: Option<&Diagnostics>) -> Result<Exi
 type Reload<'a> = Box<dyn Fn() -> Result<Config, ConfigError> + Send + Sync + 'a>;
 
 /// The process and the machine as they are.
-fn context<'a>(file: &Path, reload: Reload<'a>, flags: Flags) -> RunContext<'a> {
+pub(super) fn context<'a>(file: &Path, reload: Reload<'a>, flags: Flags) -> RunContext<'a> {
     let config = file.to_path_buf();
     let updater = ProgramUpdater { config };
     RunContext {
@@ -73,14 +73,14 @@ fn context<'a>(file: &Path, reload: Reload<'a>, flags: Flags) -> RunContext<'a> 
 
 /// The signals that end the program, and the one that makes it read its configuration again.
 #[derive(Default)]
-struct Signals {
-    flags: Flags,
+pub(super) struct Signals {
+    pub(super) flags: Flags,
     /// Number of the signal that came; 0 before.
     number: Arc<AtomicUsize>,
 }
 
 impl Signals {
-    fn catch() -> Result<Self, Failure> {
+    pub(super) fn catch() -> Result<Self, Failure> {
         let signals = Self::default();
         let Flags { reload, .. } = &signals.flags;
         let caught = (TERM_SIGNALS.iter())
@@ -99,7 +99,7 @@ impl Signals {
         flag::register(signal, Arc::clone(stop)).map(drop)
     }
 
-    fn code(&self) -> u8 {
+    pub(super) fn code(&self) -> u8 {
         code::SIGNAL + self.number.load(Ordering::Relaxed) as u8
     }
 }

@@ -18,6 +18,7 @@ use vision::clock::Clock;
 use super::agent::Agent;
 use super::context::{RunContext, SharedClock};
 use super::error::DaemonError;
+use super::page::Pages;
 use super::shared::Shared;
 
 /// How often a new bundle is looked for, and one on trial judged.
@@ -84,6 +85,7 @@ impl Bundles {
         config: &Config,
         classes: ClassSet,
         shared: &Shared,
+        pages: &Pages,
         agent: Option<Agent>,
     ) -> Result<(Watcher, Receiver<Swap>), DaemonError> {
         let (sender, swaps) = channel();
@@ -93,6 +95,7 @@ impl Bundles {
         };
         let pulse = Arc::new(Pulse::new());
         let job = Job {
+            told: pages.swapped(),
             keeper,
             agent,
             pulse: Arc::clone(&pulse),
@@ -191,6 +194,8 @@ impl Pulse {
 }
 
 struct Job {
+    /// Is told of the networks that the loop swaps to.
+    told: Box<dyn Fn(&Networks) + Send>,
     keeper: Keeper,
     agent: Option<Agent>,
     pulse: Arc<Pulse>,
@@ -220,7 +225,9 @@ impl Job {
             };
             self.pulse.begin_look();
             let next = self.keeper.tick(clock.now(), counts, &self.classes, &mut report);
-            if let Some(Networks { bundle, predictor }) = next {
+            if let Some(next) = next {
+                (self.told)(&next);
+                let Networks { bundle, predictor } = next;
                 let swap = Swap {
                     predictor: predictor.with_threads(self.threads),
                     decide: self.decide,

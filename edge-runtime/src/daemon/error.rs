@@ -10,6 +10,8 @@ use vision::track::SearchError;
 
 use crate::counts::CountsError;
 use crate::decide::DecideError;
+#[cfg(feature = "page")]
+use crate::page::PageError;
 use crate::pipeline::PipelineError;
 use crate::sink::GpioError;
 #[cfg(feature = "mqtt")]
@@ -78,6 +80,19 @@ pub enum DaemonError {
         /// Why.
         source: io::Error,
     },
+    /// The pages cannot be served.
+    #[cfg(feature = "page")]
+    #[error(transparent)]
+    Page(#[from] PageError),
+    /// Pages are asked for without the feature `page`.
+    #[error("serve pages: this program was built without them: build with `--features page`")]
+    NoPage,
+    /// Pictures are asked for from elsewhere.
+    #[error("aim on {0}: pictures are shown to this machine alone; use `ssh -L` from another")]
+    AimAbroad(SocketAddr),
+    /// A service runs, and has the camera.
+    #[error("aim: the service runs and has the camera: stop it first, `sudo systemctl stop edge-runtime`")]
+    Running,
     /// A thread cannot be started.
     #[error(transparent)]
     Thread(io::Error),

@@ -5,16 +5,25 @@
 //! and ends no process.
 
 mod agent;
+#[cfg(feature = "page")]
+mod aim;
 mod bundles;
 mod context;
 mod error;
 mod input;
 mod lines;
+mod owner;
+#[cfg(not(feature = "page"))]
+#[path = "no_page.rs"]
+mod page;
+#[cfg(feature = "page")]
+mod page;
 mod reload;
 mod shared;
 mod sinks;
 mod updater;
 
+use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -27,7 +36,7 @@ use crate::config::Config;
 use crate::counts;
 use crate::decide::Decider;
 use crate::metrics::{self, Counts};
-use crate::pipeline::{End, Pipeline, Stages, Surroundings, Timing, Trouble};
+use crate::pipeline::{End, Pipeline, Stages, Stats, Surroundings, Timing, Trouble};
 use crate::preflight;
 use crate::service::Service;
 use crate::sink::gpio::Lamp;
@@ -37,10 +46,14 @@ use crate::switches::Switch;
 use agent::Agent;
 use bundles::{Bundles, Outcome, Watcher};
 use input::{source, timing, watch};
+use owner::Owned;
+use page::Pages;
 use reload::{Next, Over, Reloader};
-use shared::Shared;
-use sinks::sinks;
+use shared::{ReadBroker, Shared};
+use sinks::{Sinks, sinks};
 
+#[cfg(feature = "page")]
+pub use aim::{LONGEST, aim};
 pub use context::{Flags, RunContext, SharedClock};
 pub use error::DaemonError;
 pub use lines::{lines, open as open_lines};
@@ -105,7 +118,7 @@ pub fn run(config: Config, context: &RunContext<'_>) -> Result<Ending, DaemonErr
             })
             .map_err(DaemonError::Thread)?;
         let mut kiosk = Kiosk::start(config, context)?;
-        let mut ready = set_up(&kiosk.config, &shared, context)?;
+        let mut ready = kiosk.set_up(&shared, context)?;
         loop {
             let ended = go(ready, &kiosk, &shared, context);
             let new = next.take();
@@ -140,13 +153,25 @@ struct Kiosk {
     /// Before the camera, so that it goes out after it.
     lamp: Option<Lamp>,
     camera: Held,
+    pages: Pages,
+    /// Only who aims asks; a run goes on whoever else has it.
+    owned: io::Result<Option<Owned>>,
 }
 
 impl Kiosk {
     fn start(config: Config, context: &RunContext<'_>) -> Result<Self, DaemonError> {
+        let mut pages = Pages::default();
+        pages.serve(&config)?;
         let lamp = lines::lamp(&config, context)?;
         let camera = Held::new(source(&config.source, context)?);
-        Ok(Self { config, lamp, camera })
+        let owned = Owned::take(&config.bundle);
+        Ok(Self {
+            config,
+            lamp,
+            camera,
+            pages,
+            owned,
+        })
     }
 
     /// Takes up a new configuration, or the old one again where that fails.
@@ -158,9 +183,10 @@ impl Kiosk {
             Err(error) => {
                 tracing::warn!(about = %error, "{error}; going on with the configuration as it was");
                 self.camera = camera;
+                self.pages.serve(&old)?;
                 self.light(&old, context)?;
                 self.config = old;
-                set_up(&self.config, shared, context)
+                self.set_up(shared, context)
             }
         }
     }
@@ -170,9 +196,31 @@ impl Kiosk {
         if new.source != self.config.source {
             self.camera = Held::new(source(&new.source, context)?);
         }
+        self.pages.serve(&new)?;
         self.light(&new, context)?;
+        if new.bundle != self.config.bundle {
+            // Let go first: a path may name the same directory in another way.
+            self.owned = Ok(None);
+            self.owned = Owned::take(&new.bundle);
+        }
         self.config = new;
-        set_up(&self.config, shared, context)
+        self.set_up(shared, context)
+    }
+
+    /// Everything that the configuration needs, and that can fail.
+    fn set_up(&self, shared: &Shared, context: &RunContext<'_>) -> Result<Ready, DaemonError> {
+        let (config, pages) = (&self.config, &self.pages);
+        let agent = Agent::new(config, Arc::clone(&context.updater), &shared.updates);
+        let mut bundles = Bundles::new(config, context);
+        let networks = bundles.start(config)?;
+        let facts = page::bundle(&networks);
+        let (stages, broker) = stages(config, networks, shared, pages, context)?;
+        pages.attach(config, &stages.classes, facts, shared, broker);
+        let (watcher, swaps) = bundles.watch(config, stages.classes.clone(), shared, pages, agent)?;
+        let pipeline = Pipeline::new(stages)
+            .swapping(swaps)
+            .pausing(Arc::clone(&shared.switches));
+        Ok(Ready { pipeline, watcher })
     }
 
     /// The lamp of a configuration: the one that is lit, where it is the same.
@@ -208,21 +256,10 @@ fn measure(config: &Config, shared: &Shared) -> Result<Option<Arc<AtomicU64>>, D
     served.map(|_| Some(beats)).map_err(failed)
 }
 
-/// Everything that a configuration needs, and that can fail, set up.
+/// What a configuration needs, set up.
 struct Ready {
     pipeline: Pipeline,
     watcher: Watcher,
-}
-
-fn set_up(config: &Config, shared: &Shared, context: &RunContext<'_>) -> Result<Ready, DaemonError> {
-    let agent = Agent::new(config, Arc::clone(&context.updater), &shared.updates);
-    let mut bundles = Bundles::new(config, context);
-    let stages = stages(config, bundles.start(config)?, shared, context)?;
-    let (watcher, swaps) = bundles.watch(config, stages.classes.clone(), shared, agent)?;
-    let pipeline = Pipeline::new(stages)
-        .swapping(swaps)
-        .pausing(Arc::clone(&shared.switches));
-    Ok(Ready { pipeline, watcher })
 }
 
 /// Runs with one configuration, until the source ends or a flag is raised.
@@ -230,7 +267,9 @@ fn go(ready: Ready, kiosk: &Kiosk, shared: &Shared, context: &RunContext<'_>) ->
     let Ready { mut pipeline, watcher } = ready;
     // A source without a single frame is an error of the source, not a run without faces.
     let mut first = None;
+    let warn = kiosk.pages.warn();
     let mut report = |trouble: &Trouble| {
+        warn(&trouble.to_string(), trouble.cure());
         tell(trouble);
         if let Trouble::Source(error) = trouble {
             first.get_or_insert(error.fault());
@@ -250,11 +289,16 @@ fn go(ready: Ready, kiosk: &Kiosk, shared: &Shared, context: &RunContext<'_>) ->
     let end = pipeline.run(source, timing, &mut around);
     watcher.end(if end.is_ok() { Outcome::Clean } else { Outcome::Failed });
     tracing::info!("{}", pipeline.stats());
-    Ok(match end? {
+    Ok(ending(end?, pipeline.stats(), first))
+}
+
+/// What the end of a pipeline means; `first` is the first thing that was wrong with the source.
+fn ending(end: End, stats: &Stats, first: Option<Fault>) -> Ending {
+    match end {
         End::Stopped => Ending::Stopped,
-        End::Exhausted if pipeline.stats().frames == 0 => Ending::NoFrame(first),
+        End::Exhausted if stats.frames == 0 => Ending::NoFrame(first),
         End::Exhausted | End::Closed => Ending::Done,
-    })
+    }
 }
 
 /// Tells what went wrong with a frame or a sink; each kind and each sink is counted by itself.
@@ -271,8 +315,9 @@ fn stages(
     config: &Config,
     networks: Networks,
     shared: &Shared,
+    pages: &Pages,
     context: &RunContext<'_>,
-) -> Result<Stages, DaemonError> {
+) -> Result<(Stages, ReadBroker), DaemonError> {
     let manifest = networks.bundle.manifest();
     let classes = manifest.classes.clone();
     let rules = counts::Rules {
@@ -281,15 +326,17 @@ fn stages(
         abstain_below: manifest.decision.abstain_below,
     };
     let decider = Decider::new(rules.decide, classes.clone(), rules.abstain_below)?;
-    Ok(Stages {
+    let Sinks { all, broker } = sinks(config, &rules, shared, pages, context)?;
+    let stages = Stages {
         watch: watch(config)?,
         predictor: networks.predictor.with_threads(config.threads),
-        sinks: sinks(config, &rules, shared, context)?,
+        sinks: all,
         classes,
         decider,
         boot: shared.boot.clone(),
         progress: Arc::clone(&shared.progress),
-    })
+    };
+    Ok((stages, broker))
 }
 
 /// Differs from start to start: the time in nanoseconds and the process.

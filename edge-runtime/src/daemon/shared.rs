@@ -11,6 +11,24 @@ use crate::service::Vitals;
 use crate::sink::updates::Updates;
 use crate::switches::Switches;
 
+/// How the way to the broker is.
+#[cfg_attr(not(feature = "page"), expect(dead_code, reason = "only pages tell it"))]
+#[derive(Debug, Clone, Copy)]
+pub(super) struct BrokerStatus {
+    /// Whether the broker is there.
+    pub(super) connected: bool,
+    /// Events that were not confirmed yet.
+    pub(super) waiting: u64,
+    /// Events that made room for newer ones.
+    pub(super) dropped: u64,
+}
+
+/// Reads how the way to the broker is; nothing where there is none.
+pub(super) type ReadBroker = Box<dyn Fn() -> Option<BrokerStatus> + Send>;
+
+/// Is told what went wrong, and what helps.
+pub(super) type Warn = Arc<dyn Fn(&str, Option<&str>) + Send + Sync>;
+
 /// What outlasts a configuration.
 pub(super) struct Shared {
     /// Identifies this run.

@@ -15,11 +15,13 @@ use crate::switches::Switch;
 use shared_model::emotion::{ClassSet, Label};
 use shared_model::message::State;
 
-#[cfg(feature = "mqtt")]
 use super::context::RunContext;
 use super::error::DaemonError;
 use super::lines;
-use super::shared::Shared;
+use super::page::Pages;
+#[cfg(feature = "mqtt")]
+use super::shared::BrokerStatus;
+use super::shared::{ReadBroker, Shared};
 
 /// Counts the signs of life.
 struct Heart(Arc<AtomicU64>);
@@ -43,15 +45,23 @@ impl SignalSink for Heart {
     }
 }
 
+/// The sinks of a configuration, and what is known of them.
+pub(super) struct Sinks {
+    pub(super) all: Vec<Box<dyn SignalSink>>,
+    pub(super) broker: ReadBroker,
+}
+
 /// All sinks, in the order in which they are told and closed: what is fast comes first.
 pub(super) fn sinks(
     config: &Config,
     rules: &Rules,
     shared: &Shared,
+    pages: &Pages,
     context: &RunContext<'_>,
-) -> Result<Vec<Box<dyn SignalSink>>, DaemonError> {
+) -> Result<Sinks, DaemonError> {
     let classes = &rules.classes;
     let mut vitals = stages(shared);
+    let mut broker: ReadBroker = Box::new(|| None);
     let mut sinks: Vec<Box<dyn SignalSink>> = Vec::new();
     let panel = config.sink.gpio.as_ref();
     // Paused until the switch on a line has said otherwise; not held where there is none.
@@ -77,15 +87,21 @@ pub(super) fn sinks(
         // Wishes are heard only where somebody follows them.
         let looks = config.update.as_ref().is_some_and(|update| update.channel.is_some());
         let updates = looks.then(|| Arc::clone(&shared.updates));
-        sinks.push(mqtt_sink(mqtt, classes, shared, updates, Arc::clone(&beats))?);
+        let (sink, read) = mqtt_sink(mqtt, classes, shared, updates, Arc::clone(&beats), pages)?;
+        sinks.push(sink);
+        broker = read;
         vitals.push(Vital::new("mqtt", move || beats.load(Ordering::Relaxed)));
     }
     if let Some(beats) = shared.metrics.clone() {
         vitals.push(Vital::new("metrics", move || beats.load(Ordering::Relaxed)));
     }
+    if let Some((sink, vital)) = pages.sink(classes) {
+        sinks.push(sink);
+        vitals.push(vital);
+    }
     sinks.push(Box::new(Heart(Arc::clone(&shared.beats))));
     shared.vitals.replace(vitals);
-    Ok(sinks)
+    Ok(Sinks { all: sinks, broker })
 }
 
 /// Who counts visitors, if anybody does.
@@ -179,11 +195,13 @@ fn mqtt_sink(
     shared: &Shared,
     updates: Option<Arc<Updates>>,
     beats: Arc<AtomicU64>,
-) -> Result<Box<dyn SignalSink>, DaemonError> {
+    pages: &Pages,
+) -> Result<(Box<dyn SignalSink>, ReadBroker), DaemonError> {
     use crate::sink::mqtt::{Around, Counting, MqttSink};
     use serde_json::{Map, json};
 
     let (progress, boot) = (Arc::clone(&shared.progress), shared.boot.clone());
+    let warn = pages.warn();
     let visitors = Arc::clone(&shared.counts);
     let counting = if visitors.total().is_some() {
         Counting::On
@@ -207,11 +225,21 @@ fn mqtt_sink(
         updates,
         counting,
         stats: Box::new(stats),
+        trouble: Box::new(move |fault| warn(&format!("mqtt: {fault}"), Some(fault.cure()))),
         alive: Box::new(move || {
             beats.fetch_add(1, Ordering::Relaxed);
         }),
     };
-    Ok(Box::new(MqttSink::start(config, &shared.boot, classes, around)?))
+    let sink = MqttSink::start(config, &shared.boot, classes, around)?;
+    let status = sink.status();
+    let read = move || {
+        Some(BrokerStatus {
+            connected: status.connected.load(Ordering::Relaxed),
+            waiting: status.waiting.load(Ordering::Relaxed),
+            dropped: status.dropped.load(Ordering::Relaxed),
+        })
+    };
+    Ok((Box::new(sink), Box::new(read)))
 }
 
 #[cfg(not(feature = "mqtt"))]
@@ -221,6 +249,7 @@ fn mqtt_sink(
     _: &Shared,
     _: Option<Arc<Updates>>,
     _: Arc<AtomicU64>,
-) -> Result<Box<dyn SignalSink>, DaemonError> {
+    _: &Pages,
+) -> Result<(Box<dyn SignalSink>, ReadBroker), DaemonError> {
     Err(DaemonError::NoMqtt)
 }

@@ -6,6 +6,11 @@
 
 mod bundle;
 mod gpio;
+#[cfg(feature = "page")]
+mod page;
+#[cfg(not(feature = "page"))]
+#[path = "no_page.rs"]
+mod page;
 mod paths;
 mod port;
 mod source;
@@ -80,6 +85,7 @@ pub fn look(config: &Config, scope: Scope) -> Vec<Finding> {
         paths::directory("counts", &counts.dir, cure)
     }));
     findings.extend(config.update.as_ref().map(paths::update));
+    findings.extend(config.page.as_ref().map(page::look));
     findings.extend(config.metrics.map(|metrics| port::look(metrics.listen)));
     findings
 }

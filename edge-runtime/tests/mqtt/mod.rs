@@ -67,6 +67,7 @@ impl Kiosk {
             updates: Some(Arc::clone(&updates)),
             counting: Counting::Off,
             stats: Box::new(serde_json::Map::new),
+            trouble: Box::new(|_| {}),
             alive: Box::new(|| {}),
         };
         let boot = Text::try_from(BOOT).unwrap();

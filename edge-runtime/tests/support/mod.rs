@@ -4,6 +4,10 @@
 pub(crate) mod authority;
 #[cfg(feature = "mqtt")]
 pub(crate) mod broker;
+#[cfg(feature = "page")]
+pub(crate) mod chromium;
+#[cfg(feature = "page")]
+pub(crate) mod http;
 #[cfg(feature = "mqtt")]
 pub(crate) mod listener;
 pub(crate) mod program;

@@ -101,6 +101,8 @@ pub struct Around {
     pub counting: Counting,
     /// Counts to publish beside the sink's own.
     pub stats: Box<dyn Fn() -> Map<String, Value> + Send>,
+    /// Is told what keeps the device and its broker apart, when it changes.
+    pub trouble: Box<dyn Fn(&Fault) + Send>,
     /// Is called ten times a second while the thread is alive.
     pub alive: Box<dyn Fn() + Send>,
 }

@@ -48,10 +48,10 @@ pub(super) struct Worker {
 pub(super) struct Pace {
     start: Instant,
     stats: Option<Duration>,
-    /// Whether the last counts told of a pause, which a line can begin and end as well.
-    paused: bool,
     /// What updates the last counts told of.
     offer: Offer,
+    /// How the switches stood in them; a line and the pages set them as well.
+    switches: [bool; 2],
     synced: Duration,
     /// Events taken so far.
     accepted: u64,
@@ -66,8 +66,8 @@ impl Pace {
         Self {
             start: Instant::now(),
             stats: None,
-            paused: false,
             offer: Offer::default(),
+            switches: [false; 2],
             synced: Duration::ZERO,
             accepted: 0,
             ending: None,
@@ -168,9 +168,11 @@ impl Worker {
     fn lost(&mut self, fault: Fault) {
         self.session.disconnected();
         let now = self.now();
-        if self.pace.ending.is_none()
-            && let Some(news) = self.reports.lost(fault, now)
-        {
+        if self.pace.ending.is_some() {
+            return;
+        }
+        (self.around.trouble)(&fault);
+        if let Some(news) = self.reports.lost(fault, now) {
             // Each line is wanted: there is no more than one a minute.
             tracing::warn!(about = now.as_secs(), "{news}");
         }
@@ -206,7 +208,7 @@ impl Worker {
     fn tick(&mut self) {
         let now = self.now();
         let offer = self.around.updates.as_ref().map(|it| it.offer()).unwrap_or_default();
-        if self.session.tick(now) || offer != self.pace.offer || self.paused() {
+        if self.session.tick(now) || offer != self.pace.offer || self.switched() {
             self.pace.stats_due = true;
         }
         if let Some(news) = self.reports.lasts(now) {
@@ -231,8 +233,8 @@ impl Worker {
     }
 
     /// Whether the pause is another than was told last.
-    fn paused(&self) -> bool {
-        self.around.switches.is_on(Switch::Pause) != self.pace.paused
+    fn switched(&self) -> bool {
+        switches(&self.around.switches) != self.pace.switches
     }
 
     /// Once the topics of former names are gone, they are forgotten here too.
@@ -248,8 +250,8 @@ impl Worker {
             return;
         }
         (self.pace.stats, self.pace.stats_due) = (Some(self.now()), false);
-        self.pace.paused = self.around.switches.is_on(Switch::Pause);
         self.publish_status();
+        self.pace.switches = switches(&self.around.switches);
         let mut stats = (self.around.stats)();
         if let Some(updates) = &self.around.updates {
             self.pace.offer = updates.offer();
@@ -280,6 +282,11 @@ impl Worker {
             }
         }
     }
+}
+
+/// How the switches stand, whoever set them.
+fn switches(switches: &Switches) -> [bool; 2] {
+    Switch::ALL.map(|switch| switches.is_on(switch))
 }
 
 /// As Home Assistant reads it.

@@ -1,9 +1,11 @@
 //! The machine itself: clock, memory, throttling.
+//!
+//! The doctor looks at it, and so do the operator's pages, from inside the service.
 
 use std::fs;
 use std::path::Path;
 
-use super::Finding;
+use crate::preflight::Finding;
 
 /// Memory that the program needs, with room for a picture of a large camera.
 const NEEDED_MB: u64 = 200;
@@ -11,7 +13,16 @@ const NEEDED_MB: u64 = 200;
 /// Temperature at which a Raspberry Pi begins to slow down, less a margin.
 const HOT_C: f64 = 75.0;
 
-pub(super) fn clock() -> Finding {
+/// All of it, from inside the service: what its sandbox hides is left out.
+pub fn look() -> Vec<Finding> {
+    let mut findings = vec![clock()];
+    findings.extend(Path::new(MEMORY).exists().then(memory));
+    findings.push(throttling());
+    findings
+}
+
+/// Whether the clock is synchronised.
+pub fn clock() -> Finding {
     if Path::new("/run/systemd/timesync/synchronized").exists() {
         return Finding::good("clock", "synchronised");
     }
@@ -22,8 +33,12 @@ pub(super) fn clock() -> Finding {
     )
 }
 
-pub(super) fn memory() -> Finding {
-    let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+/// Where the kernel tells how much memory is free.
+const MEMORY: &str = "/proc/meminfo";
+
+/// Whether enough memory is free.
+pub fn memory() -> Finding {
+    let text = fs::read_to_string(MEMORY).unwrap_or_default();
     let available = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
     let kib: Option<u64> = available.and_then(|rest| rest.trim().trim_end_matches(" kB").parse().ok());
     match kib.map(|kib| kib / 1024) {
@@ -41,7 +56,8 @@ pub(super) fn memory() -> Finding {
     }
 }
 
-pub(super) fn throttling() -> Finding {
+/// Whether the machine slows down.
+pub fn throttling() -> Finding {
     let read = |path: &str| fs::read_to_string(path).ok();
     let flags = read("/sys/devices/platform/soc/soc:firmware/get_throttled")
         .and_then(|text| u32::from_str_radix(text.trim().trim_start_matches("0x"), 16).ok());

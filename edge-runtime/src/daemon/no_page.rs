@@ -1,0 +1,53 @@
+//! The pages of a program that was built without them.
+
+#![allow(
+    clippy::unused_self,
+    clippy::needless_pass_by_value,
+    reason = "they stand in for pages, which need what they are given"
+)]
+
+use std::sync::Arc;
+
+use shared_model::emotion::ClassSet;
+use update::Networks;
+
+use super::error::DaemonError;
+use super::shared::{ReadBroker, Shared, Warn};
+use crate::config::Config;
+use crate::service::Vital;
+use crate::sink::SignalSink;
+
+/// None.
+#[derive(Default)]
+pub(super) struct Pages {}
+
+/// Nothing.
+pub(super) struct BundleFacts {}
+
+/// What the pages would tell of a bundle.
+pub(super) fn bundle(_: &Networks) -> BundleFacts {
+    BundleFacts {}
+}
+
+impl Pages {
+    pub(super) fn serve(&mut self, config: &Config) -> Result<(), DaemonError> {
+        match config.page {
+            Some(_) => Err(DaemonError::NoPage),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn sink(&self, _: &ClassSet) -> Option<(Box<dyn SignalSink>, Vital)> {
+        None
+    }
+
+    pub(super) fn warn(&self) -> Warn {
+        Arc::new(|_, _| {})
+    }
+
+    pub(super) fn swapped(&self) -> Box<dyn Fn(&Networks) + Send> {
+        Box::new(|_| {})
+    }
+
+    pub(super) fn attach(&self, _: &Config, _: &ClassSet, _: BundleFacts, _: &Shared, _: ReadBroker) {}
+}

@@ -1,0 +1,42 @@
+//! Whether a service runs: a lock on the directory of its bundle, which the kernel lets go with the program.
+//!
+//! The camera itself is no place for it: whoever holds a device open keeps its name from it when it is plugged in again.
+
+use std::fs::{File, TryLockError};
+use std::io;
+use std::path::Path;
+
+/// A bundle that this program runs, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Owned {
+    /// Locked as long as it is open; nothing is written.
+    _directory: File,
+}
+
+impl Owned {
+    /// Takes a bundle's directory; `None` if another program has it.
+    pub(super) fn take(bundle: &Path) -> io::Result<Option<Self>> {
+        let directory = File::open(bundle)?;
+        match directory.try_lock() {
+            Ok(()) => Ok(Some(Self { _directory: directory })),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bundle_has_one_owner_at_a_time() {
+        let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let first = Owned::take(one.path()).unwrap();
+        assert!(first.is_some());
+        assert!(Owned::take(one.path()).unwrap().is_none());
+        assert!(Owned::take(other.path()).unwrap().is_some());
+        drop(first);
+        assert!(Owned::take(one.path()).unwrap().is_some());
+    }
+}

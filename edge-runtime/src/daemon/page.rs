@@ -1,0 +1,159 @@
+//! The pages of a run: served from the first configuration that wants them, and kept as long as it wants the same.
+
+use std::fs;
+use std::sync::Arc;
+
+use shared_model::emotion::ClassSet;
+use update::Networks;
+
+use super::error::DaemonError;
+use super::shared::{ReadBroker, Shared, Warn};
+use crate::config::Config;
+use crate::counts;
+use crate::machine;
+use crate::page::settings::PageConfig;
+use crate::page::{About, Around, BundleFacts, CameraFacts, Check, Frames, Hour, Outbox, PageServer, Today};
+use crate::preflight::Finding;
+use crate::service::Vital;
+use crate::sink::SignalSink;
+
+/// The pages, if a configuration wants them.
+#[derive(Default)]
+pub(super) struct Pages {
+    served: Option<(PageConfig, PageServer)>,
+}
+
+/// What the pages tell of a bundle.
+pub(super) fn bundle(networks: &Networks) -> BundleFacts {
+    let manifest = networks.bundle.manifest();
+    let precisions = networks.predictor.precisions();
+    let (keypoints, emotion) = (precisions.keypoints.name(), precisions.emotion.name());
+    BundleFacts {
+        name: manifest.name.to_string(),
+        version: manifest.version,
+        precision: if keypoints == emotion {
+            emotion.to_owned()
+        } else {
+            format!("{keypoints} / {emotion}")
+        },
+    }
+}
+
+impl Pages {
+    /// Serves what the configuration wants; pages that stay the same stay open.
+    pub(super) fn serve(&mut self, config: &Config) -> Result<(), DaemonError> {
+        if self.served.as_ref().map(|(served, _)| served) == config.page.as_ref() {
+            return Ok(());
+        }
+        // Let go first: the new ones may want the same address.
+        self.served = None;
+        if let Some(wanted) = &config.page {
+            let server = PageServer::start(wanted)?;
+            tracing::info!("pages: http://{}/", server.address());
+            self.served = Some((wanted.clone(), server));
+        }
+        Ok(())
+    }
+
+    /// A sink for the loop, and the server's signs of life.
+    pub(super) fn sink(&self, classes: &ClassSet) -> Option<(Box<dyn SignalSink>, Vital)> {
+        let (_, server) = self.served.as_ref()?;
+        let hub = Arc::clone(server.hub());
+        let vital = Vital::new("page", move || hub.beats());
+        Some((Box::new(server.hub().sink(classes)), vital))
+    }
+
+    /// Tells the pages what went wrong, and what helps.
+    pub(super) fn warn(&self) -> Warn {
+        let hub = self.served.as_ref().map(|(_, server)| Arc::clone(server.hub()));
+        Arc::new(move |text, cure| {
+            if let Some(hub) = &hub {
+                hub.warn(text, cure);
+            }
+        })
+    }
+
+    /// Tells the pages of the networks that the loop swaps to.
+    pub(super) fn swapped(&self) -> Box<dyn Fn(&Networks) + Send> {
+        let hub = self.served.as_ref().map(|(_, server)| Arc::clone(server.hub()));
+        Box::new(move |networks| {
+            if let Some(hub) = &hub {
+                hub.swapped(bundle(networks));
+            }
+        })
+    }
+
+    /// Tells the pages what runs now.
+    pub(super) fn attach(
+        &self,
+        config: &Config,
+        classes: &ClassSet,
+        bundle: BundleFacts,
+        shared: &Shared,
+        broker: ReadBroker,
+    ) {
+        let Some((_, server)) = &self.served else { return };
+        let (progress, vitals) = (Arc::clone(&shared.progress), Arc::clone(&shared.vitals));
+        let visitors = Arc::clone(&shared.counts);
+        // Wishes are heard only where somebody follows them.
+        let looks = config.update.as_ref().is_some_and(|update| update.channel.is_some());
+        server.hub().attach(Around {
+            about: About {
+                boot: shared.boot.to_string(),
+                device: device(config),
+                classes: classes.iter().map(str::to_owned).collect(),
+                camera: CameraFacts {
+                    source: config.source.origin.to_string(),
+                    smallest_face_px: config.face.track().detector.min_face_px,
+                },
+                bundle,
+            },
+            switches: Arc::clone(&shared.switches),
+            updates: looks.then(|| Arc::clone(&shared.updates)),
+            frames: Box::new(move || Frames {
+                captured: progress.captured(),
+                judged: progress.inferred(),
+            }),
+            parts: Box::new(move || vitals.read()),
+            outbox: Box::new(move || {
+                broker().map(|status| Outbox {
+                    connected: status.connected,
+                    waiting: status.waiting,
+                    dropped: status.dropped,
+                })
+            }),
+            today: Box::new(move || visitors.today().map(|counted| today(&counted))),
+            left: None,
+            checks: Arc::new(|| machine::look().into_iter().map(check).collect()),
+        });
+    }
+}
+
+fn check(finding: Finding) -> Check {
+    Check {
+        check: finding.check.to_owned(),
+        ok: finding.ok,
+        found: finding.found,
+        cure: finding.cure,
+    }
+}
+
+fn today(counted: &counts::Today) -> Today {
+    let hour = |hour: &counts::Hour| Hour {
+        hour: hour.hour,
+        visitors: hour.visitors,
+        attentive: hour.attentive,
+        smiles: hour.smiles,
+    };
+    Today {
+        now_hour: counted.now_hour,
+        hours: counted.hours.iter().map(hour).collect(),
+    }
+}
+
+/// What people call the device: the name that the broker knows, else the machine's own.
+pub(super) fn device(config: &Config) -> String {
+    let named = config.sink.mqtt.as_ref().map(|mqtt| mqtt.name.clone());
+    let own = || fs::read_to_string("/proc/sys/kernel/hostname").map(|name| name.trim().to_owned());
+    named.or_else(|| own().ok()).unwrap_or_else(|| "kiosk".to_owned())
+}

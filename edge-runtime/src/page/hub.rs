@@ -1,0 +1,241 @@
+//! What the server knows: the board, and the rest of the program by what was handed in.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use shared_model::emotion::ClassSet;
+
+use super::board::Board;
+use super::facts::{BundleFacts, CameraFacts, Frames, UpdateFacts};
+use super::message::{Broker, Check, Outbox, Page, Snapshot, Today};
+use super::sink::PageSink;
+use super::status::{Pace, Parts, latencies};
+use super::warnings::Warnings;
+use crate::sink::updates::Updates;
+use crate::switches::{Switch, Switches};
+
+/// What does not change while a configuration runs.
+#[derive(Debug, Clone, Default)]
+pub struct About {
+    /// Identifies this run.
+    pub boot: String,
+    /// What people call the device.
+    pub device: String,
+    /// The bundle's classes, in its order.
+    pub classes: Vec<String>,
+    /// The source.
+    pub camera: CameraFacts,
+    /// The bundle that the run began with.
+    pub bundle: BundleFacts,
+}
+
+/// What the pages know of the rest of the program, while a configuration runs.
+pub struct Around {
+    /// What does not change.
+    pub about: About,
+    /// Set by the operator.
+    pub switches: Arc<Switches>,
+    /// What updates there are, where the device looks for some by itself.
+    pub updates: Option<Arc<Updates>>,
+    /// Frames so far.
+    pub frames: Box<dyn Fn() -> Frames + Send>,
+    /// How far each part has come: numbers that change while it works.
+    pub parts: Box<dyn Fn() -> Vec<(&'static str, u64)> + Send>,
+    /// How the way to the broker is, where there is one.
+    pub outbox: Box<dyn Fn() -> Option<Outbox> + Send>,
+    /// The visitors of today, where they are counted.
+    pub today: Box<dyn Fn() -> Option<Today> + Send>,
+    /// When the pages end by themselves, if they do.
+    pub left: Option<Instant>,
+    /// Looks at the machine; may take its time.
+    pub checks: Arc<dyn Fn() -> Vec<Check> + Send + Sync>,
+}
+
+/// What changes by the server's own looks.
+#[derive(Default)]
+struct Looks {
+    around: Option<Around>,
+    parts: Parts,
+    pace: Pace,
+    checks: Vec<Check>,
+    warnings: Warnings,
+    page: Option<Page>,
+}
+
+/// Shared by the loop's side and the server's.
+pub struct Hub {
+    pub(super) board: Arc<Board>,
+    start: Instant,
+    looks: Mutex<Looks>,
+    /// Signs of life of the server.
+    beats: AtomicU64,
+    /// When somebody last asked for a snapshot, in seconds since the start.
+    asked_s: AtomicU64,
+}
+
+impl Default for Hub {
+    fn default() -> Self {
+        Self {
+            board: Arc::default(),
+            start: Instant::now(),
+            looks: Mutex::default(),
+            beats: AtomicU64::new(0),
+            asked_s: AtomicU64::new(0),
+        }
+    }
+}
+
+impl Hub {
+    fn looks(&self) -> MutexGuard<'_, Looks> {
+        self.looks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn now(&self) -> Duration {
+        self.start.elapsed()
+    }
+
+    /// A sink for the loop.
+    pub fn sink(&self, classes: &ClassSet) -> PageSink {
+        PageSink::new(Arc::clone(&self.board), classes)
+    }
+
+    /// Another configuration runs from now on.
+    pub fn attach(&self, around: Around) {
+        self.looks().around = Some(around);
+    }
+
+    /// The loop swaps to the networks of another bundle.
+    pub fn swapped(&self, bundle: BundleFacts) {
+        if let Some(around) = &mut self.looks().around {
+            around.about.bundle = bundle;
+        }
+    }
+
+    /// Something went wrong; `cure` is what helps.
+    pub fn warn(&self, text: &str, cure: Option<&str>) {
+        let now = self.now();
+        self.looks().warnings.add(now, text, cure);
+    }
+
+    /// Signs of life of the server so far.
+    pub fn beats(&self) -> u64 {
+        self.beats.load(Ordering::Relaxed)
+    }
+
+    /// How the visitor's page is set up.
+    pub(super) fn set_page(&self, page: Page) {
+        self.looks().page = Some(page);
+    }
+
+    /// Looks at what moves; called several times a second.
+    pub(super) fn tick(&self) {
+        self.beats.fetch_add(1, Ordering::Relaxed);
+        let now = self.now();
+        let mut looks = self.looks();
+        let Looks {
+            around, parts, pace, ..
+        } = &mut *looks;
+        let Some(around) = around else { return };
+        parts.look(now, &(around.parts)());
+        pace.look(now, (around.frames)());
+    }
+
+    /// What looks at the machine, if somebody asked lately.
+    pub(super) fn checks_wanted(&self, within: Duration) -> Option<Arc<dyn Fn() -> Vec<Check> + Send + Sync>> {
+        let asked = Duration::from_secs(self.asked_s.load(Ordering::Relaxed));
+        let lately = self.board.viewers() > 0 || self.now().saturating_sub(asked) < within;
+        let looks = self.looks();
+        let around = looks.around.as_ref()?;
+        (lately || looks.checks.is_empty()).then(|| Arc::clone(&around.checks))
+    }
+
+    pub(super) fn set_checks(&self, checks: Vec<Check>) {
+        self.looks().checks = checks;
+    }
+
+    /// What makes a new snapshot worth sending, in a form to be compared.
+    pub(super) fn outline(&self) -> String {
+        let looks = self.looks();
+        let around = looks.around.as_ref();
+        let switches = around.map(|it| Switch::ALL.map(|switch| it.switches.is_on(switch)));
+        let offer = around.and_then(offer);
+        let about = around.map(|it| (&it.about.boot, &it.about.bundle));
+        format!("{switches:?} {offer:?} {about:?} {:?}", looks.page)
+    }
+
+    /// Follows an order to a switch; false for one that means nothing.
+    pub(super) fn set(&self, switch: Switch, order: &[u8]) -> bool {
+        let looks = self.looks();
+        looks.around.as_ref().is_some_and(|it| it.switches.obey(switch, order))
+    }
+
+    /// Follows the wish for an update; false for one that means nothing, or where there is nothing newer.
+    pub(super) fn update(&self, order: &[u8]) -> bool {
+        let looks = self.looks();
+        let updates = looks.around.as_ref().and_then(|it| it.updates.as_ref());
+        updates.is_some_and(|it| it.obey(order))
+    }
+
+    /// Everything at once, as JSON; `None` before the first configuration runs.
+    pub(super) fn snapshot(&self) -> Option<String> {
+        let now = self.now();
+        self.asked_s.store(now.as_secs(), Ordering::Relaxed);
+        let looks = self.looks();
+        let around = looks.around.as_ref()?;
+        let outbox = (around.outbox)();
+        let (recent, faces, stages, bad, dropped) = {
+            let newest = self.board.read();
+            let faces = newest.faces.classes.is_some().then(|| newest.faces.clone());
+            let recent: Vec<_> = newest.recent.iter().rev().cloned().collect();
+            (recent, faces, newest.stages.clone(), newest.bad, newest.dropped)
+        };
+        let About {
+            boot,
+            device,
+            classes,
+            camera,
+            bundle,
+        } = around.about.clone();
+        // A state of a run before this one holds no more.
+        let state = recent.first().map(|told| told.state.clone());
+        let snapshot = Snapshot {
+            state: state.filter(|state| state.boot.as_str() == boot),
+            boot,
+            device,
+            version: env!("CARGO_PKG_VERSION"),
+            uptime_s: now.as_secs(),
+            classes,
+            faces,
+            page: looks.page.clone()?,
+            switches: Switch::ALL
+                .map(|switch| (switch.name(), around.switches.is_on(switch)))
+                .into(),
+            recent,
+            camera,
+            rates: looks.pace.rates(dropped, bad),
+            latency_ms: latencies(&stages),
+            parts: looks.parts.list(now),
+            checks: looks.checks.clone(),
+            broker: outbox.map(|Outbox { connected, .. }| Broker { connected }),
+            outbox,
+            bundle,
+            update: offer(around),
+            counts: (around.today)(),
+            warnings: looks.warnings.list(now),
+            left_s: around
+                .left
+                .map(|end| end.saturating_duration_since(Instant::now()).as_secs()),
+        };
+        serde_json::to_string(&snapshot).ok()
+    }
+}
+
+fn offer(around: &Around) -> Option<UpdateFacts> {
+    let offer = around.updates.as_ref()?.offer();
+    Some(UpdateFacts {
+        installed: offer.installed,
+        latest: offer.latest,
+        in_progress: offer.in_progress,
+    })
+}

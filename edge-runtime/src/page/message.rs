@@ -1,0 +1,231 @@
+//! What viewers are told, in the fields of the lines on standard output.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+use shared_model::emotion::{ClassSet, Scores};
+use shared_model::image::Rect;
+use shared_model::keypoints::Keypoints;
+use shared_model::message::{Face, State, Withheld};
+
+use super::facts::{BundleFacts, CameraFacts, UpdateFacts};
+
+/// A state, and when it became true.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(super) struct Told {
+    #[serde(flatten)]
+    pub(super) state: State,
+    /// Milliseconds since 1970, by the clock of this machine.
+    pub(super) at_ms: u64,
+}
+
+/// The faces of one frame: the message `faces`.
+#[derive(Debug, Clone, Default)]
+pub(super) struct FrameFaces {
+    /// The source's name.
+    pub(super) input: String,
+    pub(super) frame: u64,
+    pub(super) time_ms: u64,
+    /// Size of the frame in pixels.
+    pub(super) width: usize,
+    pub(super) height: usize,
+    /// Mean of its grey values, 0 to 1.
+    pub(super) light: f32,
+    pub(super) faces: Vec<SeenFace>,
+    /// Names the scores; `None` before the first frame.
+    pub(super) classes: Option<Arc<ClassSet>>,
+}
+
+/// One of them.
+#[derive(Debug, Clone)]
+pub(super) struct SeenFace {
+    pub(super) bounds: Rect,
+    pub(super) id: Option<u32>,
+    pub(super) withheld: Option<Withheld>,
+    pub(super) scores: Scores,
+    pub(super) keypoints: Keypoints,
+    /// Whether the verdict is about this face.
+    pub(super) counts: bool,
+}
+
+impl Serialize for FrameFaces {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut message = serializer.serialize_map(None)?;
+        message.serialize_entry("input", &self.input)?;
+        message.serialize_entry("frame", &self.frame)?;
+        message.serialize_entry("time_ms", &self.time_ms)?;
+        message.serialize_entry("width", &self.width)?;
+        message.serialize_entry("height", &self.height)?;
+        message.serialize_entry("light", &self.light)?;
+        let named = |classes| -> Vec<Named<'_>> { self.faces.iter().map(|face| Named { face, classes }).collect() };
+        let faces = self.classes.as_deref().map(named).unwrap_or_default();
+        message.serialize_entry("faces", &faces)?;
+        message.end()
+    }
+}
+
+/// A face with the names of its scores.
+struct Named<'a> {
+    face: &'a SeenFace,
+    classes: &'a ClassSet,
+}
+
+impl Serialize for Named<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let face = Face {
+            bounds: self.face.bounds,
+            id: self.face.id,
+            withheld: self.face.withheld,
+            classes: self.classes,
+            scores: self.face.scores.clone(),
+            keypoints: self.face.keypoints,
+        };
+        let mut map = serializer.serialize_map(None)?;
+        face.entries(&mut map)?;
+        map.serialize_entry("counts", &self.face.counts)?;
+        map.end()
+    }
+}
+
+/// Everything at once: the message `snapshot`.
+#[derive(Debug, Serialize)]
+pub(super) struct Snapshot {
+    pub(super) boot: String,
+    pub(super) device: String,
+    pub(super) version: &'static str,
+    pub(super) uptime_s: u64,
+    pub(super) classes: Vec<String>,
+    pub(super) state: Option<State>,
+    pub(super) faces: Option<FrameFaces>,
+    pub(super) page: Page,
+    pub(super) switches: BTreeMap<&'static str, bool>,
+    /// The last states, the newest first.
+    pub(super) recent: Vec<Told>,
+    pub(super) camera: CameraFacts,
+    pub(super) rates: Rates,
+    pub(super) latency_ms: Vec<Latency>,
+    pub(super) parts: Vec<Part>,
+    pub(super) checks: Vec<Check>,
+    pub(super) broker: Option<Broker>,
+    pub(super) outbox: Option<Outbox>,
+    pub(super) bundle: BundleFacts,
+    pub(super) update: Option<UpdateFacts>,
+    pub(super) counts: Option<Today>,
+    pub(super) warnings: Vec<Warning>,
+    /// Seconds until the pages end by themselves.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) left_s: Option<u64>,
+}
+
+/// How the visitor's page is set up.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(super) struct Page {
+    pub(super) language: String,
+    pub(super) vocabulary: &'static str,
+    /// By verdict in small letters.
+    pub(super) media: BTreeMap<String, Shown>,
+}
+
+/// What is shown for a verdict.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub(super) struct Shown {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) picture: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) film: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) text: Option<String>,
+}
+
+/// Frames a second, and frames that were not judged.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
+pub(super) struct Rates {
+    pub(super) captured: f64,
+    pub(super) judged: f64,
+    pub(super) skipped: u64,
+    pub(super) bad: u64,
+}
+
+/// How long a stage takes: half, 95 and 99 of 100 frames are no slower, in milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub(super) struct Latency {
+    pub(super) stage: &'static str,
+    pub(super) p50: f64,
+    pub(super) p95: f64,
+    pub(super) p99: f64,
+}
+
+/// Whether a part of the program works.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(super) struct Part {
+    pub(super) name: &'static str,
+    pub(super) ok: bool,
+    /// Seconds since its last sign of life.
+    pub(super) silent_s: u64,
+}
+
+/// What was looked at, what was found, and what helps.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Check {
+    /// What was looked at.
+    pub check: String,
+    /// Whether all is well.
+    pub ok: bool,
+    /// What was found.
+    pub found: String,
+    /// What helps, where all is not well.
+    pub cure: Option<String>,
+}
+
+/// Whether the broker is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub(super) struct Broker {
+    pub(super) connected: bool,
+}
+
+/// Events on their way to the broker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Outbox {
+    /// Whether the broker is there.
+    #[serde(skip)]
+    pub connected: bool,
+    /// Events that were not confirmed yet.
+    pub waiting: u64,
+    /// Events that made room for newer ones.
+    pub dropped: u64,
+}
+
+/// The visitors of today, by hour.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Today {
+    /// The hour that it is, 0 to 23, by the clock of the kiosk's place.
+    pub now_hour: u8,
+    /// Hours with a count, in their order.
+    pub hours: Vec<Hour>,
+}
+
+/// The visitors of an hour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct Hour {
+    /// 0 to 23.
+    pub hour: u8,
+    /// FrameFaces that were there for a second or longer.
+    pub visitors: u64,
+    /// Those of them that looked at the screen for a second or longer.
+    pub attentive: u64,
+    /// Those that were told the emotion Happy.
+    pub smiles: u64,
+}
+
+/// Something that went wrong, and what helps.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct Warning {
+    pub(super) text: String,
+    pub(super) cure: Option<String>,
+    /// How often it happened.
+    pub(super) times: u64,
+    /// Seconds since the last time.
+    pub(super) age_s: u64,
+}

@@ -1,0 +1,325 @@
+//! The thread that serves: takes connections, limits what each may cost, and ends with the program.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use axum::{Extension, Router};
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use rustls::ServerConfig;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::runtime::Runtime;
+use tokio::sync::oneshot;
+use tokio::task::spawn_blocking;
+use tokio::time::{interval, sleep, timeout};
+use tokio_io_timeout::TimeoutStream;
+use tokio_rustls::TlsAcceptor;
+
+use super::access::{Access, Hosts, read_token};
+use super::connections::Connections;
+use super::content::{language, media, words};
+use super::error::PageError;
+use super::hub::Hub;
+use super::live::{Live, PATIENCE};
+use super::media::Media;
+use super::message::Page;
+use super::requests::{Guard, Peer};
+use super::routes::{App, other, router};
+use super::settings::{Language, PageConfig, Vocabulary};
+use super::tls::server_config;
+
+/// Longest time that the head of a request may take, and that an unused connection stays.
+const HEAD_TIME: Duration = Duration::from_secs(5);
+
+/// Most bytes of the head of a request.
+const HEAD_SIZE: usize = 16 * 1024;
+
+/// Most headers of a request.
+const HEADERS: usize = 64;
+
+/// Bytes that the system holds for a viewer that reads slowly.
+const SEND_BUFFER: u32 = 64 * 1024;
+
+/// First byte of a TLS handshake.
+const HANDSHAKE: u8 = 0x16;
+
+/// Connections that wait to be taken.
+const BACKLOG: u32 = 64;
+
+/// How often the machine is looked at while somebody watches.
+const CHECK: Duration = Duration::from_secs(10);
+
+/// How long after the last question somebody counts as watching.
+const WATCHED: Duration = Duration::from_secs(30);
+
+/// What is served, and where.
+struct Site {
+    listen: SocketAddr,
+    hub: Arc<Hub>,
+    live: Arc<Live>,
+    router: Router,
+    tls: Option<Arc<ServerConfig>>,
+}
+
+/// Whether everything that the configuration names can be used; the address is not tried.
+///
+/// # Errors
+/// The first file that cannot be used.
+pub fn check(config: &PageConfig) -> Result<(), PageError> {
+    config.tls.as_ref().map(server_config).transpose()?;
+    config.token_file.as_deref().map(read_token).transpose()?;
+    media(config)?;
+    words(&config.language)?;
+    Ok(())
+}
+
+/// Serves the pages until it is dropped.
+pub struct PageServer {
+    hub: Arc<Hub>,
+    address: SocketAddr,
+    /// Closed at the end.
+    end: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl PageServer {
+    /// Reads what the configuration names and begins to serve the pages of `run`.
+    ///
+    /// # Errors
+    /// Names the file or the address that cannot be used.
+    pub fn start(config: &PageConfig) -> Result<Self, PageError> {
+        let hub = Arc::new(Hub::default());
+        let live = Arc::new(Live::new(Arc::clone(&hub)));
+        let tls = config.tls.as_ref().map(server_config).transpose()?;
+        let token = config.token_file.as_deref().map(read_token).transpose()?;
+        let media = media(config)?;
+        let words = words(&config.language)?;
+        hub.set_page(Page {
+            language: language(&words),
+            vocabulary: config.vocabulary.as_str(),
+            media: media.shown().clone(),
+        });
+        let app = App {
+            hub: Arc::clone(&hub),
+            live: Arc::clone(&live),
+            guard: Arc::new(Guard {
+                hosts: Hosts::new(config.listen, &config.hosts),
+                access: Access::new(token)?,
+                tls: tls.is_some(),
+            }),
+            media,
+            words,
+        };
+        Self::serve(Site {
+            listen: config.listen,
+            hub,
+            live,
+            router: router(app),
+            tls,
+        })
+    }
+
+    /// Serves another page of the program with live data, and what `more` answers, to this machine alone.
+    ///
+    /// # Errors
+    /// Names the address that cannot be used.
+    pub(crate) fn local(listen: SocketAddr, root: &'static str, more: Router) -> Result<Self, PageError> {
+        let hub = Arc::new(Hub::default());
+        let live = Arc::new(Live::new(Arc::clone(&hub)));
+        let words = words(&Language::Shipped("en"))?;
+        hub.set_page(Page {
+            language: language(&words),
+            vocabulary: Vocabulary::default().as_str(),
+            media: BTreeMap::new(),
+        });
+        let app = App {
+            hub: Arc::clone(&hub),
+            live: Arc::clone(&live),
+            guard: Arc::new(Guard {
+                hosts: Hosts::new(listen, &[]),
+                access: Access::new(None)?,
+                tls: false,
+            }),
+            media: Media::default(),
+            words,
+        };
+        Self::serve(Site {
+            listen,
+            hub,
+            live,
+            router: other(root, more, app),
+            tls: None,
+        })
+    }
+
+    /// Serves a site on a thread of its own.
+    fn serve(site: Site) -> Result<Self, PageError> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .max_blocking_threads(4)
+            .build()
+            .map_err(PageError::Start)?;
+        let listener = listen(&runtime, site.listen).map_err(|source| PageError::Listen {
+            address: site.listen,
+            source,
+        })?;
+        let address = listener.local_addr().map_err(PageError::Start)?;
+        let (end, ended) = oneshot::channel();
+        let hub = Arc::clone(&site.hub);
+        let work = move || work(runtime, site, listener, ended);
+        let thread = thread::Builder::new().name("page".to_owned()).spawn(work);
+        Ok(Self {
+            hub,
+            address,
+            end: Some(end),
+            thread: Some(thread.map_err(PageError::Start)?),
+        })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What it knows.
+    pub fn hub(&self) -> &Arc<Hub> {
+        &self.hub
+    }
+}
+
+impl Drop for PageServer {
+    fn drop(&mut self) {
+        self.end = None;
+        if let Some(thread) = self.thread.take() {
+            // It has nothing to tell.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn listen(runtime: &Runtime, address: SocketAddr) -> io::Result<TcpListener> {
+    // Sockets belong to the reactor that they are made in.
+    let _inside = runtime.enter();
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()
+    } else {
+        TcpSocket::new_v6()
+    }?;
+    socket.set_reuseaddr(true)?;
+    socket.set_send_buffer_size(SEND_BUFFER)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+fn work(runtime: Runtime, site: Site, listener: TcpListener, ended: oneshot::Receiver<()>) {
+    let Site {
+        hub, live, router, tls, ..
+    } = site;
+    let pump = Arc::clone(&live);
+    runtime.spawn(async move { pump.pump().await });
+    runtime.spawn(async move { live.outline().await });
+    runtime.spawn(look_at_machine(hub));
+    runtime.block_on(async {
+        tokio::select! {
+            () = take(listener, router, tls.map(TlsAcceptor::from)) => {}
+            // Told or dropped: the end either way.
+            _ = ended => {}
+        }
+    });
+    // Whoever still reads, or writes to a disk, is not waited for.
+    runtime.shutdown_background();
+}
+
+async fn look_at_machine(hub: Arc<Hub>) {
+    let mut ticks = interval(CHECK / 10);
+    let mut wait = 0;
+    loop {
+        ticks.tick().await;
+        wait = u32::max(wait, 1) - 1;
+        if wait > 0 {
+            continue;
+        }
+        if let Some(check) = hub.checks_wanted(WATCHED) {
+            if let Ok(checks) = spawn_blocking(move || check()).await {
+                hub.set_checks(checks);
+            }
+            wait = 10;
+        }
+    }
+}
+
+/// Takes connections; never ends.
+async fn take(listener: TcpListener, router: Router, tls: Option<TlsAcceptor>) {
+    let connections = Arc::new(Connections::default());
+    for number in 0_u64.. {
+        let Ok((stream, address)) = listener.accept().await else {
+            // No file is left for it; soon one will be.
+            sleep(Duration::from_millis(50)).await;
+            continue;
+        };
+        connections.make_room();
+        let follows = Arc::new(AtomicBool::new(false));
+        let peer = Peer {
+            address,
+            secure: false,
+            follows: Arc::clone(&follows),
+        };
+        let (router, tls, open) = (router.clone(), tls.clone(), Arc::clone(&connections));
+        let task = tokio::spawn(async move {
+            greet(stream, peer, router, tls).await;
+            open.remove(number);
+        });
+        connections.add(number, task.abort_handle(), follows);
+    }
+}
+
+/// Encrypts a connection if the other side begins so, and answers its requests.
+async fn greet(stream: TcpStream, mut peer: Peer, router: Router, tls: Option<TlsAcceptor>) {
+    // Messages are small, and each should go at once.
+    let _ = stream.set_nodelay(true);
+    let Some(tls) = tls else {
+        return answer(limited(stream), peer, router).await;
+    };
+    let mut first = [0];
+    let begun = timeout(HEAD_TIME, stream.peek(&mut first)).await;
+    match begun {
+        Ok(Ok(1)) if first[0] == HANDSHAKE => {
+            if let Ok(Ok(stream)) = timeout(HEAD_TIME, tls.accept(stream)).await {
+                peer.secure = true;
+                answer(limited(stream), peer, router).await;
+            }
+        }
+        Ok(Ok(1)) => answer(limited(stream), peer, router).await,
+        _ => {}
+    }
+}
+
+/// A connection whose other side has to take what is sent within a while.
+fn limited<S: AsyncRead + AsyncWrite>(stream: S) -> TimeoutStream<S> {
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(PATIENCE));
+    stream
+}
+
+async fn answer<S>(stream: TimeoutStream<S>, peer: Peer, router: Router)
+where
+    S: AsyncRead + AsyncWrite + Send + 'static,
+{
+    let service = TowerToHyperService::new(router.layer(Extension(peer)));
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIME)
+        .max_buf_size(HEAD_SIZE)
+        .max_headers(HEADERS)
+        .serve_connection(TokioIo::new(Box::pin(stream)), service)
+        .with_upgrades();
+    // Who breaks off or breaks the rules has had an answer, or needs none.
+    let _ = connection.await;
+}

@@ -1,0 +1,257 @@
+//! The sink that leaves states and faces on the board; it never waits and never fails.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use shared_model::emotion::ClassSet;
+use shared_model::message::{FaceLine, State};
+
+use super::board::{Board, Stage};
+use super::message::{SeenFace, Told};
+use crate::sink::{FrameFacts, SignalSink, SinkError};
+
+/// States that may wait for the board; they come seldom, and it is free within moments.
+const WAITING: usize = 64;
+
+/// Leaves what is newest on the board.
+pub struct PageSink {
+    board: Arc<Board>,
+    classes: Arc<ClassSet>,
+    /// States that found the board taken, the oldest first.
+    waiting: Vec<Told>,
+    /// Faces of the frame that is being told.
+    faces: Vec<SeenFace>,
+    input: String,
+    frame: u64,
+}
+
+impl PageSink {
+    pub(super) fn new(board: Arc<Board>, classes: &ClassSet) -> Self {
+        Self {
+            board,
+            classes: Arc::new(classes.clone()),
+            waiting: Vec::new(),
+            faces: Vec::new(),
+            input: String::new(),
+            frame: 0,
+        }
+    }
+
+    fn hand_over(&mut self) {
+        if self.waiting.is_empty() {
+            return;
+        }
+        let Some(mut newest) = self.board.try_write() else {
+            return;
+        };
+        for told in self.waiting.drain(..) {
+            newest.tell(told);
+        }
+        drop(newest);
+        self.board.announce();
+    }
+}
+
+impl SignalSink for PageSink {
+    fn name(&self) -> &'static str {
+        "page"
+    }
+
+    fn show(&mut self, state: &State) -> Result<(), SinkError> {
+        if self.waiting.len() == WAITING {
+            self.waiting.remove(0);
+        }
+        self.waiting.push(Told {
+            state: state.clone(),
+            at_ms: now_ms(),
+        });
+        self.hand_over();
+        Ok(())
+    }
+
+    fn frame(&mut self, line: &FaceLine<'_>) -> Result<(), SinkError> {
+        if self.frame != line.frame || line.face.is_none() {
+            self.faces.clear();
+        }
+        self.frame = line.frame;
+        if self.input != line.input {
+            line.input.clone_into(&mut self.input);
+        }
+        self.faces.extend(line.face.as_ref().map(|face| SeenFace {
+            bounds: face.bounds,
+            id: face.id,
+            withheld: face.withheld,
+            scores: face.scores.clone(),
+            keypoints: face.keypoints,
+            counts: false,
+        }));
+        Ok(())
+    }
+
+    fn measured(&mut self, facts: &FrameFacts<'_>) -> Result<(), SinkError> {
+        let one = self.faces.len() == 1;
+        for face in &mut self.faces {
+            face.counts = one || (face.id.is_some() && face.id == facts.counting);
+        }
+        let Some(mut newest) = self.board.try_write() else {
+            self.faces.clear();
+            return Ok(());
+        };
+        let message = &mut newest.faces;
+        message.input.clone_from(&self.input);
+        message.classes.get_or_insert_with(|| Arc::clone(&self.classes));
+        (message.frame, message.time_ms) = (facts.number, facts.time_ms);
+        (message.width, message.height, message.light) = (facts.width, facts.height, facts.light);
+        message.faces.clear();
+        message.faces.append(&mut self.faces);
+        (newest.bad, newest.dropped) = (facts.stats.bad, facts.stats.dropped);
+        let stages = facts.stats.stages();
+        if newest.stages.is_empty() {
+            newest.stages.extend(stages.iter().map(|(name, _)| Stage::new(name)));
+        }
+        for (stage, (_, latencies)) in newest.stages.iter_mut().zip(stages) {
+            if let Some(latency) = latencies.newest() {
+                stage.record(latency);
+            }
+        }
+        newest.frames += 1;
+        drop(newest);
+        self.board.announce();
+        Ok(())
+    }
+
+    fn beat(&mut self) -> Result<(), SinkError> {
+        self.hand_over();
+        Ok(())
+    }
+
+    fn close(&mut self) -> Result<(), SinkError> {
+        self.hand_over();
+        Ok(())
+    }
+}
+
+/// Milliseconds since 1970; 0 for a clock that is before that.
+pub(super) fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.unwrap_or(Duration::ZERO).as_millis() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use shared_model::Text;
+    use shared_model::emotion::Scores;
+    use shared_model::image::Rect;
+    use shared_model::keypoints::{COUNT, Keypoints};
+    use shared_model::message::{Face, Verdict};
+    use vision::stats::Stats;
+
+    use super::*;
+
+    fn state(sequence: u64) -> State {
+        State {
+            boot: Text::new(),
+            sequence,
+            time_ms: 0,
+            face: false,
+            emotion: Verdict::NoFace,
+            confidence: 0.0,
+            reason: None,
+        }
+    }
+
+    fn facts(stats: &Stats, number: u64) -> FrameFacts<'_> {
+        FrameFacts {
+            number,
+            time_ms: 100 * number,
+            width: 640,
+            height: 480,
+            light: 0.5,
+            counting: Some(2),
+            stats,
+        }
+    }
+
+    /// Tells a frame with the faces of these numbers.
+    fn tell(sink: &mut PageSink, classes: &ClassSet, stats: &Stats, number: u64, ids: &[u32]) {
+        for id in ids {
+            let face = Face {
+                bounds: Rect {
+                    x: 1.0,
+                    y: 2.0,
+                    w: 30.0,
+                    h: 40.0,
+                },
+                id: Some(*id),
+                withheld: None,
+                classes,
+                scores: Scores::default(),
+                keypoints: Keypoints([[5.0, 6.0]; COUNT]),
+            };
+            let line = FaceLine {
+                input: "camera",
+                frame: number,
+                time_ms: None,
+                face: Some(face),
+            };
+            sink.frame(&line).unwrap();
+        }
+        sink.measured(&facts(stats, number)).unwrap();
+    }
+
+    #[test]
+    fn states_wait_while_the_board_is_taken_and_faces_do_not() {
+        let (board, classes, stats) = (Arc::new(Board::default()), ClassSet::product(), Stats::default());
+        let mut sink = PageSink::new(Arc::clone(&board), &classes);
+        let taken = board.read();
+        sink.show(&state(0)).unwrap();
+        sink.show(&state(1)).unwrap();
+        tell(&mut sink, &classes, &stats, 0, &[1, 2]);
+        assert_eq!((taken.states, taken.frames), (0, 0));
+        drop(taken);
+        sink.beat().unwrap();
+        let newest = board.read();
+        let sequences: Vec<u64> = newest.recent.iter().map(|told| told.state.sequence).collect();
+        assert_eq!((newest.frames, sequences), (0, vec![0, 1]));
+    }
+
+    #[test]
+    fn faces_are_those_of_the_newest_frame_and_one_of_them_counts() {
+        let (board, classes, stats) = (Arc::new(Board::default()), ClassSet::product(), Stats::default());
+        let mut sink = PageSink::new(Arc::clone(&board), &classes);
+        tell(&mut sink, &classes, &stats, 0, &[1, 2, 3]);
+        tell(&mut sink, &classes, &stats, 1, &[2, 4]);
+        let newest = board.read();
+        let faces: Vec<_> = newest.faces.faces.iter().map(|face| (face.id, face.counts)).collect();
+        assert_eq!(
+            (newest.faces.frame, faces),
+            (1, vec![(Some(2), true), (Some(4), false)])
+        );
+        assert_eq!((newest.faces.width, newest.faces.height), (640, 480));
+        drop(newest);
+        let nobody = FaceLine {
+            input: "camera",
+            frame: 2,
+            time_ms: None,
+            face: None,
+        };
+        sink.frame(&nobody).unwrap();
+        sink.measured(&facts(&stats, 2)).unwrap();
+        assert!(board.read().faces.faces.is_empty());
+    }
+
+    #[test]
+    fn a_frame_takes_no_memory() {
+        let (board, classes, mut stats) = (Arc::new(Board::default()), ClassSet::product(), Stats::default());
+        stats.total.record(Duration::from_millis(1));
+        let mut sink = PageSink::new(board, &classes);
+        tell(&mut sink, &classes, &stats, 0, &[1, 2, 3]);
+        tell(&mut sink, &classes, &stats, 1, &[1, 2, 3]);
+        let taken = allocation_counter::measure(|| {
+            for number in 2..500 {
+                tell(&mut sink, &classes, &stats, number, &[1, 2, 3]);
+            }
+        });
+        assert_eq!(taken.count_total, 0);
+    }
+}

@@ -1,0 +1,252 @@
+//! The pages in Chromium: what is drawn is what the networks found, and nothing is asked for elsewhere.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use inference::picture::Picture;
+use serde_json::Value;
+
+use super::{address, kiosk, reconfigure, visit};
+use crate::daemon::world::World;
+use crate::support::chromium::Chromium;
+use crate::support::http::{get, post};
+use crate::support::program;
+
+/// Longest distance between what is drawn and what was found, in pixels of a frame 640 wide.
+const NEAR: f64 = 1.0;
+
+/// A kiosk that sees one picture again and again: a face out of the photograph that comes with the face detector.
+fn portrait() -> (World, PathBuf) {
+    let world = kiosk("");
+    let picture = world.kiosk.path("frames/face.pgm");
+    fs::remove_dir_all(world.kiosk.path("frames")).unwrap();
+    fs::create_dir(world.kiosk.path("frames")).unwrap();
+    let file = fs::read(Path::new(vision::face::PACKAGE).join("test.png")).unwrap();
+    let photograph = Picture::decode(&file).unwrap();
+    let (side, left, top) = (200, 400, 190);
+    let rows = photograph.gray().unwrap();
+    let pixels = (top..top + side).flat_map(|y| &rows.row(y)[left..left + side]);
+    let pgm: Vec<u8> = b"P5 200 200 255\n".iter().chain(pixels).copied().collect();
+    fs::write(&picture, pgm).unwrap();
+    reconfigure(&world, "mode = \"whole\"", "min_face_px = 40");
+    (world, picture)
+}
+
+/// Boxes as [x, y, w, h], and points as [[x, y] × 15], of every face on the page, in pixels of the frame.
+const DRAWN: &str = "[...document.querySelectorAll('.mirror .face')].map(face => ({
+    box: (b => [b.x, b.y, b.width, b.height])(face.querySelector('.bounds').getBBox()),
+    points: [...face.querySelectorAll('.point')].map(p => [+p.getAttribute('cx'), +p.getAttribute('cy')]),
+}))";
+
+fn numbers(value: &Value) -> Vec<f64> {
+    match value {
+        Value::Array(list) => list.iter().flat_map(numbers).collect(),
+        number => vec![number.as_f64().unwrap()],
+    }
+}
+
+/// Box and points of a line, [x, y, w, h, x, y, …].
+fn of_line(line: &Value) -> Vec<f64> {
+    let sides = ["x", "y", "w", "h"].map(|side| line["face"][side].as_f64().unwrap());
+    [sides.to_vec(), numbers(&line["keypoints"])].concat()
+}
+
+/// Holds every face that the page draws against the lines, and gives how many there are.
+fn compare(window: &mut Chromium, lines: &[Value]) -> usize {
+    compare_drawn(&window.value(DRAWN), lines)
+}
+
+fn compare_drawn(drawn: &Value, lines: &[Value]) -> usize {
+    let drawn = drawn.as_array().unwrap();
+    for face in drawn {
+        let have = [numbers(&face["box"]), numbers(&face["points"])].concat();
+        let off = |line: &Value| {
+            have.iter()
+                .zip(of_line(line))
+                .map(|(a, b)| (a - b).abs())
+                .fold(0.0, f64::max)
+        };
+        let nearest = lines.iter().map(off).fold(f64::INFINITY, f64::min);
+        assert!(nearest <= NEAR, "{nearest} pixels: {face}\n{lines:?}");
+    }
+    drawn.len()
+}
+
+const FACE_IS_DRAWN: &str = "document.querySelectorAll('.mirror .face .bounds[d]').length > 0";
+
+#[test]
+fn points_and_box_on_the_page_are_those_that_classify_finds() {
+    let Some(mut window) = Chromium::open(1280, 720) else {
+        return;
+    };
+    let world = kiosk("");
+    for number in 1..4 {
+        fs::remove_file(world.kiosk.path(&format!("frames/{number}.pgm"))).unwrap();
+    }
+    let (bundle, picture) = (world.kiosk.path("factory"), world.kiosk.path("frames/0.pgm"));
+    let arguments = [
+        "classify",
+        "--face",
+        "whole",
+        "--bundle",
+        bundle.to_str().unwrap(),
+        picture.to_str().unwrap(),
+    ];
+    let output = program::command(&arguments).output().unwrap();
+    let line: Value = serde_json::from_slice(&output.stdout).unwrap();
+    visit(&world, |address| {
+        window.go(&format!("http://{address}/"));
+        window.until(FACE_IS_DRAWN);
+        assert_eq!(compare(&mut window, &[line]), 1);
+        // Mirrored: what is left in the frame is right on the screen.
+        let mirrored =
+            "(m => m.a === -1 && m.d === 1)(document.querySelector('.mirror g').transform.baseVal[0].matrix)";
+        assert_eq!(window.value(mirrored), true);
+    });
+}
+
+#[test]
+fn a_face_that_is_followed_is_drawn_where_the_line_of_its_frame_says() {
+    let Some(mut window) = Chromium::open(1280, 720) else {
+        return;
+    };
+    let (world, _) = portrait();
+    reconfigure(&world, "[page]", "[sink]\nstdout = \"faces\"\n[page]");
+    visit(&world, |address| {
+        window.go(&format!("http://{address}/"));
+        window.until(FACE_IS_DRAWN);
+        for _ in 0..5 {
+            // First what is drawn, then the lines: whatever is drawn was told before.
+            let drawn = window.value(DRAWN);
+            let told = world.told("out {\"input\"");
+            let lines = told
+                .iter()
+                .map(|line| serde_json::from_str(line.strip_prefix("out ").unwrap()).unwrap());
+            let lines: Vec<Value> = lines.filter(|line: &Value| line["face"].is_object()).collect();
+            compare_drawn(&drawn, &lines);
+        }
+    });
+}
+
+#[test]
+fn no_request_leaves_the_kiosk_and_nothing_breaks_the_content_policy() {
+    let Some(mut window) = Chromium::open(1280, 720) else {
+        return;
+    };
+    let world = kiosk("");
+    visit(&world, |address| {
+        for page in ["/", "/operator"] {
+            window.go(&format!("http://{address}{page}"));
+            window.until("document.querySelector('h1')?.textContent.length > 0");
+        }
+        let own = format!("http://{address}/");
+        window.value("1");
+        let elsewhere: Vec<&String> = window
+            .requests
+            .iter()
+            .filter(|request| !request.starts_with(&own) && !request.starts_with("data:") && *request != "about:blank")
+            .collect();
+        assert!(window.requests.len() > 15 && elsewhere.is_empty(), "{elsewhere:?}");
+        assert!(window.complaints.is_empty(), "{:?}", window.complaints);
+    });
+}
+
+#[test]
+fn the_notice_is_there_before_the_first_face_and_stays() {
+    let Some(mut window) = Chromium::open(800, 480) else {
+        return;
+    };
+    let (world, _) = portrait();
+    visit(&world, |address| {
+        window.go(&format!("http://{address}/"));
+        window.until("document.getElementById('notice-words')?.textContent === 'This screen recognises emotions.'");
+        // Nobody is shown yet, though somebody is there.
+        assert_eq!(window.value("document.body?.dataset.phase"), "attract");
+        window.until("document.body?.dataset.phase !== 'attract'");
+        let seen =
+            "(b => b.width > 0 && b.bottom <= innerHeight)(document.getElementById('notice').getBoundingClientRect())";
+        assert_eq!(window.value(seen), true);
+    });
+}
+
+#[test]
+fn the_page_says_the_verdict_of_the_state_line_in_its_own_words() {
+    let Some(mut window) = Chromium::open(1920, 1080) else {
+        return;
+    };
+    let world = kiosk("language = \"de\"\nvocabulary = \"expression\"\n");
+    visit(&world, |address| {
+        window.go(&format!("http://{address}/"));
+        post(address, "/api/pause", "ON", "");
+        window.until("document.getElementById('word')?.textContent === 'Kurze Pause'");
+        assert_eq!(window.value("document.documentElement.lang"), "de");
+        post(address, "/api/pause", "OFF", "");
+        window.until("document.body?.dataset.phase !== 'paused'");
+        assert_eq!(
+            window.value("document.querySelectorAll('.bars li').length"),
+            classes(address)
+        );
+    });
+}
+
+fn classes(address: SocketAddr) -> usize {
+    get(address, "/api/snapshot").json()["classes"]
+        .as_array()
+        .unwrap()
+        .len()
+}
+
+#[test]
+fn an_operator_pauses_the_kiosk_by_a_touch() {
+    let Some(mut window) = Chromium::open(390, 844) else {
+        return;
+    };
+    let world = kiosk("");
+    visit(&world, |address| {
+        window.go(&format!("http://{address}/operator"));
+        window.until("document.querySelectorAll('#parts li').length >= 5");
+        window.value("document.getElementById('pause').click()");
+        window.until("document.getElementById('pause').getAttribute('aria-pressed') === 'true'");
+        assert_eq!(get(address, "/api/snapshot").json()["switches"]["pause"], true);
+        let wide = "document.documentElement.scrollWidth <= innerWidth";
+        assert_eq!(window.value(wide), true);
+    });
+}
+
+#[test]
+fn contrast_and_names_satisfy_wcag_aa() {
+    let Ok(axe) = std::env::var("AXE") else {
+        assert!(std::env::var_os("REQUIRE_ALL").is_none(), "AXE names no axe-core");
+        eprintln!("SKIPPED: AXE names no axe.min.js of axe-core; scripts/test gets it");
+        return;
+    };
+    let axe = fs::read_to_string(axe).unwrap();
+    let world = kiosk("");
+    let check = |address: SocketAddr| {
+        for (page, ready, [width, height]) in [
+            (
+                "/",
+                "document.body?.dataset.phase === 'show' || document.body?.dataset.phase === 'unsure'",
+                [1920, 1080],
+            ),
+            ("/", "document.getElementById('word')?.textContent", [800, 480]),
+            (
+                "/operator",
+                "document.querySelectorAll('#parts li').length >= 5",
+                [390, 844],
+            ),
+        ] {
+            let Some(mut window) = Chromium::open(width, height) else {
+                return;
+            };
+            window.go(&format!("http://{address}{page}"));
+            window.until(ready);
+            window.value(&format!("{axe}; true"));
+            let run = "axe.run({runOnly: ['wcag2a', 'wcag2aa']}).then(r => r.violations.map(v => v.id + ' ' + v.nodes.map(n => n.html)))";
+            let violations = window.value(run);
+            assert_eq!(violations, serde_json::json!([]), "{page} {width}x{height}");
+        }
+    };
+    world.run(|world| check(address(world))).unwrap();
+}

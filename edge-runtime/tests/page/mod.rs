@@ -1,0 +1,72 @@
+//! The pages, over real connections: what they give, to whom, and what a viewer costs.
+
+mod aim;
+mod browser;
+mod safety;
+mod tls;
+mod viewers;
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::Path;
+
+use crate::daemon::world::World;
+
+/// A kiosk with pages, on a free port of the loopback, and ten frames a second; `more` is added to `[page]`.
+pub(crate) fn kiosk(more: &str) -> World {
+    let world = World::new(&format!("[page]\nlisten = \"127.0.0.1:0\"\n{more}"));
+    reconfigure(&world, "loop = true", "loop = true\nrealtime = true");
+    // A pause outlasts the test elsewhere.
+    reconfigure(
+        &world,
+        "bundle = \"factory\"",
+        "bundle = \"factory\"\nstate = \"state\"",
+    );
+    world
+}
+
+/// Changes what its configuration says.
+pub(crate) fn reconfigure(world: &World, from: &str, to: &str) {
+    let path = world.kiosk.path("config.toml");
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(text.contains(from), "{text}");
+    fs::write(path, text.replace(from, to)).unwrap();
+}
+
+/// Where its pages are, once they are served and the first state is known.
+pub(crate) fn address(world: &World) -> SocketAddr {
+    world.until_seen("info pages: ", 1);
+    world.until_seen("out", 1);
+    let told = world.told("info pages: http://");
+    let place = told[0].strip_prefix("info pages: http://").unwrap();
+    place.trim_end_matches('/').parse().unwrap()
+}
+
+#[test]
+fn no_file_of_the_pages_can_name_a_picture() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/page");
+    let files: Vec<_> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    assert!(files.len() > 15);
+    for file in files {
+        let text = fs::read_to_string(&file).unwrap();
+        for name in [
+            "inference::",
+            "GrayView",
+            "crate::source",
+            "crate::aim",
+            "crate::pipeline",
+            "Picture",
+            "image::Rgb",
+        ] {
+            assert!(!text.contains(name), "{} names {name}", file.display());
+        }
+    }
+}
+
+/// Runs the kiosk beside a test of its pages.
+pub(crate) fn visit(world: &World, test: impl FnOnce(SocketAddr)) {
+    world.run(|world| test(address(world))).unwrap();
+}
