@@ -8,6 +8,7 @@ mod card;
 pub mod config;
 pub mod crop;
 pub mod data;
+pub mod detector;
 pub mod device;
 pub mod early_stop;
 pub mod engine;

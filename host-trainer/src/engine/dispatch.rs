@@ -20,6 +20,6 @@ impl<R, F: FnMut() -> R> WithSimd for Kernel<F> {
 }
 
 /// Runs `kernel`, an `#[inline(always)]` closure, compiled for the widest vector instructions of this processor.
-pub(super) fn vectorised<R>(kernel: impl FnMut() -> R) -> R {
+pub(crate) fn vectorised<R>(kernel: impl FnMut() -> R) -> R {
     Arch::new().dispatch(Kernel(kernel))
 }

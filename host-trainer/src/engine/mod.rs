@@ -35,6 +35,7 @@ mod reference;
 mod tests;
 
 pub use clock::{Pass, Timings};
+pub(crate) use dispatch::vectorised;
 pub use params::{LayerGrads, LayerParams, LayerShape};
 pub use trunk::Trunk;
 

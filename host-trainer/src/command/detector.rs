@@ -1,0 +1,302 @@
+//! `host-trainer train detector`, `evaluate detector`, `export detector`.
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use clap::{Args, ValueEnum};
+use host_trainer::detector::checkpoint::Checkpoint;
+use host_trainer::detector::config::DetectorConfig;
+use host_trainer::detector::data::{Part, Photo, Set};
+use host_trainer::detector::evaluate::{Detector, Figures, Task, Variation, by_source, measure};
+use host_trainer::detector::export::onnx;
+use host_trainer::detector::train::{Ended, Event, Job, train};
+use host_trainer::train::CHECKPOINT_EVERY;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
+
+use super::exit;
+
+/// Between two plain lines of progress.
+const QUIET: Duration = Duration::from_mins(1);
+
+/// Pictures and the faces in them.
+#[derive(Debug, Args)]
+struct Pictures {
+    /// Archive or directory with the pictures that the annotations name.
+    #[arg(long, value_name = "ZIP|DIR")]
+    data: PathBuf,
+    /// Annotations: `faces.csv` or `faces.csv.zst`, WIDER's `..._bbx_gt.txt`, or a directory of Pascal VOC files.
+    #[arg(long, value_name = "CSV|TXT|DIR")]
+    faces: PathBuf,
+}
+
+/// Train the network that finds faces, or go on with its training.
+///
+/// One step learns from a batch of samples composed of the pictures. A checkpoint and `history.csv` go into the run's
+/// directory; Ctrl-C stops with a checkpoint, and `--resume` with the same options goes on as if nothing had happened.
+/// One thread is used.
+#[derive(Debug, Args)]
+pub(crate) struct TrainDetector {
+    #[command(flatten)]
+    pictures: Pictures,
+    /// Directory of the run.
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Go on from the checkpoint in the run's directory.
+    #[arg(long)]
+    resume: bool,
+    /// Longest time between two checkpoints, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = CHECKPOINT_EVERY.as_secs())]
+    checkpoint_every: u64,
+    /// Steps in all.
+    #[arg(long, default_value_t = DetectorConfig::default().steps)]
+    steps: u64,
+    /// Samples in one step.
+    #[arg(long, default_value_t = DetectorConfig::default().batch)]
+    batch: usize,
+    /// Width and height of a sample in pixels.
+    #[arg(long, value_name = "WIDTHxHEIGHT", default_value = "160x120", value_parser = size)]
+    input: Size,
+    /// Highest learning rate.
+    #[arg(long, value_name = "RATE", default_value_t = DetectorConfig::default().learning_rate)]
+    learning_rate: f64,
+    /// Steps between two measurements on held-out pictures.
+    #[arg(long, default_value_t = DetectorConfig::default().measure_every)]
+    measure_every: u64,
+    /// Seed of every random choice.
+    #[arg(long, default_value_t = DetectorConfig::default().seed)]
+    seed: u64,
+}
+
+/// Width and height in pixels.
+#[derive(Debug, Clone, Copy)]
+struct Size([usize; 2]);
+
+/// Measure a trained detector on the pictures held out.
+///
+/// Figures go to stdout as JSON, a line for each source and variation, and to stderr as a table.
+#[derive(Debug, Args)]
+pub(crate) struct EvaluateDetector {
+    #[command(flatten)]
+    pictures: Pictures,
+    /// Directory of the run.
+    #[arg(long, value_name = "DIR")]
+    run: PathBuf,
+    /// Width and height that pictures are fitted into; may be given several times.
+    #[arg(long, value_name = "WIDTHxHEIGHT", default_value = "160x120", value_parser = size)]
+    input: Vec<Size>,
+    /// What is done to the pictures before.
+    #[arg(long, value_enum, default_value_t = Varied::Plain)]
+    varied: Varied,
+    /// Size from which on faces count, in pixels of the picture (480 long at most).
+    #[arg(long, value_name = "PIXELS", default_value_t = 16.0)]
+    min_face: f32,
+    /// Only this source.
+    #[arg(long)]
+    source: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Varied {
+    /// Nothing.
+    Plain,
+    /// Nothing; turned by 15 and 30 degrees to both sides; a quarter of the light; blurred; half the size.
+    All,
+}
+
+/// Write a trained detector as an ONNX file.
+#[derive(Debug, Args)]
+pub(crate) struct ExportDetector {
+    /// Directory of the run.
+    #[arg(long, value_name = "DIR")]
+    run: PathBuf,
+    /// Width and height of its input.
+    #[arg(long, value_name = "WIDTHxHEIGHT", default_value = "160x120", value_parser = size)]
+    input: Size,
+    /// The file.
+    #[arg(long, value_name = "ONNX")]
+    out: PathBuf,
+}
+
+fn size(text: &str) -> Result<Size, String> {
+    let sides = text
+        .split_once('x')
+        .and_then(|(width, height)| Some([width.parse().ok()?, height.parse().ok()?]));
+    let fits = sides.filter(|sides: &[usize; 2]| sides.iter().all(|side| (32..=1024).contains(side)));
+    fits.map(Size)
+        .ok_or_else(|| "expected WIDTHxHEIGHT, 32 to 1024 each, as 160x120".to_owned())
+}
+
+impl TrainDetector {
+    pub(crate) fn run(&self) -> Result<ExitCode> {
+        let config = DetectorConfig {
+            input: self.input.0,
+            batch: self.batch,
+            steps: self.steps,
+            seed: self.seed,
+            learning_rate: self.learning_rate,
+            measure_every: self.measure_every,
+            ..DetectorConfig::default()
+        };
+        config.check()?;
+        let set = Set::read(&self.pictures.data, &self.pictures.faces, Part::Training)?;
+        let held = set.photos.iter().filter(|photo| photo.held).count();
+        tracing::info!(
+            "{} pictures to train on, {held} of the same sources held out",
+            set.photos.len() - held
+        );
+        let stop = Arc::new(AtomicBool::new(false));
+        let asked = Arc::clone(&stop);
+        ctrlc::set_handler(move || asked.store(true, Ordering::Relaxed)).context("listen for Ctrl-C")?;
+        let mut progress = Progress::new(config.steps);
+        let job = Job {
+            config,
+            set: &set,
+            run: &self.out,
+            resume: self.resume,
+            checkpoint_every: Duration::from_secs(self.checkpoint_every),
+        };
+        Ok(match train(&job, &stop, &mut |event| progress.tell(event))? {
+            Ended::Finished => ExitCode::SUCCESS,
+            Ended::Interrupted => {
+                tracing::info!("stopped; go on with --resume");
+                ExitCode::from(exit::INTERRUPTED)
+            }
+        })
+    }
+}
+
+/// A bar on a terminal, plain lines elsewhere.
+struct Progress {
+    steps: u64,
+    bar: ProgressBar,
+    last_line: Option<Instant>,
+}
+
+impl Progress {
+    fn new(steps: u64) -> Self {
+        Self {
+            steps,
+            bar: ProgressBar::hidden(),
+            last_line: None,
+        }
+    }
+
+    fn tell(&mut self, event: Event) {
+        match event {
+            Event::Begins { step } => {
+                if step > 0 {
+                    tracing::info!("going on at step {}", step + 1);
+                }
+                if std::io::stderr().is_terminal() {
+                    let form = "{wide_bar} {pos}/{len} steps, {msg}, {eta} left";
+                    let style = ProgressStyle::with_template(form).unwrap_or_else(|_| ProgressStyle::default_bar());
+                    self.bar = ProgressBar::new(self.steps).with_style(style).with_position(step);
+                }
+            }
+            Event::Step { step, loss, speed } => {
+                self.bar.set_position(step);
+                self.bar.set_message(format!("loss {loss:.4}, {speed:.0} images/s"));
+                let due = self.last_line.is_none_or(|last| last.elapsed() > QUIET);
+                if self.bar.is_hidden() && due {
+                    tracing::info!(
+                        about = step,
+                        "step {step} of {}: loss {loss:.4}, {speed:.1} images/s",
+                        self.steps
+                    );
+                    self.last_line = Some(Instant::now());
+                }
+            }
+            Event::Measured(measured) => {
+                let line = format!(
+                    "step {} of {}: loss {:.4}, held out: average precision {:.4}, recall at 5 false alarms in 100 \
+                     {:.4}, learning rate {:.2e}",
+                    measured.step,
+                    self.steps,
+                    measured.loss,
+                    measured.average_precision,
+                    measured.recall,
+                    measured.learning_rate
+                );
+                if self.bar.is_hidden() {
+                    tracing::info!(about = measured.step, "{line}");
+                } else {
+                    self.bar.println(line);
+                }
+            }
+        }
+    }
+}
+
+impl EvaluateDetector {
+    pub(crate) fn run(&self) -> Result<ExitCode> {
+        let checkpoint = Checkpoint::load(&self.run)?;
+        let detector = Detector::of(&checkpoint);
+        let set = Set::read(&self.pictures.data, &self.pictures.faces, Part::Held)?;
+        let wanted = |photo: &&Photo| photo.held && self.source.as_ref().is_none_or(|source| *source == photo.source);
+        let photos: Vec<&Photo> = set.photos.iter().filter(wanted).collect();
+        let variations: &[(&str, Variation)] = match self.varied {
+            Varied::Plain => &VARIATIONS[..1],
+            Varied::All => &VARIATIONS,
+        };
+        for input in &self.input {
+            for (name, variation) in variations {
+                let task = Task {
+                    variation: *variation,
+                    least: self.min_face,
+                    ..Task::plain(input.0)
+                };
+                tell(name, "all", input.0, &measure(&detector, &photos, &task))?;
+                for (source, figures) in by_source(&detector, &photos, &task) {
+                    tell(name, &source, input.0, &figures)?;
+                }
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+const VARIATIONS: [(&str, Variation); 8] = [
+    ("plain", Variation::None),
+    ("turned +15", Variation::Turned(15.0)),
+    ("turned -15", Variation::Turned(-15.0)),
+    ("turned +30", Variation::Turned(30.0)),
+    ("turned -30", Variation::Turned(-30.0)),
+    ("dark x0.25", Variation::Dark(0.25)),
+    ("blurred", Variation::Blurred),
+    ("half size", Variation::Half),
+];
+
+fn tell(variation: &str, source: &str, [width, height]: [usize; 2], figures: &Figures) -> Result<()> {
+    let size = format!("{width}x{height}");
+    let line = json!({ "variation": variation, "source": source, "input": size, "figures": figures });
+    super::write_line(&line.to_string())?;
+    let [found, alarms, on_nothing] = figures.at_half;
+    tracing::info!(
+        about = %format_args!("{size} {variation} {source}"),
+        "{size} {variation:10} {source:12} {:4} pictures {:5} faces: AP {:.3}, recall {:.3} / {:.3} at 1 / 5 alarms in 100; at \
+         0.5: {found} + {alarms} alarms ({on_nothing} in {} pictures without a face); by size {:?}",
+        figures.photos,
+        figures.faces,
+        figures.average_precision,
+        figures.recall[0],
+        figures.recall[1],
+        figures.empty_photos,
+        figures.by_size
+    );
+    Ok(())
+}
+
+impl ExportDetector {
+    pub(crate) fn run(&self) -> Result<ExitCode> {
+        let checkpoint = Checkpoint::load(&self.run)?;
+        let bytes = onnx(&Detector::of(&checkpoint), self.input.0);
+        durable::replace_file(&self.out, &bytes).with_context(|| format!("write {}", self.out.display()))?;
+        Ok(ExitCode::SUCCESS)
+    }
+}

@@ -1,0 +1,144 @@
+//! The data set: annotations in one of three forms, and the pictures they name.
+//!
+//! - the columns of the shared set, `faces.csv` or `faces.csv.zst` ([`shared`]);
+//! - WIDER FACE's list, `wider_face_train_bbx_gt.txt` ([`wider`]);
+//! - a directory of Pascal VOC files, one a picture ([`voc`]).
+
+mod archive;
+mod error;
+mod photo;
+mod shared;
+#[cfg(test)]
+mod tests;
+mod voc;
+mod wider;
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+
+use sha2::{Digest, Sha256};
+
+use archive::Archive;
+pub use error::{SetError, Wrong};
+pub use photo::{Face, Gray, Kind, LONGEST, Photo};
+
+/// Sources of the shared set that are measured on and never trained on, whatever the file says.
+pub const HELD_SOURCES: [&str; 2] = ["wider", "caltech"];
+/// One group in so many is held out where a form does not say.
+const HELD_SHARE: u32 = 10;
+
+/// What the annotations say about one picture.
+#[derive(Debug, Clone, PartialEq)]
+struct Annotated {
+    source: String,
+    held: bool,
+    /// Width and height that the boxes refer to, where the form tells.
+    size: Option<[f32; 2]>,
+    faces: Vec<Face>,
+}
+
+/// Pictures by name.
+type Annotations = BTreeMap<String, Annotated>;
+
+/// A data set in memory.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Set {
+    /// In the order of their names.
+    pub photos: Vec<Photo>,
+    /// SHA-256 of names, annotations and pictures, in hexadecimal.
+    pub fingerprint: String,
+}
+
+/// Which photos are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// Those to train on, and those of the same sources to measure on.
+    Training,
+    /// Those to measure on, of all sources.
+    Held,
+}
+
+impl Set {
+    /// Reads annotations and pictures; `pictures` is an archive or a directory.
+    pub fn read(pictures: &Path, faces: &Path, part: Part) -> Result<Self, SetError> {
+        let annotations = annotations(faces)?;
+        let mut archive = Archive::open(pictures)?;
+        let mut photos = Vec::new();
+        let mut hash = Sha256::new();
+        for (name, annotated) in annotations {
+            let known = HELD_SOURCES.contains(&annotated.source.as_str());
+            let wanted = match part {
+                Part::Training => !known,
+                Part::Held => annotated.held || known,
+            };
+            if !wanted {
+                continue;
+            }
+            let bytes = archive.read(&name)?;
+            hash.update(name.as_bytes());
+            hash.update(format!("{annotated:?}").as_bytes());
+            hash.update(&bytes);
+            photos.push(photo(name, annotated, &bytes, known)?);
+        }
+        if photos.is_empty() {
+            return Err(SetError::Empty { path: faces.to_owned() });
+        }
+        let mut fingerprint = String::new();
+        for byte in hash.finalize() {
+            let _ = write!(fingerprint, "{byte:02x}");
+        }
+        Ok(Self { photos, fingerprint })
+    }
+}
+
+fn annotations(path: &Path) -> Result<Annotations, SetError> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+    if path.is_dir() {
+        return voc::read(path);
+    }
+    match name {
+        name if name.ends_with(".csv") || name.ends_with(".csv.zst") => shared::read(path),
+        name if name.ends_with(".txt") => wider::read(path),
+        _ => Err(SetError::Form { path: path.to_owned() }),
+    }
+}
+
+/// Decodes a picture and scales its boxes to it.
+fn photo(name: String, annotated: Annotated, bytes: &[u8], known: bool) -> Result<Photo, SetError> {
+    let (gray, reduced) = match Gray::decode(bytes) {
+        Ok(decoded) => decoded,
+        Err(source) => return Err(SetError::Picture { name, source }),
+    };
+    let stored = [gray.width as f32 / reduced, gray.height as f32 / reduced];
+    if let Some(size) = annotated.size
+        && (0..2).any(|side| (size[side] - stored[side]).abs() > 1.0)
+    {
+        return Err(SetError::Size {
+            name,
+            said: size,
+            found: stored,
+        });
+    }
+    let scaled = |face: Face| Face {
+        bounds: face.bounds.map(|value| value * reduced),
+        points: face
+            .points
+            .map(|points| points.map(|point| point.map(|value| value * reduced))),
+        ..face
+    };
+    let faces = annotated.faces.into_iter().map(scaled).collect();
+    Ok(Photo {
+        name,
+        source: annotated.source,
+        held: annotated.held || known,
+        faces,
+        pyramid: gray.pyramid(),
+    })
+}
+
+/// Whether a group is held out, where the form does not say: always the same groups.
+fn held(source: &str, group: &str) -> bool {
+    let digest = Sha256::digest(format!("{source}|{group}").as_bytes());
+    u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]]).is_multiple_of(HELD_SHARE)
+}

@@ -1,0 +1,155 @@
+//! Photos with their faces, in memory.
+
+use inference::picture::{Picture, PictureError};
+
+/// Longest side of a photo; larger ones are reduced when they are read.
+pub const LONGEST: usize = 480;
+/// Shortest side of a level of the pyramid.
+const SHORTEST: usize = 4;
+
+/// What an annotation says about its box.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A face.
+    Face,
+    /// Perhaps a face: takes no part in training and counts neither way in figures.
+    Ignore,
+}
+
+/// One annotated box.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Face {
+    /// What it is.
+    pub kind: Kind,
+    /// Left, top, right, bottom in pixels of the photo; may reach over its border.
+    pub bounds: [f32; 4],
+    /// Eye, eye, nose, mouth corner, mouth corner.
+    pub points: Option<[[f32; 2]; 5]>,
+}
+
+impl Face {
+    /// Root of the area, in pixels.
+    pub fn size(&self) -> f32 {
+        crate::detector::geometry::area(self.bounds).sqrt()
+    }
+}
+
+/// Grey pixels, row by row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gray {
+    /// Pixels in a row.
+    pub width: usize,
+    /// Rows.
+    pub height: usize,
+    /// From 0 to 255.
+    pub pixels: Vec<u8>,
+}
+
+/// A picture of the data set.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Photo {
+    /// Name in the data set.
+    pub name: String,
+    /// Where it comes from.
+    pub source: String,
+    /// Whether it is measured on instead of trained on.
+    pub held: bool,
+    /// Annotated boxes; a photo without any shows no face.
+    pub faces: Vec<Face>,
+    /// The photo, and halves of it down to a few pixels.
+    pub pyramid: Vec<Gray>,
+}
+
+impl Photo {
+    /// The photo at its own size.
+    pub fn gray(&self) -> &Gray {
+        &self.pyramid[0]
+    }
+
+    /// Width and height in pixels.
+    pub fn size(&self) -> [usize; 2] {
+        [self.gray().width, self.gray().height]
+    }
+
+    /// Whether nothing in it is, or may be, a face.
+    pub fn is_empty(&self) -> bool {
+        self.faces.is_empty()
+    }
+}
+
+impl Gray {
+    /// Decodes a file and reduces it to [`LONGEST`]; also gives by how much it was reduced.
+    pub fn decode(bytes: &[u8]) -> Result<(Self, f32), PictureError> {
+        let picture = Picture::decode(bytes)?;
+        let view = picture.gray()?;
+        let (width, height) = (view.width(), view.height());
+        let pixels = (0..height).flat_map(|y| view.row(y)).copied().collect();
+        let gray = Self { width, height, pixels };
+        let longest = width.max(height);
+        if longest <= LONGEST {
+            return Ok((gray, 1.0));
+        }
+        let scale = LONGEST as f32 / longest as f32;
+        let side = |side: usize| ((side as f32 * scale).round() as usize).max(1);
+        Ok((gray.reduced(side(width), side(height)), scale))
+    }
+
+    /// Resized to a size that is not larger, each pixel the mean of what it covers.
+    pub fn reduced(&self, width: usize, height: usize) -> Self {
+        let across = spans(self.width, width);
+        let down = spans(self.height, height);
+        let mut lines = vec![0.0f32; self.height * width];
+        for (line, row) in lines.chunks_exact_mut(width).zip(self.pixels.chunks_exact(self.width)) {
+            for (value, span) in line.iter_mut().zip(&across) {
+                *value = span.iter().map(|(at, share)| share * f32::from(row[*at])).sum();
+            }
+        }
+        let mut pixels = Vec::with_capacity(width * height);
+        for span in &down {
+            for x in 0..width {
+                let mean: f32 = span.iter().map(|(at, share)| share * lines[at * width + x]).sum();
+                pixels.push((mean + 0.5) as u8);
+            }
+        }
+        Self { width, height, pixels }
+    }
+
+    /// This picture and its halves.
+    pub fn pyramid(self) -> Vec<Self> {
+        let mut levels = vec![self];
+        while let Some(last) = levels.last()
+            && last.width.min(last.height) >= 2 * SHORTEST
+        {
+            levels.push(last.reduced(last.width / 2, last.height / 2));
+        }
+        levels
+    }
+
+    /// Bilinear value at a place, whole numbers at pixel corners; `None` outside.
+    pub(crate) fn at(&self, x: f32, y: f32) -> Option<f32> {
+        if !(x >= 0.0 && y >= 0.0 && x < self.width as f32 && y < self.height as f32) {
+            return None;
+        }
+        let (x, y) = ((x - 0.5).max(0.0), (y - 0.5).max(0.0));
+        let (left, top) = (x as usize, y as usize);
+        let (right, bottom) = ((left + 1).min(self.width - 1), (top + 1).min(self.height - 1));
+        let (fx, fy) = (x - left as f32, y - top as f32);
+        let pixel = |x: usize, y: usize| f32::from(self.pixels[y * self.width + x]);
+        let upper = pixel(left, top) + fx * (pixel(right, top) - pixel(left, top));
+        let lower = pixel(left, bottom) + fx * (pixel(right, bottom) - pixel(left, bottom));
+        Some(upper + fy * (lower - upper))
+    }
+}
+
+/// For each of `to` pixels the ones of `from` it covers, with their shares.
+fn spans(from: usize, to: usize) -> Vec<Vec<(usize, f32)>> {
+    let ratio = from as f32 / to as f32;
+    let span = |at: usize| {
+        let (start, end) = (at as f32 * ratio, ((at + 1) as f32 * ratio).min(from as f32));
+        let last = (end.ceil() as usize).min(from);
+        let covered = start as usize..last.max(start as usize + 1).min(from);
+        let share = |at: usize| ((at as f32 + 1.0).min(end) - (at as f32).max(start)).max(0.0) / (end - start);
+        covered.map(|at| (at, share(at))).collect()
+    };
+    (0..to).map(span).collect()
+}

@@ -1,0 +1,168 @@
+use std::fs;
+use std::path::PathBuf;
+
+use super::*;
+
+const HEADER: &str = "image,source,group,split,width,height,kind,x,y,w,h,teacher_score,teacher_views,eye1_x,eye1_y,\
+                      eye2_x,eye2_y,nose_x,nose_y,mouth1_x,mouth1_y,mouth2_x,mouth2_y,note\n";
+const POINTS: &str = "1,2,3,2,2,3,1,4,3,4";
+
+/// A directory with a picture of 8 x 6 pixels, `a.pgm`, and one of 1000 x 10, `long.pgm`.
+fn folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, width, height) in [("a.pgm", 8, 6), ("long.pgm", 1000, 10)] {
+        let mut bytes = format!("P5 {width} {height} 255\n").into_bytes();
+        bytes.extend((0..width * height).map(|at| (at % 256) as u8));
+        fs::write(folder.path().join(name), bytes).unwrap();
+    }
+    folder
+}
+
+fn annotations_file(folder: &Path, name: &str, text: &str) -> PathBuf {
+    let path = folder.join(name);
+    fs::write(&path, text).unwrap();
+    path
+}
+
+fn read_csv(rows: &str) -> Result<Set, String> {
+    let folder = folder();
+    let faces = annotations_file(folder.path(), "faces.csv", &format!("{HEADER}{rows}"));
+    Set::read(folder.path(), &faces, Part::Training).map_err(|error| error.to_string())
+}
+
+#[test]
+fn reads_the_columns_of_the_shared_set() {
+    let rows = format!(
+        "a.pgm,lfw,g,train,8,6,hand,1,1,4,4,,,{POINTS},\na.pgm,lfw,g,train,8,6,ignore,5,1,4,4,,,,,,,,,,,,,\n\
+         long.pgm,dtd,h,held,1000,10,none,,,,,,,,,,,,,,,,,\n"
+    );
+    let set = read_csv(&rows).unwrap();
+    let [photo, long] = set.photos.as_slice() else {
+        panic!("{set:?}")
+    };
+    assert_eq!((photo.faces.len(), photo.held, photo.is_empty()), (2, false, false));
+    assert_eq!(photo.faces[0].bounds, [1.0, 1.0, 5.0, 5.0]);
+    assert_eq!(photo.faces[0].points.unwrap()[4], [3.0, 4.0]);
+    assert_eq!((photo.faces[1].kind, photo.faces[1].points), (Kind::Ignore, None));
+    assert!(long.held && long.is_empty());
+    assert_eq!(long.size(), [480, 5], "reduced");
+    assert_eq!(set.fingerprint, read_csv(&rows).unwrap().fingerprint);
+}
+
+#[test]
+fn bad_rows_are_refused_with_their_place() {
+    let cases = [
+        (
+            "a.pgm,lfw,g,train,8,6,hand,1,1,x,4,,,,,,,,,,,,,\n",
+            "line 2: 'x' is no number (w)",
+        ),
+        (
+            "a.pgm,lfw,g,train,8,6,hand,1,1,inf,4,,,,,,,,,,,,,\n",
+            "line 2: 'inf' is no number (w)",
+        ),
+        ("a.pgm,lfw,g,train,8,6,hand,9,1,3,4,,,,,,,,,,,,,\n", "line 2: box"),
+        ("a.pgm,lfw,g,train,8,6,hand,1,1,0,4,,,,,,,,,,,,,\n", "line 2: box"),
+        (
+            "a.pgm,lfw,g,train,8,6,dog,1,1,3,4,,,,,,,,,,,,,\n",
+            "line 2: kind is 'dog', expected hand",
+        ),
+        (
+            "a.pgm,lfw,g,test,8,6,hand,1,1,3,4,,,,,,,,,,,,,\n",
+            "line 2: split is 'test', expected train or held",
+        ),
+        (
+            "a.pgm,lfw,g,train,8,6,hand,1,1,3,4,,,1,,,,,,,,,,\n",
+            "line 2: '' is no number (eye1_y)",
+        ),
+        (
+            "a.pgm,lfw,g,train,8,9,hand,1,1,3,4,,,,,,,,,,,,,\n",
+            "8x6 pixels, its annotations say 8x9",
+        ),
+        (
+            "b.pgm,lfw,g,train,8,6,hand,1,1,3,4,,,,,,,,,,,,,\n",
+            "find picture 'b.pgm'",
+        ),
+        (
+            "../a.pgm,lfw,g,train,8,6,hand,1,1,3,4,,,,,,,,,,,,,\n",
+            "find picture '../a.pgm'",
+        ),
+        ("a.pgm,lfw\n", "line 2: "),
+        (
+            "a.pgm,wider,g,train,8,6,hand,1,1,3,4,,,,,,,,,,,,,\n",
+            "no picture of the part",
+        ),
+        (
+            "a.pgm,lfw,g,train,8,6,hand,1,1,3,4,,,,,,,,,,,,,\na.pgm,lfw,g,held,8,6,hand,1,1,3,4,,,,,,,,,,,,,\n",
+            "line 3: 'a.pgm' has another source",
+        ),
+    ];
+    for (rows, wanted) in cases {
+        let error = read_csv(rows).unwrap_err();
+        assert!(error.contains(wanted), "{error} should contain {wanted}");
+    }
+}
+
+#[test]
+fn says_which_column_is_missing() {
+    let folder = folder();
+    let faces = annotations_file(folder.path(), "faces.csv", "image,source\na.pgm,lfw\n");
+    let error = Set::read(folder.path(), &faces, Part::Training)
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("line 1: no 'split'"), "{error}");
+}
+
+#[test]
+fn held_out_sources_are_held_out_whatever_the_file_says() {
+    let folder = folder();
+    let rows = "a.pgm,caltech,g,train,8,6,hand,1,1,3,4,,,,,,,,,,,,,\n";
+    let faces = annotations_file(folder.path(), "faces.csv", &format!("{HEADER}{rows}"));
+    let set = Set::read(folder.path(), &faces, Part::Held).unwrap();
+    assert!(set.photos[0].held);
+}
+
+#[test]
+fn reads_wider_s_own_list() {
+    let folder = folder();
+    let list = "a.pgm\n2\n1 1 4 4 0 0 0 0 0 0 \n0 0 3 3 0 0 0 1 0 0 \nlong.pgm\n0\n0 0 0 0 0 0 0 0 0 0 \n";
+    let faces = annotations_file(folder.path(), "wider_face_train_bbx_gt.txt", list);
+    let set = Set::read(folder.path(), &faces, Part::Training).unwrap();
+    assert_eq!(
+        set.photos[0].faces.iter().map(|face| face.kind).collect::<Vec<_>>(),
+        [Kind::Face, Kind::Ignore]
+    );
+    assert!(set.photos[1].is_empty());
+    let faces = annotations_file(folder.path(), "bad.txt", "a.pgm\n2\n1 1 4 4 0 0 0 0 0 0\n");
+    let error = Set::read(folder.path(), &faces, Part::Training)
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("line 1: 'a.pgm' should have 2 boxes"), "{error}");
+}
+
+#[test]
+fn reads_pascal_voc() {
+    let folder = folder();
+    let voc = tempfile::tempdir().unwrap();
+    let object = |name: &str, right: &str| {
+        let corners = format!("<xmin>1</xmin><ymin>1</ymin><xmax>{right}</xmax><ymax>5</ymax>");
+        format!("<object><name>{name}</name><difficult>0</difficult><bndbox>{corners}</bndbox></object>\n")
+    };
+    let file = |objects: &str| {
+        format!(
+            "<annotation><filename>a.pgm</filename>\n<size><width>8</width><height>6</height></size>\n{objects}</annotation>"
+        )
+    };
+    fs::write(
+        voc.path().join("a.xml"),
+        file(&(object("with_mask", "6") + &object("person", "7"))),
+    )
+    .unwrap();
+    let set = Set::read(folder.path(), voc.path(), Part::Training).unwrap();
+    assert_eq!(set.photos[0].faces.len(), 1);
+    assert_eq!(set.photos[0].faces[0].bounds, [1.0, 1.0, 6.0, 5.0]);
+    fs::write(voc.path().join("a.xml"), file(&object("face", "0"))).unwrap();
+    let error = Set::read(folder.path(), voc.path(), Part::Training)
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("a.xml, line 3: box"), "{error}");
+}

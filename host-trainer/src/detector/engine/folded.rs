@@ -1,0 +1,89 @@
+//! A network as it runs: batch norm folded into weights and biases.
+
+use super::conv::Conv;
+use super::layer::{After, Layer, Plane, places, planes};
+use super::norm::EPSILON;
+use super::trained::add_bias;
+
+/// One convolution with a bias.
+#[derive(Debug, Clone)]
+pub(crate) struct FoldedLayer {
+    pub(crate) layer: Layer,
+    /// `[outputs, kernel, kernel, inputs]`.
+    pub(crate) weight: Vec<f32>,
+    /// `[outputs]`.
+    pub(crate) bias: Vec<f32>,
+}
+
+/// All layers.
+#[derive(Debug, Clone)]
+pub(crate) struct Folded {
+    pub(crate) layers: Vec<FoldedLayer>,
+}
+
+impl Folded {
+    /// Folds running statistics into the weights.
+    pub(crate) fn new(layers: &[Layer], params: &[f32], statistics: &[f32]) -> Self {
+        let places = places(layers).0;
+        let folded = layers.iter().zip(&places).map(|(layer, place)| {
+            let mut weight = params[place.weight.clone()].to_vec();
+            let mut bias = params[place.beta.clone()].to_vec();
+            if layer.has_norm() {
+                let (mean, variance) = (&statistics[place.mean.clone()], &statistics[place.variance.clone()]);
+                let gamma = &params[place.gamma.clone()];
+                for (output, weight) in weight.chunks_exact_mut(layer.taps()).enumerate() {
+                    let scale = gamma[output] / (variance[output] + EPSILON).sqrt();
+                    weight.iter_mut().for_each(|weight| *weight *= scale);
+                    bias[output] -= mean[output] * scale;
+                }
+            }
+            FoldedLayer {
+                layer: layer.clone(),
+                weight,
+                bias,
+            }
+        });
+        Self {
+            layers: folded.collect(),
+        }
+    }
+
+    /// Outputs of the layers without a `ReLU`, `[rows, columns, channels]` each with its size, for one input.
+    pub(crate) fn run(&self, input: &[f32], size: Plane) -> Vec<(Vec<f32>, Plane)> {
+        let layers: Vec<Layer> = self.layers.iter().map(|folded| folded.layer.clone()).collect();
+        let planes = planes(&layers, size);
+        let mut maps: Vec<Vec<f32>> = Vec::with_capacity(layers.len());
+        let mut room = Vec::new();
+        for (folded, plane) in self.layers.iter().zip(&planes) {
+            let layer = &folded.layer;
+            let (x, from) = layer
+                .input
+                .map_or((input, size), |at| (maps[at].as_slice(), planes[at]));
+            let conv = Conv::new(layer, from);
+            room.resize(room.len().max(conv.room(1)), 0.0);
+            let mut y = vec![0.0; plane.pixels() * layer.outputs];
+            for lines in conv.tiles(1) {
+                conv.forward(
+                    &mut y[conv.span(lines, layer.outputs)],
+                    x,
+                    &folded.weight,
+                    &mut room,
+                    lines,
+                );
+            }
+            add_bias(&mut y, &folded.bias);
+            if let After::NormAddRelu(residual) = layer.after {
+                y.iter_mut().zip(&maps[residual]).for_each(|(y, add)| *y += add);
+            }
+            if layer.has_norm() {
+                y.iter_mut().for_each(|y| *y = y.max(0.0));
+            }
+            maps.push(y);
+        }
+        let outputs = maps.into_iter().zip(planes).zip(&layers);
+        outputs
+            .filter(|(_, layer)| !layer.has_norm())
+            .map(|(output, _)| output)
+            .collect()
+    }
+}

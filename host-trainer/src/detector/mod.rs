@@ -1,0 +1,22 @@
+//! The face detector: its data, its samples, its network, its training, its figures.
+//!
+//! Terms:
+//! - *photo*: a picture of the data set with its annotated faces, grey, at most 480 pixels long;
+//! - *sample*: what the network is trained on: a photo's part, or a background with faces of other photos pasted in;
+//! - *size* of a face: the root of its box's area.
+//!
+//! [`decode`] depends on nothing else here.
+
+pub mod checkpoint;
+mod compose;
+pub mod config;
+pub mod data;
+pub mod decode;
+pub(crate) mod engine;
+pub mod evaluate;
+pub mod export;
+mod geometry;
+mod loss;
+mod network;
+mod optimiser;
+pub mod train;
