@@ -94,8 +94,8 @@ impl DataOptions {
         }
         let prepared = Prepared::new(data, config)?;
         for (class, faces) in prepared.scarce_classes(config) {
-            tracing::info!(
-                "warning: `loss` weighs classes by their frequency, but {faces} training faces of {class} tell little about \
+            tracing::warn!(
+                "`loss` weighs classes by their frequency, but {faces} training faces of {class} tell little about \
                  it; it takes {LEAST_OF_A_CLASS}, or set `balance` and `adjust` to 0"
             );
         }
