@@ -45,7 +45,7 @@ impl Affine {
 
     /// Bounds of what an ellipse in the box `[left, top, right, bottom]` becomes: a face has no corners.
     pub(crate) fn bounds(&self, [left, top, right, bottom]: [f32; 4]) -> [f32; 4] {
-        let [x, y] = self.point([(left + right) / 2.0, (top + bottom) / 2.0]);
+        let [x, y] = self.point([f32::midpoint(left, right), f32::midpoint(top, bottom)]);
         let (a, b) = ((right - left) / 2.0, (bottom - top) / 2.0);
         let half = self.matrix.map(|row| (row[0] * a).hypot(row[1] * b));
         [x - half[0], y - half[1], x + half[0], y + half[1]]

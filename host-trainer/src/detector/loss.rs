@@ -96,7 +96,9 @@ fn nearest<'a>(sample: &'a Sample, level: &Level, [x, y]: [f32; 2]) -> Option<&'
     let reach = NEAR * level.stride;
     let distance = |face: &Target| {
         let [left, top, right, bottom] = face.bounds;
-        ((left + right) / 2.0 - x).abs().max(((top + bottom) / 2.0 - y).abs())
+        (f32::midpoint(left, right) - x)
+            .abs()
+            .max((f32::midpoint(top, bottom) - y).abs())
     };
     let fits = |face: &&Target| {
         let size = face.size();
@@ -115,7 +117,7 @@ fn left_out(sample: &Sample, [x, y]: [f32; 2]) -> bool {
         let [left, top, right, bottom] = face.bounds;
         let share = if face.ignored { 0.55 } else { 0.2 };
         let (half_width, half_height) = ((right - left) * share, (bottom - top) * share);
-        ((left + right) / 2.0 - x).abs() < half_width && ((top + bottom) / 2.0 - y).abs() < half_height
+        (f32::midpoint(left, right) - x).abs() < half_width && (f32::midpoint(top, bottom) - y).abs() < half_height
     })
 }
 

@@ -66,7 +66,9 @@ impl Optimiser {
     pub(crate) fn new(layers: &[Layer]) -> Self {
         let (places, params, _) = places(layers);
         let mut decays = vec![false; params];
-        places.iter().for_each(|place| decays[place.weight.clone()].fill(true));
+        for place in &places {
+            decays[place.weight.clone()].fill(true);
+        }
         Self { decays }
     }
 

@@ -243,7 +243,7 @@ fn turn(rng: &mut Rng) -> f32 {
 
 fn middle(face: &Face) -> [f32; 2] {
     let [left, top, right, bottom] = face.bounds;
-    [(left + right) / 2.0, (top + bottom) / 2.0]
+    [f32::midpoint(left, right), f32::midpoint(top, bottom)]
 }
 
 /// By how much a photo is scaled to fill a sample.

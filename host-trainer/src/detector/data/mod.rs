@@ -97,9 +97,11 @@ fn annotations(path: &Path) -> Result<Annotations, SetError> {
     if path.is_dir() {
         return voc::read(path);
     }
-    match name {
-        name if name.ends_with(".csv") || name.ends_with(".csv.zst") => shared::read(path),
-        name if name.ends_with(".txt") => wider::read(path),
+    // What packs the table says nothing about its form.
+    let name = name.strip_suffix(".zst").map_or(name.as_str(), |packed| packed);
+    match Path::new(name).extension().and_then(|end| end.to_str()) {
+        Some("csv") => shared::read(path),
+        Some("txt") => wider::read(path),
         _ => Err(SetError::Form { path: path.to_owned() }),
     }
 }

@@ -95,6 +95,7 @@ impl Gray {
     }
 
     /// Resized to a size that is not larger, each pixel the mean of what it covers.
+    #[must_use]
     pub fn reduced(&self, width: usize, height: usize) -> Self {
         let across = spans(self.width, width);
         let down = spans(self.height, height);

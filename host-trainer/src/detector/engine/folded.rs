@@ -33,7 +33,9 @@ impl Folded {
                 let gamma = &params[place.gamma.clone()];
                 for (output, weight) in weight.chunks_exact_mut(layer.taps()).enumerate() {
                     let scale = gamma[output] / (variance[output] + EPSILON).sqrt();
-                    weight.iter_mut().for_each(|weight| *weight *= scale);
+                    for weight in weight {
+                        *weight *= scale;
+                    }
                     bias[output] -= mean[output] * scale;
                 }
             }
@@ -76,7 +78,9 @@ impl Folded {
                 y.iter_mut().zip(&maps[residual]).for_each(|(y, add)| *y += add);
             }
             if layer.has_norm() {
-                y.iter_mut().for_each(|y| *y = y.max(0.0));
+                for y in &mut y {
+                    *y = y.max(0.0);
+                }
             }
             maps.push(y);
         }

@@ -54,9 +54,12 @@ impl Norm {
     }
 
     fn add(&mut self, block: usize, sums: &[[f32; LANES]; 2]) {
-        for lane in 0..LANES {
-            self.sum[block * LANES + lane] += f64::from(sums[0][lane]);
-            self.square[block * LANES + lane] += f64::from(sums[1][lane]);
+        let channels = block * LANES..(block + 1) * LANES;
+        for (sum, added) in self.sum[channels.clone()].iter_mut().zip(&sums[0]) {
+            *sum += f64::from(*added);
+        }
+        for (square, added) in self.square[channels].iter_mut().zip(&sums[1]) {
+            *square += f64::from(*added);
         }
     }
 

@@ -147,7 +147,7 @@ fn varied(photo: &Photo, variation: Variation) -> (Gray, Vec<Face>) {
             // Turned out of the picture.
             faces.retain(|face| {
                 let [left, top, right, bottom] = face.bounds;
-                inside([(left + right) / 2.0, (top + bottom) / 2.0])
+                inside([f32::midpoint(left, right), f32::midpoint(top, bottom)])
             });
         }
     }
