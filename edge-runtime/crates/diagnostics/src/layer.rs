@@ -2,7 +2,6 @@
 
 use std::fmt::{self, Write as _};
 
-use tracing::callsite::Identifier;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::Layer;
@@ -13,9 +12,6 @@ use crate::writer::Queue;
 
 /// The field by which events of the same place in the code are told apart.
 const ABOUT: &str = "about";
-
-/// What makes two events alike: their place in the code, and what they are about.
-pub(crate) type Kind = (Identifier, String);
 
 /// Hands events to the writer.
 pub(crate) struct EventLayer {

@@ -4,7 +4,12 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::time::Duration;
 
+use tracing::callsite::Identifier;
+
 use crate::form::Line;
+
+/// What makes two events alike: their place in the code, and what they are about.
+pub(crate) type Kind = (Identifier, String);
 
 /// How long events like one that was told are only counted.
 pub(crate) const WINDOW: Duration = Duration::from_mins(1);

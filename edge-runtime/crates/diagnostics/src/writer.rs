@@ -10,8 +10,7 @@ use std::time::{Duration, Instant};
 use tracing::Level;
 
 use crate::form::{Form, Line};
-use crate::layer::Kind;
-use crate::repeats::{Repeats, WINDOW};
+use crate::repeats::{Kind, Repeats, WINDOW};
 
 /// Lines that wait to be written; more are lost.
 const QUEUE: usize = 1024;
