@@ -137,7 +137,7 @@ fn figures(text: &mut String, manifest: &Manifest, measured: &Measurements) -> s
     writeln!(text, "```text\n{}\n```\n", emotion.table().trim_end())?;
     calibration(text, &measured.told)?;
     writeln!(text, "### What is told, by kind of face\n")?;
-    writeln!(text, "{}", TOLD)?;
+    writeln!(text, "{TOLD}")?;
     text.push_str(&tables::panels(&measured.told.panels));
     if let Some(portraits) = &measured.told.portraits {
         writeln!(text, "\n### What is told about portraits\n\n{PORTRAITS}")?;

@@ -82,6 +82,10 @@ impl Truth {
 /// Logits of an emotion network on some rows, and what is true of these.
 pub struct Judged {
     logits: Vec<Vec<f32>>,
+    #[allow(
+        clippy::option_option,
+        reason = "a face of no class is not a face of which nothing is known"
+    )]
     truths: Vec<Option<Option<u8>>>,
 }
 

@@ -67,7 +67,7 @@ pub fn panels(
             }
         };
         let voted = own.iter().any(|(row, _)| votes(data, *row).is_some());
-        if data.usage.is_none() && !voted || !voted && set > 0 {
+        if !voted && (data.usage.is_none() || set > 0) {
             add(
                 "photographs",
                 &data.classes,

@@ -53,11 +53,9 @@ impl From<RawCounts> for CountsSettings {
 }
 
 /// With a relative directory that starts from this one.
-pub(super) fn beside(counts: CountsSettings, dir: &Path) -> CountsSettings {
-    CountsSettings {
-        dir: dir.join(&counts.dir),
-        ..counts
-    }
+pub(super) fn beside(mut counts: CountsSettings, dir: &Path) -> CountsSettings {
+    counts.dir = dir.join(counts.dir);
+    counts
 }
 
 fn keep_days<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {

@@ -238,16 +238,15 @@ impl Book {
     }
 }
 
+/// Quarters in order, and the files that could not be read.
+pub type ReadDays = (Vec<(Quarter, Entry)>, Vec<CountsError>);
+
 /// The quarters on disk from this day on, in order, and what could not be read. Changes nothing, and may run beside a
 /// program that counts.
 ///
 /// # Errors
 /// A directory that cannot be read.
-pub fn read_days(
-    disk: &mut impl Disk,
-    dir: &Path,
-    since_day: i64,
-) -> Result<(Vec<(Quarter, Entry)>, Vec<CountsError>), CountsError> {
+pub fn read_days(disk: &mut impl Disk, dir: &Path, since_day: i64) -> Result<ReadDays, CountsError> {
     let names = disk.list(dir).map_err(|source| read_error(dir, source))?;
     let days: BTreeSet<i64> = names.iter().filter_map(|name| day::of_name(name)).collect();
     let (mut all, mut unread) = (Vec::new(), Vec::new());

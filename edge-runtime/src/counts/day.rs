@@ -66,7 +66,9 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Day, String> {
 /// All of a day in one.
 pub(super) fn sum(day: &Day) -> Tally {
     let mut sum = Tally::default();
-    day.values().for_each(|entry| sum.add(&entry.tally));
+    for entry in day.values() {
+        sum.add(&entry.tally);
+    }
     sum
 }
 

@@ -35,7 +35,7 @@ mod wall;
 mod worker;
 
 pub use board::{Board, Hour, Today};
-pub use book::{Book, read_days};
+pub use book::{Book, ReadDays, read_days};
 pub use dating::{Dated, Dating, Quarter, Reading};
 pub use day::Entry;
 pub use error::CountsError;

@@ -9,10 +9,10 @@ const UNIT: &str = include_str!("../../systemd/edge-runtime.service");
 
 /// What the unit sets a key to; the last, where it stands several times.
 fn value(key: &str) -> &'static str {
-    let lines = UNIT
+    let mut lines = UNIT
         .lines()
         .filter_map(|line| line.strip_prefix(key)?.strip_prefix('='));
-    lines.last().unwrap_or_else(|| panic!("the unit has no {key}"))
+    lines.next_back().unwrap_or_else(|| panic!("the unit has no {key}"))
 }
 
 /// Seconds that the unit waits: for a sign of life, or before it starts the program again.

@@ -84,7 +84,9 @@ fn changed(face: GrayView<'_>, drawn: &Drawn, config: &AugmentConfig) -> Option<
     if config.gamma > 0.0 {
         let gamma = drawn.gamma(config);
         let tones: [u8; 256] = std::array::from_fn(|pixel| ((pixel as f32 / 255.0).powf(gamma) * 255.0).round() as u8);
-        pixels.iter_mut().for_each(|pixel| *pixel = tones[usize::from(*pixel)]);
+        for pixel in &mut pixels {
+            *pixel = tones[usize::from(*pixel)];
+        }
     }
     Some((side, pixels))
 }

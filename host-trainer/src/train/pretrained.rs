@@ -134,6 +134,7 @@ fn unfolded(network: Network, folded: &[Folded], prepared: &Prepared) -> Result<
     let network = params::write(network, &values);
     let statistics = statistics(&network, prepared);
     for ((own, layer), batch) in values.chunks_exact_mut(6).zip(folded).zip(&statistics) {
+        #[allow(clippy::needless_range_loop, reason = "a channel is an index into six lists")]
         for channel in 0..layer.bias.len() {
             let (mean, variance) = (batch.mean[channel], batch.variance[channel]);
             own[2][channel] = layer.scale[channel] * (variance + NORM_EPSILON as f32).sqrt();

@@ -78,7 +78,9 @@ fn held_out_photos_never_get_into_samples() {
         photo.faces.clear();
     }
     assert_eq!(Composer::new(&photos, [96, 64], 1).unwrap().sample(0, 0), composed);
-    photos.iter_mut().for_each(|photo| photo.held = true);
+    for photo in &mut photos {
+        photo.held = true;
+    }
     let error = Composer::new(&photos, [96, 64], 1).err().unwrap().to_string();
     assert!(error.contains("not held out"), "{error}");
 }

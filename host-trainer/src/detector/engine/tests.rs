@@ -116,7 +116,8 @@ fn a_folded_network_computes_what_its_layers_define() {
     let params = numbers(count, 3);
     let statistics: Vec<f32> = numbers(statistics, 4).iter().map(|value| value + 0.6).collect();
     let input = numbers(INPUT.pixels(), 5);
-    let (mut maps, mut wanted): (Vec<(Vec<f32>, Plane)>, Vec<Vec<f32>>) = (Vec::new(), Vec::new());
+    let mut maps: Vec<(Vec<f32>, Plane)> = Vec::new();
+    let mut wanted: Vec<Vec<f32>> = Vec::new();
     for (layer, place) in layers.iter().zip(&places) {
         let (x, from) = layer.input.map_or((&input, INPUT), |at| (&maps[at].0, maps[at].1));
         let mut y = naive(layer, &params[place.weight.clone()], x, from);
