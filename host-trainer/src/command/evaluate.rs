@@ -128,12 +128,11 @@ impl Evaluate {
                 table += &tables::portraits(&figures);
                 json["portraits"] = serde_json::to_value(&figures)?;
             }
-            match precision {
-                Some(precision) => {
-                    json["precision"] = precision.name().into();
-                    tracing::info!("{} faces, {precision}\n{table}", rows.len());
-                }
-                None => tracing::info!("{} faces\n{table}", rows.len()),
+            if let Some(precision) = precision {
+                json["precision"] = precision.name().into();
+                tracing::info!("{} faces, {precision}\n{table}", rows.len());
+            } else {
+                tracing::info!("{} faces\n{table}", rows.len());
             }
             super::write_line(&json.to_string())?;
         }

@@ -77,7 +77,7 @@ impl Quantise {
             keep_float: self.keep_float.iter().cloned().collect(),
         };
         let quantised = quantise(&onnx, &description, &settings, &faces, &mut |step| {
-            tracing::info!("{step}")
+            tracing::info!("{step}");
         })?;
         replace_file(&self.out, &quantised.onnx).with_context(|| format!("write {}", self.out.display()))?;
         tracing::info!("{:24} {:>10}", "layer", "SQNR dB");

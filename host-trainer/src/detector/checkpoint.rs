@@ -1,6 +1,6 @@
 //! A training on disk: one file, replaced as a whole, with a hash over everything in it.
 //!
-//! The file: [`MAGIC`], the length of the state as JSON (8 bytes, little endian), the state, the vectors of floats, and
+//! The file: `MAGIC`, the length of the state as JSON (8 bytes, little endian), the state, the vectors of floats, and
 //! SHA-256 of all before.
 
 use std::path::{Path, PathBuf};

@@ -1,8 +1,8 @@
 //! The data set: annotations in one of three forms, and the pictures they name.
 //!
-//! - the columns of the shared set, `faces.csv` or `faces.csv.zst` ([`shared`]);
-//! - WIDER FACE's list, `wider_face_train_bbx_gt.txt` ([`wider`]);
-//! - a directory of Pascal VOC files, one a picture ([`voc`]).
+//! - the columns of the shared set, `faces.csv` or `faces.csv.zst` (`shared`);
+//! - WIDER FACE's list, `wider_face_train_bbx_gt.txt` (`wider`);
+//! - a directory of Pascal VOC files, one a picture (`voc`).
 
 mod archive;
 mod error;
