@@ -114,6 +114,7 @@ pub(super) struct RawGpio {
     pause: Option<RawPause>,
     /// What is shown on which line; none where there is a lamp or a switch alone.
     #[serde(default)]
+    #[schemars(length(min = 1))]
     lines: Vec<RawLine>,
 }
 

@@ -2,7 +2,7 @@
 //! convolution (as an implicit GEMM), every dense layer.
 
 use super::tile::{Destination, GemmArgs};
-use super::{Epilogue, Gather, Isa, KernelError, LANES, Weights, check_eq, check_len};
+use super::{Epilogue, Gather, Isa, KernelError, LANES, ResidualInput, Weights, check_eq, check_len};
 
 /// `out[pixel][channel] = epilogue(bias[channel] + Σ gathered[pixel] * weights[channel])`, for one instruction set.
 #[derive(Debug, Clone)]
@@ -13,15 +13,6 @@ pub struct Gemm {
     /// One 32-bit sum a channel, the zero point of the activations folded in.
     bias: Vec<i32>,
     epilogue: Epilogue,
-}
-
-/// The second operand of a residual addition: a tensor that was computed before.
-#[derive(Debug, Clone, Copy)]
-pub struct ResidualInput<'a, T> {
-    /// The buffer of the tensor, channels last.
-    pub values: &'a [T],
-    /// Index in `values` of the first channel of each output pixel.
-    pub pixel_offsets: &'a [u32],
 }
 
 impl Gemm {

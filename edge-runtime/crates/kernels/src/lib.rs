@@ -45,6 +45,7 @@ mod pool;
 mod portable;
 mod quantise;
 mod requantise;
+mod residual;
 mod schedule;
 #[cfg(test)]
 mod tests;
@@ -53,11 +54,12 @@ mod weights;
 
 pub use float::{FloatGemm, FloatWeights, OutputMin};
 pub use gather::Gather;
-pub use gemm::{Gemm, ResidualInput};
+pub use gemm::Gemm;
 pub use isa::Isa;
 pub use pool::{AveragePool, FloatAveragePool, MaxPool};
 pub use quantise::{Quantisation, dequantise, quantise};
 pub use requantise::{Dequantise, Epilogue, Requantise, Residual};
+pub use residual::ResidualInput;
 pub use weights::{NO_OVERFLOW_4, RUN_STEP, Weights};
 
 /// Output channels that are computed together; buffers hold a multiple of this many channels.
