@@ -14,7 +14,7 @@ use diagnostics::{Diagnostics, Filter, Form};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let arguments = match command::Arguments::try_parse() {
+    let arguments = match command::Arguments::try_parse_from(command::typed(std::env::args_os())) {
         Ok(arguments) => arguments,
         Err(error) => {
             // Help and version are no errors; clap prints those on stdout. Nothing can be done if

@@ -90,7 +90,7 @@ pub(crate) const CRATES: [Crate; 12] = [
             "tract-onnx",
             "zune-jpeg",
         ],
-        one_way: true,
+        one_way: false,
     },
     Crate {
         name: "durable",

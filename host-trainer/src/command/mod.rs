@@ -18,11 +18,12 @@ mod sign;
 mod train;
 mod words;
 
+use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use clap::{Args, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 
 /// Train, evaluate, export and bundle the keypoint and emotion networks of an emotion kiosk.
 #[derive(Debug, Parser)]
@@ -35,15 +36,21 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Train a network, or go on with a training.
-    Train(Box<Choice<train::Train, detector::TrainDetector>>),
+    Train(Box<train::Train>),
+    /// Train the network that finds faces: `train detector`.
+    TrainDetector(Box<detector::TrainDetector>),
     /// Measure a trained network on the faces held out.
-    Evaluate(Box<Choice<evaluate::Evaluate, detector::EvaluateDetector>>),
+    Evaluate(Box<evaluate::Evaluate>),
+    /// Measure the network that finds faces: `evaluate detector`.
+    EvaluateDetector(detector::EvaluateDetector),
     /// Write a page about a trained network: curves, figures, faces, data, settings.
     Report(report::Report),
     /// Measure how data sets frame their faces, and which `frame` makes them alike.
     Frame(frame::Frame),
     /// Write a trained network as an ONNX file.
-    Export(Box<Choice<export::Export, detector::ExportDetector>>),
+    Export(export::Export),
+    /// Write the network that finds faces as an ONNX file: `export detector`.
+    ExportDetector(detector::ExportDetector),
     /// Quantise a trained network to 8-bit integers.
     Quantise(quantise::Quantise),
     /// Measure how fast this machine trains.
@@ -63,49 +70,56 @@ fn write_line(line: &str) -> Result<()> {
     writeln!(io::stdout(), "{line}").context("write to standard output")
 }
 
-/// A command for the networks of faces, or, behind the word `detector`, for the one that finds them.
-#[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
-struct Choice<N: Args, D: Args> {
-    #[command(flatten)]
-    networks: Option<N>,
-    #[command(subcommand)]
-    detector: Option<Word<D>>,
-}
-
-#[derive(Debug, Subcommand)]
-enum Word<D: Args> {
-    /// The network that finds faces in a picture.
-    Detector(D),
-}
-
-impl<N: Args, D: Args> Choice<N, D> {
-    fn either(
-        &self,
-        networks: impl Fn(&N) -> Result<ExitCode>,
-        detector: impl Fn(&D) -> Result<ExitCode>,
-    ) -> Result<ExitCode> {
-        match (&self.detector, &self.networks) {
-            (Some(Word::Detector(command)), _) => detector(command),
-            (None, Some(command)) => networks(command),
-            (None, None) => anyhow::bail!("name what to work on; see --help"),
-        }
+/// What was typed, with `train detector` as the one command that it is; likewise `evaluate` and `export`.
+pub(crate) fn typed(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+    let mut typed: Vec<OsString> = arguments.into_iter().collect();
+    if let [_, verb, subject, ..] = typed.as_slice()
+        && ["train", "evaluate", "export"].iter().any(|known| verb == known)
+        && subject == "detector"
+    {
+        let mut command = verb.clone();
+        command.push("-detector");
+        typed.splice(1..3, [command]);
     }
+    typed
 }
 
 /// Runs one command.
 pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
     match arguments.command {
-        Command::Train(command) => command.either(train::Train::run, detector::TrainDetector::run),
-        Command::Evaluate(command) => command.either(evaluate::Evaluate::run, detector::EvaluateDetector::run),
+        Command::Train(command) => command.run(),
+        Command::TrainDetector(command) => command.run(),
+        Command::Evaluate(command) => command.run(),
+        Command::EvaluateDetector(command) => command.run(),
         Command::Report(command) => command.run(),
         Command::Frame(command) => command.run(),
-        Command::Export(command) => command.either(export::Export::run, detector::ExportDetector::run),
+        Command::Export(command) => command.run(),
+        Command::ExportDetector(command) => command.run(),
         Command::Quantise(command) => command.run(),
         Command::Bench(command) => command.run(),
         #[cfg(feature = "remote")]
         Command::Serve(command) => command.run(),
         Command::Bundle(command) => command.run(),
         Command::Sign(command) => command.run(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> Result<Command, clap::Error> {
+        let words = line.split(' ').map(OsString::from);
+        Arguments::try_parse_from(typed(words)).map(|arguments| arguments.command)
+    }
+
+    #[test]
+    fn the_word_detector_chooses_the_network_that_finds_faces() {
+        let train = parsed("host-trainer train detector --data a.zip --faces a.csv --out run").unwrap();
+        assert!(matches!(train, Command::TrainDetector(_)), "{train:?}");
+        let train = parsed("host-trainer train keypoints --epochs 2 --data a.csv --out run").unwrap();
+        assert!(matches!(train, Command::Train(_)), "{train:?}");
+        let export = parsed("host-trainer export run --out a.onnx").unwrap();
+        assert!(matches!(export, Command::Export(_)), "{export:?}");
     }
 }
