@@ -131,15 +131,22 @@ impl<D: Disk> Worker<D> {
     }
 }
 
+/// Tries before the directory counts as another program's: a child that this one has just started holds its files until it
+/// has become another program.
+const LOCK_TRIES: u32 = 20;
+
 /// Makes the directory, and keeps other programs out of it as long as the file is open.
 pub(super) fn lock(dir: &Path) -> Result<File, CountsError> {
     let path = || dir.to_path_buf();
     let failed = |source| CountsError::Dir { path: path(), source };
     std::fs::create_dir_all(dir).map_err(failed)?;
     let file = File::create(dir.join(LOCK)).map_err(failed)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(std::fs::TryLockError::WouldBlock) => Err(CountsError::Busy { path: path() }),
-        Err(std::fs::TryLockError::Error(source)) => Err(failed(source)),
+    for _ in 0..LOCK_TRIES {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(std::fs::TryLockError::WouldBlock) => thread::sleep(Duration::from_millis(20)),
+            Err(std::fs::TryLockError::Error(source)) => return Err(failed(source)),
+        }
     }
+    Err(CountsError::Busy { path: path() })
 }
