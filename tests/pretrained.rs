@@ -40,5 +40,9 @@ fn a_trunk_of_another_run_is_begun_with_and_its_faces_count_as_seen() {
     );
     let mut nowhere = train("keypoints", &csv.keypoints, &place("nowhere"), &[]);
     let refused = run(nowhere.arg("--trunk").arg(place("missing")), 65);
-    assert!(refused.errors.contains("read the network of --trunk"), "{}", refused.errors);
+    assert!(
+        refused.errors.contains("read the network of --trunk"),
+        "{}",
+        refused.errors
+    );
 }
