@@ -8,16 +8,16 @@ use update::Networks;
 
 use super::context::RunContext;
 use super::error::DaemonError;
-use super::input::{source, timing, watch};
+use super::input::{face_source, source, timing};
 use super::lines;
 use super::owner::Owned;
 use super::page::{bundle, device};
-use super::{Ending, boot_id, ending, tell};
+use super::{Ending, boot_id, ending, log};
 use crate::aim::{Sighted, Viewfinder, routes};
 use crate::config::Config;
 use crate::decide::Decider;
 use crate::page::{About, Around, CameraFacts, Frames, PageServer};
-use crate::pipeline::{Pipeline, Progress, Stages, Surroundings, Trouble};
+use crate::pipeline::{FrameError, Pipeline, PipelineContext, Progress, Stages};
 
 /// Longest time that pictures are shown.
 pub const LONGEST: Duration = Duration::from_mins(10);
@@ -52,19 +52,19 @@ pub fn aim(
     let mut pipeline = pipeline(config, networks, &server, time)?;
     tracing::info!("aim: http://{}/", server.address());
     let mut first = None;
-    let mut report = |trouble: &Trouble| {
-        tell(trouble);
-        if let Trouble::Source(error) = trouble {
-            first.get_or_insert(error.fault());
+    let mut report = |error: &FrameError| {
+        log(error);
+        if let FrameError::Source(source) = error {
+            first.get_or_insert(source.fault());
         }
     };
-    let mut around = Surroundings {
+    let mut run = PipelineContext {
         clock: &context.clock.restarted(),
         stop: &context.flags.stop,
         report: &mut report,
     };
     let sighted = Sighted::new(camera, &viewfinder, clock, time);
-    let end = pipeline.run(Box::new(sighted), timing(&config.source), &mut around)?;
+    let end = pipeline.run(Box::new(sighted), timing(&config.source), &mut run)?;
     Ok(ending(end, pipeline.stats(), first))
 }
 
@@ -99,7 +99,7 @@ fn pipeline(config: &Config, networks: Networks, server: &PageServer, time: Dura
         checks: Arc::new(Vec::new),
     });
     Ok(Pipeline::new(Stages {
-        watch: watch(config)?,
+        faces: face_source(config)?,
         predictor: networks.predictor.with_threads(config.threads),
         sinks: vec![Box::new(server.hub().sink(&classes))],
         classes,

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::config::Config;
 use crate::decide::DecideConfig;
-use crate::pipeline::{Progress, Swap};
+use crate::pipeline::{ModelSwap, Progress};
 use crate::service::Vital;
 use inference::Threads;
 use shared_model::emotion::ClassSet;
@@ -87,7 +87,7 @@ impl Bundles {
         shared: &Shared,
         pages: &Pages,
         agent: Option<Agent>,
-    ) -> Result<(Watcher, Receiver<Swap>), DaemonError> {
+    ) -> Result<(Watcher, Receiver<ModelSwap>), DaemonError> {
         let (sender, swaps) = channel();
         let stop = Arc::new(AtomicBool::new(false));
         let Some(keeper) = self.keeper else {
@@ -208,7 +208,7 @@ struct Job {
 }
 
 impl Job {
-    fn work(mut self, swaps: &Sender<Swap>) -> Keeper {
+    fn work(mut self, swaps: &Sender<ModelSwap>) -> Keeper {
         let clock = self.clock.restarted();
         let mut last = String::new();
         let mut report = |news: String| {
@@ -228,7 +228,7 @@ impl Job {
             if let Some(next) = next {
                 (self.told)(&next);
                 let Networks { bundle, predictor } = next;
-                let swap = Swap {
+                let swap = ModelSwap {
                     predictor: predictor.with_threads(self.threads),
                     decide: self.decide,
                     abstain_below: bundle.manifest().decision.abstain_below,

@@ -3,7 +3,7 @@
 use std::io::{self, BufReader};
 
 use crate::config::{Config, FaceMode, Origin, Pace, SourceConfig};
-use crate::pipeline::{Timing, Watch};
+use crate::pipeline::{FaceSource, Timing};
 use crate::service::LONGEST_INTERVAL;
 use crate::source::{Camera, Files, FrameSource, Input, Piped, Rpicam};
 use vision::locate::{Faces, Locator};
@@ -52,15 +52,15 @@ pub(super) fn timing(config: &SourceConfig) -> Timing {
 }
 
 /// Who looks at them.
-pub(super) fn watch(config: &Config) -> Result<Watch, DaemonError> {
+pub(super) fn face_source(config: &Config) -> Result<FaceSource, DaemonError> {
     match config.face.mode {
-        FaceMode::Whole => Ok(Watch::fixed(Locator::new(Faces::Whole)?)),
+        FaceMode::Whole => Ok(FaceSource::fixed(Locator::new(Faces::Whole)?)),
         FaceMode::Detect => {
             let pace = match timing(&config.source) {
                 Timing::Recorded => track::Pace::Wait,
                 Timing::Paced | Timing::Live => track::Pace::Background,
             };
-            Ok(Watch::Follow(Box::new(Follower::new(config.face.track(), pace)?)))
+            Ok(FaceSource::Follow(Box::new(Follower::new(config.face.track(), pace)?)))
         }
     }
 }

@@ -36,7 +36,7 @@ use crate::config::Config;
 use crate::counts;
 use crate::decide::Decider;
 use crate::metrics::{self, Counts};
-use crate::pipeline::{End, Pipeline, Stages, Stats, Surroundings, Timing, Trouble};
+use crate::pipeline::{End, FrameError, Pipeline, PipelineContext, Stages, Stats, Timing};
 use crate::preflight;
 use crate::service::Service;
 use crate::sink::gpio::Lamp;
@@ -45,7 +45,7 @@ use crate::switches::Switch;
 
 use agent::Agent;
 use bundles::{Bundles, Outcome, Watcher};
-use input::{source, timing, watch};
+use input::{face_source, source, timing};
 use owner::Owned;
 use page::Pages;
 use reload::{Next, Over, Reloader};
@@ -268,14 +268,14 @@ fn go(ready: Ready, kiosk: &Kiosk, shared: &Shared, context: &RunContext<'_>) ->
     // A source without a single frame is an error of the source, not a run without faces.
     let mut first = None;
     let warn = kiosk.pages.warn();
-    let mut report = |trouble: &Trouble| {
-        warn(&trouble.to_string(), trouble.cure());
-        tell(trouble);
-        if let Trouble::Source(error) = trouble {
-            first.get_or_insert(error.fault());
+    let mut report = |error: &FrameError| {
+        warn(&error.to_string(), error.cure());
+        log(error);
+        if let FrameError::Source(source) = error {
+            first.get_or_insert(source.fault());
         }
     };
-    let mut around = Surroundings {
+    let mut run = PipelineContext {
         clock: &context.clock.restarted(),
         stop: &context.flags.stop,
         report: &mut report,
@@ -286,7 +286,7 @@ fn go(ready: Ready, kiosk: &Kiosk, shared: &Shared, context: &RunContext<'_>) ->
         // A recording is read no faster than it is judged, and waits while nothing is.
         Timing::Recorded | Timing::Paced => Box::new(camera),
     };
-    let end = pipeline.run(source, timing, &mut around);
+    let end = pipeline.run(source, timing, &mut run);
     watcher.end(if end.is_ok() { Outcome::Clean } else { Outcome::Failed });
     tracing::info!("{}", pipeline.stats());
     Ok(ending(end?, pipeline.stats(), first))
@@ -301,13 +301,13 @@ fn ending(end: End, stats: &Stats, first: Option<Fault>) -> Ending {
     }
 }
 
-/// Tells what went wrong with a frame or a sink; each kind and each sink is counted by itself.
-fn tell(trouble: &Trouble) {
-    match trouble {
-        Trouble::Sink { name, .. } => tracing::warn!(target: "edge_runtime::sink", about = name, "{trouble}"),
-        Trouble::Source(_) => tracing::warn!(target: "edge_runtime::source", "{trouble}"),
-        Trouble::Predict(_) => tracing::warn!(target: "inference", "{trouble}"),
-        Trouble::Follow(_) | Trouble::Picture(_) => tracing::warn!(target: "vision", "{trouble}"),
+/// Logs what went wrong with a frame or a sink; each kind and each sink is counted by itself.
+fn log(error: &FrameError) {
+    match error {
+        FrameError::Sink { name, .. } => tracing::warn!(target: "edge_runtime::sink", about = name, "{error}"),
+        FrameError::Source(_) => tracing::warn!(target: "edge_runtime::source", "{error}"),
+        FrameError::Predict(_) => tracing::warn!(target: "inference", "{error}"),
+        FrameError::Follow(_) | FrameError::Picture(_) => tracing::warn!(target: "vision", "{error}"),
     }
 }
 
@@ -328,7 +328,7 @@ fn stages(
     let decider = Decider::new(rules.decide, classes.clone(), rules.abstain_below)?;
     let Sinks { all, broker } = sinks(config, &rules, shared, pages, context)?;
     let stages = Stages {
-        watch: watch(config)?,
+        faces: face_source(config)?,
         predictor: networks.predictor.with_threads(config.threads),
         sinks: all,
         classes,

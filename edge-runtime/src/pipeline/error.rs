@@ -11,7 +11,7 @@ pub(super) const MAX_FAILURES: u32 = 50;
 
 /// Something that went wrong without ending the run.
 #[derive(Debug, thiserror::Error)]
-pub enum Trouble {
+pub enum FrameError {
     /// A frame could not be read.
     #[error("frame skipped: {0}")]
     Source(#[from] SourceError),
@@ -27,19 +27,19 @@ pub enum Trouble {
     /// A sink could not take a state.
     #[error("sink {name}: {source}")]
     Sink {
-        /// Which one.
+        /// Name of the sink, as [`SignalSink::name`](crate::sink::SignalSink::name) gives it.
         name: String,
-        /// Why.
+        /// Why it could not.
         source: SinkError,
     },
 }
 
-impl Trouble {
-    /// What helps, where that is known.
+impl FrameError {
+    /// One sentence on what helps, where that is known.
     pub fn cure(&self) -> Option<&'static str> {
         match self {
             Self::Source(error) => Some(error.fault().cure()),
-            Self::Sink { .. } => Some("`edge-runtime doctor` looks at what the sinks need"),
+            Self::Sink { .. } => Some("`edge-runtime doctor` checks what the sinks need"),
             Self::Predict(_) | Self::Follow(_) | Self::Picture(_) => None,
         }
     }
@@ -51,9 +51,9 @@ pub enum PipelineError {
     /// A sink failed again and again.
     #[error("sink {name} failed {MAX_FAILURES} times in a row: {source}")]
     Sink {
-        /// Which one.
+        /// Name of the sink, as [`SignalSink::name`](crate::sink::SignalSink::name) gives it.
         name: String,
-        /// The last failure.
+        /// The last of its failures.
         source: SinkError,
     },
     /// The thread of the source could not be started.

@@ -5,16 +5,17 @@
 //! fails is tried again with each frame and ends the run when it keeps failing.
 
 mod error;
+mod face_source;
+mod frame;
 mod light;
+mod model_swap;
 mod outputs;
 mod pacer;
 mod progress;
 mod reader;
 mod slot;
-mod swap;
 #[cfg(test)]
 mod tests;
-mod watch;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,28 +24,27 @@ use std::time::Duration;
 
 use shared_model::Text;
 use shared_model::emotion::ClassSet;
-use shared_model::message::{Face, FaceLine, State};
+use shared_model::message::State;
 
-use crate::decide::{Change, Decider, Observation};
-use crate::sink::{FrameFacts, SignalSink};
+use crate::decide::{Change, Decider};
+use crate::sink::SignalSink;
 use crate::source::{Frame, FrameSource};
 use crate::switches::{Switch, Switches};
 use inference::Predictor;
 use vision::clock::Clock;
-use vision::track::FollowError;
 
 use outputs::Outputs;
 use pacer::{Pacer, Turn};
 use reader::Reader;
 use slot::{Keep, Taken};
 
-pub use error::{PipelineError, Trouble};
+pub use error::{FrameError, PipelineError};
+pub use face_source::FaceSource;
+pub use model_swap::ModelSwap;
 pub use progress::Progress;
-pub use swap::Swap;
 pub use vision::stats::{Latencies, Stats};
-pub use watch::Watch;
 
-/// Longest wait before the stop signal and the age of the verdict are looked at again.
+/// Longest wait before the stop signal and the age of the verdict are checked again.
 const POLL: Duration = Duration::from_millis(50);
 
 /// How the time of the frames relates to the clock.
@@ -70,15 +70,15 @@ impl Timing {
 
 /// Everything that a frame passes through.
 pub struct Stages {
-    /// Finds the faces.
-    pub watch: Watch,
-    /// Runs the networks.
+    /// Finds the faces of each frame.
+    pub faces: FaceSource,
+    /// Runs both networks on a face.
     pub predictor: Predictor,
-    /// Names what they give.
+    /// Names the scores that the networks give, in their order.
     pub classes: ClassSet,
-    /// Forms the verdict.
+    /// Forms the verdict from the scores.
     pub decider: Decider,
-    /// Show it.
+    /// Show the verdict, in this order.
     pub sinks: Vec<Box<dyn SignalSink>>,
     /// Identifies this start of the program.
     pub boot: Text<32>,
@@ -97,19 +97,19 @@ pub enum End {
     Closed,
 }
 
-/// What a run goes by; lent to it by the program.
-pub struct Surroundings<'a> {
-    /// Tells the time.
+/// What the program lends to a run.
+pub struct PipelineContext<'a> {
+    /// Tells the time; a test moves it by hand.
     pub clock: &'a dyn Clock,
     /// Ends the run when it becomes true.
     pub stop: &'a AtomicBool,
-    /// Is told what goes wrong.
-    pub report: &'a mut dyn FnMut(&Trouble),
+    /// Hears of every frame or sink that failed without ending the run.
+    pub report: &'a mut dyn FnMut(&FrameError),
 }
 
 /// Takes frames to the sinks.
 pub struct Pipeline {
-    watch: Watch,
+    faces: FaceSource,
     predictor: Predictor,
     classes: ClassSet,
     decider: Decider,
@@ -120,22 +120,22 @@ pub struct Pipeline {
     /// Number of the face that the verdict is about.
     face: Option<u32>,
     stats: Stats,
-    swaps: Option<Receiver<Swap>>,
+    swaps: Option<Receiver<ModelSwap>>,
     /// While its pause is on, no frame is judged.
     switches: Option<Arc<Switches>>,
 }
 
 /// Why the loop was left.
-enum Leave {
+enum Exit {
     End(End),
     Error(PipelineError),
 }
 
 impl Pipeline {
-    /// A pipeline of these stages.
+    /// A pipeline of these stages, before its first frame.
     pub fn new(stages: Stages) -> Self {
         Self {
-            watch: stages.watch,
+            faces: stages.faces,
             face: None,
             predictor: stages.predictor,
             classes: stages.classes,
@@ -158,78 +158,82 @@ impl Pipeline {
         self
     }
 
-    /// The same pipeline, which takes up what comes here, between two frames.
+    /// The same pipeline, which takes up the networks that come here, between two frames.
     #[must_use]
-    pub fn swapping(mut self, swaps: Receiver<Swap>) -> Self {
+    pub fn swapping(mut self, swaps: Receiver<ModelSwap>) -> Self {
         self.swaps = Some(swaps);
         self
     }
 
-    /// What has been counted so far.
+    /// What has been counted and timed so far.
     pub fn stats(&self) -> &Stats {
         &self.stats
     }
 
     /// Takes frames until the source ends or the stop signal comes, then leaves every sink safe.
+    ///
+    /// # Errors
+    ///
+    /// When the thread of the source cannot be started or breaks down, and when a sink keeps failing.
     pub fn run(
         &mut self,
         source: Box<dyn FrameSource>,
         timing: Timing,
-        around: &mut Surroundings<'_>,
+        context: &mut PipelineContext<'_>,
     ) -> Result<End, PipelineError> {
         let reader = Reader::start(source, timing.keep(), Arc::clone(&self.progress))?;
-        let left = self.pump(&reader, timing, around);
-        self.outputs.close(around.report);
+        let left = self.pump(&reader, timing, context);
+        self.outputs.close(context.report);
         self.stats.sink_errors = self.outputs.errors();
         let replaced = reader.dropped();
         self.stats.frames += replaced;
         self.stats.dropped += replaced;
         match left {
             // The thread is over: whether it ended or broke down shows only now.
-            Leave::End(End::Exhausted) => reader.join().map(|()| End::Exhausted),
-            Leave::End(end) => {
-                reader.leave(around.clock);
+            Exit::End(End::Exhausted) => reader.join().map(|()| End::Exhausted),
+            Exit::End(end) => {
+                reader.leave(context.clock);
                 Ok(end)
             }
-            Leave::Error(error) => {
-                reader.leave(around.clock);
+            Exit::Error(error) => {
+                reader.leave(context.clock);
                 Err(error)
             }
         }
     }
 
-    fn pump(&mut self, reader: &Reader, timing: Timing, around: &mut Surroundings<'_>) -> Leave {
-        let start = around.clock.now();
+    fn pump(&mut self, reader: &Reader, timing: Timing, context: &mut PipelineContext<'_>) -> Exit {
+        let start = context.clock.now();
         let mut pacer = Pacer::new(timing);
         let mut frame = Frame::default();
         // Whoever reads along knows from the first moment that nothing is known yet.
         let nothing = self.decider.beginning();
-        if let Err(leave) = self.tell(Some(nothing), around) {
-            return leave;
+        if let Err(exit) = self.show(Some(nothing), context) {
+            return exit;
         }
         loop {
-            self.stats.elapsed = around.clock.now().saturating_sub(start);
-            if around.stop.load(Ordering::Relaxed) {
-                return Leave::End(End::Stopped);
+            self.stats.elapsed = context.clock.now().saturating_sub(start);
+            if context.stop.load(Ordering::Relaxed) {
+                return Exit::End(End::Stopped);
             }
             self.swap();
             if self.is_paused() {
-                if let Err(leave) = self.pause(timing, &mut pacer, reader, &mut frame, around) {
-                    return leave;
+                if let Err(exit) = self.pause(timing, &mut pacer, reader, &mut frame, context) {
+                    return exit;
                 }
                 continue;
             }
             let step = match reader.take(&mut frame, POLL) {
-                Taken::Frame => self.take(&frame, &mut pacer, around),
+                Taken::Frame => self.take(&frame, &mut pacer, context),
                 Taken::Error(error) => {
-                    self.skip(&error.into(), around);
-                    self.idle(&pacer, around)
+                    self.skip(&error.into(), context);
+                    self.idle(&pacer, context)
                 }
-                Taken::Nothing => self.idle(&pacer, around),
-                Taken::End => return Leave::End(End::Exhausted),
+                Taken::Nothing => self.idle(&pacer, context),
+                Taken::End => return Exit::End(End::Exhausted),
             };
-            if let Err(leave) = step {
-                return leave;
+            if let Err(exit) = step {
+                return exit;
             }
         }
     }
@@ -256,154 +260,61 @@ impl Pipeline {
         pacer: &mut Pacer,
         reader: &Reader,
         frame: &mut Frame,
-        around: &mut Surroundings<'_>,
-    ) -> Result<(), Leave> {
-        let start = around.clock.now();
+        context: &mut PipelineContext<'_>,
+    ) -> Result<(), Exit> {
+        let start = context.clock.now();
         let change = self.decider.interrupt(pacer.time_ms(start));
-        self.tell(change, around)?;
+        self.show(change, context)?;
         if timing.keep() == Keep::Newest {
             match reader.take(frame, POLL) {
                 Taken::Frame => self.stats.dropped += 1,
-                Taken::Error(error) => self.skip(&error.into(), around),
+                Taken::Error(error) => self.skip(&error.into(), context),
                 Taken::Nothing => {}
-                Taken::End => return Err(Leave::End(End::Exhausted)),
+                Taken::End => return Err(Exit::End(End::Exhausted)),
             }
         } else {
-            around.clock.sleep(POLL);
-            pacer.wait(around.clock.now().saturating_sub(start));
+            context.clock.sleep(POLL);
+            pacer.wait(context.clock.now().saturating_sub(start));
         }
         Ok(())
     }
 
     /// Waits for the time of a frame, then judges it, unless that time is over.
-    fn take(&mut self, frame: &Frame, pacer: &mut Pacer, around: &mut Surroundings<'_>) -> Result<(), Leave> {
+    fn take(&mut self, frame: &Frame, pacer: &mut Pacer, context: &mut PipelineContext<'_>) -> Result<(), Exit> {
         self.stats.frames += 1;
         self.stats.capture.record(frame.capture);
-        while let Turn::After(wait) = pacer.turn(frame, around.clock.now()) {
-            if around.stop.load(Ordering::Relaxed) || self.is_paused() {
+        while let Turn::After(wait) = pacer.turn(frame, context.clock.now()) {
+            if context.stop.load(Ordering::Relaxed) || self.is_paused() {
                 return Ok(());
             }
-            self.idle(pacer, around)?;
-            around.clock.sleep(wait.min(POLL));
+            self.idle(pacer, context)?;
+            context.clock.sleep(wait.min(POLL));
         }
-        if pacer.turn(frame, around.clock.now()) == Turn::Over {
+        if pacer.turn(frame, context.clock.now()) == Turn::Over {
             self.stats.dropped += 1;
-            return self.idle(pacer, around);
+            return self.idle(pacer, context);
         }
-        pacer.took(frame, around.clock.now());
-        self.judge(frame, around)
-    }
-
-    fn judge(&mut self, frame: &Frame, around: &mut Surroundings<'_>) -> Result<(), Leave> {
-        let start = around.clock.now();
-        if let Err(trouble) = self.look(frame, around.clock) {
-            if matches!(trouble, Trouble::Predict(_) | Trouble::Follow(FollowError::Predict(_))) {
-                self.progress.fail();
-            }
-            self.skip(&trouble, around);
-            let change = self.decider.tick(frame.time_ms);
-            return self.tell(change, around);
-        }
-        self.stats.judged += 1;
-        if self.watch.has_searched() {
-            self.progress.search();
-        }
-        let judged = around.clock.now();
-        self.progress.infer(judged.saturating_sub(start));
-        self.tell_faces(frame, around)?;
-        let change = self.decide(frame.time_ms);
-        self.tell(change, around)?;
-        self.progress.put_out();
-        let end = around.clock.now();
-        self.stats.decide.record(end.saturating_sub(judged));
-        self.stats.total.record(end.saturating_sub(start));
-        self.measure(frame, around)
-    }
-
-    /// Tells the sinks what else is known of a judged frame.
-    fn measure(&mut self, frame: &Frame, around: &mut Surroundings<'_>) -> Result<(), Leave> {
-        let Ok(picture) = frame.picture.gray() else {
-            return Ok(());
-        };
-        let counting = self.watch.counting().map(|seen| seen.id);
-        let facts = FrameFacts {
-            number: frame.number,
-            time_ms: frame.time_ms,
-            width: frame.picture.width(),
-            height: frame.picture.height(),
-            light: light::mean(picture),
-            counting: counting.filter(|id| *id > 0),
-            stats: &self.stats,
-        };
-        self.outputs.measured(&facts, around.report)
-    }
-
-    fn look(&mut self, frame: &Frame, clock: &dyn Clock) -> Result<(), Trouble> {
-        let picture = frame.picture.gray()?;
-        let (predictor, stats) = (&mut self.predictor, &mut self.stats);
-        self.watch.look(picture, frame.time_ms, predictor, clock, stats)
-    }
-
-    /// Gives the sinks a line for each face, or one that says that there is none.
-    fn tell_faces(&mut self, frame: &Frame, around: &mut Surroundings<'_>) -> Result<(), Leave> {
-        let mut line = FaceLine {
-            input: &frame.input,
-            frame: frame.number,
-            time_ms: Some(frame.time_ms),
-            face: None,
-        };
-        for seen in self.watch.seen() {
-            line.face = Some(Face {
-                bounds: seen.bounds,
-                id: (seen.id > 0).then_some(seen.id),
-                withheld: seen.withheld,
-                classes: &self.classes,
-                scores: seen.prediction.scores.clone(),
-                keypoints: seen.prediction.keypoints,
-            });
-            self.outputs.frame(&line, around.report)?;
-        }
-        if line.face.is_none() {
-            self.outputs.frame(&line, around.report)?;
-        }
-        Ok(())
-    }
-
-    /// Forms the verdict about the face that counts; another face's scores start anew.
-    fn decide(&mut self, time_ms: u64) -> Option<Change> {
-        let seen = self.watch.counting();
-        let id = seen.map(|seen| seen.id);
-        if id.is_some() && self.face.is_some() && id != self.face {
-            self.decider.another_face();
-        }
-        self.face = id.or(self.face);
-        let observation = match seen {
-            None => Observation::NoFace,
-            Some(seen) => match seen.withheld {
-                Some(why) => Observation::Unjudged(why),
-                None => Observation::Face(seen.prediction.scores.clone()),
-            },
-        };
-        self.decider.observe(time_ms, &observation)
+        pacer.took(frame, context.clock.now());
+        self.judge(frame, context)
     }
 
     /// While no frame comes: the verdict grows old.
-    fn idle(&mut self, pacer: &Pacer, around: &mut Surroundings<'_>) -> Result<(), Leave> {
+    fn idle(&mut self, pacer: &Pacer, context: &mut PipelineContext<'_>) -> Result<(), Exit> {
         let change = pacer
-            .time_ms(around.clock.now())
+            .time_ms(context.clock.now())
             .and_then(|now_ms| self.decider.tick(now_ms));
-        self.tell(change, around)
+        self.show(change, context)
     }
 
-    fn skip(&mut self, trouble: &Trouble, around: &mut Surroundings<'_>) {
+    fn skip(&mut self, error: &FrameError, context: &mut PipelineContext<'_>) {
         self.stats.bad += 1;
-        (around.report)(trouble);
+        (context.report)(error);
     }
 
-    /// Gives a change to the sinks, and the newest state to those that lack it.
-    fn tell(&mut self, change: Option<Change>, around: &mut Surroundings<'_>) -> Result<(), Leave> {
+    /// Shows a change to the sinks, and the newest state to those that lack it.
+    fn show(&mut self, change: Option<Change>, context: &mut PipelineContext<'_>) -> Result<(), Exit> {
         let Some(change) = change else {
-            return self.outputs.catch_up(around.report);
+            return self.outputs.catch_up(context.report);
         };
         let state = State {
             boot: self.boot.clone(),
@@ -415,6 +326,6 @@ impl Pipeline {
             reason: change.reason,
         };
         self.sequence += 1;
-        self.outputs.show(state, around.report)
+        self.outputs.show(state, context.report)
     }
 }

@@ -3,12 +3,12 @@
 use shared_model::message::{FaceLine, State};
 
 use super::error::MAX_FAILURES;
-use super::{End, Leave, PipelineError, Trouble};
+use super::{End, Exit, FrameError, PipelineError};
 use crate::decide::DecideConfig;
 use crate::sink::{FrameFacts, SignalSink, SinkError};
 
 /// Is told what goes wrong without ending the run.
-pub(super) type Report<'a> = dyn FnMut(&Trouble) + 'a;
+pub(super) type Report<'a> = dyn FnMut(&FrameError) + 'a;
 
 struct Output {
     sink: Box<dyn SignalSink>,
@@ -18,7 +18,7 @@ struct Output {
     behind: bool,
 }
 
-/// All sinks.
+/// All sinks of a run, in the order in which they are told.
 pub(super) struct Outputs {
     all: Vec<Output>,
     newest: Option<State>,
@@ -45,7 +45,7 @@ impl Outputs {
     }
 
     /// Gives a judged frame to every sink.
-    pub(super) fn frame(&mut self, line: &FaceLine<'_>, report: &mut Report<'_>) -> Result<(), Leave> {
+    pub(super) fn frame(&mut self, line: &FaceLine<'_>, report: &mut Report<'_>) -> Result<(), Exit> {
         for output in &mut self.all {
             if let Err(error) = output.sink.frame(line) {
                 self.errors += 1;
@@ -56,7 +56,7 @@ impl Outputs {
     }
 
     /// Gives what else is known of that frame to every sink.
-    pub(super) fn measured(&mut self, facts: &FrameFacts<'_>, report: &mut Report<'_>) -> Result<(), Leave> {
+    pub(super) fn measured(&mut self, facts: &FrameFacts<'_>, report: &mut Report<'_>) -> Result<(), Exit> {
         for output in &mut self.all {
             if let Err(error) = output.sink.measured(facts) {
                 self.errors += 1;
@@ -74,7 +74,7 @@ impl Outputs {
     }
 
     /// Gives a new state to every sink.
-    pub(super) fn show(&mut self, state: State, report: &mut Report<'_>) -> Result<(), Leave> {
+    pub(super) fn show(&mut self, state: State, report: &mut Report<'_>) -> Result<(), Exit> {
         self.newest = Some(state);
         for output in &mut self.all {
             output.behind = true;
@@ -83,7 +83,7 @@ impl Outputs {
     }
 
     /// Gives every sink a sign of life, and the newest state to those that lack it.
-    pub(super) fn catch_up(&mut self, report: &mut Report<'_>) -> Result<(), Leave> {
+    pub(super) fn catch_up(&mut self, report: &mut Report<'_>) -> Result<(), Exit> {
         for output in &mut self.all {
             if let Err(error) = output.sink.beat() {
                 self.errors += 1;
@@ -110,7 +110,7 @@ impl Outputs {
                 Ok(()) | Err(SinkError::Closed) => {}
                 Err(source) => {
                     self.errors += 1;
-                    report(&output.trouble(source));
+                    report(&output.error(source));
                 }
             }
         }
@@ -118,21 +118,21 @@ impl Outputs {
 }
 
 impl Output {
-    fn failed(&mut self, source: SinkError, report: &mut Report<'_>) -> Result<(), Leave> {
+    fn failed(&mut self, source: SinkError, report: &mut Report<'_>) -> Result<(), Exit> {
         if matches!(source, SinkError::Closed) {
-            return Err(Leave::End(End::Closed));
+            return Err(Exit::End(End::Closed));
         }
         self.failures += 1;
         if self.failures >= MAX_FAILURES {
             let name = self.sink.name().to_owned();
-            return Err(Leave::Error(PipelineError::Sink { name, source }));
+            return Err(Exit::Error(PipelineError::Sink { name, source }));
         }
-        report(&self.trouble(source));
+        report(&self.error(source));
         Ok(())
     }
 
-    fn trouble(&self, source: SinkError) -> Trouble {
-        Trouble::Sink {
+    fn error(&self, source: SinkError) -> FrameError {
+        FrameError::Sink {
             name: self.sink.name().to_owned(),
             source,
         }

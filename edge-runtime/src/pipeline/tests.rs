@@ -10,6 +10,7 @@ use crate::sink::{GpioError, SinkError};
 use crate::source::{FrameSource, Next, SourceError};
 use inference::bundle::Bundle;
 use inference::picture::Picture;
+use shared_model::message::FaceLine;
 use testing::bundle::write_bundle;
 use vision::locate::{Faces, Locator};
 
@@ -122,7 +123,7 @@ fn switched(
     let progress = Arc::new(Progress::default());
     let mut pipeline = Pipeline::new(Stages {
         progress: Arc::clone(&progress),
-        watch: Watch::fixed(Locator::new(Faces::Whole).unwrap()),
+        faces: FaceSource::fixed(Locator::new(Faces::Whole).unwrap()),
         predictor: Predictor::load(&bundle).unwrap(),
         decider: Decider::new(config, classes.clone(), 0.0).unwrap(),
         classes,
@@ -131,12 +132,12 @@ fn switched(
     })
     .pausing(Arc::clone(switches));
     let mut troubles = Vec::new();
-    let mut report = |trouble: &Trouble| troubles.push(trouble.to_string());
+    let mut report = |error: &FrameError| troubles.push(error.to_string());
     let clock = Frozen::default();
     let end = pipeline.run(
         source,
         timing,
-        &mut Surroundings {
+        &mut PipelineContext {
             clock: &clock,
             stop,
             report: &mut report,

@@ -15,7 +15,7 @@ use allocation_counter::measure;
 use shared_model::image::GrayView;
 
 use edge_runtime::decide::{DecideConfig, Decider};
-use edge_runtime::pipeline::{End, Pipeline, Stages, Stats, Surroundings, Timing, Watch};
+use edge_runtime::pipeline::{End, FaceSource, Pipeline, PipelineContext, Stages, Stats, Timing};
 use edge_runtime::sink::{self, JsonLines, SignalSink, SinkError};
 use edge_runtime::source::{Files, Frame, FrameSource, Input, Next, Repeat, SourceError};
 use inference::bundle::Bundle;
@@ -95,7 +95,7 @@ fn bundle() -> (Bundle, tempfile::TempDir) {
 fn run(bundle: &Bundle, frames: u64, sinks: Vec<Box<dyn SignalSink>>) -> Stats {
     let classes = bundle.manifest().classes.clone();
     let mut pipeline = Pipeline::new(Stages {
-        watch: Watch::fixed(Locator::new(Faces::Whole).unwrap()),
+        faces: FaceSource::fixed(Locator::new(Faces::Whole).unwrap()),
         predictor: Predictor::load(bundle).unwrap().with_threads(Threads::One),
         decider: Decider::new(DecideConfig::default(), classes.clone(), 0.0).unwrap(),
         classes,
@@ -104,12 +104,12 @@ fn run(bundle: &Bundle, frames: u64, sinks: Vec<Box<dyn SignalSink>>) -> Stats {
         progress: Arc::default(),
     });
     let (clock, stop) = (SystemClock::start(), AtomicBool::new(false));
-    let mut around = Surroundings {
+    let mut run = PipelineContext {
         clock: &clock,
         stop: &stop,
         report: &mut |trouble| panic!("{trouble}"),
     };
-    let end = pipeline.run(Box::new(Counted(0, frames)), Timing::Recorded, &mut around);
+    let end = pipeline.run(Box::new(Counted(0, frames)), Timing::Recorded, &mut run);
     assert_eq!(end.unwrap(), End::Exhausted);
     pipeline.stats().clone()
 }

@@ -4,11 +4,11 @@ use crate::decide::DecideConfig;
 use inference::Predictor;
 
 /// Networks that take the place of those that run, with the same classes.
-pub struct Swap {
-    /// The networks.
+pub struct ModelSwap {
+    /// Runs the new networks.
     pub predictor: Predictor,
-    /// How verdicts are formed, whatever the bundle.
+    /// Thresholds and times of the decision, which no bundle changes.
     pub decide: DecideConfig,
-    /// The bundle's limit below which no emotion is told.
+    /// The bundle's own limit, a probability from 0 to 1, below which no emotion is told.
     pub abstain_below: f32,
 }

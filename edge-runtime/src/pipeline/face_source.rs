@@ -2,7 +2,7 @@
 
 use shared_model::image::GrayView;
 
-use super::Trouble;
+use super::FrameError;
 use inference::Predictor;
 use vision::clock::Clock;
 use vision::locate::Locator;
@@ -10,40 +10,40 @@ use vision::stats::Stats;
 use vision::track::{Follower, Seen};
 
 /// Finds the faces of frame after frame and runs the networks on them.
-pub enum Watch {
+pub enum FaceSource {
     /// Every frame has its face in the same place.
-    Fixed(Fixed),
+    Fixed(FixedPlace),
     /// Faces come, move and go.
     Follow(Box<Follower>),
 }
 
 /// One face a frame, in a known place.
-pub struct Fixed {
+pub struct FixedPlace {
     locator: Locator,
-    seen: Vec<Seen>,
+    found: Vec<Seen>,
 }
 
-impl Watch {
-    /// A face in the place that the locator knows.
+impl FaceSource {
+    /// One face in every frame, where the locator says.
     pub fn fixed(locator: Locator) -> Self {
-        Self::Fixed(Fixed {
+        Self::Fixed(FixedPlace {
             locator,
-            seen: Vec::with_capacity(1),
+            found: Vec::with_capacity(1),
         })
     }
 
-    /// Looks at the next frame.
-    pub(super) fn look(
+    /// Finds the faces of the next frame, taken at `time_ms`, and runs the networks on them.
+    pub(super) fn find(
         &mut self,
         frame: GrayView<'_>,
         time_ms: u64,
         predictor: &mut Predictor,
         clock: &dyn Clock,
         stats: &mut Stats,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), FrameError> {
         match self {
             Self::Follow(follower) => Ok(follower.look(frame, time_ms, predictor, clock, stats)?),
-            Self::Fixed(fixed) => fixed.look(frame, predictor, clock, stats),
+            Self::Fixed(fixed) => fixed.find(frame, predictor, clock, stats),
         }
     }
 
@@ -56,31 +56,31 @@ impl Watch {
     }
 
     /// The faces of the last frame.
-    pub(super) fn seen(&self) -> &[Seen] {
+    pub(super) fn found(&self) -> &[Seen] {
         match self {
             Self::Follow(follower) => follower.seen(),
-            Self::Fixed(fixed) => &fixed.seen,
+            Self::Fixed(fixed) => &fixed.found,
         }
     }
 
-    /// The one of them that counts.
+    /// The one of them that the verdict is about.
     pub(super) fn counting(&self) -> Option<&Seen> {
         match self {
             Self::Follow(follower) => follower.counting(),
-            Self::Fixed(fixed) => fixed.seen.first(),
+            Self::Fixed(fixed) => fixed.found.first(),
         }
     }
 }
 
-impl Fixed {
-    fn look(
+impl FixedPlace {
+    fn find(
         &mut self,
         frame: GrayView<'_>,
         predictor: &mut Predictor,
         clock: &dyn Clock,
         stats: &mut Stats,
-    ) -> Result<(), Trouble> {
-        self.seen.clear();
+    ) -> Result<(), FrameError> {
+        self.found.clear();
         let start = clock.now();
         let located = self.locator.largest(frame, predictor);
         let found = clock.now();
@@ -91,7 +91,7 @@ impl Fixed {
         stats.crop.record(cropped.saturating_sub(found));
         let prediction = predictor.run()?;
         stats.networks.record(clock.now().saturating_sub(cropped));
-        self.seen.push(Seen {
+        self.found.push(Seen {
             id: 0,
             bounds: located.bounds,
             prediction,
