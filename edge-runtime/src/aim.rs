@@ -54,7 +54,7 @@ impl Viewfinder {
     }
 }
 
-/// `/api/picture`
+/// The route `/api/picture`, which gives the newest picture as PNG.
 pub(crate) fn routes(viewfinder: &Arc<Viewfinder>) -> Router {
     let viewfinder = Arc::clone(viewfinder);
     Router::new().route(

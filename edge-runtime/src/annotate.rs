@@ -56,6 +56,10 @@ impl Annotation {
     }
 
     /// The picture as a PNG file.
+    ///
+    /// # Errors
+    ///
+    /// When the picture cannot be encoded, for example because it is too large.
     pub fn to_png(&self) -> Result<Vec<u8>, ImageError> {
         let mut file = Vec::new();
         let (width, height) = self.0.dimensions();
@@ -154,8 +158,8 @@ impl Annotation {
 /// Number, emotion or the reason why there is none.
 fn words(face: &Face<'_>) -> String {
     let id = face.id.map(|id| format!("#{id} ")).unwrap_or_default();
-    match (face.withheld, face.top()) {
-        (Some(withheld), _) => format!("{id}{}", withheld.as_str()),
+    match (face.reject_reason, face.top()) {
+        (Some(reject_reason), _) => format!("{id}{}", reject_reason.as_str()),
         (None, Some((label, score))) => format!("{id}{label} {:.0}%", score * 100.0),
         (None, None) => id,
     }
@@ -189,7 +193,7 @@ mod tests {
         Face {
             bounds,
             id: None,
-            withheld: None,
+            reject_reason: None,
             classes,
             scores: Scores::from_logits(&[0.0, 0.0, 0.0, 5.0, 0.0], 1.0).unwrap(),
             keypoints: Keypoints([[bounds.x + bounds.w / 2.0, bounds.y + bounds.h / 2.0]; COUNT]),

@@ -6,10 +6,10 @@
 mod counts;
 mod face;
 mod gpio;
+mod location;
 mod metrics;
 mod mqtt;
 mod page;
-mod place;
 mod ranges;
 mod schema;
 mod source;
@@ -32,10 +32,10 @@ use inference::bundle;
 use inference::{PrecisionChoice, Threads};
 
 pub use face::{FaceConfig, FaceMode, PolicyName};
+pub use location::Location;
 pub use metrics::MetricsConfig;
-pub use place::Place;
 pub use schema::json_schema;
-pub use source::{Origin, Pace, SourceConfig};
+pub use source::{Origin, Pacing, SourceConfig};
 pub use update::UpdateConfig;
 
 /// Form of the file that this program reads.
@@ -48,7 +48,7 @@ const MAX_BYTES: u64 = 256 * 1024;
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// Must be [`SCHEMA`].
+    /// Version of the form of this file; must be [`SCHEMA`].
     #[serde(deserialize_with = "ranges::schema")]
     #[schemars(range(min = 1, max = 1))]
     pub schema: u32,
@@ -56,7 +56,7 @@ pub struct Config {
     #[serde(default, deserialize_with = "ranges::filter")]
     #[schemars(with = "String", extend("default" = "info"))]
     pub log: Filter,
-    /// Directory of the bundle.
+    /// Directory of the bundle with the networks.
     #[serde(default = "default_bundle")]
     pub bundle: PathBuf,
     /// Directory of what outlasts a restart: whether the kiosk is paused.
@@ -69,17 +69,17 @@ pub struct Config {
     #[serde(default)]
     #[schemars(with = "u8", range(min = 1, max = 2))]
     pub threads: Threads,
-    /// Where frames come from.
+    /// The camera, file or stream that frames come from.
     #[schemars(with = "source::RawSource")]
     pub source: SourceConfig,
-    /// Where the face is.
+    /// How faces are found, and which of them counts.
     #[serde(default)]
     pub face: FaceConfig,
-    /// How verdicts are formed.
+    /// Thresholds and times by which verdicts are formed.
     #[serde(default)]
     #[schemars(with = "RawDecide")]
     pub decide: DecideSection,
-    /// Where verdicts go.
+    /// The outputs that verdicts go to.
     #[serde(default)]
     pub sink: SinkConfig,
     /// Where counts can be read, if anywhere.
@@ -97,7 +97,7 @@ pub struct Config {
     pub update: Option<UpdateConfig>,
 }
 
-/// `[decide]`
+/// The section `[decide]`: thresholds and times of the verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Deserialize)]
 #[serde(try_from = "RawDecide")]
 pub struct DecideSection(pub DecideConfig);
@@ -152,13 +152,13 @@ impl Default for RawDecide {
     }
 }
 
-/// `[sink]`
+/// The section `[sink]`: the outputs.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct SinkConfig {
-    /// What standard output gets.
+    /// Which lines go to standard output.
     pub stdout: Stdout,
-    /// GPIO lines, if any.
+    /// The GPIO lines, if there are any.
     #[serde(deserialize_with = "gpio::gpio")]
     #[schemars(with = "Option<gpio::RawGpio>")]
     pub gpio: Option<GpioConfig>,
@@ -172,12 +172,12 @@ pub struct SinkConfig {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Stdout {
-    /// Every new verdict.
+    /// A line for every new verdict.
     #[default]
     States,
     /// Every new verdict, and every judged frame.
     Faces,
-    /// Nothing.
+    /// Nothing goes to standard output.
     Off,
 }
 
@@ -187,29 +187,33 @@ pub enum ConfigError {
     /// The file cannot be read.
     #[error("read configuration {path}: {source}")]
     Io {
-        /// The file.
+        /// Path of the file, as configured.
         path: PathBuf,
-        /// Why.
+        /// The error that the operating system gave.
         source: io::Error,
     },
     /// The file is larger than any configuration should be.
     #[error("read configuration {path}: more than {MAX_BYTES} bytes")]
     TooLarge {
-        /// The file.
+        /// Path of the file, as configured.
         path: PathBuf,
     },
     /// Something in the file is wrong.
-    #[error("{path}:{place}")]
+    #[error("{path}:{location}")]
     Invalid {
-        /// The file.
+        /// Path of the file, as configured.
         path: PathBuf,
-        /// Where, and what.
-        place: Place,
+        /// Where in the file, and what is wrong there.
+        location: Location,
     },
 }
 
 impl Config {
     /// Reads and checks a file. Relative paths in it start from its own directory.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read, is no regular file, or breaks a rule; with line and column where there are some.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let io_error = |source| ConfigError::Io {
             path: path.to_path_buf(),
@@ -230,16 +234,20 @@ impl Config {
                 path: path.to_path_buf(),
             });
         }
-        let parsed = Self::parse(&text).map_err(|place| ConfigError::Invalid {
+        let parsed = Self::parse(&text).map_err(|location| ConfigError::Invalid {
             path: path.to_path_buf(),
-            place,
+            location,
         })?;
         Ok(parsed.beside(path.parent().unwrap_or(Path::new(""))))
     }
 
-    /// Checks a text.
-    pub fn parse(text: &str) -> Result<Self, Place> {
-        toml::from_str(text).map_err(|error| Place::of(text, &error))
+    /// Reads a configuration from a text in TOML, and checks every range.
+    ///
+    /// # Errors
+    ///
+    /// Where in the text a rule is broken, and which one.
+    pub fn parse(text: &str) -> Result<Self, Location> {
+        toml::from_str(text).map_err(|error| Location::of(text, &error))
     }
 
     fn beside(mut self, dir: &Path) -> Self {

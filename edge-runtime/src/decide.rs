@@ -7,7 +7,7 @@
 //! same verdicts.
 
 use shared_model::emotion::{ClassSet, Label, MAX_CLASSES, Scores};
-use shared_model::message::{Verdict, Withheld};
+use shared_model::message::{RejectReason, Verdict};
 
 /// Longest time after which a verdict must not be held any more, in milliseconds.
 pub const MAX_STALE_MS: u64 = 1000;
@@ -49,14 +49,18 @@ impl Default for DecideConfig {
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
 #[error("set up decision: {setting} must be {expected}")]
 pub struct DecideError {
-    /// Which setting.
+    /// Name of the setting, as in the configuration.
     pub setting: &'static str,
-    /// Its range.
+    /// The range that it must lie in.
     pub expected: &'static str,
 }
 
 impl DecideConfig {
-    /// Checks every range.
+    /// Checks that every setting lies in its range.
+    ///
+    /// # Errors
+    ///
+    /// The first setting that lies outside its range.
     pub fn check(&self) -> Result<(), DecideError> {
         let rules = [
             ((0.0..=1.0).contains(&self.enter), "enter", "in 0..=1"),
@@ -78,22 +82,22 @@ pub enum Observation {
     /// A face with these scores.
     Face(Scores),
     /// A face that cannot be judged, and why.
-    Unjudged(Withheld),
-    /// No face.
+    Rejected(RejectReason),
+    /// No face that counts was there.
     NoFace,
 }
 
-/// A new verdict.
+/// A verdict that replaces the one before.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Change {
-    /// When it became true.
+    /// When it became true, in milliseconds since the source began.
     pub time_ms: u64,
     /// What is held true from then on.
     pub verdict: Verdict,
     /// Smoothed probability of the emotion; 0 where there is none.
     pub confidence: f32,
     /// Why the face is not judged, if that is what makes the verdict uncertain.
-    pub reason: Option<Withheld>,
+    pub reason: Option<RejectReason>,
 }
 
 impl Change {
@@ -105,7 +109,7 @@ impl Change {
 
 /// A verdict by the number of its class.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Held {
+enum HeldVerdict {
     Emotion(usize),
     Uncertain,
     NoFace,
@@ -115,8 +119,8 @@ enum Held {
 /// What would be held true if it lasted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Candidate {
-    held: Held,
-    reason: Option<Withheld>,
+    held: HeldVerdict,
+    reason: Option<RejectReason>,
     since_ms: u64,
 }
 
@@ -127,9 +131,9 @@ pub struct Decider {
     /// Neutral begins at this smoothed probability: `leave` without the bundle's limit, which concerns emotions.
     rest: f32,
     classes: ClassSet,
-    held: Held,
+    held: HeldVerdict,
     /// Why it is uncertain, where it is because the face cannot be judged.
-    reason: Option<Withheld>,
+    reason: Option<RejectReason>,
     /// What would replace the verdict, and since when it has been seen.
     candidate: Option<Candidate>,
     /// Smoothed probabilities of the face that is there.
@@ -152,13 +156,17 @@ fn limited(config: DecideConfig, abstain_below: f32) -> DecideConfig {
 impl Decider {
     /// Starts with [`Verdict::Unknown`]; `abstain_below` is the bundle's limit below which no emotion is
     /// told.
+    ///
+    /// # Errors
+    ///
+    /// The first setting that lies outside its range.
     pub fn new(config: DecideConfig, classes: ClassSet, abstain_below: f32) -> Result<Self, DecideError> {
         config.check()?;
         Ok(Self {
             config: limited(config, abstain_below),
             rest: config.leave,
             classes,
-            held: Held::Unknown,
+            held: HeldVerdict::Unknown,
             reason: None,
             candidate: None,
             smoothed: None,
@@ -181,11 +189,11 @@ impl Decider {
         let now_ms = now_ms.max(self.judged_ms.unwrap_or(0));
         let stale = self.tick(now_ms);
         let (target, reason) = match observation {
-            Observation::NoFace => (Held::NoFace, None),
-            Observation::Unjudged(why) => (Held::Uncertain, Some(*why)),
+            Observation::NoFace => (HeldVerdict::NoFace, None),
+            Observation::Rejected(why) => (HeldVerdict::Uncertain, Some(*why)),
             Observation::Face(scores) => {
                 self.smooth(now_ms, scores);
-                (self.judge(), None)
+                (self.target(), None)
             }
         };
         self.judged_ms = Some(now_ms);
@@ -209,10 +217,10 @@ impl Decider {
         }
         self.smoothed = None;
         self.candidate = None;
-        if self.held == Held::Unknown {
+        if self.held == HeldVerdict::Unknown {
             return None;
         }
-        Some(self.hold(now_ms, Held::Unknown, None))
+        Some(self.hold(now_ms, HeldVerdict::Unknown, None))
     }
 
     /// What is held true before anything was seen, as a change to tell.
@@ -229,11 +237,11 @@ impl Decider {
     pub fn interrupt(&mut self, now_ms: Option<u64>) -> Option<Change> {
         self.smoothed = None;
         self.candidate = None;
-        if self.held == Held::Unknown {
+        if self.held == HeldVerdict::Unknown {
             return None;
         }
         let last_ms = self.judged_ms.unwrap_or(0);
-        Some(self.hold(now_ms.unwrap_or(last_ms).max(last_ms), Held::Unknown, None))
+        Some(self.hold(now_ms.unwrap_or(last_ms).max(last_ms), HeldVerdict::Unknown, None))
     }
 
     /// The next face is another one: its scores and its dwell start anew. What is held stays until then.
@@ -242,13 +250,13 @@ impl Decider {
         self.candidate = None;
     }
 
-    /// What is held true.
+    /// The verdict that is held true now.
     pub fn verdict(&self) -> Verdict {
         match self.held {
-            Held::Emotion(class) => self.label(class).map_or(Verdict::Unknown, Verdict::Emotion),
-            Held::Uncertain => Verdict::Uncertain,
-            Held::NoFace => Verdict::NoFace,
-            Held::Unknown => Verdict::Unknown,
+            HeldVerdict::Emotion(class) => self.label(class).map_or(Verdict::Unknown, Verdict::Emotion),
+            HeldVerdict::Uncertain => Verdict::Uncertain,
+            HeldVerdict::NoFace => Verdict::NoFace,
+            HeldVerdict::Unknown => Verdict::Unknown,
         }
     }
 
@@ -273,15 +281,15 @@ impl Decider {
     }
 
     /// What the smoothed scores say, given what is held.
-    fn judge(&self) -> Held {
+    fn target(&self) -> HeldVerdict {
         let Some((top, score)) = self.top_emotion() else {
-            return Held::Uncertain;
+            return HeldVerdict::Uncertain;
         };
         let neutral = self.classes.neutral();
         let resting = neutral.map(|class| self.probability(class));
         let clear = resting.is_none_or(|resting| score - resting >= self.config.neutral_margin);
         let entering = score >= self.config.enter && clear;
-        if let Held::Emotion(class) = self.held
+        if let HeldVerdict::Emotion(class) = self.held
             && neutral != Some(class)
         {
             let rival = top != class && entering;
@@ -291,17 +299,17 @@ impl Decider {
             }
         }
         match neutral {
-            _ if entering => Held::Emotion(top),
-            Some(class) if self.rests(class, score) => Held::Emotion(class),
-            _ => Held::Uncertain,
+            _ if entering => HeldVerdict::Emotion(top),
+            Some(class) if self.rests(class, score) => HeldVerdict::Emotion(class),
+            _ => HeldVerdict::Uncertain,
         }
     }
 
-    /// Whether the face is neutral, while the most probable emotion has this `score`. Held, it ends at half of
+    /// Whether the face is neutral, while the most probable emotion has this `score`. HeldVerdict, it ends at half of
     /// what it begins with, so that it does not come and go with an undecided face.
     fn rests(&self, neutral: usize, score: f32) -> bool {
         let resting = self.probability(neutral);
-        if self.held == Held::Emotion(neutral) {
+        if self.held == HeldVerdict::Emotion(neutral) {
             resting >= self.rest / 2.0
         } else {
             resting >= self.rest && resting >= score
@@ -329,7 +337,7 @@ impl Decider {
 
     /// Counts the dwell of a target that is not held yet. Why a face is not judged must last as well to be
     /// told, but does not hold up the news that it is not.
-    fn consider(&mut self, now_ms: u64, target: Held, reason: Option<Withheld>) -> Option<Change> {
+    fn consider(&mut self, now_ms: u64, target: HeldVerdict, reason: Option<RejectReason>) -> Option<Change> {
         let known = target == self.held;
         if known && reason == self.reason {
             self.candidate = None;
@@ -348,17 +356,17 @@ impl Decider {
         (now_ms - since_ms >= self.config.dwell_ms).then(|| self.hold(now_ms, target, reason))
     }
 
-    fn hold(&mut self, now_ms: u64, held: Held, reason: Option<Withheld>) -> Change {
+    fn hold(&mut self, now_ms: u64, held: HeldVerdict, reason: Option<RejectReason>) -> Change {
         (self.held, self.reason) = (held, reason);
         self.candidate = None;
         let confidence = match held {
-            Held::Emotion(class) => self.probability(class),
-            Held::NoFace => {
+            HeldVerdict::Emotion(class) => self.probability(class),
+            HeldVerdict::NoFace => {
                 // The next face is another one: its scores start anew.
                 self.smoothed = None;
                 0.0
             }
-            Held::Uncertain | Held::Unknown => 0.0,
+            HeldVerdict::Uncertain | HeldVerdict::Unknown => 0.0,
         };
         Change {
             time_ms: now_ms,

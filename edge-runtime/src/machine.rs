@@ -14,7 +14,7 @@ const NEEDED_MB: u64 = 200;
 const HOT_C: f64 = 75.0;
 
 /// All of it, from inside the service: what its sandbox hides is left out.
-pub fn look() -> Vec<Finding> {
+pub fn check() -> Vec<Finding> {
     let mut findings = vec![clock()];
     findings.extend(Path::new(MEMORY).exists().then(memory));
     findings.push(throttling());

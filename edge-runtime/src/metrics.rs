@@ -18,12 +18,12 @@ use clients::Clients;
 /// Shortest time over which rates are taken.
 const WINDOW: Duration = Duration::from_secs(1);
 
-/// Counts that only grow.
+/// Counts since the start of the program, which only grow.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Counts {
     /// Frames that came from the source.
     pub captured: u64,
-    /// Frames that were judged.
+    /// Frames that were judged, with a face or without.
     pub judged: u64,
     /// Time spent on judging them.
     pub inference: Duration,
@@ -52,6 +52,10 @@ impl Rates {
 }
 
 /// Answers requests on a thread of its own, with `more` in the same form below; its signs of life are counted in `beats`; gives the address that it listens on.
+///
+/// # Errors
+///
+/// When the address cannot be listened on, or the thread cannot be started.
 pub fn serve(
     address: SocketAddr,
     beats: Arc<AtomicU64>,

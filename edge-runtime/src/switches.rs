@@ -17,7 +17,7 @@ const PAUSED: &str = "paused";
 /// Longest message in bytes that is looked at.
 pub const MAX_MESSAGE: usize = 1024;
 
-/// One switch.
+/// One of the switches that are set from outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Switch {
     /// While on, no frame is judged: nothing is known, and lines are safe.
@@ -27,10 +27,10 @@ pub enum Switch {
 }
 
 impl Switch {
-    /// All there are.
+    /// All switches, in the order in which they are shown.
     pub const ALL: [Self; 2] = [Self::Pause, Self::Mute];
 
-    /// Its name in topics.
+    /// Its name in topics, JSON and pages.
     pub fn name(self) -> &'static str {
         match self {
             Self::Pause => "pause",
@@ -47,13 +47,13 @@ pub struct Switches {
     /// A switch on a line holds the pause.
     held: AtomicBool,
     /// Where the pause outlasts a restart, and what was wrong with that, if it was not told yet.
-    kept: Mutex<Kept>,
+    pause_file: Mutex<PauseFile>,
 }
 
 #[derive(Debug, Default)]
-struct Kept {
+struct PauseFile {
     file: Option<PathBuf>,
-    trouble: Option<String>,
+    warning: Option<String>,
 }
 
 impl Switches {
@@ -61,7 +61,7 @@ impl Switches {
     /// else's keeps nothing, which is told; what cannot be looked at for another reason counts as paused.
     pub fn keep_in(&self, dir: &Path) {
         let file = dir.join(PAUSED);
-        let (on, trouble) = match fs::symlink_metadata(&file) {
+        let (on, warning) = match fs::symlink_metadata(&file) {
             Ok(_) => (true, None),
             Err(error) => match error.kind() {
                 io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => (false, None),
@@ -69,8 +69,8 @@ impl Switches {
                 _ => (true, Some(format!("{error}; paused to be sure"))),
             },
         };
-        let mut own = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        own.trouble = trouble.map(|trouble| format!("read {}: {trouble}", file.display()));
+        let mut own = self.pause_file.lock().unwrap_or_else(PoisonError::into_inner);
+        own.warning = warning.map(|warning| format!("read {}: {warning}", file.display()));
         own.file = Some(file);
         // A pause that is on stays on, whatever another directory says.
         self.pause.fetch_or(on, Ordering::Relaxed);
@@ -88,13 +88,17 @@ impl Switches {
     }
 
     /// Why the pause does not outlast a restart, once.
-    pub fn take_trouble(&self) -> Option<String> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner).trouble.take()
+    pub fn take_warning(&self) -> Option<String> {
+        self.pause_file
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .warning
+            .take()
     }
 
     /// Follows a message: `ON` or `OFF` in ASCII, letter case aside. Returns false, and does nothing, for
     /// any other.
-    pub fn obey(&self, switch: Switch, message: &[u8]) -> bool {
+    pub fn apply(&self, switch: Switch, message: &[u8]) -> bool {
         if message.len() > MAX_MESSAGE {
             return false;
         }
@@ -110,11 +114,11 @@ impl Switches {
     }
 
     fn keep(&self, on: bool) {
-        let mut own = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut own = self.pause_file.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(file) = own.file.clone() else { return };
         if let Err(error) = write(&file, on) {
             let path = file.display();
-            own.trouble = Some(format!("keep the pause in {path}: {error}; it ends with a restart"));
+            own.warning = Some(format!("keep the pause in {path}: {error}; it ends with a restart"));
         }
     }
 
@@ -146,9 +150,9 @@ mod tests {
     #[test]
     fn each_switch_is_set_on_its_own() {
         let switches = Switches::default();
-        assert!(switches.obey(Switch::Mute, b"ON"));
+        assert!(switches.apply(Switch::Mute, b"ON"));
         assert!(switches.is_on(Switch::Mute) && !switches.is_on(Switch::Pause));
-        assert!(switches.obey(Switch::Mute, b"off"));
+        assert!(switches.apply(Switch::Mute, b"off"));
         assert!(!switches.is_on(Switch::Mute));
     }
 
@@ -161,10 +165,10 @@ mod tests {
             switches
         };
         for (message, paused) in [(&b"ON"[..], true), (b"on", true), (b"OFF", false), (b"ON", true)] {
-            assert!(restarted().obey(Switch::Pause, message));
+            assert!(restarted().apply(Switch::Pause, message));
             assert_eq!(restarted().is_on(Switch::Pause), paused, "{message:?}");
         }
-        restarted().obey(Switch::Mute, b"ON");
+        restarted().apply(Switch::Mute, b"ON");
         assert!(!restarted().is_on(Switch::Mute));
     }
 
@@ -174,17 +178,17 @@ mod tests {
         let switches = Switches::default();
         switches.keep_in(&dir.path().join("nowhere"));
         assert!(!switches.is_on(Switch::Pause));
-        switches.obey(Switch::Pause, b"ON");
+        switches.apply(Switch::Pause, b"ON");
         assert!(switches.is_on(Switch::Pause));
-        assert!(switches.take_trouble().unwrap().contains("ends with a restart"));
-        assert_eq!(switches.take_trouble(), None);
+        assert!(switches.take_warning().unwrap().contains("ends with a restart"));
+        assert_eq!(switches.take_warning(), None);
     }
 
     #[test]
     fn what_a_line_holds_no_message_ends() {
         let switches = Switches::default();
         switches.hold_pause(true);
-        switches.obey(Switch::Pause, b"OFF");
+        switches.apply(Switch::Pause, b"OFF");
         assert!(switches.is_on(Switch::Pause));
         switches.hold_pause(false);
         assert!(!switches.is_on(Switch::Pause));
@@ -195,9 +199,9 @@ mod tests {
         fn other_messages_change_nothing(message in prop::collection::vec(any::<u8>(), 0..2000)) {
             prop_assume!(!message.eq_ignore_ascii_case(b"on") && !message.eq_ignore_ascii_case(b"off"));
             let switches = Switches::default();
-            switches.obey(Switch::Pause, b"on");
+            switches.apply(Switch::Pause, b"on");
             for switch in Switch::ALL {
-                prop_assert!(!switches.obey(switch, &message));
+                prop_assert!(!switches.apply(switch, &message));
             }
             prop_assert!(switches.is_on(Switch::Pause) && !switches.is_on(Switch::Mute));
         }

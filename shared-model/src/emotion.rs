@@ -13,7 +13,7 @@ use crate::Text;
 /// Most labels that a class set can hold.
 pub const MAX_CLASSES: usize = 8;
 
-/// Longest label in bytes.
+/// Longest label of a class, in bytes.
 pub const MAX_LABEL: usize = 16;
 
 /// The name of one class: ASCII letters, digits, `-` or `_`.
@@ -73,6 +73,10 @@ impl ClassSet {
     }
 
     /// A class set of these labels.
+    ///
+    /// # Errors
+    ///
+    /// When there are none or too many labels, one stands twice, or one is too long.
     pub fn new(labels: &[&str]) -> Result<Self, ClassSetError> {
         let mut set = Vec::new();
         for name in labels {
@@ -103,7 +107,7 @@ impl ClassSet {
         self.index(NEUTRAL)
     }
 
-    /// The labels in order.
+    /// The labels in the order of the scores.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(Label::as_str)
     }

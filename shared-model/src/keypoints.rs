@@ -2,7 +2,7 @@
 //!
 //! Left and right are the visitor's own: `left_eye_center` lies on the right side of the picture.
 
-/// Number of keypoints.
+/// Number of keypoints of a face.
 pub const COUNT: usize = 15;
 
 /// Number of coordinates, `x` and `y` of each point in turn: what a keypoint network gives.
@@ -31,9 +31,9 @@ pub const NAMES: [&str; COUNT] = [
 /// Where each point goes when a face is mirrored: left and right change places.
 pub const MIRROR: [usize; COUNT] = [1, 0, 4, 5, 2, 3, 8, 9, 6, 7, 10, 12, 11, 13, 14];
 
-/// Index of `left_eye_center`.
+/// Index of the keypoint `left_eye_center`.
 pub const LEFT_EYE: usize = 0;
-/// Index of `right_eye_center`.
+/// Index of the keypoint `right_eye_center`.
 pub const RIGHT_EYE: usize = 1;
 
 /// A point in pixels, `[x, y]`.

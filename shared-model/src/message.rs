@@ -37,7 +37,7 @@ pub struct Face<'a> {
     /// The same from frame to frame while the face is followed; `None` where nobody is.
     pub id: Option<u32>,
     /// Why the face is not judged; its scores do not count then.
-    pub withheld: Option<Withheld>,
+    pub reject_reason: Option<RejectReason>,
     /// The classes, for the names of the scores.
     pub classes: &'a ClassSet,
     /// A probability for each class.
@@ -49,10 +49,10 @@ pub struct Face<'a> {
 /// Why a face that is there is not judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Withheld {
+pub enum RejectReason {
     /// It looks to the side.
     TurnedAway,
-    /// It is too dark.
+    /// The face is too dark.
     Dark,
     /// Light and shade hardly differ.
     LowContrast,
@@ -62,7 +62,10 @@ pub enum Withheld {
     Unconfirmed,
 }
 
-impl Withheld {
+/// The name that `vision` still uses.
+pub type Withheld = RejectReason;
+
+impl RejectReason {
     /// The word on the wire.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -80,7 +83,7 @@ impl Face<'_> {
     ///
     /// `None` if the face is not judged, or if there are no scores, or more than classes.
     pub fn top(&self) -> Option<(&str, f32)> {
-        if self.withheld.is_some() {
+        if self.reject_reason.is_some() {
             return None;
         }
         let (class, score) = self.scores.top()?;
@@ -88,6 +91,10 @@ impl Face<'_> {
     }
 
     /// Writes the fields of a face into a map of JSON, in the order of a [`FaceLine`].
+    ///
+    /// # Errors
+    ///
+    /// When `map` refuses an entry.
     pub fn entries<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
         map.serialize_entry("face", &self.bounds)?;
         if let Some(id) = self.id {
@@ -97,8 +104,8 @@ impl Face<'_> {
         map.serialize_entry("emotion", &top.map(|(label, _)| label))?;
         map.serialize_entry("confidence", &top.map(|(_, score)| score))?;
         map.serialize_entry("scores", &ByLabel(self))?;
-        if let Some(withheld) = self.withheld {
-            map.serialize_entry("reason", &withheld)?;
+        if let Some(reject_reason) = self.reject_reason {
+            map.serialize_entry("reason", &reject_reason)?;
         }
         map.serialize_entry("keypoints", &self.keypoints.0)
     }
@@ -126,7 +133,7 @@ struct ByLabel<'a>(&'a Face<'a>);
 
 impl Serialize for ByLabel<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let judged = if self.0.withheld.is_none() {
+        let judged = if self.0.reject_reason.is_none() {
             self.0.scores.as_slice()
         } else {
             &[]
@@ -142,7 +149,7 @@ pub enum Verdict {
     Emotion(Label),
     /// A face is there, but no emotion is certain enough.
     Uncertain,
-    /// Nobody is there.
+    /// No face is in the frame.
     NoFace,
     /// Nothing recent is known: no frame has been judged for too long.
     Unknown,
@@ -175,7 +182,7 @@ pub struct State {
     pub sequence: u64,
     /// Milliseconds since the start of the source at which the state became true.
     pub time_ms: u64,
-    /// What is held true.
+    /// The verdict that is held true.
     pub emotion: Verdict,
     /// Smoothed probability of the emotion, 0 to 1; 0 where there is none.
     pub confidence: f32,
@@ -183,7 +190,7 @@ pub struct State {
     pub face: bool,
     /// Why the face that is there is not judged, if it is not; left out in JSON otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub reason: Option<Withheld>,
+    pub reason: Option<RejectReason>,
 }
 
 #[cfg(test)]
@@ -209,7 +216,7 @@ mod tests {
                     h: 4.0,
                 },
                 id: None,
-                withheld: None,
+                reject_reason: None,
                 classes: &classes,
                 scores: Scores::from_logits(&[0.0, 0.0], 1.0).unwrap(),
                 keypoints: Keypoints([[5.0, 6.5]; COUNT]),
@@ -240,7 +247,7 @@ mod tests {
                 h: 4.0,
             },
             id: Some(7),
-            withheld: None,
+            reject_reason: None,
             classes: &classes,
             scores: Scores::from_logits(&[0.0, 0.0], 1.0).unwrap(),
             keypoints: Keypoints([[5.0, 6.5]; COUNT]),
@@ -257,16 +264,16 @@ mod tests {
         let json = line(&face);
         assert_eq!((&json["id"], &json["emotion"]), (&7.into(), &"Sad".into()));
         assert!(json.get("reason").is_none());
-        for withheld in [
-            Withheld::TurnedAway,
-            Withheld::Dark,
-            Withheld::LowContrast,
-            Withheld::Blurred,
-            Withheld::Unconfirmed,
+        for reject_reason in [
+            RejectReason::TurnedAway,
+            RejectReason::Dark,
+            RejectReason::LowContrast,
+            RejectReason::Blurred,
+            RejectReason::Unconfirmed,
         ] {
-            face.withheld = Some(withheld);
+            face.reject_reason = Some(reject_reason);
             let json = line(&face);
-            assert_eq!(json["reason"], withheld.as_str());
+            assert_eq!(json["reason"], reject_reason.as_str());
             assert!(json["emotion"].is_null() && json["confidence"].is_null());
             assert_eq!(json["scores"], serde_json::json!({}));
             assert!(json["keypoints"].is_array());

@@ -179,11 +179,11 @@ fn peak(isa: Isa) -> String {
     }
 }
 
-/// Times of runs.
+/// Times that the runs took.
 struct Samples {
     /// Of whole runs, while nothing else was timed.
     totals: Vec<Duration>,
-    /// Of each layer.
+    /// Times of each layer, run by run.
     layers: Vec<Vec<Duration>>,
 }
 

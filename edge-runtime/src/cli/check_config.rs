@@ -17,7 +17,7 @@ use super::write_line;
 /// names everything that would keep `run` from starting.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The configuration file
+    /// The configuration file, in TOML
     #[arg(value_name = "FILE", required_unless_present = "schema")]
     file: Option<PathBuf>,
     /// Writes the JSON schema of configurations to standard output, for editors
@@ -35,9 +35,11 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode, Failure> {
     if let Some(file) = &args.file {
         let config = Config::load(file)?;
         if args.deep {
-            let trouble = preflight::trouble(&preflight::look(&config, Scope::All));
-            if let Some(trouble) = trouble {
-                trouble.lines().for_each(|line| tracing::error!(about = line, "{line}"));
+            let problems = preflight::problems(&preflight::check(&config, Scope::All));
+            if let Some(problems) = problems {
+                problems
+                    .lines()
+                    .for_each(|line| tracing::error!(about = line, "{line}"));
                 return Ok(ExitCode::from(code::CONFIG));
             }
         } else if let Origin::Files(Input::Path(path)) = &config.source.origin

@@ -113,7 +113,7 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode, Failure> {
         pages: args.annotate.clone().map(Pages::new),
     };
     let inputs = args.inputs.iter().map(Input::parse).collect();
-    let mut source = Files::new(inputs, Repeat::Once, 0).telling(|news| tracing::info!("{news}"));
+    let mut source = Files::new(inputs, Repeat::Once, 0).with_log(|message| tracing::info!("{message}"));
     let (mut tally, mut frame) = (Tally::default(), Frame::default());
     loop {
         let result = match source.read(&mut frame) {
@@ -210,7 +210,7 @@ fn predict<'a>(
     Ok(Face {
         bounds: located.bounds,
         id: None,
-        withheld: None,
+        reject_reason: None,
         classes,
         scores: prediction.scores,
         keypoints: prediction.keypoints,

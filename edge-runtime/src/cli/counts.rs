@@ -32,7 +32,7 @@ pub(crate) struct Args {
     /// The first day, as in 2026-11-27; otherwise the first that is kept
     #[arg(long, value_name = "DATE")]
     since: Option<Date>,
-    /// How rows are written
+    /// The form in which rows are written
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Format::Csv)]
     format: Format,
 }

@@ -17,7 +17,7 @@ use super::failure::{Failure, code, io_code};
 const PICTURES: usize = 60;
 /// Width of a picture on the sheet in pixels.
 const WIDTH: u32 = 320;
-/// Pictures beside each other.
+/// Number of pictures beside each other.
 const COLUMNS: usize = 5;
 
 /// Writes `NAME.y4m` and, at the end, `NAME-sheet.png`.

@@ -53,7 +53,7 @@ pub(crate) fn main(args: &Args, diagnostics: Option<&Diagnostics>) -> Result<Exi
     })
 }
 
-/// Reads the configuration again.
+/// Reads the configuration file once more.
 type Reload<'a> = Box<dyn Fn() -> Result<Config, ConfigError> + Send + Sync + 'a>;
 
 /// The process and the machine as they are.

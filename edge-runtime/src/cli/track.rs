@@ -46,7 +46,7 @@ pub(crate) struct Args {
     /// Side of the smallest face that is searched, in pixels, at least 20
     #[arg(long, value_name = "PX", default_value_t = DetectorConfig::default().min_face_px, value_parser = super::classify::parse_min_face)]
     min_face: f32,
-    /// Which face is followed
+    /// Which of several faces is followed
     #[arg(long, value_name = "largest|centre|first|all", default_value = "all", value_parser = parse_policy)]
     policy: Policy,
     /// Frames from one search of the whole frame to the next while somebody is followed [default: as the search's cost
@@ -91,7 +91,7 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode, Failure> {
     let bundle = open_bundle(args.bundle.as_deref())?;
     let mut study = Study::new(args, &bundle)?;
     let mut source =
-        Files::new(vec![Input::parse(&args.input)], Repeat::Once, 100).telling(|news| tracing::info!("{news}"));
+        Files::new(vec![Input::parse(&args.input)], Repeat::Once, 100).with_log(|message| tracing::info!("{message}"));
     let mut frame = Frame::default();
     loop {
         match source.read(&mut frame) {
@@ -215,7 +215,7 @@ fn face<'a>(seen: &Seen, classes: &'a ClassSet) -> Face<'a> {
     Face {
         bounds: seen.bounds,
         id: Some(seen.id),
-        withheld: seen.withheld,
+        reject_reason: seen.withheld,
         classes,
         scores: seen.prediction.scores.clone(),
         keypoints: seen.prediction.keypoints,

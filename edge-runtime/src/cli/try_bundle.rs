@@ -13,10 +13,10 @@ pub(crate) struct Args {
     /// Memory that may be written to
     #[arg(long, value_name = "BYTES", default_value_t = Limits::default().memory_bytes)]
     memory_bytes: u64,
-    /// Computing time
+    /// Most seconds of computing time
     #[arg(long, value_name = "S", default_value_t = Limits::default().seconds)]
     seconds: u64,
-    /// Directory of the bundle
+    /// Directory of the bundle to try
     bundle: PathBuf,
 }
 

@@ -7,8 +7,8 @@ use std::process::ExitCode;
 
 use edge_runtime::config::{Config, UpdateConfig};
 use update::{
-    Device, Installer, KEYS, Kind, Limits, MAX_SIGNATURE_BYTES, MAX_SIGNED_BYTES, Outcome, Purpose, SIGNATURE, Signed,
-    Source, Store, UpdateError, Web, factory_version, open_archive, probe, update, update_from,
+    Device, Installer, KEYS, Kind, Limits, MAX_SIGNATURE_BYTES, MAX_SIGNED_BYTES, Outcome, SIGNATURE, Signed, Source,
+    Store, Task, UpdateError, Web, factory_version, open_archive, probe, update, update_from,
 };
 
 use super::failure::{Failure, code};
@@ -31,9 +31,9 @@ pub(crate) struct Args {
     /// The configuration file, in TOML; its [update] section says who is trusted and where bundles are kept
     #[arg(long, value_name = "FILE", default_value = "/etc/edge-runtime/config.toml")]
     config: PathBuf,
-    /// Only looks whether the channel has something newer
-    #[arg(long, conflicts_with = "status")]
-    look: bool,
+    /// Only checks whether the channel has something newer
+    #[arg(long, alias = "look", conflicts_with = "status")]
+    check: bool,
     /// Tells the bundles of this device as one line of JSON
     #[arg(long, conflicts_with = "source")]
     status: bool,
@@ -56,19 +56,19 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode, Failure> {
         (None, Some(channel)) => Source::parse(channel),
         (None, None) => return Err(UpdateError::NoSource.into()),
     };
-    let purpose = if args.look { Purpose::Look } else { Purpose::Install };
-    let outcome = bring_in(settings, &config.bundle, &source, purpose)?;
-    let news = match outcome {
+    let task = if args.check { Task::Check } else { Task::Install };
+    let outcome = bring_in(settings, &config.bundle, &source, task)?;
+    let message = match outcome {
         Outcome::OnTrial(slot) => format!("bundle version {} is on trial", slot.version),
         Outcome::Already(slot) => format!("bundle version {} is here already", slot.version),
         Outcome::Found(version) => format!("bundle version {version} can be installed"),
         Outcome::UpToDate => "there is nothing newer for this device".to_owned(),
     };
-    tracing::info!("{news}");
+    tracing::info!("{message}");
     Ok(ExitCode::SUCCESS)
 }
 
-fn bring_in(settings: &UpdateConfig, factory: &Path, source: &Source, purpose: Purpose) -> Result<Outcome, Failure> {
+fn bring_in(settings: &UpdateConfig, factory: &Path, source: &Source, task: Task) -> Result<Outcome, Failure> {
     // Everything that root alone may read, before root is given up.
     let root = read_text(&settings.keys.join("root.pub"))?;
     let packaged = packaged_keys(&settings.keys)?;
@@ -83,14 +83,14 @@ fn bring_in(settings: &UpdateConfig, factory: &Path, source: &Source, purpose: P
     let source = absolute(source)?;
     let state = owner::become_owner(&settings.state)?;
     let mut store = Store::for_update(&state)?;
-    if let Some(news) = store.take_news() {
-        tracing::warn!("{news}");
+    if let Some(warning) = store.take_warning() {
+        tracing::warn!("{warning}");
     }
     let mut installer = Installer::new(&mut store, &root, packaged.as_ref(), factory)?;
     let mut probe = |dir: &Path| probe::run(&program, dir, Limits::default());
     let outcome = match archive {
         Some(file) => update_from(&mut installer, file, &mut probe),
-        None => update(&mut installer, &source, &device, &web, purpose, &mut probe),
+        None => update(&mut installer, &source, &device, &web, task, &mut probe),
     };
     Ok(outcome?)
 }

@@ -7,7 +7,7 @@ use super::ranges;
 use vision::face::DetectorConfig;
 use vision::track::{Policy, Region, TrackConfig};
 
-/// `[face]`
+/// The section `[face]`: how faces are found.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct FaceConfig {
@@ -17,7 +17,7 @@ pub struct FaceConfig {
     #[serde(deserialize_with = "ranges::min_face")]
     #[schemars(range(min = 20.0, max = 10_000.0))]
     pub min_face_px: f32,
-    /// Which face counts.
+    /// The rule that chooses the face that counts.
     pub policy: PolicyName,
     /// Frames from one search of the whole region to the next while somebody is followed; without it, as many as keep
     /// the searches cheap beside the networks, at least 30.
@@ -40,11 +40,11 @@ pub enum FaceMode {
     Whole,
 }
 
-/// Which face counts.
+/// The rule that chooses the face that counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PolicyName {
-    /// The largest.
+    /// The largest face in the frame.
     Largest,
     /// The one nearest to the middle.
     Centre,

@@ -19,7 +19,7 @@ pub(super) fn gpio<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<
 #[serde(try_from = "RawGpio")]
 struct Gpio(GpioConfig);
 
-/// `[sink.gpio.lamp]`
+/// The section `[sink.gpio.lamp]`: a lamp that is lit while the camera runs.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "LampConfig")]
@@ -33,7 +33,7 @@ struct RawLamp {
     polarity: Polarity,
 }
 
-/// `[[sink.gpio.lines]]`
+/// One entry of `[[sink.gpio.lines]]`: a line, and what it stands for.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "LineConfig")]
@@ -58,7 +58,7 @@ struct RawLine {
 enum StateName {
     /// Somebody is there, whatever is seen of them.
     Face,
-    /// Nobody is there.
+    /// No face is in the frame.
     NoFace,
     /// Somebody is there, and no emotion is certain.
     Uncertain,
@@ -97,14 +97,14 @@ enum SignalName {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawGpio {
-    /// What drives the lines.
+    /// The hardware, or the log, that drives the lines.
     backend: BackendName,
     /// Label of the chip, for `backend = "chip"`.
     chip: Option<String>,
     /// How long a line is active.
     #[serde(default)]
     signal: SignalName,
-    /// Length of a pulse.
+    /// Length of a pulse, in milliseconds.
     #[serde(default = "default_pulse", deserialize_with = "pulse")]
     #[schemars(range(min = 20, max = 60_000))]
     pulse_ms: u64,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::ranges::held;
 
-/// `[metrics]`
+/// The section `[metrics]`: figures for Prometheus.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MetricsConfig {

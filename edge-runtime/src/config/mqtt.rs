@@ -63,7 +63,7 @@ pub(super) struct RawMqtt {
     outbox: RawOutbox,
 }
 
-/// `[sink.mqtt.tls]`
+/// The section `[sink.mqtt.tls]`: encryption on the way to the broker.
 #[derive(Deserialize)]
 #[serde(try_from = "RawTls")]
 struct Tls(TlsConfig);
@@ -77,7 +77,7 @@ struct RawTls {
     /// What proves to the broker who this is, in PEM.
     #[serde(rename = "cert_file")]
     cert: Option<PathBuf>,
-    /// Its private key.
+    /// Path of the private key that belongs to it, in PEM.
     #[serde(rename = "key_file")]
     key: Option<PathBuf>,
 }
@@ -85,13 +85,13 @@ struct RawTls {
 #[derive(Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 struct RawOutbox {
-    /// Directory of the segments.
+    /// Directory that holds the outbox's segments.
     dir: PathBuf,
-    /// Most events that wait.
+    /// Most events that may wait; the oldest make room.
     #[serde(deserialize_with = "events")]
     #[schemars(range(min = 16, max = 1_000_000))]
     max_events: usize,
-    /// Most bytes that wait.
+    /// Most bytes that waiting events may take; the oldest make room.
     #[serde(deserialize_with = "bytes")]
     #[schemars(range(min = 65_536, max = 268_435_456))]
     max_bytes: usize,

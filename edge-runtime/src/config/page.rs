@@ -48,22 +48,22 @@ pub(super) struct RawPage {
     tls: Option<RawPageTls>,
 }
 
-/// `[page.tls]`
+/// The section `[page.tls]`: certificate and key of the pages.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RawPageTls {
     /// The server's certificate, and those between it and one that browsers trust, in PEM.
     cert_file: PathBuf,
-    /// Its private key.
+    /// Path of the private key that belongs to it, in PEM.
     key_file: PathBuf,
 }
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum RawVocabulary {
-    /// "happy"
+    /// By the emotion, such as "happy".
     Emotion,
-    /// "a smile"
+    /// By what can be seen, such as "a smile".
     Expression,
 }
 

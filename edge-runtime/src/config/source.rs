@@ -14,14 +14,14 @@ use crate::source::camera::Wanted;
 use crate::source::pixels::Pixels;
 use crate::source::{Input, Repeat, rpicam};
 
-/// `[source]`
+/// The section `[source]`: the camera, file or stream.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(try_from = "RawSource")]
 pub struct SourceConfig {
-    /// Where frames come from.
+    /// The camera, file or stream that frames come from.
     pub origin: Origin,
     /// At what pace frames are taken.
-    pub pace: Pace,
+    pub pacing: Pacing,
     /// What comes after the last frame.
     pub repeat: Repeat,
     /// Frames a second at which picture files follow each other.
@@ -30,12 +30,12 @@ pub struct SourceConfig {
     pub wanted: Wanted,
 }
 
-/// Where frames come from.
+/// The kinds of sources that frames can come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
     /// A picture, a directory, a `.y4m` file, or a `.y4m` stream on standard input.
     Files(Input),
-    /// A V4L2 device.
+    /// A camera with a device file of V4L2.
     V4l2(PathBuf),
     /// A CSI camera, by this program.
     Rpicam(PathBuf),
@@ -45,7 +45,7 @@ pub enum Origin {
 
 /// At what pace frames are taken from a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pace {
+pub enum Pacing {
     /// As fast as they can be judged; none is left out.
     Fast,
     /// At their own times, as from a camera; those that come too late are left out.
@@ -215,7 +215,7 @@ impl TryFrom<RawSource> for SourceConfig {
         }
         Ok(Self {
             origin,
-            pace: if raw.realtime { Pace::Realtime } else { Pace::Fast },
+            pacing: if raw.realtime { Pacing::Realtime } else { Pacing::Fast },
             repeat: if raw.repeat { Repeat::Forever } else { Repeat::Once },
             fps: raw.fps,
             wanted: Wanted {

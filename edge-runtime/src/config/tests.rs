@@ -15,7 +15,10 @@ fn fills_in_the_defaults() {
     assert_eq!(config.precision, PrecisionChoice::Auto);
     assert_eq!(config.threads, Threads::Two);
     assert_eq!(config.source.origin, Origin::Files(Input::Path("clip.y4m".into())));
-    assert_eq!((config.source.pace, config.source.repeat), (Pace::Fast, Repeat::Once));
+    assert_eq!(
+        (config.source.pacing, config.source.repeat),
+        (Pacing::Fast, Repeat::Once)
+    );
     assert_eq!(config.decide.0, DecideConfig::default());
     assert_eq!(config.face, FaceConfig::default());
     assert_eq!(config.sink, SinkConfig::default());

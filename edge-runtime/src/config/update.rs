@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer};
 use super::ranges;
 use crate::sink::settings::is_plain_text;
 
-/// `[update]`
+/// The section `[update]`: where bundles come from, and where they are kept.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct UpdateConfig {
@@ -29,10 +29,14 @@ pub struct UpdateConfig {
     #[serde(rename = "confirm_after_s", deserialize_with = "ranges::day")]
     #[schemars(with = "u64", range(max = 86_400))]
     pub confirm_after: Duration,
-    /// Time from one look at the channel to the next, while the program runs; 0 is never.
-    #[serde(rename = "look_every_s", deserialize_with = "ranges::month")]
+    /// Time from one check of the channel to the next, while the program runs; 0 is never.
+    #[serde(
+        rename = "check_interval_s",
+        alias = "look_every_s",
+        deserialize_with = "ranges::month"
+    )]
     #[schemars(with = "u64", range(max = 2_592_000))]
-    pub look_every: Duration,
+    pub check_interval: Duration,
 }
 
 impl Default for UpdateConfig {
@@ -44,7 +48,7 @@ impl Default for UpdateConfig {
             device: None,
             ca_file: None,
             confirm_after: Duration::from_mins(1),
-            look_every: Duration::from_hours(6),
+            check_interval: Duration::from_hours(6),
         }
     }
 }

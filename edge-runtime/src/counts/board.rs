@@ -25,7 +25,7 @@ pub struct Today {
 /// The visitors of an hour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Hour {
-    /// 0 to 23.
+    /// Hour of the local day, from 0 to 23.
     pub hour: u8,
     /// Faces that were there for a second or longer.
     pub visitors: u64,

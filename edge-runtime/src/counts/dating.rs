@@ -8,7 +8,7 @@ use std::time::Duration;
 /// Length of a quarter in seconds.
 const QUARTER_S: i64 = 900;
 
-/// Quarters of a day.
+/// Number of quarters of an hour in a day.
 pub(super) const QUARTERS: i64 = 96;
 
 /// Seconds of a clock that cannot be right: before 2026.
@@ -45,7 +45,7 @@ impl Quarter {
         self.start_s() + QUARTER_S
     }
 
-    /// Its day since 1970.
+    /// The day that it belongs to, counted from 1970-01-01.
     pub fn day(self) -> i64 {
         self.0.div_euclid(QUARTERS)
     }
@@ -56,7 +56,7 @@ impl Quarter {
     }
 }
 
-/// What the clocks say.
+/// What the machine's two clocks show at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reading {
     /// The clock on the wall, in seconds since 1970.
@@ -70,7 +70,7 @@ pub struct Reading {
 /// Where something that happens now is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Dated {
-    /// The quarter.
+    /// The quarter of an hour that it falls into.
     pub quarter: Quarter,
     /// Whether it may be another one in truth.
     pub doubtful: bool,

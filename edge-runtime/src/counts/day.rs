@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::dating::QUARTERS;
 use super::tally::{MAX_LABELS, Tally};
 
-/// Form of the file.
+/// Form of the day's file that this code reads and writes.
 const SCHEMA: u32 = 1;
 
 /// Ending of the files' names; the day of UTC stands before it.
@@ -25,7 +25,7 @@ const DAY_S: i64 = 86_400;
 pub struct Entry {
     /// Whether some of it may belong into another quarter: the clock was not to be trusted.
     pub doubtful: bool,
-    /// The sums.
+    /// The sums of what was counted.
     pub tally: Tally,
 }
 
@@ -39,7 +39,7 @@ struct File {
     quarters: Day,
 }
 
-/// The file's content.
+/// The content of the day's file, with its checksum.
 pub(super) fn encode(day: &Day) -> Vec<u8> {
     let file = File {
         schema: SCHEMA,

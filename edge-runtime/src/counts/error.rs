@@ -9,37 +9,37 @@ pub enum CountsError {
     /// A file or directory cannot be read.
     #[error("read counts {path}: {source}")]
     Read {
-        /// Which one.
+        /// Path of the file that failed.
         path: PathBuf,
-        /// Why.
+        /// The error that the operating system gave.
         source: io::Error,
     },
     /// A file cannot be written or removed.
     #[error("keep counts {path}: {source}; it is tried again")]
     Write {
-        /// Which one.
+        /// Path of the file that failed.
         path: PathBuf,
-        /// Why.
+        /// The error that the operating system gave.
         source: io::Error,
     },
     /// The directory cannot be made.
     #[error("make the directory of counts {path}: {source}; choose another one with `dir` in [counts]")]
     Dir {
-        /// Which one.
+        /// Path of the file that failed.
         path: PathBuf,
-        /// Why.
+        /// The error that the operating system gave.
         source: io::Error,
     },
     /// Another program counts into the directory.
     #[error("open counts {path}: another edge-runtime counts there; give each its own `dir` in [counts]")]
     Busy {
-        /// The directory.
+        /// Path of the directory, as configured.
         path: PathBuf,
     },
     /// A file holds something else than counts.
     #[error("read counts {path}: {why}")]
     Damaged {
-        /// Which one.
+        /// Path of the file that failed.
         path: PathBuf,
         /// What is wrong with it.
         why: String,

@@ -16,17 +16,17 @@ use super::tally::{DWELL_EDGES_S, Share, Tally};
 /// Quarters in a row that are shown as one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Group {
-    /// The first.
+    /// The first quarter of the row.
     pub from: Quarter,
-    /// The last.
+    /// The last quarter of the row.
     pub to: Quarter,
     /// Whether some of it may belong to another time.
     pub doubtful: bool,
-    /// The sums.
+    /// The sums of what was counted.
     pub tally: Tally,
 }
 
-/// What is shown.
+/// Which quarters are exported, and how they are summed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Export {
     /// In the order of time; those whose time is doubtful last.

@@ -11,7 +11,7 @@ const MAX_WAITING: usize = 96;
 /// What is added to a quarter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delta {
-    /// Which one.
+    /// The quarter of an hour that was counted in.
     pub quarter: Quarter,
     /// Whether it may be another one in truth.
     pub doubtful: bool,
@@ -48,7 +48,7 @@ impl Pending {
         }
     }
 
-    /// Whether nothing waits.
+    /// Whether no delta waits for the thread.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -78,12 +78,12 @@ impl Inbox {
         }
     }
 
-    /// Leaves deltas.
+    /// Leaves deltas for the thread that writes.
     pub(super) fn leave(&self, pending: &mut Pending) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).append(pending);
     }
 
-    /// Takes what was left.
+    /// Takes all deltas that were left so far.
     pub(super) fn take(&self) -> Pending {
         std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }

@@ -111,7 +111,7 @@ mod tests {
             ..Tally::default()
         };
         let happy = "Happy".try_into().unwrap();
-        tally.tell(&happy, Share { visitors: 2, ms: 2500 });
+        tally.add_share(&happy, Share { visitors: 2, ms: 2500 });
         for ms in [1500, 4000, 9_000_000] {
             tally.dwell.record(ms);
         }

@@ -7,7 +7,7 @@ use std::thread::Thread;
 use std::time::Duration;
 
 use durable::SystemDisk;
-use shared_model::message::{Face, FaceLine, State, Withheld};
+use shared_model::message::{Face, FaceLine, RejectReason, State};
 use vision::track::Pose;
 
 use super::board::Board;
@@ -33,23 +33,23 @@ const END: Duration = Duration::from_secs(3);
 /// Most faces of a frame.
 const MAX_FACES: usize = 64;
 
-/// What counting begins with.
+/// Everything that counting needs from its start.
 pub struct Start {
-    /// Where counts are kept.
+    /// The directory of the counts, and how long days are kept.
     pub settings: CountsSettings,
     /// How emotions are told. They must be valid.
     pub rules: Rules,
-    /// Where they are shown.
+    /// Shows the sums to the other sinks.
     pub board: Arc<Board>,
-    /// Dates them.
+    /// Tells the date and time of what is counted.
     pub wall: Box<dyn WallClock>,
 }
 
-/// Counts who is seen.
+/// Counts visitors by the faces that it is shown.
 pub struct CountsSink {
     counter: Counter,
     between: Arc<Between>,
-    /// The thread that writes.
+    /// The thread that writes counts to disk.
     writer: Thread,
     /// Hears when it has ended.
     ended: Receiver<()>,
@@ -208,7 +208,7 @@ impl Counter {
         self.is_due(passed)
     }
 
-    /// Ends all visits.
+    /// Ends every visit and counts it.
     pub(super) fn end(&mut self) {
         if !self.visits.is_empty() {
             let (dated, _) = self.date();
@@ -243,10 +243,10 @@ impl Counter {
 /// What counts of a face.
 fn sight(face: &Face<'_>) -> Option<Sight> {
     let turned = || Pose::of(&face.keypoints).is_some_and(|pose| pose.is_within(FACING_DEGREES));
-    let (towards, observation) = match face.withheld {
+    let (towards, observation) = match face.reject_reason {
         None => (Some(turned()), Observation::Face(face.scores.clone())),
-        Some(why @ Withheld::TurnedAway) => (Some(false), Observation::Unjudged(why)),
-        Some(why) => (None, Observation::Unjudged(why)),
+        Some(why @ RejectReason::TurnedAway) => (Some(false), Observation::Rejected(why)),
+        Some(why) => (None, Observation::Rejected(why)),
     };
     Some(Sight {
         id: face.id?,

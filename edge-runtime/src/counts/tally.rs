@@ -16,7 +16,7 @@ pub(super) const MAX_LABELS: usize = 32;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Share {
-    /// Visitors, each once.
+    /// Number of visitors, each counted once.
     pub visitors: u64,
     /// Time in milliseconds, over all of them.
     pub ms: u64,
@@ -33,7 +33,7 @@ impl Share {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Dwell {
-    /// Visits that ended.
+    /// Number of visits that have ended.
     pub visits: u64,
     /// Time in milliseconds, over all of them.
     pub ms: u64,
@@ -76,24 +76,24 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Whether nothing was counted.
+    /// Whether nothing has been counted yet.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
-    /// Adds another one.
+    /// Adds the sums of another tally.
     pub fn add(&mut self, other: &Self) {
         self.visitors = self.visitors.saturating_add(other.visitors);
         self.attentive = self.attentive.saturating_add(other.attentive);
         self.dwell.add(&other.dwell);
         self.abstained.add(other.abstained);
         for (label, share) in &other.told {
-            self.tell(label, *share);
+            self.add_share(label, *share);
         }
     }
 
     /// Adds to what was told.
-    pub(super) fn tell(&mut self, label: &Label, share: Share) {
+    pub(super) fn add_share(&mut self, label: &Label, share: Share) {
         if let Some(own) = self.told.get_mut(label) {
             own.add(share);
         } else if self.told.len() < MAX_LABELS {
@@ -145,9 +145,9 @@ mod tests {
             attentive: u64::MAX,
             ..Tally::default()
         };
-        tally.tell(&label("Happy"), Share { visitors: 1, ms: 10 });
+        tally.add_share(&label("Happy"), Share { visitors: 1, ms: 10 });
         let mut other = tally.clone();
-        other.tell(&label("Neutral"), Share { visitors: 0, ms: 5 });
+        other.add_share(&label("Neutral"), Share { visitors: 0, ms: 5 });
         tally.add(&other);
         assert_eq!((tally.visitors, tally.attentive, tally.smiles()), (2, u64::MAX, 2));
         assert_eq!(tally.told[&label("Happy")], Share { visitors: 2, ms: 20 });

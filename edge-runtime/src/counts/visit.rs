@@ -1,7 +1,7 @@
 //! From the faces of one frame after another to what is counted of them.
 
 use shared_model::emotion::{ClassSet, Label, MAX_CLASSES};
-use shared_model::message::{Verdict, Withheld};
+use shared_model::message::{RejectReason, Verdict};
 use vision::track::{MAX_FACES, REMEMBERED_MS};
 
 use super::tally::{Share, Tally};
@@ -28,20 +28,20 @@ const MAX_VISITS: usize = 4 * MAX_FACES;
 /// A face of a frame that is tracked.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sight {
-    /// Number of its track.
+    /// Number of the track that the face belongs to.
     pub id: u32,
     /// Whether it is towards the camera; `None` where the keypoints cannot be relied on.
     pub towards: Option<bool>,
-    /// What it shows.
+    /// What the networks say of the face.
     pub observation: Observation,
 }
 
-/// How emotions are told.
+/// By which limits a visit's emotions are decided.
 #[derive(Debug, Clone)]
 pub struct Rules {
     /// The settings of the verdict.
     pub decide: DecideConfig,
-    /// The bundle's classes.
+    /// Names of the bundle's classes, in its order.
     pub classes: ClassSet,
     /// The bundle's limit below which nothing is told, a probability.
     pub abstain_below: f32,
@@ -96,7 +96,7 @@ impl Visit {
     fn see(&mut self, now_ms: u64, sight: &Sight, out: &mut Tally) {
         self.present_ms = now_ms;
         self.decider.observe(now_ms, &sight.observation);
-        if sight.observation == Observation::Unjudged(Withheld::Unconfirmed) {
+        if sight.observation == Observation::Rejected(RejectReason::Unconfirmed) {
             return;
         }
         let step_ms = now_ms.saturating_sub(self.last_ms);
@@ -109,7 +109,7 @@ impl Visit {
         let mut waiting = self.waiting.take();
         let counted = waiting.as_mut().unwrap_or(out);
         counted.attentive += u64::from(attentive);
-        self.tell(step_ms, counted);
+        self.settle(step_ms, counted);
         self.waiting = waiting;
     }
 
@@ -127,9 +127,9 @@ impl Visit {
     }
 
     /// Counts the time since the last sight for what was held over it, and takes up what is held now.
-    fn tell(&mut self, step_ms: u64, counted: &mut Tally) {
+    fn settle(&mut self, step_ms: u64, counted: &mut Tally) {
         match &self.held {
-            Some(label) if step_ms <= LONGEST_STEP_MS => counted.tell(
+            Some(label) if step_ms <= LONGEST_STEP_MS => counted.add_share(
                 label,
                 Share {
                     visitors: 0,
@@ -147,7 +147,7 @@ impl Visit {
         };
         // A label for each class at most.
         if self.told.push(label.clone()).is_ok() {
-            counted.tell(label, Share { visitors: 1, ms: 0 });
+            counted.add_share(label, Share { visitors: 1, ms: 0 });
         }
     }
 
@@ -160,7 +160,7 @@ impl Visit {
     }
 }
 
-/// Everybody who is there.
+/// The visits of everybody who is there.
 #[derive(Debug, Clone)]
 pub struct Visits {
     rules: Rules,
@@ -198,7 +198,7 @@ impl Visits {
         }
     }
 
-    /// Ends every visit.
+    /// Ends every visit and adds it to `out`.
     pub fn end_all(&mut self, out: &mut Tally) {
         self.end(out, |_| true);
     }
@@ -211,7 +211,7 @@ impl Visits {
         }
     }
 
-    /// Whether nobody is there.
+    /// Whether no visit is under way.
     pub fn is_empty(&self) -> bool {
         self.now.is_empty()
     }

@@ -12,15 +12,15 @@ const TIMESYNC: &str = "/run/systemd/timesync/synchronized";
 const CLOCKS: &str = "/sys/class/rtc";
 
 /// How often that is looked at.
-const LOOK: Duration = Duration::from_secs(10);
+const POLL: Duration = Duration::from_secs(10);
 
 /// Says what the clocks say.
 pub trait WallClock {
-    /// Now.
+    /// What the clocks show at this moment.
     fn read(&mut self) -> Reading;
 }
 
-/// The machine's own.
+/// The clocks of the machine itself.
 #[derive(Debug)]
 pub struct SystemWall {
     start: Instant,
@@ -29,7 +29,7 @@ pub struct SystemWall {
 }
 
 impl SystemWall {
-    /// Starts at 0.
+    /// A clock whose monotonic time starts at 0.
     pub fn start() -> Self {
         Self {
             start: Instant::now(),
@@ -42,10 +42,10 @@ impl WallClock for SystemWall {
     fn read(&mut self) -> Reading {
         let passed = self.start.elapsed();
         let vouched = match self.looked {
-            Some((at, vouched)) if passed < at + LOOK => vouched,
+            Some((at, vouched)) if passed < at + POLL => vouched,
             _ => vouched(Path::new(TIMESYNC), Path::new(CLOCKS)),
         };
-        if self.looked.is_none_or(|(at, _)| passed >= at + LOOK) {
+        if self.looked.is_none_or(|(at, _)| passed >= at + POLL) {
             self.looked = Some((passed, vouched));
         }
         let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

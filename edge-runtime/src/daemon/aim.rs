@@ -16,7 +16,7 @@ use super::{Ending, boot_id, ending, log};
 use crate::aim::{Sighted, Viewfinder, routes};
 use crate::config::Config;
 use crate::decide::Decider;
-use crate::page::{About, Around, CameraFacts, Frames, PageServer};
+use crate::page::{About, CameraFacts, Frames, PageContext, PageServer};
 use crate::pipeline::{FrameError, Pipeline, PipelineContext, Progress, Stages};
 
 /// Longest time that pictures are shown.
@@ -75,7 +75,7 @@ fn pipeline(config: &Config, networks: Networks, server: &PageServer, time: Dura
     let decider = Decider::new(config.decide.0, classes.clone(), manifest.decision.abstain_below)?;
     let (boot, progress) = (boot_id(), Arc::new(Progress::default()));
     let counted = Arc::clone(&progress);
-    server.hub().attach(Around {
+    server.hub().attach(PageContext {
         about: About {
             boot: boot.to_string(),
             device: device(config),

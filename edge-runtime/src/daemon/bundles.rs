@@ -9,51 +9,53 @@ use std::time::{Duration, Instant};
 use crate::config::Config;
 use crate::decide::DecideConfig;
 use crate::pipeline::{ModelSwap, Progress};
-use crate::service::Vital;
+use crate::service::Liveness;
 use inference::Threads;
 use shared_model::emotion::ClassSet;
-use update::{Counts, Keeper, Networks};
+use update::{BundleManager, Counts, Networks};
 use vision::clock::Clock;
 
-use super::agent::Agent;
 use super::context::{RunContext, SharedClock};
 use super::error::DaemonError;
 use super::page::Pages;
 use super::shared::Shared;
+use super::update_poller::UpdatePoller;
 
-/// How often a new bundle is looked for, and one on trial judged.
+/// Time between two checks for a new bundle, and for the health of one on trial.
 const PERIOD: Duration = Duration::from_secs(1);
 
-/// Signs of life within a period.
+/// Number of heartbeats within one period.
 const BEATS: u32 = 4;
 
-/// Longest time that one look may take: a new bundle is loaded and tried in it, while the old one runs.
-const LOOK: Duration = Duration::from_secs(30);
+/// Longest time that one check may take: a new bundle is loaded and tried in it, while the old one runs.
+const LONGEST_CHECK: Duration = Duration::from_secs(30);
 
 /// Chooses bundles; nothing but the configured bundle where the configuration has no [update].
 pub(super) struct Bundles {
-    keeper: Option<Keeper>,
+    manager: Option<BundleManager>,
     clock: SharedClock,
 }
 
 impl Bundles {
     pub(super) fn new(config: &Config, context: &RunContext<'_>) -> Self {
-        let keeper = config.update.as_ref().and_then(|settings| {
-            let keeper = Keeper::new(
+        let manager = config.update.as_ref().and_then(|settings| {
+            let manager = BundleManager::new(
                 &settings.state,
                 &config.bundle,
                 config.precision,
                 settings.confirm_after,
             );
             // A device that cannot keep bundles still runs the one that it came with.
-            keeper.map_err(|error| tracing::warn!(target: "update", "{error}")).ok()
+            manager
+                .map_err(|error| tracing::warn!(target: "update", "{error}"))
+                .ok()
         });
-        let mut keeper = keeper;
-        if let Some(news) = keeper.as_mut().and_then(Keeper::take_news) {
-            tracing::warn!(target: "update", "{news}");
+        let mut manager = manager;
+        if let Some(warning) = manager.as_mut().and_then(BundleManager::take_warning) {
+            tracing::warn!(target: "update", "{warning}");
         }
         Self {
-            keeper,
+            manager,
             clock: context.clock.clone(),
         }
     }
@@ -62,17 +64,17 @@ impl Bundles {
     ///
     /// A trial that lacks classes that the configuration names is given up, if another bundle has them.
     pub(super) fn start(&mut self, config: &Config) -> Result<Networks, DaemonError> {
-        let mut report = |news: String| tracing::info!(target: "update", "{news}");
-        let Some(keeper) = &mut self.keeper else {
+        let mut log = |message: String| tracing::info!(target: "update", "{message}");
+        let Some(manager) = &mut self.manager else {
             return Ok(Networks::load(&config.bundle, config.precision)?);
         };
-        let networks = keeper.start(&mut report)?;
-        if !keeper.is_trial() || fits(config, &networks.bundle.manifest().classes) {
+        let networks = manager.start(&mut log)?;
+        if !manager.is_trial() || fits(config, &networks.bundle.manifest().classes) {
             return Ok(networks);
         }
-        match keeper.classes_without_trial() {
+        match manager.classes_without_trial() {
             Some(classes) if fits(config, &classes) => {
-                Ok(keeper.refuse("it lacks classes that the configuration names", &mut report)?)
+                Ok(manager.refuse("it lacks classes that the configuration names", &mut log)?)
             }
             // It is the configuration that is wrong, and says so soon.
             _ => Ok(networks),
@@ -86,18 +88,18 @@ impl Bundles {
         classes: ClassSet,
         shared: &Shared,
         pages: &Pages,
-        agent: Option<Agent>,
+        poller: Option<UpdatePoller>,
     ) -> Result<(Watcher, Receiver<ModelSwap>), DaemonError> {
         let (sender, swaps) = channel();
         let stop = Arc::new(AtomicBool::new(false));
-        let Some(keeper) = self.keeper else {
+        let Some(manager) = self.manager else {
             return Ok((Watcher { stop, thread: None }, swaps));
         };
         let pulse = Arc::new(Pulse::new());
         let job = Job {
             told: pages.swapped(),
-            keeper,
-            agent,
+            manager,
+            poller,
             pulse: Arc::clone(&pulse),
             clock: self.clock,
             decide: config.decide.0,
@@ -107,7 +109,7 @@ impl Bundles {
             stop: Arc::clone(&stop),
         };
         let thread = diagnostics::spawn("bundles", move || job.work(&sender)).map_err(DaemonError::Thread)?;
-        shared.vitals.add(Vital::new("bundles", move || pulse.count()));
+        shared.liveness.add(Liveness::new("bundles", move || pulse.count()));
         let thread = Some(thread);
         Ok((Watcher { stop, thread }, swaps))
     }
@@ -123,29 +125,29 @@ fn fits(config: &Config, classes: &ClassSet) -> bool {
 /// The thread that watches over the bundles.
 pub(super) struct Watcher {
     stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<Keeper>>,
+    thread: Option<JoinHandle<BundleManager>>,
 }
 
 impl Watcher {
-    /// The run is over.
+    /// Ends the thread after a run; a clean end spares a trial.
     pub(super) fn end(self, outcome: Outcome) {
         self.stop.store(true, Ordering::Relaxed);
         let Some(thread) = self.thread else { return };
         thread.thread().unpark();
-        if let Ok(mut keeper) = thread.join()
+        if let Ok(mut manager) = thread.join()
             && outcome == Outcome::Clean
         {
-            keeper.stop(&mut |news| tracing::warn!(target: "update", "{news}"));
+            manager.stop(&mut |message| tracing::warn!(target: "update", "{message}"));
         }
     }
 }
 
-/// How a run ended.
+/// Whether a run ended as it should.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outcome {
     /// As it should: a bundle on trial is not to blame.
     Clean,
-    /// With an error.
+    /// With an error, for which a trial may be to blame.
     Failed,
 }
 
@@ -153,8 +155,8 @@ pub(super) enum Outcome {
 struct Pulse {
     start: Instant,
     beats: AtomicU64,
-    /// When the look began that is under way, in milliseconds since the start; 0 while none is.
-    look_ms: AtomicU64,
+    /// When the check began that is under way, in milliseconds since the start; 0 while none is.
+    check_ms: AtomicU64,
 }
 
 impl Pulse {
@@ -162,7 +164,7 @@ impl Pulse {
         Self {
             start: Instant::now(),
             beats: AtomicU64::new(0),
-            look_ms: AtomicU64::new(0),
+            check_ms: AtomicU64::new(0),
         }
     }
 
@@ -170,34 +172,34 @@ impl Pulse {
         self.start.elapsed().as_millis() as u64 + 1
     }
 
-    fn begin_look(&self) {
-        self.look_ms.store(self.now_ms(), Ordering::Relaxed);
+    fn begin_check(&self) {
+        self.check_ms.store(self.now_ms(), Ordering::Relaxed);
     }
 
-    fn end_look(&self) {
-        self.look_ms.store(0, Ordering::Relaxed);
+    fn end_check(&self) {
+        self.check_ms.store(0, Ordering::Relaxed);
     }
 
     fn beat(&self) {
         self.beats.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Grows while the thread works, a look that takes its time included.
+    /// Grows while the thread works, a check that takes its time included.
     fn count(&self) -> u64 {
         let beats = self.beats.load(Ordering::Relaxed);
-        let ran_ms = match self.look_ms.load(Ordering::Relaxed) {
+        let ran_ms = match self.check_ms.load(Ordering::Relaxed) {
             0 => 0,
             began => self.now_ms() - began,
         };
-        beats + ran_ms.min(LOOK.as_millis() as u64)
+        beats + ran_ms.min(LONGEST_CHECK.as_millis() as u64)
     }
 }
 
 struct Job {
     /// Is told of the networks that the loop swaps to.
     told: Box<dyn Fn(&Networks) + Send>,
-    keeper: Keeper,
-    agent: Option<Agent>,
+    manager: BundleManager,
+    poller: Option<UpdatePoller>,
     pulse: Arc<Pulse>,
     clock: SharedClock,
     decide: DecideConfig,
@@ -208,14 +210,14 @@ struct Job {
 }
 
 impl Job {
-    fn work(mut self, swaps: &Sender<ModelSwap>) -> Keeper {
+    fn work(mut self, swaps: &Sender<ModelSwap>) -> BundleManager {
         let clock = self.clock.restarted();
         let mut last = String::new();
-        let mut report = |news: String| {
-            // What stays wrong is said once.
-            if news != last {
-                tracing::info!(target: "update", "{news}");
-                last = news;
+        let mut log = |message: String| {
+            // What stays wrong is logged once.
+            if message != last {
+                tracing::info!(target: "update", "{message}");
+                last = message;
             }
         };
         while !self.stop.load(Ordering::Relaxed) {
@@ -223,8 +225,8 @@ impl Job {
                 judged: self.progress.inferred(),
                 failed: self.progress.failed(),
             };
-            self.pulse.begin_look();
-            let next = self.keeper.tick(clock.now(), counts, &self.classes, &mut report);
+            self.pulse.begin_check();
+            let next = self.manager.tick(clock.now(), counts, &self.classes, &mut log);
             if let Some(next) = next {
                 (self.told)(&next);
                 let Networks { bundle, predictor } = next;
@@ -236,13 +238,13 @@ impl Job {
                 // A loop that is over swaps nothing.
                 let _ = swaps.send(swap);
             }
-            if let Some(agent) = &mut self.agent {
-                agent.tick(clock.now(), self.keeper.offer(), &mut report);
+            if let Some(poller) = &mut self.poller {
+                poller.tick(clock.now(), self.manager.offer(), &mut log);
             }
-            self.pulse.end_look();
+            self.pulse.end_check();
             self.pause();
         }
-        self.keeper
+        self.manager
     }
 
     fn pause(&self) {
@@ -265,17 +267,17 @@ mod tests {
         assert_eq!(pulse.count(), pulse.count());
         pulse.beat();
         assert_eq!(pulse.count(), 1);
-        pulse.begin_look();
+        pulse.begin_check();
         let now_ms = pulse.now_ms();
         while pulse.now_ms() < now_ms + 3 {}
         assert!(pulse.count() >= 3);
         let early = Pulse {
-            start: Instant::now().checked_sub(2 * LOOK).unwrap(),
+            start: Instant::now().checked_sub(2 * LONGEST_CHECK).unwrap(),
             beats: AtomicU64::new(7),
-            look_ms: AtomicU64::new(1),
+            check_ms: AtomicU64::new(1),
         };
-        assert_eq!(early.count(), 7 + LOOK.as_millis() as u64);
-        early.end_look();
+        assert_eq!(early.count(), 7 + LONGEST_CHECK.as_millis() as u64);
+        early.end_check();
         assert_eq!(early.count(), 7);
     }
 }

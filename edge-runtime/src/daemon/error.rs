@@ -18,7 +18,7 @@ use crate::sink::GpioError;
 use crate::sink::mqtt::MqttError;
 use crate::source::pixels::PixelsError;
 
-/// Ends a run.
+/// What keeps a run from starting or from going on.
 #[derive(Debug, thiserror::Error)]
 pub enum DaemonError {
     /// No bundle can be loaded.
@@ -27,7 +27,7 @@ pub enum DaemonError {
     /// The face detector cannot be had.
     #[error(transparent)]
     Face(#[from] FaceError),
-    /// Faces cannot be searched.
+    /// The detector of faces cannot be set up.
     #[error(transparent)]
     Search(#[from] SearchError),
     /// The settings of the decisions do not fit the bundle.
@@ -46,7 +46,7 @@ pub enum DaemonError {
     #[cfg(feature = "mqtt")]
     #[error(transparent)]
     Mqtt(#[from] MqttError),
-    /// The loop ended early.
+    /// The loop over the frames ended early.
     #[error(transparent)]
     Pipeline(#[from] PipelineError),
     /// A camera is asked for without the feature `camera`.
@@ -61,7 +61,7 @@ pub enum DaemonError {
     /// The bundle lacks an emotion that a line stands for.
     #[error("set up gpio: the bundle has no emotion `{label}`, only {known}")]
     Emotion {
-        /// What the configuration names.
+        /// The emotion that the configuration names.
         label: String,
         /// What the bundle has, with commas between.
         known: String,
@@ -69,15 +69,15 @@ pub enum DaemonError {
     /// Root would trust what others can change.
     #[error("start as root: {} can be changed by other users; `chmod go-w` and `chown root`, or run as another user", .0.display())]
     Untrusted(PathBuf),
-    /// Visitors cannot be counted.
+    /// The counts of visitors cannot be kept.
     #[error(transparent)]
     Counts(#[from] CountsError),
-    /// Counts cannot be offered.
+    /// The address for Prometheus cannot be served.
     #[error("serve metrics on {address}: {source}")]
     Metrics {
-        /// Where.
+        /// Address and port that cannot be served.
         address: SocketAddr,
-        /// Why.
+        /// The error that the operating system gave.
         source: io::Error,
     },
     /// The pages cannot be served.

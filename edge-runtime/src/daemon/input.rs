@@ -2,7 +2,7 @@
 
 use std::io::{self, BufReader};
 
-use crate::config::{Config, FaceMode, Origin, Pace, SourceConfig};
+use crate::config::{Config, FaceMode, Origin, Pacing, SourceConfig};
 use crate::pipeline::{FaceSource, Timing};
 use crate::service::LONGEST_INTERVAL;
 use crate::source::{Camera, Files, FrameSource, Input, Piped, Rpicam};
@@ -12,7 +12,7 @@ use vision::track::{self, Follower};
 use super::context::RunContext;
 use super::error::DaemonError;
 
-/// Where frames come from.
+/// Opens the source that frames come from.
 pub(super) fn source(config: &SourceConfig, context: &RunContext<'_>) -> Result<Box<dyn FrameSource>, DaemonError> {
     let wanted = config.wanted;
     let clock = || Box::new(context.clock.restarted());
@@ -20,7 +20,7 @@ pub(super) fn source(config: &SourceConfig, context: &RunContext<'_>) -> Result<
         Origin::Files(input) => {
             let interval_ms = (1000.0 / config.fps).round() as u64;
             let files = Files::new(vec![input.clone()], config.repeat, interval_ms);
-            let files = files.telling(|news| tracing::info!("{news}"));
+            let files = files.with_log(|message| tracing::info!("{message}"));
             Ok(match timing(config) {
                 Timing::Paced => Box::new(files.no_slower_than(LONGEST_INTERVAL)),
                 Timing::Recorded | Timing::Live => Box::new(files),
@@ -44,14 +44,14 @@ pub(super) fn source(config: &SourceConfig, context: &RunContext<'_>) -> Result<
 
 /// How its frames relate to the clock.
 pub(super) fn timing(config: &SourceConfig) -> Timing {
-    match (&config.origin, config.pace) {
-        (Origin::Files(Input::Path(_)), Pace::Realtime) => Timing::Paced,
-        (Origin::Files(Input::Path(_)), Pace::Fast) => Timing::Recorded,
+    match (&config.origin, config.pacing) {
+        (Origin::Files(Input::Path(_)), Pacing::Realtime) => Timing::Paced,
+        (Origin::Files(Input::Path(_)), Pacing::Fast) => Timing::Recorded,
         (Origin::Files(Input::Stdin) | Origin::V4l2(_) | Origin::Rpicam(_) | Origin::Piped(_), _) => Timing::Live,
     }
 }
 
-/// Who looks at them.
+/// What finds the faces of the frames.
 pub(super) fn face_source(config: &Config) -> Result<FaceSource, DaemonError> {
     match config.face.mode {
         FaceMode::Whole => Ok(FaceSource::fixed(Locator::new(Faces::Whole)?)),

@@ -4,7 +4,6 @@
 //! flags that signals raise, service manager and update program are handed in. It catches no signal, reads no argument
 //! and ends no process.
 
-mod agent;
 #[cfg(feature = "page")]
 mod aim;
 mod bundles;
@@ -21,6 +20,7 @@ mod page;
 mod reload;
 mod shared;
 mod sinks;
+mod update_poller;
 mod updater;
 
 use std::io;
@@ -40,10 +40,9 @@ use crate::pipeline::{End, FrameError, Pipeline, PipelineContext, Stages, Stats,
 use crate::preflight;
 use crate::service::Service;
 use crate::sink::gpio::Lamp;
-use crate::source::{Fault, FrameSource, Held, Pausable};
+use crate::source::{Fault, FrameSource, Pausable, SharedSource};
 use crate::switches::Switch;
 
-use agent::Agent;
 use bundles::{Bundles, Outcome, Watcher};
 use input::{face_source, source, timing};
 use owner::Owned;
@@ -51,13 +50,15 @@ use page::Pages;
 use reload::{Next, Over, Reloader};
 use shared::{ReadBroker, Shared};
 use sinks::{Sinks, sinks};
+use update_poller::UpdatePoller;
 
 #[cfg(feature = "page")]
 pub use aim::{LONGEST, aim};
 pub use context::{Flags, RunContext, SharedClock};
 pub use error::DaemonError;
 pub use lines::{lines, open as open_lines};
-pub use updater::{Errand, ProgramUpdater, Updater, Work};
+pub use update::Task;
+pub use updater::{ProgramUpdater, Updater, Work};
 
 /// How a run ended that was not ended by an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,7 +99,7 @@ pub fn run(config: Config, context: &RunContext<'_>) -> Result<Ending, DaemonErr
         paused || progress.inferred() > 0
     };
     let mut service =
-        Service::start(&context.manager, Arc::clone(&shared.vitals), ready).map_err(DaemonError::Thread)?;
+        Service::start(&context.manager, Arc::clone(&shared.liveness), ready).map_err(DaemonError::Thread)?;
     shared.metrics = measure(&config, &shared)?;
     let (running, next, over) = (Mutex::new(config.clone()), Next::default(), AtomicBool::new(false));
     let reloader = Reloader {
@@ -142,8 +143,8 @@ pub fn run(config: Config, context: &RunContext<'_>) -> Result<Ending, DaemonErr
 /// The pause is kept where the configuration says.
 fn keep_pause(config: &Config, shared: &Shared) {
     shared.switches.keep_in(&config.state);
-    if let Some(trouble) = shared.switches.take_trouble() {
-        tracing::warn!(about = %trouble, "{trouble}");
+    if let Some(warning) = shared.switches.take_warning() {
+        tracing::warn!(about = %warning, "{warning}");
     }
 }
 
@@ -152,7 +153,7 @@ struct Kiosk {
     config: Config,
     /// Before the camera, so that it goes out after it.
     lamp: Option<Lamp>,
-    camera: Held,
+    camera: SharedSource,
     pages: Pages,
     /// Only who aims asks; a run goes on whoever else has it.
     owned: io::Result<Option<Owned>>,
@@ -163,7 +164,7 @@ impl Kiosk {
         let mut pages = Pages::default();
         pages.serve(&config)?;
         let lamp = lines::lamp(&config, context)?;
-        let camera = Held::new(source(&config.source, context)?);
+        let camera = SharedSource::new(source(&config.source, context)?);
         let owned = Owned::take(&config.bundle);
         Ok(Self {
             config,
@@ -194,7 +195,7 @@ impl Kiosk {
     fn take_up(&mut self, new: Config, shared: &Shared, context: &RunContext<'_>) -> Result<Ready, DaemonError> {
         // The same camera goes on; only another one is opened anew.
         if new.source != self.config.source {
-            self.camera = Held::new(source(&new.source, context)?);
+            self.camera = SharedSource::new(source(&new.source, context)?);
         }
         self.pages.serve(&new)?;
         self.light(&new, context)?;
@@ -210,13 +211,13 @@ impl Kiosk {
     /// Everything that the configuration needs, and that can fail.
     fn set_up(&self, shared: &Shared, context: &RunContext<'_>) -> Result<Ready, DaemonError> {
         let (config, pages) = (&self.config, &self.pages);
-        let agent = Agent::new(config, Arc::clone(&context.updater), &shared.updates);
+        let poller = UpdatePoller::new(config, Arc::clone(&context.updater), &shared.updates);
         let mut bundles = Bundles::new(config, context);
         let networks = bundles.start(config)?;
         let facts = page::bundle(&networks);
         let (stages, broker) = stages(config, networks, shared, pages, context)?;
         pages.attach(config, &stages.classes, facts, shared, broker);
-        let (watcher, swaps) = bundles.watch(config, stages.classes.clone(), shared, pages, agent)?;
+        let (watcher, swaps) = bundles.watch(config, stages.classes.clone(), shared, pages, poller)?;
         let pipeline = Pipeline::new(stages)
             .swapping(swaps)
             .pausing(Arc::clone(&shared.switches));

@@ -14,14 +14,14 @@ use update::Networks;
 use super::error::DaemonError;
 use super::shared::{ReadBroker, Shared, Warn};
 use crate::config::Config;
-use crate::service::Vital;
+use crate::service::Liveness;
 use crate::sink::SignalSink;
 
-/// None.
+/// Stands for the pages where the feature `page` is off.
 #[derive(Default)]
 pub(super) struct Pages {}
 
-/// Nothing.
+/// Stands for what pages show of a bundle.
 pub(super) struct BundleFacts {}
 
 /// What the pages would tell of a bundle.
@@ -37,7 +37,7 @@ impl Pages {
         }
     }
 
-    pub(super) fn sink(&self, _: &ClassSet) -> Option<(Box<dyn SignalSink>, Vital)> {
+    pub(super) fn sink(&self, _: &ClassSet) -> Option<(Box<dyn SignalSink>, Liveness)> {
         None
     }
 

@@ -12,9 +12,9 @@ use crate::config::Config;
 use crate::counts;
 use crate::machine;
 use crate::page::settings::PageConfig;
-use crate::page::{About, Around, BundleFacts, CameraFacts, Check, Frames, Hour, Outbox, PageServer, Today};
+use crate::page::{About, BundleFacts, CameraFacts, Check, Frames, Hour, Outbox, PageContext, PageServer, Today};
 use crate::preflight::Finding;
-use crate::service::Vital;
+use crate::service::Liveness;
 use crate::sink::SignalSink;
 
 /// The pages, if a configuration wants them.
@@ -56,11 +56,11 @@ impl Pages {
     }
 
     /// A sink for the loop, and the server's signs of life.
-    pub(super) fn sink(&self, classes: &ClassSet) -> Option<(Box<dyn SignalSink>, Vital)> {
+    pub(super) fn sink(&self, classes: &ClassSet) -> Option<(Box<dyn SignalSink>, Liveness)> {
         let (_, server) = self.served.as_ref()?;
         let hub = Arc::clone(server.hub());
-        let vital = Vital::new("page", move || hub.beats());
-        Some((Box::new(server.hub().sink(classes)), vital))
+        let alive = Liveness::new("page", move || hub.beats());
+        Some((Box::new(server.hub().sink(classes)), alive))
     }
 
     /// Tells the pages what went wrong, and what helps.
@@ -93,11 +93,11 @@ impl Pages {
         broker: ReadBroker,
     ) {
         let Some((_, server)) = &self.served else { return };
-        let (progress, vitals) = (Arc::clone(&shared.progress), Arc::clone(&shared.vitals));
+        let (progress, liveness) = (Arc::clone(&shared.progress), Arc::clone(&shared.liveness));
         let visitors = Arc::clone(&shared.counts);
         // Wishes are heard only where somebody follows them.
         let looks = config.update.as_ref().is_some_and(|update| update.channel.is_some());
-        server.hub().attach(Around {
+        server.hub().attach(PageContext {
             about: About {
                 boot: shared.boot.to_string(),
                 device: device(config),
@@ -114,7 +114,7 @@ impl Pages {
                 captured: progress.captured(),
                 judged: progress.inferred(),
             }),
-            parts: Box::new(move || vitals.read()),
+            parts: Box::new(move || liveness.read()),
             outbox: Box::new(move || {
                 broker().map(|status| Outbox {
                     connected: status.connected,
@@ -124,7 +124,7 @@ impl Pages {
             }),
             today: Box::new(move || visitors.today().map(|counted| today(&counted))),
             left: None,
-            checks: Arc::new(|| machine::look().into_iter().map(check).collect()),
+            checks: Arc::new(|| machine::check().into_iter().map(check).collect()),
         });
     }
 }

@@ -9,8 +9,8 @@ use super::context::Flags;
 use crate::config::{Config, ConfigError};
 use crate::preflight::{self, Scope};
 
-/// How often the flag is looked at.
-const LOOK: Duration = Duration::from_millis(50);
+/// How often the flag is read.
+const POLL: Duration = Duration::from_millis(50);
 
 /// Where a configuration waits that has been found good.
 #[derive(Default)]
@@ -30,7 +30,7 @@ impl Next {
 pub(super) struct Reloader<'a> {
     pub(super) flags: &'a Flags,
     pub(super) load: &'a (dyn Fn() -> Result<Config, ConfigError> + Send + Sync),
-    /// What runs.
+    /// The configuration that runs now.
     pub(super) running: &'a Mutex<Config>,
     pub(super) next: &'a Next,
     /// Raised when the run is over.
@@ -44,7 +44,7 @@ impl Reloader<'_> {
             if self.flags.reload.swap(false, Ordering::Relaxed) && !self.flags.end.load(Ordering::Relaxed) {
                 self.reload();
             }
-            thread::park_timeout(LOOK);
+            thread::park_timeout(POLL);
         }
     }
 
@@ -55,9 +55,9 @@ impl Reloader<'_> {
                 self.flags.stop.store(true, Ordering::Relaxed);
             }
             // Whoever asks again is answered again, also where the answer is the same.
-            Err(trouble) => tracing::warn!(
+            Err(problems) => tracing::warn!(
                 about = ?Instant::now(),
-                "{trouble}; going on with the configuration as it was"
+                "{problems}; going on with the configuration as it was"
             ),
         }
     }
@@ -74,12 +74,12 @@ impl Reloader<'_> {
         if config.metrics != running.metrics {
             tracing::info!("[metrics] is taken up with the next start");
         }
-        let mut findings = preflight::look(&config, scope);
+        let mut findings = preflight::check(&config, scope);
         // Its port is this very program's.
         findings.retain(|finding| finding.check != "metrics");
-        match preflight::trouble(&findings) {
+        match preflight::problems(&findings) {
             None => Ok(config),
-            Some(trouble) => Err(trouble),
+            Some(problems) => Err(problems),
         }
     }
 }

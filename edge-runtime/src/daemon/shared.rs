@@ -7,7 +7,7 @@ use shared_model::Text;
 
 use crate::counts::Board;
 use crate::pipeline::Progress;
-use crate::service::Vitals;
+use crate::service::LivenessSet;
 use crate::sink::updates::Updates;
 use crate::switches::Switches;
 
@@ -29,9 +29,9 @@ pub(super) type ReadBroker = Box<dyn Fn() -> Option<BrokerStatus> + Send>;
 /// Is told what went wrong, and what helps.
 pub(super) type Warn = Arc<dyn Fn(&str, Option<&str>) + Send + Sync>;
 
-/// What outlasts a configuration.
+/// What goes on when the configuration changes.
 pub(super) struct Shared {
-    /// Identifies this run.
+    /// Identifies this start of the program; differs from start to start.
     pub(super) boot: Text<32>,
     pub(super) progress: Arc<Progress>,
     pub(super) switches: Arc<Switches>,
@@ -46,11 +46,11 @@ pub(super) struct Shared {
     /// Those of the thread that answers `/metrics`, if there is one.
     pub(super) metrics: Option<Arc<AtomicU64>>,
     /// What the watchdog looks at.
-    pub(super) vitals: Arc<Vitals>,
+    pub(super) liveness: Arc<LivenessSet>,
 }
 
 impl Shared {
-    /// Nothing has happened yet.
+    /// The state before the first configuration runs.
     pub(super) fn new(boot: Text<32>, stop: Arc<AtomicBool>) -> Self {
         Self {
             boot,
@@ -61,7 +61,7 @@ impl Shared {
             stop,
             beats: Arc::default(),
             metrics: None,
-            vitals: Arc::default(),
+            liveness: Arc::default(),
         }
     }
 }

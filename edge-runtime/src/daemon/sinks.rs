@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::config::{Config, FaceMode, Stdout};
 use crate::counts::{CountsSink, Rules, Start, SystemWall};
 use crate::pipeline::Progress;
-use crate::service::Vital;
+use crate::service::Liveness;
 use crate::sink::gpio::{GpioConfig, Input, Line, Panel, Shows, outputs};
 use crate::sink::settings::MqttConfig;
 use crate::sink::updates::Updates;
@@ -23,10 +23,10 @@ use super::page::Pages;
 use super::shared::BrokerStatus;
 use super::shared::{ReadBroker, Shared};
 
-/// Counts the signs of life.
-struct Heart(Arc<AtomicU64>);
+/// Counts the heartbeats of the loop.
+struct LoopHeartbeat(Arc<AtomicU64>);
 
-impl SignalSink for Heart {
+impl SignalSink for LoopHeartbeat {
     fn name(&self) -> &'static str {
         "watchdog"
     }
@@ -60,7 +60,7 @@ pub(super) fn sinks(
     context: &RunContext<'_>,
 ) -> Result<Sinks, DaemonError> {
     let classes = &rules.classes;
-    let mut vitals = stages(shared);
+    let mut liveness = stages(shared);
     let mut broker: ReadBroker = Box::new(|| None);
     let mut sinks: Vec<Box<dyn SignalSink>> = Vec::new();
     let panel = config.sink.gpio.as_ref();
@@ -71,8 +71,8 @@ pub(super) fn sinks(
     // A lamp alone is lit elsewhere.
     if let Some(gpio) = panel.filter(|gpio| !gpio.lines.is_empty() || gpio.pause.is_some()) {
         let sink = gpio_sink(gpio, classes, shared, context)?;
-        let orders = sink.orders();
-        vitals.push(Vital::new("gpio", move || orders.rounds()));
+        let commands = sink.commands();
+        liveness.push(Liveness::new("gpio", move || commands.heartbeat()));
         sinks.push(Box::new(sink));
     }
     match config.sink.stdout {
@@ -84,23 +84,23 @@ pub(super) fn sinks(
     sinks.extend(counts_sink(config, rules, shared)?);
     if let Some(mqtt) = &config.sink.mqtt {
         let beats = Arc::new(AtomicU64::new(0));
-        // Wishes are heard only where somebody follows them.
+        // Requests are taken only where somebody follows them.
         let looks = config.update.as_ref().is_some_and(|update| update.channel.is_some());
         let updates = looks.then(|| Arc::clone(&shared.updates));
         let (sink, read) = mqtt_sink(mqtt, classes, shared, updates, Arc::clone(&beats), pages)?;
         sinks.push(sink);
         broker = read;
-        vitals.push(Vital::new("mqtt", move || beats.load(Ordering::Relaxed)));
+        liveness.push(Liveness::new("mqtt", move || beats.load(Ordering::Relaxed)));
     }
     if let Some(beats) = shared.metrics.clone() {
-        vitals.push(Vital::new("metrics", move || beats.load(Ordering::Relaxed)));
+        liveness.push(Liveness::new("metrics", move || beats.load(Ordering::Relaxed)));
     }
-    if let Some((sink, vital)) = pages.sink(classes) {
+    if let Some((sink, server)) = pages.sink(classes) {
         sinks.push(sink);
-        vitals.push(vital);
+        liveness.push(server);
     }
-    sinks.push(Box::new(Heart(Arc::clone(&shared.beats))));
-    shared.vitals.replace(vitals);
+    sinks.push(Box::new(LoopHeartbeat(Arc::clone(&shared.beats))));
+    shared.liveness.replace(liveness);
     Ok(Sinks { all: sinks, broker })
 }
 
@@ -123,11 +123,11 @@ fn counts_sink(config: &Config, rules: &Rules, shared: &Shared) -> Result<Option
 }
 
 /// Capture, inference, the detector beside them, and output; while a switch holds them up, the loop alone.
-fn stages(shared: &Shared) -> Vec<Vital> {
-    let vital = |name: &'static str, count: fn(&Progress) -> u64| {
+fn stages(shared: &Shared) -> Vec<Liveness> {
+    let stage = |name: &'static str, count: fn(&Progress) -> u64| {
         let (progress, beats) = (Arc::clone(&shared.progress), Arc::clone(&shared.beats));
         let switches = Arc::clone(&shared.switches);
-        Vital::new(name, move || {
+        Liveness::new(name, move || {
             if switches.is_on(Switch::Pause) {
                 beats.load(Ordering::Relaxed)
             } else {
@@ -136,10 +136,10 @@ fn stages(shared: &Shared) -> Vec<Vital> {
         })
     };
     vec![
-        vital("capture", Progress::captured),
-        vital("inference", Progress::inferred),
-        vital("detector", Progress::searched),
-        vital("output", Progress::output),
+        stage("capture", Progress::captured),
+        stage("inference", Progress::inferred),
+        stage("detector", Progress::searched),
+        stage("output", Progress::output),
     ]
 }
 
@@ -197,7 +197,7 @@ fn mqtt_sink(
     beats: Arc<AtomicU64>,
     pages: &Pages,
 ) -> Result<(Box<dyn SignalSink>, ReadBroker), DaemonError> {
-    use crate::sink::mqtt::{Around, Counting, MqttSink};
+    use crate::sink::mqtt::{Counting, MqttContext, MqttSink};
     use serde_json::{Map, json};
 
     let (progress, boot) = (Arc::clone(&shared.progress), shared.boot.clone());
@@ -220,17 +220,17 @@ fn mqtt_sink(
         stats.extend(visitors.total().map(|total| ("counts".to_owned(), total.stats())));
         stats
     };
-    let around = Around {
+    let mqtt_context = MqttContext {
         switches: Arc::clone(&shared.switches),
         updates,
         counting,
         stats: Box::new(stats),
-        trouble: Box::new(move |fault| warn(&format!("mqtt: {fault}"), Some(fault.cure()))),
+        fault: Box::new(move |fault| warn(&format!("mqtt: {fault}"), Some(fault.cure()))),
         alive: Box::new(move || {
             beats.fetch_add(1, Ordering::Relaxed);
         }),
     };
-    let sink = MqttSink::start(config, &shared.boot, classes, around)?;
+    let sink = MqttSink::start(config, &shared.boot, classes, mqtt_context)?;
     let status = sink.status();
     let read = move || {
         Some(BrokerStatus {

@@ -7,44 +7,45 @@ use std::io;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
-/// What is done on the channel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Errand {
-    /// Looks whether there is something newer.
-    Look,
-    /// Brings in what is newest.
-    Install,
-}
+use update::Task;
 
-/// Starts work on the channel.
+/// Starts work on the channel of updates.
 pub trait Updater: Send + Sync {
-    /// Starts an errand, and does not wait for its end.
-    fn start(&self, errand: Errand) -> io::Result<Box<dyn Work>>;
+    /// Starts a task, and does not wait for its end.
+    ///
+    /// # Errors
+    ///
+    /// When the work cannot be started; it is tried again later.
+    fn start(&self, task: Task) -> io::Result<Box<dyn Work>>;
 }
 
-/// An errand under way; dropped before its end, it is ended. An update can be ended anywhere.
+/// A task under way. Dropped before its end, it is stopped; an update can be stopped anywhere.
 pub trait Work: Send {
-    /// Whether it went well, once it is over.
+    /// Whether it went well, once it is over; `None` until then.
+    ///
+    /// # Errors
+    ///
+    /// When its state cannot be read.
     fn poll(&mut self) -> io::Result<Option<bool>>;
 }
 
 /// Runs this program's own `update` with a configuration file.
 #[derive(Debug, Clone)]
 pub struct ProgramUpdater {
-    /// The configuration file.
+    /// The configuration file, as `update --config` reads it.
     pub config: PathBuf,
 }
 
 impl Updater for ProgramUpdater {
-    fn start(&self, errand: Errand) -> io::Result<Box<dyn Work>> {
+    fn start(&self, task: Task) -> io::Result<Box<dyn Work>> {
         let mut command = Command::new(std::env::current_exe()?);
         command
             .args(["--quiet", "update", "--config"])
             .arg(&self.config)
             .stdin(Stdio::null())
             .stdout(Stdio::null());
-        if errand == Errand::Look {
-            command.arg("--look");
+        if task == Task::Check {
+            command.arg("--check");
         }
         Ok(Box::new(Process(command.spawn()?)))
     }

@@ -9,7 +9,7 @@ enum See {
     A(f32),
     /// A face that cannot be judged.
     Turned,
-    /// Nobody.
+    /// No face is in the frame.
     Nobody,
     /// No frame: only time passes.
     Time,
@@ -30,7 +30,7 @@ fn tell(decider: &mut Decider, steps: &[Step]) {
     for (at, (now, see, expected)) in steps.iter().enumerate() {
         let change = match see {
             A(a) => decider.observe(*now, &Observation::Face(scores(*a))),
-            Turned => decider.observe(*now, &Observation::Unjudged(Withheld::TurnedAway)),
+            Turned => decider.observe(*now, &Observation::Rejected(RejectReason::TurnedAway)),
             Nobody => decider.observe(*now, &Observation::NoFace),
             Time => decider.tick(*now),
         };
@@ -159,7 +159,7 @@ fn scores_after_a_pause_weigh_by_the_time_since_the_last_scores() {
     let mut decider = decider(smoothing);
     decider.observe(0, &Observation::Face(scores(1.0)));
     for now in [30, 60, 90] {
-        decider.observe(now, &Observation::Unjudged(Withheld::Dark));
+        decider.observe(now, &Observation::Rejected(RejectReason::Dark));
     }
     decider.observe(100, &Observation::Face(scores(0.0)));
     // exp(-1)
@@ -295,8 +295,8 @@ fn refuses_settings_out_of_range() {
 #[test]
 fn the_reason_is_told_once_it_lasts_and_does_not_hold_up_the_verdict() {
     let mut decider = decider(DecideConfig { dwell_ms: 100, ..PLAIN });
-    let mut see = |now, why: Option<Withheld>| {
-        let seen = why.map_or_else(|| Observation::Face(scores(0.9)), Observation::Unjudged);
+    let mut see = |now, why: Option<RejectReason>| {
+        let seen = why.map_or_else(|| Observation::Face(scores(0.9)), Observation::Rejected);
         let change = decider.observe(now, &seen)?;
         Some((change.verdict.as_str().to_owned(), change.reason))
     };
@@ -304,15 +304,18 @@ fn the_reason_is_told_once_it_lasts_and_does_not_hold_up_the_verdict() {
     assert_eq!(see(0, None), None);
     assert_eq!(see(100, None), Some(("A".to_owned(), None)));
     // Two reasons in turn: that the face is not judged is news all the same.
-    assert_eq!(see(150, Some(Withheld::Dark)), None);
-    assert_eq!(see(200, Some(Withheld::Blurred)), None);
-    assert_eq!(see(250, Some(Withheld::Dark)), uncertain(Withheld::Dark));
+    assert_eq!(see(150, Some(RejectReason::Dark)), None);
+    assert_eq!(see(200, Some(RejectReason::Blurred)), None);
+    assert_eq!(see(250, Some(RejectReason::Dark)), uncertain(RejectReason::Dark));
     // Another reason is told when it has lasted.
-    assert_eq!(see(300, Some(Withheld::TurnedAway)), None);
-    assert_eq!(see(350, Some(Withheld::Dark)), None);
-    assert_eq!(see(400, Some(Withheld::TurnedAway)), None);
-    assert_eq!(see(500, Some(Withheld::TurnedAway)), uncertain(Withheld::TurnedAway));
-    assert_eq!(see(600, Some(Withheld::TurnedAway)), None);
+    assert_eq!(see(300, Some(RejectReason::TurnedAway)), None);
+    assert_eq!(see(350, Some(RejectReason::Dark)), None);
+    assert_eq!(see(400, Some(RejectReason::TurnedAway)), None);
+    assert_eq!(
+        see(500, Some(RejectReason::TurnedAway)),
+        uncertain(RejectReason::TurnedAway)
+    );
+    assert_eq!(see(600, Some(RejectReason::TurnedAway)), None);
     assert_eq!(see(650, None), None);
     assert_eq!(see(750, None), Some(("A".to_owned(), None)));
 }

@@ -13,12 +13,12 @@ const MAX_REQUEST: usize = 4096;
 pub(super) const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Longest wait for news of any client.
-const LOOK: Duration = Duration::from_millis(200);
+const POLL: Duration = Duration::from_millis(200);
 
 /// Most clients at a time; the one that has waited longest makes room.
 const MAX_CLIENTS: usize = 64;
 
-/// Everybody who is connected.
+/// All clients that are connected now.
 pub(super) struct Clients {
     listener: TcpListener,
     /// In the order in which they came.
@@ -62,7 +62,7 @@ impl Clients {
     fn wait(&self) {
         let limit = Timespec {
             tv_sec: 0,
-            tv_nsec: LOOK.subsec_nanos().into(),
+            tv_nsec: POLL.subsec_nanos().into(),
         };
         let mut fds = vec![PollFd::new(&self.listener, PollFlags::IN)];
         fds.extend(self.all.iter().map(|client| PollFd::new(&client.stream, PollFlags::IN)));

@@ -25,7 +25,7 @@ const TRY_AGAIN: Duration = Duration::from_secs(6);
 /// Addresses whose tries are remembered; the oldest makes room.
 const ADDRESSES: usize = 256;
 
-/// Name of the cookie.
+/// Name of the cookie that an operator gets for a token.
 pub(super) const COOKIE: &str = "edge_session";
 
 /// Why a token cannot be used.
@@ -34,9 +34,9 @@ pub enum TokenError {
     /// The file cannot be read.
     #[error("read token {path}: {source}")]
     Io {
-        /// The file.
+        /// Path of the file, as configured.
         path: PathBuf,
-        /// Why.
+        /// The error that the operating system gave.
         source: io::Error,
     },
     /// The token can be guessed.
@@ -45,7 +45,7 @@ pub enum TokenError {
          `openssl rand -hex 32`"
     )]
     Weak {
-        /// The file.
+        /// Path of the file, as configured.
         path: PathBuf,
     },
     /// The machine gives no random numbers.
@@ -98,7 +98,7 @@ pub(super) struct Access {
 /// What came of a token that somebody sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Entry {
-    /// It is the one.
+    /// It is the token of the configuration.
     Open,
     /// It is not, or there is none.
     Wrong,

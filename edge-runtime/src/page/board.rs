@@ -42,12 +42,12 @@ impl Stage {
     }
 }
 
-/// What is newest.
+/// The newest of everything that viewers are shown.
 #[derive(Debug, Default)]
 pub(super) struct Newest {
     /// The last states, the newest at the end.
     pub(super) recent: VecDeque<Told>,
-    /// States so far.
+    /// Number of states that were shown so far.
     pub(super) states: u64,
     /// The faces of the last frame that was handed over.
     pub(super) faces: FrameFaces,
@@ -62,7 +62,7 @@ pub(super) struct Newest {
 }
 
 impl Newest {
-    pub(super) fn tell(&mut self, told: Told) {
+    pub(super) fn push(&mut self, told: Told) {
         if self.recent.len() == RECENT {
             self.recent.pop_front();
         }

@@ -13,9 +13,9 @@ pub enum PageError {
     /// The address cannot be had.
     #[error("serve pages on {address}: {source}")]
     Listen {
-        /// The address.
+        /// Address and port that cannot be served.
         address: SocketAddr,
-        /// Why.
+        /// The error that the operating system gave.
         source: io::Error,
     },
     /// The thread cannot be started.
@@ -24,23 +24,23 @@ pub enum PageError {
     /// The token cannot be used.
     #[error(transparent)]
     Token(#[from] TokenError),
-    /// Connections cannot be encrypted.
+    /// Certificate or key of the pages cannot be used.
     #[error(transparent)]
     Tls(#[from] PageTlsError),
     /// The directory of media cannot be read.
     #[error("read media {path}: {source}")]
     Media {
-        /// The directory.
+        /// Path of the directory, as configured.
         path: PathBuf,
-        /// Why.
+        /// The error that the operating system gave.
         source: io::Error,
     },
     /// The file of words cannot be used.
     #[error("read words {path}: {why}")]
     Words {
-        /// The file.
+        /// Path of the file, as configured.
         path: PathBuf,
-        /// Why.
+        /// Why the file is refused, in words for people.
         why: String,
     },
 }

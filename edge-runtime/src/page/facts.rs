@@ -14,15 +14,15 @@ pub struct CameraFacts {
 /// What is known of a bundle.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct BundleFacts {
-    /// Its name.
+    /// Name of the bundle, from its manifest.
     pub name: String,
-    /// Its version.
+    /// Version of the bundle, from its manifest.
     pub version: u32,
-    /// `int8` or `f32`.
+    /// Precision in which it runs: `int8` or `f32`.
     pub precision: String,
 }
 
-/// Versions of bundles.
+/// Versions of the bundles that a device has and could have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct UpdateFacts {
     /// The one that has shown that it works.
@@ -33,11 +33,11 @@ pub struct UpdateFacts {
     pub in_progress: bool,
 }
 
-/// Frames since the start.
+/// Counts of frames since the start of the program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Frames {
     /// Those that came from the source.
     pub captured: u64,
-    /// Those that were judged.
+    /// Those of them that were judged.
     pub judged: u64,
 }

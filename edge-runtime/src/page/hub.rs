@@ -10,7 +10,7 @@ use super::board::Board;
 use super::facts::{BundleFacts, CameraFacts, Frames, UpdateFacts};
 use super::message::{Broker, Check, Outbox, Page, Snapshot, Today};
 use super::sink::PageSink;
-use super::status::{Pace, Parts, latencies};
+use super::status::{FrameRates, Parts, latencies};
 use super::warnings::Warnings;
 use crate::sink::updates::Updates;
 use crate::switches::{Switch, Switches};
@@ -18,27 +18,27 @@ use crate::switches::{Switch, Switches};
 /// What does not change while a configuration runs.
 #[derive(Debug, Clone, Default)]
 pub struct About {
-    /// Identifies this run.
+    /// Identifies this start of the program; differs from start to start.
     pub boot: String,
     /// What people call the device.
     pub device: String,
     /// The bundle's classes, in its order.
     pub classes: Vec<String>,
-    /// The source.
+    /// The camera or other source of the run.
     pub camera: CameraFacts,
     /// The bundle that the run began with.
     pub bundle: BundleFacts,
 }
 
 /// What the pages know of the rest of the program, while a configuration runs.
-pub struct Around {
-    /// What does not change.
+pub struct PageContext {
+    /// What stays the same while a configuration runs.
     pub about: About,
-    /// Set by the operator.
+    /// Pause and mute, which the operator sets.
     pub switches: Arc<Switches>,
-    /// What updates there are, where the device looks for some by itself.
+    /// The updates on offer, where the device checks for some by itself.
     pub updates: Option<Arc<Updates>>,
-    /// Frames so far.
+    /// Reads how many frames there were so far.
     pub frames: Box<dyn Fn() -> Frames + Send>,
     /// How far each part has come: numbers that change while it works.
     pub parts: Box<dyn Fn() -> Vec<(&'static str, u64)> + Send>,
@@ -48,16 +48,16 @@ pub struct Around {
     pub today: Box<dyn Fn() -> Option<Today> + Send>,
     /// When the pages end by themselves, if they do.
     pub left: Option<Instant>,
-    /// Looks at the machine; may take its time.
+    /// Checks the machine; may take up to seconds.
     pub checks: Arc<dyn Fn() -> Vec<Check> + Send + Sync>,
 }
 
-/// What changes by the server's own looks.
+/// What the server has read of the rest of the program.
 #[derive(Default)]
-struct Looks {
-    around: Option<Around>,
+struct State {
+    context: Option<PageContext>,
     parts: Parts,
-    pace: Pace,
+    rates: FrameRates,
     checks: Vec<Check>,
     warnings: Warnings,
     page: Option<Page>,
@@ -67,7 +67,7 @@ struct Looks {
 pub struct Hub {
     pub(super) board: Arc<Board>,
     start: Instant,
-    looks: Mutex<Looks>,
+    state: Mutex<State>,
     /// Signs of life of the server.
     beats: AtomicU64,
     /// When somebody last asked for a snapshot, in seconds since the start.
@@ -79,7 +79,7 @@ impl Default for Hub {
         Self {
             board: Arc::default(),
             start: Instant::now(),
-            looks: Mutex::default(),
+            state: Mutex::default(),
             beats: AtomicU64::new(0),
             asked_s: AtomicU64::new(0),
         }
@@ -87,8 +87,8 @@ impl Default for Hub {
 }
 
 impl Hub {
-    fn looks(&self) -> MutexGuard<'_, Looks> {
-        self.looks.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn now(&self) -> Duration {
@@ -101,21 +101,21 @@ impl Hub {
     }
 
     /// Another configuration runs from now on.
-    pub fn attach(&self, around: Around) {
-        self.looks().around = Some(around);
+    pub fn attach(&self, context: PageContext) {
+        self.state().context = Some(context);
     }
 
     /// The loop swaps to the networks of another bundle.
     pub fn swapped(&self, bundle: BundleFacts) {
-        if let Some(around) = &mut self.looks().around {
-            around.about.bundle = bundle;
+        if let Some(context) = &mut self.state().context {
+            context.about.bundle = bundle;
         }
     }
 
     /// Something went wrong; `cure` is what helps.
     pub fn warn(&self, text: &str, cure: Option<&str>) {
         let now = self.now();
-        self.looks().warnings.add(now, text, cure);
+        self.state().warnings.add(now, text, cure);
     }
 
     /// Signs of life of the server so far.
@@ -125,65 +125,68 @@ impl Hub {
 
     /// How the visitor's page is set up.
     pub(super) fn set_page(&self, page: Page) {
-        self.looks().page = Some(page);
+        self.state().page = Some(page);
     }
 
-    /// Looks at what moves; called several times a second.
+    /// Reads the counters; called several times a second.
     pub(super) fn tick(&self) {
         self.beats.fetch_add(1, Ordering::Relaxed);
         let now = self.now();
-        let mut looks = self.looks();
-        let Looks {
-            around, parts, pace, ..
-        } = &mut *looks;
-        let Some(around) = around else { return };
-        parts.look(now, &(around.parts)());
-        pace.look(now, (around.frames)());
+        let mut state = self.state();
+        let State {
+            context, parts, rates, ..
+        } = &mut *state;
+        let Some(context) = context else { return };
+        parts.update(now, &(context.parts)());
+        rates.update(now, (context.frames)());
     }
 
-    /// What looks at the machine, if somebody asked lately.
+    /// Checks the machine, if somebody asked lately.
     pub(super) fn checks_wanted(&self, within: Duration) -> Option<Arc<dyn Fn() -> Vec<Check> + Send + Sync>> {
         let asked = Duration::from_secs(self.asked_s.load(Ordering::Relaxed));
         let lately = self.board.viewers() > 0 || self.now().saturating_sub(asked) < within;
-        let looks = self.looks();
-        let around = looks.around.as_ref()?;
-        (lately || looks.checks.is_empty()).then(|| Arc::clone(&around.checks))
+        let state = self.state();
+        let context = state.context.as_ref()?;
+        (lately || state.checks.is_empty()).then(|| Arc::clone(&context.checks))
     }
 
     pub(super) fn set_checks(&self, checks: Vec<Check>) {
-        self.looks().checks = checks;
+        self.state().checks = checks;
     }
 
     /// What makes a new snapshot worth sending, in a form to be compared.
     pub(super) fn outline(&self) -> String {
-        let looks = self.looks();
-        let around = looks.around.as_ref();
-        let switches = around.map(|it| Switch::ALL.map(|switch| it.switches.is_on(switch)));
-        let offer = around.and_then(offer);
-        let about = around.map(|it| (&it.about.boot, &it.about.bundle));
-        format!("{switches:?} {offer:?} {about:?} {:?}", looks.page)
+        let state = self.state();
+        let context = state.context.as_ref();
+        let switches = context.map(|it| Switch::ALL.map(|switch| it.switches.is_on(switch)));
+        let offer = context.and_then(offer);
+        let about = context.map(|it| (&it.about.boot, &it.about.bundle));
+        format!("{switches:?} {offer:?} {about:?} {:?}", state.page)
     }
 
-    /// Follows an order to a switch; false for one that means nothing.
-    pub(super) fn set(&self, switch: Switch, order: &[u8]) -> bool {
-        let looks = self.looks();
-        looks.around.as_ref().is_some_and(|it| it.switches.obey(switch, order))
+    /// Sets a switch; false for a message that means nothing.
+    pub(super) fn set(&self, switch: Switch, message: &[u8]) -> bool {
+        let state = self.state();
+        state
+            .context
+            .as_ref()
+            .is_some_and(|it| it.switches.apply(switch, message))
     }
 
-    /// Follows the wish for an update; false for one that means nothing, or where there is nothing newer.
-    pub(super) fn update(&self, order: &[u8]) -> bool {
-        let looks = self.looks();
-        let updates = looks.around.as_ref().and_then(|it| it.updates.as_ref());
-        updates.is_some_and(|it| it.obey(order))
+    /// Requests an update; false for a message that means nothing, or where there is nothing newer.
+    pub(super) fn update(&self, message: &[u8]) -> bool {
+        let state = self.state();
+        let updates = state.context.as_ref().and_then(|it| it.updates.as_ref());
+        updates.is_some_and(|it| it.request(message))
     }
 
     /// Everything at once, as JSON; `None` before the first configuration runs.
     pub(super) fn snapshot(&self) -> Option<String> {
         let now = self.now();
         self.asked_s.store(now.as_secs(), Ordering::Relaxed);
-        let looks = self.looks();
-        let around = looks.around.as_ref()?;
-        let outbox = (around.outbox)();
+        let state = self.state();
+        let context = state.context.as_ref()?;
+        let outbox = (context.outbox)();
         let (recent, faces, stages, bad, dropped) = {
             let newest = self.board.read();
             let faces = newest.faces.classes.is_some().then(|| newest.faces.clone());
@@ -196,34 +199,34 @@ impl Hub {
             classes,
             camera,
             bundle,
-        } = around.about.clone();
+        } = context.about.clone();
         // A state of a run before this one holds no more.
-        let state = recent.first().map(|told| told.state.clone());
+        let shown = recent.first().map(|told| told.state.clone());
         let snapshot = Snapshot {
-            state: state.filter(|state| state.boot.as_str() == boot),
+            state: shown.filter(|state| state.boot.as_str() == boot),
             boot,
             device,
             version: env!("CARGO_PKG_VERSION"),
             uptime_s: now.as_secs(),
             classes,
             faces,
-            page: looks.page.clone()?,
+            page: state.page.clone()?,
             switches: Switch::ALL
-                .map(|switch| (switch.name(), around.switches.is_on(switch)))
+                .map(|switch| (switch.name(), context.switches.is_on(switch)))
                 .into(),
             recent,
             camera,
-            rates: looks.pace.rates(dropped, bad),
+            rates: state.rates.rates(dropped, bad),
             latency_ms: latencies(&stages),
-            parts: looks.parts.list(now),
-            checks: looks.checks.clone(),
+            parts: state.parts.list(now),
+            checks: state.checks.clone(),
             broker: outbox.map(|Outbox { connected, .. }| Broker { connected }),
             outbox,
             bundle,
-            update: offer(around),
-            counts: (around.today)(),
-            warnings: looks.warnings.list(now),
-            left_s: around
+            update: offer(context),
+            counts: (context.today)(),
+            warnings: state.warnings.list(now),
+            left_s: context
                 .left
                 .map(|end| end.saturating_duration_since(Instant::now()).as_secs()),
         };
@@ -231,8 +234,8 @@ impl Hub {
     }
 }
 
-fn offer(around: &Around) -> Option<UpdateFacts> {
-    let offer = around.updates.as_ref()?.offer();
+fn offer(context: &PageContext) -> Option<UpdateFacts> {
+    let offer = context.updates.as_ref()?.offer();
     Some(UpdateFacts {
         installed: offer.installed,
         latest: offer.latest,

@@ -35,7 +35,7 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 /// States that may wait for a viewer.
 const STATES: usize = 32;
 
-/// Hands messages to viewers.
+/// Hands every message to all viewers.
 pub(super) struct Live {
     hub: Arc<Hub>,
     states: broadcast::Sender<Arc<str>>,
@@ -146,7 +146,7 @@ impl Drop for Counted {
     }
 }
 
-/// What one viewer gets.
+/// The messages that one viewer gets.
 pub(super) struct Feed {
     states: broadcast::Receiver<Arc<str>>,
     faces: watch::Receiver<Option<Arc<str>>>,
@@ -199,7 +199,7 @@ impl Feed {
         }
     }
 
-    /// As server-sent events.
+    /// The same messages, as server-sent events.
     pub(super) fn events(self) -> impl Stream<Item = Result<Event, Infallible>> + Send + 'static {
         unfold(self, |mut feed| async move {
             let (name, data) = feed.next().await?;

@@ -12,7 +12,7 @@ use super::message::Shown;
 /// Most files that are looked at.
 const MAX_FILES: usize = 500;
 
-/// Longest text, in bytes.
+/// Longest text of an operator's own that is shown, in bytes.
 const MAX_TEXT: u64 = 2000;
 
 /// What a file is, by the end of its name.

@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 use shared_model::emotion::{ClassSet, Scores};
 use shared_model::image::Rect;
 use shared_model::keypoints::Keypoints;
-use shared_model::message::{Face, State, Withheld};
+use shared_model::message::{Face, RejectReason, State};
 
 use super::facts::{BundleFacts, CameraFacts, UpdateFacts};
 
@@ -24,7 +24,7 @@ pub(super) struct Told {
 /// The faces of one frame: the message `faces`.
 #[derive(Debug, Clone, Default)]
 pub(super) struct FrameFaces {
-    /// The source's name.
+    /// Name of the source, as in JSON lines.
     pub(super) input: String,
     pub(super) frame: u64,
     pub(super) time_ms: u64,
@@ -38,12 +38,12 @@ pub(super) struct FrameFaces {
     pub(super) classes: Option<Arc<ClassSet>>,
 }
 
-/// One of them.
+/// One face of the newest frame.
 #[derive(Debug, Clone)]
 pub(super) struct SeenFace {
     pub(super) bounds: Rect,
     pub(super) id: Option<u32>,
-    pub(super) withheld: Option<Withheld>,
+    pub(super) reject_reason: Option<RejectReason>,
     pub(super) scores: Scores,
     pub(super) keypoints: Keypoints,
     /// Whether the verdict is about this face.
@@ -77,7 +77,7 @@ impl Serialize for Named<'_> {
         let face = Face {
             bounds: self.face.bounds,
             id: self.face.id,
-            withheld: self.face.withheld,
+            reject_reason: self.face.reject_reason,
             classes: self.classes,
             scores: self.face.scores.clone(),
             keypoints: self.face.keypoints,
@@ -169,11 +169,11 @@ pub(super) struct Part {
 /// What was looked at, what was found, and what helps.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Check {
-    /// What was looked at.
+    /// Name of the check, in a word.
     pub check: String,
-    /// Whether all is well.
+    /// Whether it is as it should be.
     pub ok: bool,
-    /// What was found.
+    /// What the check found, in a sentence.
     pub found: String,
     /// What helps, where all is not well.
     pub cure: Option<String>,
@@ -209,7 +209,7 @@ pub struct Today {
 /// The visitors of an hour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Hour {
-    /// 0 to 23.
+    /// Hour of the local day, from 0 to 23.
     pub hour: u8,
     /// FrameFaces that were there for a second or longer.
     pub visitors: u64,
@@ -224,7 +224,7 @@ pub struct Hour {
 pub(super) struct Warning {
     pub(super) text: String,
     pub(super) cure: Option<String>,
-    /// How often it happened.
+    /// How often the same warning came.
     pub(super) times: u64,
     /// Seconds since the last time.
     pub(super) age_s: u64,

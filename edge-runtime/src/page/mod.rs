@@ -55,7 +55,7 @@ pub use error::PageError;
 #[cfg(feature = "page")]
 pub use facts::{BundleFacts, CameraFacts, Frames, UpdateFacts};
 #[cfg(feature = "page")]
-pub use hub::{About, Around, Hub};
+pub use hub::{About, Hub, PageContext};
 #[cfg(feature = "page")]
 pub use message::{Check, Hour, Outbox, Today};
 #[cfg(feature = "page")]

@@ -41,7 +41,7 @@ pub(super) struct App {
     pub(super) words: Bytes,
 }
 
-/// The pages of `run`.
+/// All routes of the pages that `run` serves.
 pub(super) fn router(app: App) -> Router {
     let pages = Router::new()
         .route("/", get(async || page("index.html")))

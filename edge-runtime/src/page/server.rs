@@ -84,7 +84,7 @@ pub fn check(config: &PageConfig) -> Result<(), PageError> {
 pub struct PageServer {
     hub: Arc<Hub>,
     address: SocketAddr,
-    /// Closed at the end.
+    /// Dropped to end the thread.
     end: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -183,12 +183,12 @@ impl PageServer {
         })
     }
 
-    /// Where it listens.
+    /// Address and port that the server listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// What it knows.
+    /// Where the rest of the program leaves what the pages show.
     pub fn hub(&self) -> &Arc<Hub> {
         &self.hub
     }
@@ -225,7 +225,7 @@ fn work(runtime: Runtime, site: Site, listener: TcpListener, ended: oneshot::Rec
     let pump = Arc::clone(&live);
     runtime.spawn(async move { pump.pump().await });
     runtime.spawn(async move { live.outline().await });
-    runtime.spawn(look_at_machine(hub));
+    runtime.spawn(check_machine(hub));
     runtime.block_on(async {
         tokio::select! {
             () = take(listener, router, tls.map(TlsAcceptor::from)) => {}
@@ -237,7 +237,7 @@ fn work(runtime: Runtime, site: Site, listener: TcpListener, ended: oneshot::Rec
     runtime.shutdown_background();
 }
 
-async fn look_at_machine(hub: Arc<Hub>) {
+async fn check_machine(hub: Arc<Hub>) {
     let mut ticks = interval(CHECK / 10);
     let mut wait = 0;
     loop {
@@ -255,7 +255,7 @@ async fn look_at_machine(hub: Arc<Hub>) {
     }
 }
 
-/// Takes connections; never ends.
+/// Accepts connections, each on a task of its own; never ends.
 async fn take(listener: TcpListener, router: Router, tls: Option<TlsAcceptor>) {
     let connections = Arc::new(Connections::default());
     for number in 0_u64.. {

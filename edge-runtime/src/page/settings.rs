@@ -12,7 +12,7 @@ pub const LANGUAGES: [&str; 3] = ["de", "en", "fr"];
 /// Where the pages are served, to whom, and how they look.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PageConfig {
-    /// Where the server listens.
+    /// Address and port that the server listens on.
     pub listen: SocketAddr,
     /// File with the token that other machines have to know; needed where `listen` is not the loopback.
     pub token_file: Option<PathBuf>,
@@ -31,7 +31,7 @@ pub struct PageConfig {
 /// Where the words of the visitor's page come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Language {
-    /// One of [`LANGUAGES`].
+    /// A language that the program brings: one of [`LANGUAGES`].
     Shipped(&'static str),
     /// A file of the operator, in the form of those that come with the program.
     File(PathBuf),
@@ -40,7 +40,7 @@ pub enum Language {
 /// What a verdict is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Vocabulary {
-    /// By the emotion: "happy".
+    /// By the emotion, such as "happy".
     #[default]
     Emotion,
     /// By what can be seen: "a smile".
@@ -62,7 +62,7 @@ impl Vocabulary {
 pub struct PageTls {
     /// The certificate, and those between it and one that browsers trust.
     pub cert_file: PathBuf,
-    /// Its private key.
+    /// Path of the private key that belongs to it, in PEM.
     pub key_file: PathBuf,
 }
 

@@ -45,7 +45,7 @@ impl PageSink {
             return;
         };
         for told in self.waiting.drain(..) {
-            newest.tell(told);
+            newest.push(told);
         }
         drop(newest);
         self.board.announce();
@@ -80,7 +80,7 @@ impl SignalSink for PageSink {
         self.faces.extend(line.face.as_ref().map(|face| SeenFace {
             bounds: face.bounds,
             id: face.id,
-            withheld: face.withheld,
+            reject_reason: face.reject_reason,
             scores: face.scores.clone(),
             keypoints: face.keypoints,
             counts: false,
@@ -183,7 +183,7 @@ mod tests {
                     h: 40.0,
                 },
                 id: Some(*id),
-                withheld: None,
+                reject_reason: None,
                 classes,
                 scores: Scores::default(),
                 keypoints: Keypoints([[5.0, 6.0]; COUNT]),

@@ -19,7 +19,7 @@ pub(super) struct Parts(BTreeMap<&'static str, (u64, Duration)>, Vec<&'static st
 
 impl Parts {
     /// Takes in how far each part has come.
-    pub(super) fn look(&mut self, now: Duration, parts: &[(&'static str, u64)]) {
+    pub(super) fn update(&mut self, now: Duration, parts: &[(&'static str, u64)]) {
         for (name, count) in parts {
             let (last, moved) = self.0.entry(name).or_insert((*count, now));
             if *last != *count {
@@ -47,16 +47,16 @@ impl Parts {
 
 /// Frames a second, over the last seconds.
 #[derive(Debug, Default)]
-pub(super) struct Pace {
+pub(super) struct FrameRates {
     since: Duration,
     frames: Frames,
     captured: f64,
     judged: f64,
 }
 
-impl Pace {
+impl FrameRates {
     /// Takes in what was counted.
-    pub(super) fn look(&mut self, now: Duration, frames: Frames) {
+    pub(super) fn update(&mut self, now: Duration, frames: Frames) {
         let passed = now.saturating_sub(self.since);
         if passed < WINDOW {
             return;
@@ -108,24 +108,24 @@ mod tests {
     fn a_part_that_stands_still_is_not_well_and_its_silence_is_told() {
         let mut parts = Parts::default();
         let at = Duration::from_secs;
-        parts.look(at(0), &[("capture", 1), ("mqtt", 7)]);
-        parts.look(at(10), &[("capture", 2), ("mqtt", 7)]);
+        parts.update(at(0), &[("capture", 1), ("mqtt", 7)]);
+        parts.update(at(10), &[("capture", 2), ("mqtt", 7)]);
         let list = parts.list(at(11));
         assert_eq!((list[0].name, list[0].ok, list[0].silent_s), ("capture", true, 1));
         assert_eq!((list[1].name, list[1].ok, list[1].silent_s), ("mqtt", false, 11));
-        parts.look(at(12), &[("mqtt", 8)]);
+        parts.update(at(12), &[("mqtt", 8)]);
         assert_eq!(parts.list(at(12)).len(), 1);
         assert!(parts.list(at(12))[0].ok);
     }
 
     #[test]
     fn rates_are_those_of_the_last_window() {
-        let mut pace = Pace::default();
+        let mut rates = FrameRates::default();
         let frames = |captured, judged| Frames { captured, judged };
-        pace.look(Duration::from_secs(10), frames(100, 50));
-        pace.look(Duration::from_secs(11), frames(500, 500));
-        pace.look(Duration::from_secs(14), frames(140, 60));
-        let rates = pace.rates(3, 1);
+        rates.update(Duration::from_secs(10), frames(100, 50));
+        rates.update(Duration::from_secs(11), frames(500, 500));
+        rates.update(Duration::from_secs(14), frames(140, 60));
+        let rates = rates.rates(3, 1);
         assert_eq!((rates.captured, rates.judged), (10.0, 2.5));
         assert_eq!((rates.skipped, rates.bad), (3, 1));
     }

@@ -16,9 +16,9 @@ pub enum PageTlsError {
     /// A file of certificates or a key cannot be used.
     #[error("read {path}: {source}; it must hold PEM text")]
     File {
-        /// The file.
+        /// Path of the file, as configured.
         path: PathBuf,
-        /// Why.
+        /// What is wrong with the PEM text.
         source: pem::Error,
     },
     /// Certificate and key do not fit each other, or the like.

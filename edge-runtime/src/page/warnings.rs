@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::message::Warning;
 
-/// Warnings that are remembered.
+/// Most warnings that are kept; the oldest make room.
 const KEPT: usize = 20;
 
 /// Most bytes of a text.

@@ -29,7 +29,7 @@ pub enum FrameError {
     Sink {
         /// Name of the sink, as [`SignalSink::name`](crate::sink::SignalSink::name) gives it.
         name: String,
-        /// Why it could not.
+        /// Why the sink could not take it.
         source: SinkError,
     },
 }
@@ -59,7 +59,7 @@ pub enum PipelineError {
     /// The thread of the source could not be started.
     #[error("start the source: {0}")]
     Start(std::io::Error),
-    /// The source panicked.
+    /// The thread of the source panicked.
     #[error("read frame: the source broke down")]
     Source,
 }

@@ -76,7 +76,7 @@ impl Pipeline {
             line.face = Some(Face {
                 bounds: seen.bounds,
                 id: (seen.id > 0).then_some(seen.id),
-                withheld: seen.withheld,
+                reject_reason: seen.withheld,
                 classes: &self.classes,
                 scores: seen.prediction.scores.clone(),
                 keypoints: seen.prediction.keypoints,
@@ -100,7 +100,7 @@ impl Pipeline {
         let observation = match seen {
             None => Observation::NoFace,
             Some(seen) => match seen.withheld {
-                Some(why) => Observation::Unjudged(why),
+                Some(why) => Observation::Rejected(why),
                 None => Observation::Face(seen.prediction.scores.clone()),
             },
         };

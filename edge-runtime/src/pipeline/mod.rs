@@ -86,12 +86,12 @@ pub struct Stages {
     pub progress: Arc<Progress>,
 }
 
-/// How a run ended.
+/// How a run ended that no error ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
     /// The source had no more frames.
     Exhausted,
-    /// The stop signal came.
+    /// The stop signal ended it.
     Stopped,
     /// Nobody reads the output any more.
     Closed,

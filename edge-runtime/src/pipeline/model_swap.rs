@@ -5,7 +5,7 @@ use inference::Predictor;
 
 /// Networks that take the place of those that run, with the same classes.
 pub struct ModelSwap {
-    /// Runs the new networks.
+    /// Runs the new networks from the next frame on.
     pub predictor: Predictor,
     /// Thresholds and times of the decision, which no bundle changes.
     pub decide: DecideConfig,

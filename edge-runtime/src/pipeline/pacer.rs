@@ -15,11 +15,11 @@ const MAX_SILENCE: Duration = Duration::from_millis(500);
 /// What to do with a frame that has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Turn {
-    /// Its time has come.
+    /// The time of the frame has come.
     Now,
     /// Its time comes after this.
     After(Duration),
-    /// Its time is over.
+    /// The time of the frame is over.
     Over,
 }
 

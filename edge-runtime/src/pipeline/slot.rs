@@ -18,16 +18,16 @@ pub(super) enum Keep {
     Newest,
 }
 
-/// What was taken out.
+/// What the loop took from the slot.
 #[derive(Debug)]
 pub(super) enum Taken {
-    /// A frame.
+    /// A frame, which is now in the loop's hands.
     Frame,
     /// A frame that could not be read.
     Error(SourceError),
-    /// Nothing came in time.
+    /// Nothing came within the wait.
     Nothing,
-    /// The source has ended.
+    /// The source has no more frames.
     End,
 }
 
@@ -35,7 +35,7 @@ pub(super) enum Taken {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Closed;
 
-/// The place.
+/// The place for one frame between the two threads.
 #[derive(Debug)]
 pub(super) struct Slot {
     keep: Keep,
@@ -98,7 +98,7 @@ impl Slot {
         self.lock().closed
     }
 
-    /// Nothing more comes.
+    /// Notes that the source has ended.
     pub(super) fn end(&self) {
         self.lock().ended = true;
         self.changed.notify_all();
@@ -124,7 +124,7 @@ impl Slot {
         taken
     }
 
-    /// The reader leaves.
+    /// Notes that nobody takes frames any more.
     pub(super) fn close(&self) {
         self.lock().closed = true;
         self.changed.notify_all();

@@ -224,7 +224,7 @@ impl SignalSink for Pauses {
     fn frame(&mut self, line: &FaceLine<'_>) -> Result<(), SinkError> {
         assert!(!self.switches.is_on(Switch::Pause), "frame {} was judged", line.frame);
         if line.frame == 4 {
-            self.switches.obey(Switch::Pause, b"ON");
+            self.switches.apply(Switch::Pause, b"ON");
         }
         Ok(())
     }
@@ -233,7 +233,7 @@ impl SignalSink for Pauses {
         if self.switches.is_on(Switch::Pause) {
             self.beats += 1;
             if self.beats > 40 {
-                self.switches.obey(Switch::Pause, b"OFF");
+                self.switches.apply(Switch::Pause, b"OFF");
             }
         }
         Ok(())

@@ -10,7 +10,7 @@ use super::paths::others_can_write;
 use crate::config::Config;
 use crate::decide::Decider;
 
-pub(super) fn look(config: &Config) -> Vec<Finding> {
+pub(super) fn check(config: &Config) -> Vec<Finding> {
     let mut findings = Vec::new();
     match Networks::load(&config.bundle, config.precision) {
         Err(error) => findings.push(Finding::bad(

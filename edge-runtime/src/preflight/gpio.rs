@@ -7,7 +7,7 @@ use std::path::Path;
 use super::Finding;
 use crate::sink::gpio::{GpioBackend, GpioConfig};
 
-pub(super) fn look(config: &GpioConfig) -> Finding {
+pub(super) fn check(config: &GpioConfig) -> Finding {
     match &config.backend {
         GpioBackend::Log => Finding::good("gpio", "written to a log, no line is driven"),
         backend if !cfg!(feature = "gpio") => Finding::bad(

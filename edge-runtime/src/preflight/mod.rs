@@ -28,14 +28,14 @@ pub struct Finding {
     pub check: &'static str,
     /// Whether it is as it should be.
     pub ok: bool,
-    /// What is so.
+    /// What was found, in a sentence.
     pub found: String,
     /// What helps; for what is not as it should be.
     pub cure: Option<String>,
 }
 
 impl Finding {
-    /// All is well.
+    /// A finding that is as it should be.
     pub fn good(check: &'static str, found: impl Into<String>) -> Self {
         Self {
             check,
@@ -59,19 +59,19 @@ impl Finding {
 /// How much is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
-    /// Everything.
+    /// Everything that the configuration needs.
     All,
     /// Not the source: it is open already, and a camera may be away for a moment.
     KeepsSource,
 }
 
 /// Looks at everything that the configuration needs.
-pub fn look(config: &Config, scope: Scope) -> Vec<Finding> {
-    let mut findings = bundle::look(config);
+pub fn check(config: &Config, scope: Scope) -> Vec<Finding> {
+    let mut findings = bundle::check(config);
     if scope == Scope::All {
-        findings.push(source::look(&config.source));
+        findings.push(source::check(&config.source));
     }
-    findings.extend(config.sink.gpio.as_ref().map(gpio::look));
+    findings.extend(config.sink.gpio.as_ref().map(gpio::check));
     if let Some(mqtt) = &config.sink.mqtt {
         findings.push(paths::login(mqtt));
         findings.push(paths::directory(
@@ -85,8 +85,8 @@ pub fn look(config: &Config, scope: Scope) -> Vec<Finding> {
         paths::directory("counts", &counts.dir, cure)
     }));
     findings.extend(config.update.as_ref().map(paths::update));
-    findings.extend(config.page.as_ref().map(page::look));
-    findings.extend(config.metrics.map(|metrics| port::look(metrics.listen)));
+    findings.extend(config.page.as_ref().map(page::check));
+    findings.extend(config.metrics.map(|metrics| port::check(metrics.listen)));
     findings
 }
 
@@ -98,7 +98,7 @@ pub fn untrusted_as_root(config: &Config) -> Option<PathBuf> {
 }
 
 /// What is wrong, one line each; `None` where nothing is.
-pub fn trouble(findings: &[Finding]) -> Option<String> {
+pub fn problems(findings: &[Finding]) -> Option<String> {
     let wrong: Vec<String> = (findings.iter())
         .filter(|finding| !finding.ok)
         .map(|finding| match &finding.cure {

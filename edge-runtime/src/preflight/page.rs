@@ -5,7 +5,7 @@ use crate::page;
 use crate::page::settings::PageConfig;
 
 /// The port is not looked at: a kiosk that runs has it.
-pub(super) fn look(config: &PageConfig) -> Finding {
+pub(super) fn check(config: &PageConfig) -> Finding {
     match page::check(config) {
         Ok(()) => Finding::good("page", format!("http://{}/", config.listen)),
         Err(error) => Finding::bad("page", error.to_string(), "mend what [page] names"),

@@ -51,7 +51,7 @@ fn writable(path: &Path) -> Result<(), String> {
     })
 }
 
-/// The state of updates.
+/// Whether the directory for updates can be written.
 pub(super) fn update(config: &UpdateConfig) -> Finding {
     let place = directory("update", &config.state, "name another directory as `update.state`");
     if !place.ok {

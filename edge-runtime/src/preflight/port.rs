@@ -9,7 +9,7 @@ use super::Finding;
 /// How long whoever listens there may take to say who it is.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-pub(super) fn look(address: SocketAddr) -> Finding {
+pub(super) fn check(address: SocketAddr) -> Finding {
     match TcpListener::bind(address) {
         Ok(_) => Finding::good("metrics", format!("{address} is free")),
         Err(error) if error.kind() == io::ErrorKind::AddrInUse && is_our_own(address) => {

@@ -7,11 +7,11 @@ use std::path::Path;
 use rustix::fs::{Access, access};
 
 use super::Finding;
-use crate::config::{Origin, Pace, SourceConfig};
+use crate::config::{Origin, Pacing, SourceConfig};
 use crate::service::LONGEST_INTERVAL;
 use crate::source::{Files, Frame, FrameSource, Input, Next, Repeat};
 
-pub(super) fn look(config: &SourceConfig) -> Finding {
+pub(super) fn check(config: &SourceConfig) -> Finding {
     let found = match &config.origin {
         Origin::Files(Input::Path(path)) => film(path, config),
         Origin::Files(Input::Stdin) | Origin::Piped(_) => Ok(()),
@@ -34,7 +34,7 @@ fn film(path: &Path, config: &SourceConfig) -> Result<(), Misfit> {
         return Ok(());
     }
     let mut files = Files::new(vec![Input::Path(path.to_path_buf())], Repeat::Once, 0);
-    if config.pace == Pace::Realtime {
+    if config.pacing == Pacing::Realtime {
         files = files.no_slower_than(LONGEST_INTERVAL);
     }
     let (mut frame, mut first) = (Frame::default(), None);

@@ -17,7 +17,7 @@ fn dir() -> tempfile::TempDir {
 fn findings(dir: &Path, uri: &str, more: &str) -> Vec<Finding> {
     let text = format!("schema = 1\nbundle = \"bundle\"\nsource.uri = \"{uri}\"\n{more}");
     fs::write(dir.join("c.toml"), text).unwrap();
-    look(&Config::load(&dir.join("c.toml")).unwrap(), Scope::All)
+    check(&Config::load(&dir.join("c.toml")).unwrap(), Scope::All)
 }
 
 /// What is found wrong by this check.
@@ -35,7 +35,7 @@ fn nothing_is_wrong_with_what_runs() {
         "a.pgm",
         "[sink.gpio]\nbackend = \"log\"\nlines = [{ pin = 5, emotion = \"happy\" }]\n[update]\nstate = \"state\"\n",
     );
-    assert_eq!(trouble(&findings), None, "{findings:?}");
+    assert_eq!(problems(&findings), None, "{findings:?}");
 }
 
 #[test]
@@ -63,7 +63,7 @@ fn everything_that_is_wrong_is_named_not_only_the_first() {
         let wrong = wrong(&findings, check);
         assert!(wrong.contains(expected), "{wrong} does not speak of {expected}");
     }
-    let lines = trouble(&findings).unwrap();
+    let lines = problems(&findings).unwrap();
     assert!(lines.lines().count() >= 4, "{lines}");
 }
 
@@ -102,7 +102,7 @@ fn what_others_can_change_is_not_trusted() {
         "{found}"
     );
     fs::set_permissions(&manifest, fs::Permissions::from_mode(0o644)).unwrap();
-    assert_eq!(trouble(&findings(dir.path(), "a.pgm", "")), None);
+    assert_eq!(problems(&findings(dir.path(), "a.pgm", "")), None);
 }
 
 #[test]

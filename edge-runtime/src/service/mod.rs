@@ -4,7 +4,7 @@ mod notify;
 mod watchdog;
 
 pub use notify::{Manager, Service};
-pub use watchdog::{Vital, Vitals};
+pub use watchdog::{Liveness, LivenessSet};
 
 use std::time::Duration;
 

@@ -8,51 +8,51 @@ use std::time::{Duration, Instant};
 
 use sd_notify::{NotifyState, notify, watchdog_enabled};
 
-use super::watchdog::Vitals;
+use super::watchdog::LivenessSet;
 
-/// How often the parts are looked at when systemd has no watchdog for this service.
-const LOOK: Duration = Duration::from_millis(250);
+/// How often the parts are read when systemd has no watchdog for this service.
+const POLL: Duration = Duration::from_millis(250);
 
 /// Longest time for which a new configuration excuses parts that do not move on.
 const RELOAD: Duration = Duration::from_secs(30);
 
-/// Takes what the manager is told.
-type Told = dyn Fn(&[NotifyState<'_>]) + Send + Sync;
+/// Sends states to the service manager.
+type SendStates = dyn Fn(&[NotifyState<'_>]) + Send + Sync;
 
 /// Who watches over the program from outside.
 #[derive(Clone)]
 pub struct Manager {
-    tell: Arc<Told>,
+    send: Arc<SendStates>,
     /// Longest time between two signs of life.
     watchdog: Option<Duration>,
 }
 
 impl Manager {
-    /// Is told by `tell`; ends the program after `watchdog` without a sign of life, if it does.
-    pub fn new(watchdog: Option<Duration>, tell: impl Fn(&[NotifyState<'_>]) + Send + Sync + 'static) -> Self {
+    /// One that takes its states through `send`; ends the program after `watchdog` without a sign of life, if it does.
+    pub fn new(watchdog: Option<Duration>, send: impl Fn(&[NotifyState<'_>]) + Send + Sync + 'static) -> Self {
         Self {
-            tell: Arc::new(tell),
+            send: Arc::new(send),
             watchdog,
         }
     }
 
     /// The one that the environment names; nobody, where it names none.
     pub fn of_environment() -> Self {
-        Self::new(watchdog_enabled(), |news| {
+        Self::new(watchdog_enabled(), |states| {
             // A manager that cannot be reached will notice by itself that nothing comes.
-            let _ = notify(news);
+            let _ = notify(states);
         })
     }
 
-    fn say(&self, news: &[NotifyState<'_>]) {
-        (self.tell)(news);
+    fn notify(&self, states: &[NotifyState<'_>]) {
+        (self.send)(states);
     }
 }
 
 /// The service manager's view of the program.
 pub struct Service {
     manager: Manager,
-    /// Closed at the end.
+    /// Dropped to end the thread.
     end: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
     reload: Arc<Reload>,
@@ -70,16 +70,20 @@ impl Reload {
 
 impl Service {
     /// Watches from now on; ready once `ready` says so.
+    ///
+    /// # Errors
+    ///
+    /// When the thread cannot be started.
     pub fn start(
         manager: &Manager,
-        vitals: Arc<Vitals>,
+        liveness: Arc<LivenessSet>,
         ready: impl Fn() -> bool + Send + 'static,
     ) -> io::Result<Self> {
         let reload = Arc::new(Reload::default());
         let (end, ended) = channel();
         let (own, excuse) = (manager.clone(), Arc::clone(&reload));
         let thread = thread::Builder::new().name("service".to_owned());
-        let thread = thread.spawn(move || watch(&own, &vitals, &ready, &excuse, &ended))?;
+        let thread = thread.spawn(move || watch(&own, &liveness, &ready, &excuse, &ended))?;
         Ok(Self {
             manager: manager.clone(),
             end: Some(end),
@@ -92,14 +96,14 @@ impl Service {
     pub fn reloading(&self) {
         *self.reload.since() = Some(Instant::now());
         match NotifyState::monotonic_usec_now() {
-            Ok(now) => self.manager.say(&[NotifyState::Reloading, now]),
-            Err(_) => self.manager.say(&[NotifyState::Reloading]),
+            Ok(now) => self.manager.notify(&[NotifyState::Reloading, now]),
+            Err(_) => self.manager.notify(&[NotifyState::Reloading]),
         }
     }
 
     /// The end begins; nobody is watched any more.
     pub fn stopping(&mut self) {
-        self.manager.say(&[NotifyState::Stopping]);
+        self.manager.notify(&[NotifyState::Stopping]);
         self.end = None;
         if let Some(thread) = self.thread.take() {
             // It has nothing to tell.
@@ -116,25 +120,25 @@ impl Drop for Service {
     }
 }
 
-fn watch(manager: &Manager, vitals: &Vitals, ready: &dyn Fn() -> bool, reload: &Reload, ended: &Receiver<()>) {
-    let look = manager.watchdog.map_or(LOOK, |limit| (limit / 6).min(LOOK));
+fn watch(manager: &Manager, liveness: &LivenessSet, ready: &dyn Fn() -> bool, reload: &Reload, ended: &Receiver<()>) {
+    let period = manager.watchdog.map_or(POLL, |limit| (limit / 6).min(POLL));
     let mut started = false;
-    while let Err(RecvTimeoutError::Timeout) = ended.recv_timeout(look) {
+    while let Err(RecvTimeoutError::Timeout) = ended.recv_timeout(period) {
         if !started {
             started = ready();
             if started {
-                manager.say(&[NotifyState::Ready]);
+                manager.notify(&[NotifyState::Ready]);
             }
             continue;
         }
-        let moved = vitals.have_moved_on();
+        let moved = liveness.have_moved_on();
         let reloading = *reload.since();
         if moved && reloading.is_some() {
             *reload.since() = None;
-            manager.say(&[NotifyState::Ready]);
+            manager.notify(&[NotifyState::Ready]);
         }
         if moved || reloading.is_some_and(|since| since.elapsed() < RELOAD) {
-            manager.say(&[NotifyState::Watchdog]);
+            manager.notify(&[NotifyState::Watchdog]);
         }
     }
 }

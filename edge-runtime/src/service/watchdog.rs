@@ -3,14 +3,14 @@
 use std::sync::{Mutex, PoisonError};
 
 /// A part of the program, and a number that changes while it works.
-pub struct Vital {
+pub struct Liveness {
     name: &'static str,
     read: Box<dyn Fn() -> u64 + Send>,
     /// The number when all parts had last moved on.
     last: u64,
 }
 
-impl Vital {
+impl Liveness {
     /// A part of this name, watched by this number.
     pub fn new(name: &'static str, read: impl Fn() -> u64 + Send + 'static) -> Self {
         Self {
@@ -23,26 +23,26 @@ impl Vital {
 
 /// All parts that are watched; they change when the configuration does.
 #[derive(Default)]
-pub struct Vitals(Mutex<Vec<Vital>>);
+pub struct LivenessSet(Mutex<Vec<Liveness>>);
 
-impl Vitals {
-    /// Watches these instead.
-    pub fn replace(&self, vitals: Vec<Vital>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = vitals;
+impl LivenessSet {
+    /// Watches these parts instead of all others.
+    pub fn replace(&self, liveness: Vec<Liveness>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = liveness;
     }
 
-    /// Watches one more.
-    pub fn add(&self, vital: Vital) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(vital);
+    /// Watches one part more from now on.
+    pub fn add(&self, part: Liveness) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(part);
     }
 
     /// Whether every part has moved on since this last was so.
     pub fn have_moved_on(&self) -> bool {
-        let mut vitals = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let all = vitals.iter().all(|vital| (vital.read)() != vital.last);
+        let mut liveness = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = liveness.iter().all(|part| (part.read)() != part.last);
         if all {
-            for vital in vitals.iter_mut() {
-                vital.last = (vital.read)();
+            for part in liveness.iter_mut() {
+                part.last = (part.read)();
             }
         }
         all
@@ -50,15 +50,15 @@ impl Vitals {
 
     /// How far each part has come.
     pub fn read(&self) -> Vec<(&'static str, u64)> {
-        let vitals = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        vitals.iter().map(|vital| (vital.name, (vital.read)())).collect()
+        let liveness = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        liveness.iter().map(|part| (part.name, (part.read)())).collect()
     }
 
     /// The parts that have not.
     pub fn stuck(&self) -> Vec<&'static str> {
-        let vitals = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let stuck = vitals.iter().filter(|vital| (vital.read)() == vital.last);
-        stuck.map(|vital| vital.name).collect()
+        let liveness = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let stuck = liveness.iter().filter(|part| (part.read)() == part.last);
+        stuck.map(|part| part.name).collect()
     }
 }
 
@@ -72,28 +72,28 @@ mod tests {
     #[test]
     fn one_part_that_hangs_is_enough() {
         let counts: Vec<Arc<AtomicU64>> = (0..3).map(|_| Arc::default()).collect();
-        let vitals = Vitals::default();
+        let liveness = LivenessSet::default();
         let names = ["capture", "inference", "output"];
-        vitals.replace(
+        liveness.replace(
             (names.iter().zip(&counts))
                 .map(|(name, count)| {
                     let count = Arc::clone(count);
-                    Vital::new(name, move || count.load(Ordering::Relaxed))
+                    Liveness::new(name, move || count.load(Ordering::Relaxed))
                 })
                 .collect(),
         );
-        assert!(!vitals.have_moved_on());
+        assert!(!liveness.have_moved_on());
         for hanging in 0..3 {
             for (at, count) in counts.iter().enumerate().filter(|(at, _)| *at != hanging) {
                 count.fetch_add(1 + at as u64, Ordering::Relaxed);
             }
             for _ in 0..100 {
-                assert!(!vitals.have_moved_on());
+                assert!(!liveness.have_moved_on());
             }
-            assert_eq!(vitals.stuck(), [names[hanging]]);
+            assert_eq!(liveness.stuck(), [names[hanging]]);
             counts[hanging].fetch_add(1, Ordering::Relaxed);
-            assert!(vitals.have_moved_on());
-            assert_eq!(vitals.stuck(), names);
+            assert!(liveness.have_moved_on());
+            assert_eq!(liveness.stuck(), names);
         }
     }
 }

@@ -12,7 +12,7 @@ use super::{SignalSink, SinkError};
 pub enum Faces {
     /// One line a judged frame.
     Show,
-    /// Only states.
+    /// States alone, no line for each face.
     Hide,
 }
 
@@ -23,12 +23,16 @@ pub struct JsonLines<W> {
 }
 
 impl<W: Write> JsonLines<W> {
-    /// Writes to `out`.
+    /// A sink that writes its lines to `out`.
     pub fn new(out: W, faces: Faces) -> Self {
         Self { out, faces }
     }
 
     /// Writes one line, whatever it is.
+    ///
+    /// # Errors
+    ///
+    /// When the output cannot be written; [`SinkError::Closed`] when nobody reads it any more.
     pub fn write(&mut self, line: &impl Serialize) -> Result<(), SinkError> {
         serde_json::to_writer(&mut self.out, line).map_err(io::Error::from)?;
         self.out.write_all(b"\n")?;

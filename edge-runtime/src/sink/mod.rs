@@ -56,9 +56,9 @@ pub struct FrameFacts<'a> {
     pub number: u64,
     /// When it was taken, in milliseconds since the source began.
     pub time_ms: u64,
-    /// Its width in pixels.
+    /// Width of the frame, in pixels.
     pub width: usize,
-    /// Its height in pixels.
+    /// Height of the frame, in pixels.
     pub height: usize,
     /// Mean of its grey values, 0 to 1, from a sample.
     pub light: f32,
@@ -71,7 +71,7 @@ pub struct FrameFacts<'a> {
 /// Why a sink cannot take something.
 #[derive(Debug, thiserror::Error)]
 pub enum SinkError {
-    /// Nobody reads any more.
+    /// Nobody reads the output any more.
     #[error("write line: the reader is gone")]
     Closed,
     /// A line cannot be written.

@@ -29,7 +29,7 @@ pub fn is_plain_text(text: &str) -> bool {
 pub struct MqttConfig {
     /// Name or address of the broker.
     pub host: String,
-    /// Its port.
+    /// TCP port of the broker.
     pub port: u16,
     /// Identifies the device, in topics and at the broker.
     pub device: String,
@@ -37,7 +37,7 @@ pub struct MqttConfig {
     pub name: String,
     /// User name and password, one a line.
     pub credentials_file: Option<PathBuf>,
-    /// Encryption; none without.
+    /// How the connection is encrypted; plain text where it is `None`.
     pub tls: Option<TlsConfig>,
     /// Whether Home Assistant learns of the device.
     pub discovery: Discovery,
@@ -72,18 +72,18 @@ pub struct TlsConfig {
 pub struct Identity {
     /// The certificate, and those between it and one that the broker trusts.
     pub cert_file: PathBuf,
-    /// Its private key.
+    /// Path of the private key that belongs to it, in PEM.
     pub key_file: PathBuf,
 }
 
 /// Where events wait for the broker, and how many.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutboxConfig {
-    /// Directory of the segments.
+    /// Directory that holds the outbox's segments.
     pub dir: PathBuf,
-    /// Most events that wait.
+    /// Most events that may wait; the oldest make room.
     pub max_events: usize,
-    /// Most bytes that wait.
+    /// Most bytes that waiting events may take; the oldest make room.
     pub max_bytes: usize,
     /// Longest time before an event outlasts a power cut.
     pub sync_every: Duration,

@@ -35,9 +35,9 @@ pub enum CameraError {
     /// The device or its program cannot be used.
     #[error("{step}: {source}")]
     Io {
-        /// What was done.
+        /// The step that failed, such as `open`.
         step: &'static str,
-        /// Why it failed.
+        /// The error that the operating system gave.
         source: io::Error,
     },
     /// The device is no camera for this program.
@@ -55,10 +55,10 @@ pub enum CameraError {
     /// The program that gives the frames has ended.
     #[error("{0}")]
     Ended(String),
-    /// The library panicked.
+    /// The camera library panicked in a step.
     #[error("{step}: the camera's library broke down")]
     Panic {
-        /// What was done.
+        /// The step that failed, such as `open`.
         step: &'static str,
     },
 }
@@ -73,11 +73,11 @@ impl CameraError {
 /// What a camera is asked for; what it gives is up to the driver.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Wanted {
-    /// Width in pixels.
+    /// Width of a frame, in pixels.
     pub width: u32,
-    /// Height in pixels.
+    /// Height of a frame, in pixels.
     pub height: u32,
-    /// Frames a second.
+    /// Rate that is asked for, in frames a second.
     pub fps: u32,
     /// Layout of the pixels; any that can be read where there is none.
     pub pixels: Option<Pixels>,
@@ -99,7 +99,7 @@ pub trait Driver: Send {
     fn close(&mut self);
 }
 
-/// Frames of a device.
+/// Reads the frames of a device, and opens it again when it fails.
 pub struct Camera<D: Driver> {
     driver: D,
     name: Arc<str>,
@@ -117,7 +117,7 @@ pub struct Camera<D: Driver> {
 #[derive(Debug, Clone, Copy)]
 enum State {
     Closed {
-        /// Not opened before this.
+        /// The device is not opened again before this time.
         until: Duration,
     },
     Open {

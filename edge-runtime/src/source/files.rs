@@ -44,7 +44,7 @@ impl Input {
 /// What comes after the last input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Repeat {
-    /// The end.
+    /// The source ends after its last file.
     Once,
     /// The first input again; the time goes on.
     Forever,
@@ -91,7 +91,7 @@ impl Files {
 
     /// The same; `tell` hears of the files of a directory that are left out, once for each directory.
     #[must_use]
-    pub fn telling(mut self, tell: impl FnMut(&str) + Send + 'static) -> Self {
+    pub fn with_log(mut self, tell: impl FnMut(&str) + Send + 'static) -> Self {
         self.tell = Some(Box::new(tell));
         self
     }

@@ -16,11 +16,11 @@ enum State {
     Segment(usize),
     /// The first byte of a segment's length has been read.
     Length(Option<u8>),
-    /// In the coded pixels.
+    /// Inside the coded pixels of a picture.
     Scan,
 }
 
-/// Splits a stream.
+/// Splits a stream into JPEG pictures.
 #[derive(Debug)]
 pub(super) struct Splitter {
     state: State,

@@ -7,13 +7,13 @@
 pub mod camera;
 mod directory;
 mod files;
-mod held;
 mod mjpeg;
 pub mod offers;
 mod pausable;
 mod piped;
 pub mod pixels;
 pub mod rpicam;
+mod shared;
 mod stream;
 #[cfg(feature = "camera")]
 mod v4l2;
@@ -28,10 +28,10 @@ use inference::picture::{Picture, PictureError};
 
 pub use camera::Camera;
 pub use files::{Files, Input, Repeat};
-pub use held::Held;
 pub use pausable::Pausable;
 pub use piped::Piped;
 pub use rpicam::Rpicam;
+pub use shared::SharedSource;
 #[cfg(feature = "camera")]
 pub use v4l2::{V4l2, offers as v4l2_offers};
 
@@ -66,11 +66,11 @@ impl Default for Frame {
 /// What came of asking a source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
-    /// A frame.
+    /// A frame was read.
     Frame,
     /// Nothing yet: the source is to be asked again.
     Nothing,
-    /// No more frames.
+    /// The source has no more frames.
     End,
 }
 
@@ -93,11 +93,11 @@ impl FrameSource for Box<dyn FrameSource> {
 /// What kind of thing is wrong with a source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// It is not there.
+    /// The file or device is not there.
     Missing,
     /// It may not be read.
     Permission,
-    /// It cannot be read.
+    /// The file or device cannot be read.
     Io,
     /// A device does not work.
     Unavailable,
@@ -106,7 +106,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// What helps.
+    /// One sentence on what helps.
     pub fn cure(self) -> &'static str {
         match self {
             Self::Missing => "check `uri`, and that the camera is plugged in",
@@ -166,7 +166,7 @@ pub enum SourceError {
     /// There is no such file or directory.
     #[error("open {path}: no such file or directory")]
     Missing {
-        /// What was named.
+        /// Path that was named as the source.
         path: PathBuf,
     },
     /// A directory has no file that could be read.
@@ -174,39 +174,39 @@ pub enum SourceError {
         "open {path}: the directory holds no picture (jpg, png, webp, bmp, gif, pgm, ppm) and no stream (y4m, mjpeg)"
     )]
     Empty {
-        /// The directory.
+        /// Path of the directory, as configured.
         path: PathBuf,
     },
     /// A file cannot be read.
     #[error("read {path}: {source}")]
     Io {
-        /// Which one.
+        /// Path of the file that failed.
         path: PathBuf,
-        /// Why.
+        /// The error that the operating system gave.
         source: io::Error,
     },
     /// A file is larger than any picture should be.
     #[error("read {path}: more than {limit} bytes")]
     TooLarge {
-        /// Which one.
+        /// Path of the file that failed.
         path: PathBuf,
-        /// The limit.
+        /// Most bytes that it may have.
         limit: u64,
     },
     /// A picture file is damaged or of an unknown kind.
     #[error("{name}: {source}")]
     Picture {
-        /// Which one.
+        /// Name of the input that failed.
         name: String,
-        /// What is wrong.
+        /// What is wrong with the picture.
         source: PictureError,
     },
     /// A stream is damaged or of an unknown kind.
     #[error("{name}: {source}")]
     Stream {
-        /// Which one.
+        /// Name of the input that failed.
         name: String,
-        /// What is wrong.
+        /// What is wrong with the stream.
         source: y4m::Y4mError,
     },
     /// A stream's frames are too far apart for one that is taken at their times.
@@ -216,29 +216,29 @@ pub enum SourceError {
         interval.as_secs_f32(), longest.as_secs_f32()
     )]
     Slow {
-        /// Which one.
+        /// Name of the input that failed.
         name: String,
         /// From one frame to the next.
         interval: Duration,
-        /// What is allowed.
+        /// The longest silence that is allowed.
         longest: Duration,
     },
     /// A camera gives no frame, or a bad one.
     #[error("{name}: {source}")]
     Camera {
-        /// Which one.
+        /// Name of the input that failed.
         name: String,
-        /// What is wrong.
+        /// What is wrong with the camera.
         source: camera::CameraError,
     },
     /// A frame of a pipe cannot be read.
     #[error("{name} frame {number}: {source}")]
     Pixels {
-        /// The pipe.
+        /// Name of the pipe that failed.
         name: String,
         /// Number of the frame, from 0.
         number: u64,
-        /// What is wrong.
+        /// What is wrong with the frame's bytes.
         source: pixels::PixelsError,
     },
 }

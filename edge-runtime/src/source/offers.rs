@@ -5,7 +5,7 @@ use std::fmt::{self, Display, Write};
 use super::camera::Wanted;
 use super::pixels::Pixels;
 
-/// Frames of one layout.
+/// The frames that a camera offers in one layout.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Offer {
     /// V4L2's four characters of the layout.
@@ -17,9 +17,9 @@ pub struct Offer {
 /// Frames of one size, or of a range of sizes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Size {
-    /// Width in pixels.
+    /// Widths on offer, in pixels.
     pub width: Steps,
-    /// Height in pixels.
+    /// Heights on offer, in pixels.
     pub height: Steps,
     /// Frames a second; empty where the camera does not tell.
     pub rates: Vec<f32>,
@@ -28,9 +28,9 @@ pub struct Size {
 /// Numbers from one to another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Steps {
-    /// The first.
+    /// The smallest number of the range.
     pub from: u32,
-    /// The last.
+    /// The largest number of the range.
     pub to: u32,
     /// From one to the next.
     pub step: u32,
@@ -39,14 +39,14 @@ pub struct Steps {
 /// What does not fit, and what helps.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Misfit {
-    /// What does not fit.
+    /// What does not fit, in a sentence.
     pub found: String,
-    /// What helps.
+    /// One sentence on what helps.
     pub cure: String,
 }
 
 impl Steps {
-    /// This number alone.
+    /// A range of this number alone.
     pub fn one(number: u32) -> Self {
         Self {
             from: number,
@@ -102,6 +102,10 @@ impl Offer {
 /// Whether the camera can give what is wanted; gives what it would be asked for, in words.
 ///
 /// Of the layouts that are good enough the camera is asked for the first, as the source does it.
+///
+/// # Errors
+///
+/// What does not fit, and what helps.
 pub fn fit(offers: &[Offer], wanted: &Wanted) -> Result<String, Misfit> {
     let order: Vec<Pixels> = wanted
         .pixels

@@ -47,11 +47,11 @@ mod tests {
         let mut source = Pausable::new(Endless, Arc::clone(&switches));
         let mut frame = Frame::default();
         assert_eq!(source.read(&mut frame).unwrap(), Next::Frame);
-        switches.obey(Switch::Pause, b"ON");
+        switches.apply(Switch::Pause, b"ON");
         for _ in 0..3 {
             assert_eq!(source.read(&mut frame).unwrap(), Next::Nothing);
         }
-        switches.obey(Switch::Pause, b"OFF");
+        switches.apply(Switch::Pause, b"OFF");
         assert_eq!(source.read(&mut frame).unwrap(), Next::Frame);
         assert_eq!(frame.number, 5);
     }

@@ -26,6 +26,10 @@ enum Kind {
 
 impl<R: BufRead + Send> Piped<R> {
     /// Frames of this size and layout; for [`Pixels::Mjpeg`] the pictures themselves say their size.
+    ///
+    /// # Errors
+    ///
+    /// When size and layout do not go together.
     pub fn new(
         reader: R,
         pixels: Pixels,

@@ -21,7 +21,7 @@ pub enum Pixels {
     Nv12,
     /// A luma plane, then two chroma planes of a quarter of the size: `yuv420` of `rpicam-vid`.
     Yu12,
-    /// A JPEG picture each.
+    /// Each frame is a JPEG picture.
     Mjpeg,
 }
 
@@ -29,7 +29,7 @@ impl Pixels {
     /// Those that a V4L2 camera is asked for, best first: luma needs no decoding in any but the last.
     pub const CAMERA: [Self; 4] = [Self::Yuyv, Self::Grey, Self::Nv12, Self::Mjpeg];
 
-    /// V4L2's four characters.
+    /// The four characters that V4L2 knows it by.
     pub fn fourcc(self) -> [u8; 4] {
         *match self {
             Self::Yuyv => b"YUYV",
@@ -40,7 +40,7 @@ impl Pixels {
         }
     }
 
-    /// Its name in configurations.
+    /// The name that a configuration gives it.
     pub fn key(self) -> &'static str {
         match self {
             Self::Yuyv => "yuyv",
@@ -69,9 +69,9 @@ impl fmt::Display for Pixels {
 pub struct Format {
     /// Four characters, known to us or not.
     pub fourcc: [u8; 4],
-    /// Width in pixels.
+    /// Width of the frame, in pixels.
     pub width: usize,
-    /// Height in pixels.
+    /// Height of the frame, in pixels.
     pub height: usize,
     /// Bytes from one row to the next of the first plane; 0 where rows have no gaps.
     pub stride: usize,
@@ -88,15 +88,15 @@ pub enum PixelsError {
     Stride {
         /// Bytes from row to row.
         stride: usize,
-        /// Bytes of a row.
+        /// Least bytes that a row needs.
         needed: usize,
-        /// Pixels of a row.
+        /// Width of the frame, in pixels.
         width: usize,
     },
     /// A frame has other than the bytes that the format says.
     #[error("a frame of {got} bytes instead of {needed}")]
     Length {
-        /// Bytes that came.
+        /// Number of bytes that came.
         got: usize,
         /// Bytes of a whole frame.
         needed: usize,
@@ -104,9 +104,9 @@ pub enum PixelsError {
     /// A JPEG picture of another size than the format says.
     #[error("a frame of {width} x {height} pixels that the camera did not announce")]
     Size {
-        /// Width in pixels.
+        /// Width of the frame, in pixels.
         width: usize,
-        /// Height in pixels.
+        /// Height of the frame, in pixels.
         height: usize,
     },
     /// A JPEG picture is damaged, or the size is none of a picture.
@@ -124,7 +124,11 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// Checks a format.
+    /// A reader for frames of a format, whose numbers are checked.
+    ///
+    /// # Errors
+    ///
+    /// When size and layout do not go together.
     pub fn new(format: Format) -> Result<Self, PixelsError> {
         let Format {
             fourcc,
@@ -161,6 +165,10 @@ impl Layout {
     }
 
     /// Writes the luma of a frame into a picture. A frame that is too short or damaged is an error.
+    ///
+    /// # Errors
+    ///
+    /// When the frame is too short, or its JPEG picture is damaged.
     pub fn read(&self, bytes: &[u8], picture: &mut Picture) -> Result<(), PixelsError> {
         if self.pixels == Pixels::Mjpeg {
             return read_jpeg(bytes, Some((self.width, self.height)), picture);

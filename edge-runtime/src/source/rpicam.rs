@@ -58,7 +58,7 @@ struct Running {
 }
 
 impl Rpicam {
-    /// Not started yet.
+    /// A camera program that is not started yet.
     pub fn new(program: &Path, wanted: Wanted) -> Self {
         Self {
             program: program.to_path_buf(),

@@ -11,7 +11,7 @@ use super::{Frame, SourceError};
 
 type Reader = Box<dyn BufRead + Send>;
 
-/// An open stream.
+/// A stream of pictures that is open.
 pub(super) struct Stream {
     name: Arc<str>,
     kind: Kind,

@@ -36,7 +36,7 @@ const FIRST: Duration = Duration::from_secs(2);
 /// `errno` of a device that was unplugged.
 const ENODEV: i32 = 19;
 
-/// A device file.
+/// A camera behind a device file.
 pub struct V4l2 {
     path: PathBuf,
     name: String,
@@ -47,7 +47,7 @@ pub struct V4l2 {
 }
 
 impl V4l2 {
-    /// Not opened yet.
+    /// A camera that is not opened yet.
     pub fn new(path: &Path, wanted: Wanted) -> Self {
         Self {
             path: path.to_path_buf(),
@@ -124,6 +124,10 @@ impl Driver for V4l2 {
 
 /// What the camera of a device file says it can give. Rates of a range of sizes are those of the size that is wanted, or of
 /// the largest.
+///
+/// # Errors
+///
+/// When the device cannot be opened or asked.
 pub fn offers(path: &Path, wanted: &Wanted) -> Result<Vec<Offer>, CameraError> {
     caught("ask camera what it offers", || {
         let device = Device::with_path(path).map_err(CameraError::io("open camera"))?;

@@ -48,7 +48,7 @@ pub enum Y4mError {
     Picture(#[from] PictureError),
 }
 
-/// Frames per seconds.
+/// Rate of the frames, as a fraction: frames per seconds.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Rate {
     frames: u64,
@@ -77,7 +77,11 @@ pub struct Y4m<R> {
 }
 
 impl<R: BufRead> Y4m<R> {
-    /// Reads the header.
+    /// Reads the header of a stream, which gives size and rate.
+    ///
+    /// # Errors
+    ///
+    /// When the stream does not begin with a header that this program can read.
     pub fn open(mut reader: R) -> Result<Self, Y4mError> {
         let mut line = Vec::new();
         if !read_line(&mut reader, &mut line)? {
@@ -113,6 +117,10 @@ impl<R: BufRead> Y4m<R> {
     }
 
     /// Reads the next picture; `false` at the end of the stream. After an error the stream cannot go on.
+    ///
+    /// # Errors
+    ///
+    /// When the stream ends inside a picture, or something else stands where a picture begins.
     pub fn read(&mut self, picture: &mut Picture) -> Result<bool, Y4mError> {
         let frame = self.next;
         if !read_line(&mut self.reader, &mut self.line)? {

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use edge_runtime::config::Config;
-use edge_runtime::daemon::{self, DaemonError, Ending, Errand, Flags, RunContext, SharedClock, Updater, Work};
+use edge_runtime::daemon::{self, DaemonError, Ending, Flags, RunContext, SharedClock, Task, Updater, Work};
 use edge_runtime::service::Manager;
 use vision::clock::Clock;
 
@@ -173,12 +173,12 @@ impl Clock for Fast {
     }
 }
 
-/// Notes errands, and has done them at once.
+/// Notes tasks, and has done them at once.
 struct Noted(Told);
 
 impl Updater for Noted {
-    fn start(&self, errand: Errand) -> io::Result<Box<dyn Work>> {
-        self.0.note(format!("errand {errand:?}"));
+    fn start(&self, task: Task) -> io::Result<Box<dyn Work>> {
+        self.0.note(format!("task {task:?}"));
         Ok(Box::new(Done))
     }
 }

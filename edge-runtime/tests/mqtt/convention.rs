@@ -152,7 +152,7 @@ fn the_update_that_the_device_found_can_be_wished_for() {
     let refused = || kiosk.status.refused.load(std::sync::atomic::Ordering::Relaxed);
     listener.publish(install, false, b"INSTALL");
     until("nothing can be wished for", || refused() == 1);
-    kiosk.updates.tell(Offer {
+    kiosk.updates.set_offer(Offer {
         installed: 2,
         latest: 3,
         in_progress: false,
@@ -168,9 +168,9 @@ fn the_update_that_the_device_found_can_be_wished_for() {
         listener.publish(install, false, payload.as_bytes());
     }
     until("nothing else is taken", || refused() == 6);
-    assert!(!kiosk.updates.take_wish());
+    assert!(!kiosk.updates.take_request());
     listener.publish(install, false, b"INSTALL");
-    until("it is wished for", || kiosk.updates.take_wish());
+    until("it is wished for", || kiosk.updates.take_request());
 }
 
 #[test]

@@ -65,7 +65,7 @@ fn home_assistant_takes_what_it_is_told() {
     };
     let listener = Listener::start(broker.port, "listener", Transport::Tcp);
     let mut kiosk = Kiosk::start(broker.port);
-    kiosk.updates.tell(Offer {
+    kiosk.updates.set_offer(Offer {
         installed: 2,
         latest: 3,
         in_progress: false,

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use edge_runtime::config::Config;
 use edge_runtime::sink::SignalSink;
-use edge_runtime::sink::mqtt::{Around, Counting, MqttSink, Status};
+use edge_runtime::sink::mqtt::{Counting, MqttContext, MqttSink, Status};
 use edge_runtime::sink::settings::MqttConfig;
 use edge_runtime::sink::updates::Updates;
 use edge_runtime::switches::Switches;
@@ -62,17 +62,17 @@ impl Kiosk {
 
     fn with(config: &MqttConfig) -> Self {
         let (switches, updates, told): (Arc<Switches>, Arc<Updates>, Told) = <_>::default();
-        let around = Around {
+        let context = MqttContext {
             switches: Arc::clone(&switches),
             updates: Some(Arc::clone(&updates)),
             counting: Counting::Off,
             stats: Box::new(serde_json::Map::new),
-            trouble: Box::new(|_| {}),
+            fault: Box::new(|_| {}),
             alive: Box::new(|| {}),
         };
         let boot = Text::try_from(BOOT).unwrap();
         let sink = told
-            .hear(|| MqttSink::start(config, &boot, &ClassSet::product(), around))
+            .hear(|| MqttSink::start(config, &boot, &ClassSet::product(), context))
             .unwrap();
         Self {
             status: sink.status(),

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use edge_runtime::decide::{Change, DecideConfig, Decider, Observation};
 use shared_model::emotion::{ClassSet, Scores};
-use shared_model::message::{Verdict, Withheld};
+use shared_model::message::{RejectReason, Verdict};
 
 const CLASSES: [&str; 3] = ["A", "B", "C"];
 
@@ -31,8 +31,8 @@ fn event() -> impl Strategy<Value = Event> {
     prop_oneof![
         6 => face,
         2 => Just(Event::Seen(Observation::NoFace)),
-        1 => Just(Event::Seen(Observation::Unjudged(Withheld::Dark))),
-        1 => Just(Event::Seen(Observation::Unjudged(Withheld::Blurred))),
+        1 => Just(Event::Seen(Observation::Rejected(RejectReason::Dark))),
+        1 => Just(Event::Seen(Observation::Rejected(RejectReason::Blurred))),
         1 => Just(Event::Another),
         2 => Just(Event::Time),
     ]
@@ -167,7 +167,7 @@ fn scene() -> impl Strategy<Value = Observation> {
         (0.7f32..0.99).prop_map(face(1)),
         Just(Observation::Face(scores([0.34, 0.33, 0.33]))),
         Just(Observation::NoFace),
-        Just(Observation::Unjudged(Withheld::TurnedAway)),
+        Just(Observation::Rejected(RejectReason::TurnedAway)),
     ]
 }
 

@@ -97,7 +97,7 @@ fn the_schema_accepts_what_the_program_accepts() {
         ("counts.min_visitors = 1001", false),
         ("counts.strange = 1", false),
         ("update = {}", true),
-        ("update.look_every_s = 2592001", false),
+        ("update.check_interval_s = 2592001", false),
         ("update.confirm_after_s = 5", true),
     ]
     .into_iter()

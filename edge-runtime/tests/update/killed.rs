@@ -13,7 +13,7 @@ use nix::sys::ptrace;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
-use update::{Event, Keeper, Store};
+use update::{BundleManager, Event, Store};
 
 use super::kiosk::Kiosk;
 use crate::support::rounds;
@@ -135,8 +135,8 @@ fn trial(kiosk: &Kiosk) -> Option<u32> {
 /// Version of the bundle that runs after a start.
 fn runs(kiosk: &Kiosk) -> u32 {
     let (state, factory) = (kiosk.path("state"), kiosk.path("factory"));
-    let mut keeper = Keeper::new(&state, &factory, PrecisionChoice::Auto, Duration::ZERO).unwrap();
-    let networks = keeper.start(&mut |_| ()).unwrap();
+    let mut manager = BundleManager::new(&state, &factory, PrecisionChoice::Auto, Duration::ZERO).unwrap();
+    let networks = manager.start(&mut |_| ()).unwrap();
     networks.bundle.manifest().version
 }
 

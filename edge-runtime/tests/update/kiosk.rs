@@ -12,8 +12,8 @@ use sha2::{Digest, Sha256};
 use shared_model::{Text, manifest};
 use tempfile::TempDir;
 use update::{
-    CHANNEL, Capped, Channel, Installer, KEYS, KeyList, Release, SHARE_WHOLE, SIGNATURE, STATEMENT, Signed, State,
-    Store, TarParts, Version, clock_s, describe, factory_version, pack,
+    CHANNEL, Capped, Channel, Installer, KEYS, KeyList, Release, SHARE_WHOLE, SIGNATURE, Signed, State, Store,
+    TarParts, UPDATE_MANIFEST, Version, clock_s, describe, factory_version, pack,
 };
 
 /// The bundle that comes with the program.
@@ -94,15 +94,15 @@ impl Kiosk {
         copy_bundle(&self.path("factory"), dir.path());
         edit_manifest(dir.path(), |manifest| manifest["version"] = version.into());
         bend(dir.path());
-        let statement = describe(&Bundle::open(dir.path()).unwrap(), Version::own()).unwrap();
+        let update_manifest = describe(&Bundle::open(dir.path()).unwrap(), Version::own()).unwrap();
         let keys = sign(&self.root, serde_json::to_string(&self.key_list()).unwrap());
-        let signed = sign(&self.signer, serde_json::to_string(&statement).unwrap());
-        let paths: Vec<PathBuf> = statement
+        let signed = sign(&self.signer, serde_json::to_string(&update_manifest).unwrap());
+        let paths: Vec<PathBuf> = update_manifest
             .files
             .iter()
             .map(|file| dir.path().join(file.path.as_str()))
             .collect();
-        let files = statement.files.iter().zip(&paths);
+        let files = update_manifest.files.iter().zip(&paths);
         let mut archive = Vec::new();
         pack(
             &mut archive,
@@ -125,14 +125,14 @@ impl Kiosk {
         let bytes = fs::read(archive).unwrap();
         let mut tar = tar::Archive::new(bytes.as_slice());
         let mut entries = tar.entries().unwrap().map(Result::unwrap);
-        let mut statement = entries
-            .find(|entry| &*entry.path_bytes() == STATEMENT.as_bytes())
+        let mut update_manifest = entries
+            .find(|entry| &*entry.path_bytes() == UPDATE_MANIFEST.as_bytes())
             .unwrap();
         let mut text = Vec::new();
-        statement.read_to_end(&mut text).unwrap();
+        update_manifest.read_to_end(&mut text).unwrap();
         let release = Release {
             archive: Text::try_from(name.as_str()).unwrap(),
-            statement: manifest::Sha256::from_bytes(&Sha256::digest(&text).into()),
+            update_manifest: manifest::Sha256::from_bytes(&Sha256::digest(&text).into()),
             version,
             share: SHARE_WHOLE,
         };

@@ -14,8 +14,8 @@ use sha2::{Digest, Sha256 as Hasher};
 use shared_model::Text;
 use shared_model::manifest::Sha256;
 use update::{
-    Capped, Channel, KeyList, MAX_SIGNED_BYTES, Parts, Release, SHARE_WHOLE, SIGNATURE, STATEMENT, Statement, TarParts,
-    Version, clock_s, describe, pack,
+    Capped, Channel, KeyList, MAX_SIGNED_BYTES, Parts, Release, SHARE_WHOLE, SIGNATURE, TarParts, UPDATE_MANIFEST,
+    UpdateManifest, Version, clock_s, describe, pack,
 };
 
 const DAY_S: u64 = 86_400;
@@ -27,7 +27,7 @@ pub(crate) enum Sign {
     Key(Key),
     /// Sign the list of the keys that may sign bundles and channels.
     Keys(Keys),
-    /// Put a bundle and its signed statement into an archive.
+    /// Put a bundle and its signed update manifest into an archive.
     Bundle(BundleArgs),
     /// Sign which archives are newest, for which share of the devices.
     Channel(ChannelArgs),
@@ -155,22 +155,22 @@ impl Keys {
 impl BundleArgs {
     fn run(&self) -> Result<()> {
         let bundle = Bundle::open(&self.bundle)?;
-        let statement = describe(&bundle, self.minimum_runtime.unwrap_or_else(Version::own))?;
+        let update_manifest = describe(&bundle, self.minimum_runtime.unwrap_or_else(Version::own))?;
         let keys = self.keys.as_deref().map(read_signed).transpose()?;
         let signer = Signer::open(&self.key, &self.password.password())?;
-        let comment = format!("{} {}", statement.name, statement.version);
-        let text = serde_json::to_string_pretty(&statement)? + "\n";
+        let comment = format!("{} {}", update_manifest.name, update_manifest.version);
+        let text = serde_json::to_string_pretty(&update_manifest)? + "\n";
         let signed = signer.sign(text, &comment)?;
-        let paths: Vec<PathBuf> = (statement.files.iter())
+        let paths: Vec<PathBuf> = (update_manifest.files.iter())
             .map(|file| self.bundle.join(file.path.as_str()))
             .collect();
-        let files = (statement.files.iter())
+        let files = (update_manifest.files.iter())
             .zip(&paths)
             .map(|(file, path)| (file.path.as_str(), path.as_path()));
         let mut archive = Vec::new();
         pack(&mut archive, keys.as_ref(), &signed, files).with_context(|| format!("pack {}", self.bundle.display()))?;
         replace_file(&self.out, &archive).with_context(|| format!("write {}", self.out.display()))?;
-        super::write_line(&serde_json::to_string(&statement)?)?;
+        super::write_line(&serde_json::to_string(&update_manifest)?)?;
         tracing::info!("{}: {} bytes", self.out.display(), archive.len());
         Ok(())
     }
@@ -204,15 +204,18 @@ fn release(path: &Path, share: u32) -> Result<Release> {
     for name in [update::KEYS, &format!("{}{SIGNATURE}", update::KEYS)] {
         parts.optional(name, MAX_SIGNED_BYTES).with_context(context)?;
     }
-    let Some(json) = parts.optional(STATEMENT, MAX_SIGNED_BYTES).with_context(context)? else {
-        bail!("read archive {}: there is no {STATEMENT} in it", path.display());
+    let Some(json) = parts
+        .optional(UPDATE_MANIFEST, MAX_SIGNED_BYTES)
+        .with_context(context)?
+    else {
+        bail!("read archive {}: there is no {UPDATE_MANIFEST} in it", path.display());
     };
-    let statement: Statement = serde_json::from_slice(&json).with_context(context)?;
+    let update_manifest: UpdateManifest = serde_json::from_slice(&json).with_context(context)?;
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     Ok(Release {
         archive: Text::try_from(name).map_err(|_| anyhow::anyhow!("the name {name} has more than 64 bytes"))?,
-        statement: Sha256::from_bytes(&Hasher::digest(&json).into()),
-        version: statement.version,
+        update_manifest: Sha256::from_bytes(&Hasher::digest(&json).into()),
+        version: update_manifest.version,
         share,
     })
 }

@@ -40,11 +40,19 @@ impl core::error::Error for SizeError {}
 
 impl<'a> GrayView<'a> {
     /// A picture of `width` x `height` pixels without padding.
+    ///
+    /// # Errors
+    ///
+    /// When `data` has not the bytes of such a picture.
     pub fn new(data: &'a [u8], width: usize, height: usize) -> Result<Self, SizeError> {
         Self::with_stride(data, width, height, width)
     }
 
     /// A picture whose rows start `stride` bytes apart; the last row needs no padding.
+    ///
+    /// # Errors
+    ///
+    /// When `data` is too short, or a row is longer than `stride`.
     pub fn with_stride(data: &'a [u8], width: usize, height: usize, stride: usize) -> Result<Self, SizeError> {
         if width == 0 || height == 0 || stride < width {
             return Err(SizeError);
@@ -268,7 +276,7 @@ struct Taps {
     support: f32,
     /// Index of the last pixel of the axis.
     end: i32,
-    /// All weights together.
+    /// Sum of all weights of the pixel.
     total: f32,
 }
 

@@ -6,13 +6,13 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rect {
-    /// Left edge.
+    /// Left edge, in pixels from the picture's left edge.
     pub x: f32,
-    /// Upper edge.
+    /// Upper edge, in pixels from the picture's upper edge.
     pub y: f32,
-    /// Width, above 0.
+    /// Width in pixels, above 0.
     pub w: f32,
-    /// Height, above 0.
+    /// Height in pixels, above 0.
     pub h: f32,
 }
 
@@ -56,7 +56,7 @@ pub struct CropRule {
 }
 
 impl CropRule {
-    /// The detector's box itself.
+    /// The rule whose crop is the detector's box itself.
     pub const IDENTITY: Self = Self {
         scale: 1.0,
         dx: 0.0,

@@ -10,24 +10,24 @@ use crate::Text;
 pub enum ManifestError {
     /// The manifest has another form than this program reads.
     Schema {
-        /// What the manifest says.
+        /// The number that the manifest gives.
         found: u32,
     },
     /// The networks take or give something else than this program understands.
     Contract {
-        /// What the manifest says.
+        /// The number that the manifest gives.
         found: u32,
     },
     /// A value is out of its range.
     Value {
-        /// Which one.
+        /// Name of the field in the manifest.
         field: &'static str,
-        /// Its range.
+        /// The range that it must lie in.
         expected: &'static str,
     },
     /// A file name could leave the bundle, or stands twice.
     Path {
-        /// The name.
+        /// The file name that the manifest gives.
         path: Text<64>,
     },
 }
@@ -62,6 +62,10 @@ impl core::error::Error for ManifestError {}
 
 impl Manifest {
     /// Checks everything that can be told without the files.
+    ///
+    /// # Errors
+    ///
+    /// The first rule that is broken, and by what.
     pub fn check(&self) -> Result<(), ManifestError> {
         if self.schema != SCHEMA {
             return Err(ManifestError::Schema { found: self.schema });

@@ -43,13 +43,13 @@ pub const MAX_FILES: usize = 2;
 /// Most metrics that can be stored for one file.
 pub const MAX_METRICS: usize = 16;
 
-/// `manifest.json`.
+/// The content of a bundle's `manifest.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
-    /// Must be [`SCHEMA`].
+    /// Form of the manifest; must be [`SCHEMA`].
     pub schema: u32,
-    /// Must be [`CONTRACT`].
+    /// Contract of the networks; must be [`CONTRACT`].
     pub contract: u32,
     /// What people call the bundle.
     pub name: Text<64>,
@@ -111,9 +111,9 @@ pub struct Network {
 pub struct Training {
     /// Seed of every random choice of the training.
     pub seed: u64,
-    /// Epochs trained.
+    /// Number of epochs that it was trained.
     pub epochs: u32,
-    /// Faces trained on.
+    /// Number of faces that it was trained on.
     pub rows: u32,
     /// SHA-256 over all rows of the data, in hexadecimal.
     pub data: Sha256,
@@ -169,9 +169,9 @@ pub struct GoldenFile {
 pub struct FileRef<'a> {
     /// Plain file name inside the bundle.
     pub path: &'a Text<64>,
-    /// Size in bytes.
+    /// Size of the file, in bytes.
     pub bytes: u64,
-    /// SHA-256 of the file.
+    /// SHA-256 of the file's content.
     pub sha256: &'a Sha256,
 }
 
@@ -199,7 +199,7 @@ impl<'a> From<&'a GoldenFile> for FileRef<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
-    /// 32-bit floating point.
+    /// Floating point of 32 bits.
     F32,
     /// 8-bit integers: `u8` activations, `s8` weights.
     Int8,
@@ -221,13 +221,13 @@ impl fmt::Display for Precision {
     }
 }
 
-/// One measured figure.
+/// One figure that was measured in the training.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Metric {
     /// Name as in `host-trainer evaluate`.
     pub name: Text<32>,
-    /// Its value, finite.
+    /// Value of the figure; always finite.
     pub value: f64,
 }
 
@@ -237,7 +237,7 @@ pub struct Metric {
 pub struct Sha256(Text<64>);
 
 impl Sha256 {
-    /// From 32 bytes.
+    /// Writes the 32 bytes of a digest in hexadecimal.
     pub fn from_bytes(bytes: &[u8; 32]) -> Self {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
         let mut text = Text::new();

@@ -18,7 +18,7 @@ pub struct FilterError {
 }
 
 impl Filter {
-    /// Warnings and errors alone.
+    /// Lets warnings and errors pass, and nothing else.
     pub fn quiet() -> Self {
         Self(Targets::new().with_default(LevelFilter::WARN))
     }
@@ -28,7 +28,7 @@ impl Filter {
     }
 }
 
-/// Information, warnings and errors.
+/// Lets information, warnings and errors pass.
 impl Default for Filter {
     fn default() -> Self {
         Self(Targets::new().with_default(LevelFilter::INFO))

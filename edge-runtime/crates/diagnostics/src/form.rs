@@ -5,7 +5,7 @@ use std::io;
 
 use tracing::Level;
 
-/// How a line looks.
+/// The form in which each line is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
     /// For people: `warning: …`; what only informs stands alone.

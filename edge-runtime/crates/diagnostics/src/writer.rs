@@ -38,7 +38,7 @@ impl Queue {
     }
 }
 
-/// The thread that writes.
+/// Hands lines to the thread that writes them to standard error.
 pub(crate) struct Writer {
     jobs: SyncSender<Job>,
 }

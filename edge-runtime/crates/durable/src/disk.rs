@@ -35,7 +35,7 @@ pub trait Disk {
     /// Gives a file or directory another name in the same directory, in place of a file of that name.
     fn rename(&mut self, from: &Path, to: &Path) -> io::Result<()>;
 
-    /// Removes a file.
+    /// Removes a file; it may come back after a power cut until its directory is synced.
     fn remove(&mut self, path: &Path) -> io::Result<()>;
 
     /// Removes a directory that is empty.
@@ -47,6 +47,10 @@ pub trait Disk {
 ///
 /// The directory must be there. An error leaves the old content, or the new one where only the last step failed: who
 /// goes on reads the file again, or makes the same call again.
+///
+/// # Errors
+///
+/// When the new content cannot be written, synced or moved into place; the old content stays.
 pub fn replace(disk: &mut impl Disk, path: &Path, bytes: &[u8]) -> io::Result<()> {
     let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
     let mut hidden = std::ffi::OsString::from(".new-");

@@ -42,7 +42,7 @@ enum Node {
     Dir(Names),
 }
 
-/// What goes wrong.
+/// The fault that an operation meets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fault {
     None,
@@ -116,7 +116,7 @@ pub fn every_full_disk<T>(
     }
 }
 
-/// Repeatable chance (xorshift64*).
+/// Pseudorandom numbers (xorshift64*) that a seed repeats.
 pub struct Dice(u64);
 
 impl Dice {
@@ -125,7 +125,7 @@ impl Dice {
         Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
     }
 
-    /// A number below `choices`.
+    /// A number from 0 to `choices - 1`.
     pub fn below(&mut self, choices: usize) -> usize {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;

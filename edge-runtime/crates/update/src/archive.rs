@@ -64,6 +64,10 @@ impl<R: Read> Read for Capped<R> {
 
 impl<'a, R: Read> TarParts<'a, R> {
     /// The parts of an archive.
+    ///
+    /// # Errors
+    ///
+    /// When the archive has not the form of a tar.
     pub fn new(archive: &'a mut tar::Archive<Capped<R>>) -> Result<Self, UpdateError> {
         Ok(Self {
             // Extensions are given as what they are, and refused, instead of being applied.

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256 as Hasher};
 use shared_model::Text;
 use shared_model::manifest::Sha256;
 
-use super::statement::{hash, is_plain, parse_form};
+use super::update_manifest::{hash, is_plain, parse_form};
 use super::{CHANNEL, UpdateError};
 
 /// Form of `channel.json` that this code reads and writes.
@@ -22,7 +22,7 @@ const MAX_RELEASES: usize = 16;
 pub const SHARE_WHOLE: u32 = 10_000;
 const DAY_S: u64 = 86_400;
 
-/// `channel.json`.
+/// The signed content of `channel.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Channel {
@@ -43,9 +43,10 @@ pub struct Channel {
 pub struct Release {
     /// Name of the archive, beside the channel.
     pub archive: Text<64>,
-    /// SHA-256 of its statement.
-    pub statement: Sha256,
-    /// Version of the bundle.
+    /// SHA-256 of its `update.json`; the file calls it `statement`.
+    #[serde(rename = "statement")]
+    pub update_manifest: Sha256,
+    /// Version of the bundle in the archive; at least 1.
     pub version: u32,
     /// Share of the devices, in hundredths of a percent: 1 to [`SHARE_WHOLE`].
     pub share: u32,
@@ -54,21 +55,25 @@ pub struct Release {
 /// What a device remembers of the channel, so that it cannot be led back.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Seen {
+pub struct SeenChannel {
     /// Version of the newest channel.
     pub version: u32,
-    /// SHA-256 of it.
+    /// SHA-256 of that channel's `channel.json`; `None` before the first.
     pub sha256: Option<Sha256>,
     /// Latest time that a signature vouched for, in seconds since 1970.
     pub time_s: u64,
 }
 
-/// A device among others.
+/// Name of a device, which decides the shares that it belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Device(pub String);
 
 impl Channel {
     /// A channel with these releases.
+    ///
+    /// # Errors
+    ///
+    /// When a number or a name breaks the rules of a channel.
     pub fn new(version: u32, issued_s: u64, expires_s: u64, releases: Vec<Release>) -> Result<Self, UpdateError> {
         let channel = Self {
             schema: SCHEMA,
@@ -83,7 +88,7 @@ impl Channel {
 
     /// Reads a channel whose signature was checked, `now_s` seconds after 1970 by the device's clock; gives what to
     /// remember of it as well.
-    pub(super) fn parse(json: &str, seen: &Seen, now_s: u64) -> Result<(Self, Seen), UpdateError> {
+    pub(super) fn parse(json: &str, seen: &SeenChannel, now_s: u64) -> Result<(Self, SeenChannel), UpdateError> {
         let channel: Self = parse_form(json.as_bytes(), CHANNEL, SCHEMA)?;
         channel.check()?;
         let sha256 = hash(json.as_bytes());
@@ -101,7 +106,7 @@ impl Channel {
         if overdue > 0 {
             return Err(UpdateError::Expired { days: overdue / DAY_S });
         }
-        let seen = Seen {
+        let seen = SeenChannel {
             version: channel.version,
             sha256: Some(sha256),
             time_s,
@@ -147,7 +152,7 @@ impl Device {
         let mut hasher = Hasher::new();
         hasher.update(self.0.as_bytes());
         hasher.update([0]);
-        hasher.update(release.statement.as_str());
+        hasher.update(release.update_manifest.as_str());
         let digest: [u8; 32] = hasher.finalize().into();
         let draw = u64::from_be_bytes([
             digest[0], digest[1], digest[2], digest[3], digest[4], digest[5], digest[6], digest[7],
@@ -173,7 +178,7 @@ mod tests {
     fn release(version: u32, share: u32) -> Release {
         Release {
             archive: Text::try_from("a.tar").unwrap(),
-            statement: hash(&version.to_le_bytes()),
+            update_manifest: hash(&version.to_le_bytes()),
             version,
             share,
         }
@@ -191,7 +196,7 @@ mod tests {
     #[test]
     fn a_share_of_the_devices_gets_the_newest_and_the_rest_the_one_before() {
         let text = channel(1, vec![release(2, SHARE_WHOLE), release(3, 2_500)]);
-        let (channel, _) = Channel::parse(&text, &Seen::default(), ISSUED).unwrap();
+        let (channel, _) = Channel::parse(&text, &SeenChannel::default(), ISSUED).unwrap();
         let count = |version| {
             (0..4000)
                 .filter(|number| channel.newest(&device(*number)).unwrap().version == version)
@@ -218,7 +223,7 @@ mod tests {
     #[test]
     fn an_older_or_changed_channel_is_refused() {
         let first = channel(5, vec![release(2, SHARE_WHOLE)]);
-        let (_, seen) = Channel::parse(&first, &Seen::default(), ISSUED).unwrap();
+        let (_, seen) = Channel::parse(&first, &SeenChannel::default(), ISSUED).unwrap();
         assert!(Channel::parse(&first, &seen, ISSUED).is_ok());
         for replayed in [
             channel(4, vec![release(3, SHARE_WHOLE)]),
@@ -233,12 +238,12 @@ mod tests {
     #[test]
     fn expiry_needs_no_clock_that_is_right_and_a_clock_set_back_does_not_undo_it() {
         let text = channel(5, Vec::new());
-        let (_, seen) = Channel::parse(&text, &Seen::default(), 0).unwrap();
+        let (_, seen) = Channel::parse(&text, &SeenChannel::default(), 0).unwrap();
         assert_eq!(seen.time_s, ISSUED);
         assert!(Channel::parse(&text, &seen, ISSUED + 30 * DAY_S).is_ok());
         let error = Channel::parse(&text, &seen, ISSUED + 33 * DAY_S).unwrap_err();
         assert!(matches!(error, UpdateError::Expired { days: 3 }), "{error}");
-        let known = Seen {
+        let known = SeenChannel {
             time_s: ISSUED + 31 * DAY_S,
             ..seen
         };
@@ -260,7 +265,7 @@ mod tests {
             ("\"schema\":1", "\"schema\":3", "schema 3"),
         ] {
             assert!(good.contains(from), "{good}");
-            let error = Channel::parse(&good.replacen(from, to, 1), &Seen::default(), ISSUED).unwrap_err();
+            let error = Channel::parse(&good.replacen(from, to, 1), &SeenChannel::default(), ISSUED).unwrap_err();
             assert!(
                 error.to_string().contains(expected),
                 "{error} does not speak of {expected}"

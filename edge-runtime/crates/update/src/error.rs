@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::{KEYS, STATEMENT};
+use super::{KEYS, UPDATE_MANIFEST};
 use inference::bundle::BundleError;
 
 /// What an error means to a caller: one kind an exit code of the program.
@@ -19,7 +19,7 @@ pub enum Kind {
     Unavailable,
     /// Trying again later may help.
     Temporary,
-    /// Reading or writing failed.
+    /// A file could not be read or written.
     Io,
     /// The device is not set up for updates.
     Config,
@@ -32,30 +32,30 @@ pub enum UpdateError {
     #[error("open update: {0} does not exist")]
     Missing(String),
     /// A directory holds neither an update nor a channel.
-    #[error("open update: {0} has neither {STATEMENT} nor channel.json")]
+    #[error("open update: {0} has neither {UPDATE_MANIFEST} nor channel.json")]
     Nothing(PathBuf),
-    /// Reading failed.
+    /// An update could not be read.
     #[error("read {what}: {source}")]
     Read {
-        /// What was read.
+        /// Name of the file that was read.
         what: String,
-        /// Why.
+        /// The error that the operating system gave.
         source: io::Error,
     },
     /// The state of the device could not be read or written.
     #[error("write {path}: {source}; the bundle that runs is untouched")]
     Disk {
-        /// What was written.
+        /// Path of the file that was written.
         path: PathBuf,
-        /// Why.
+        /// The error that the operating system gave.
         source: io::Error,
     },
     /// Something is larger than this program takes.
     #[error("read {what}: more than the limit of {limit} bytes")]
     TooLarge {
-        /// What.
+        /// Name of the file that is meant.
         what: String,
-        /// The limit.
+        /// Most bytes that it may have.
         limit: u64,
     },
     /// The update ends too early.
@@ -75,12 +75,12 @@ pub enum UpdateError {
     /// A signature is not there.
     #[error("check {0}: it is not signed: there is no {0}.minisig")]
     Unsigned(String),
-    /// A signature is none.
+    /// A signature has not the form of minisign.
     #[error("check {what}: its signature cannot be read: {reason}")]
     Signature {
-        /// What is signed.
+        /// Name of the signed file.
         what: String,
-        /// What is wrong.
+        /// What is wrong with it, in words for people.
         reason: String,
     },
     /// The key is not one of those that may sign.
@@ -92,85 +92,87 @@ pub enum UpdateError {
     /// A key cannot be read.
     #[error("read key {name}: {reason}")]
     Key {
-        /// Which one.
+        /// Name of the entry, as the archive gives it.
         name: String,
-        /// Why.
+        /// Why it is refused, in words for people.
         reason: String,
     },
-    /// Nobody may sign.
+    /// The device has no key list yet, so nobody may sign.
     #[error("check update: this device has no key list; give one that the root key signed, as {KEYS} in the update")]
     NoKeys,
     /// Signed, but not of the form that this program reads.
     #[error("parse {what}: {reason}")]
     Form {
-        /// What.
+        /// Name of the file that is meant.
         what: String,
-        /// What is wrong.
+        /// What is wrong with it, in words for people.
         reason: String,
     },
     /// The networks take or give something else than this program understands.
-    #[error("check {STATEMENT}: the bundle follows contract {found}, this program follows contract {own}")]
+    #[error("check {UPDATE_MANIFEST}: the bundle follows contract {found}, this program follows contract {own}")]
     Contract {
-        /// What the statement says.
+        /// The number in the update manifest.
         found: u32,
-        /// What this program follows.
+        /// The contract that this program follows.
         own: u32,
     },
     /// The program is too old.
-    #[error("check {STATEMENT}: the bundle needs edge-runtime {needed}, this is {own}: update the program first")]
+    #[error("check {UPDATE_MANIFEST}: the bundle needs edge-runtime {needed}, this is {own}: update the program first")]
     Runtime {
-        /// Least version.
+        /// Least version of the program that the bundle needs.
         needed: String,
-        /// Own version.
+        /// Version of this very program.
         own: String,
     },
     /// The version is not above the floor.
     #[error(
-        "check {STATEMENT}: version {found} is not above {floor}, which this device has reached; sign a new version"
+        "check {UPDATE_MANIFEST}: version {found} is not above {floor}, which this device has reached; sign a new version"
     )]
     Older {
-        /// What the statement says.
+        /// The number in the update manifest.
         found: u32,
-        /// The floor.
+        /// Version below which this device installs nothing.
         floor: u32,
     },
     /// The same bundle was tried and rolled back.
-    #[error("check {STATEMENT}: this very bundle, version {0}, was tried here and rolled back; sign a new version")]
+    #[error(
+        "check {UPDATE_MANIFEST}: this very bundle, version {0}, was tried here and rolled back; sign a new version"
+    )]
     RolledBack(u32),
     /// A signed document is older than one that was seen, or differs from it at the same version.
     #[error("check {what}: version {found} is older than {seen}, which this device has seen, or differs from it")]
     Replayed {
-        /// Which document.
+        /// Name of the signed document.
         what: &'static str,
-        /// Its version.
+        /// Version of the document that came.
         found: u32,
-        /// The version seen before.
+        /// Version that the device has seen before.
         seen: u32,
     },
     /// A channel is too old to be believed.
     #[error("check channel.json: it expired {days} days ago: the mirror stands still, or this device's clock is wrong")]
     Expired {
-        /// Whole days since.
+        /// Whole days since the channel expired.
         days: u64,
     },
-    /// A file has other bytes than the statement says.
+    /// A file has other bytes than the update manifest says.
     #[error("check `{path}`: sha-256 is {found} instead of the signed {expected}")]
     Hash {
-        /// Which file.
+        /// Name of the file in the update.
         path: String,
-        /// What the statement says.
+        /// SHA-256 in the update manifest, in hexadecimal.
         expected: String,
-        /// What came.
+        /// SHA-256 of what came, in hexadecimal.
         found: String,
     },
-    /// A file has another size than the statement says.
+    /// A file has another size than the update manifest says.
     #[error("check `{path}`: {found} bytes instead of the signed {expected}")]
     Size {
-        /// Which file.
+        /// Name of the file in the update.
         path: String,
-        /// What the statement says.
+        /// Size in the update manifest, in bytes.
         expected: u64,
-        /// What came.
+        /// Size of what came, in bytes.
         found: u64,
     },
     /// The bundle does not work.
@@ -182,9 +184,9 @@ pub enum UpdateError {
     /// A slot is not what it was when it was sealed.
     #[error("open slot {id}: {reason}")]
     Slot {
-        /// Its name.
+        /// Name of the slot: the SHA-256 of its update manifest.
         id: String,
-        /// What is wrong.
+        /// What is wrong with it, in words for people.
         reason: String,
     },
     /// Another process changes the state.
@@ -193,17 +195,17 @@ pub enum UpdateError {
     /// The record cannot be understood.
     #[error("read {path}: {reason}")]
     Record {
-        /// The record.
+        /// Path of the device's `record.json`.
         path: PathBuf,
-        /// What is wrong.
+        /// What is wrong with it, in words for people.
         reason: String,
     },
     /// A server cannot be reached, or does not have what was asked for.
     #[error("download {url}: {reason}")]
     Network {
-        /// What was asked for.
+        /// Address that was asked for.
         url: String,
-        /// Why it failed.
+        /// Why the request failed, in words for people.
         reason: String,
     },
     /// An address is none that this program takes.

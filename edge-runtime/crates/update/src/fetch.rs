@@ -21,11 +21,15 @@ const ANSWER: Duration = Duration::from_mins(1);
 /// Longest download; 256 MiB in this time are 75 kB a second.
 const WHOLE: Duration = Duration::from_hours(1);
 
-/// Reaches web servers.
+/// Fetches files from web servers over HTTP and HTTPS.
 pub struct Web(Agent);
 
 impl Web {
     /// Trusts the certificates of the system, and those of a PEM file if there is one.
+    ///
+    /// # Errors
+    ///
+    /// When the PEM file cannot be read or holds no certificate.
     pub fn new(ca_file: Option<&Path>) -> Result<Self, UpdateError> {
         // Certificates that cannot be read are left out; without the right one no server is believed.
         let system = rustls_native_certs::load_native_certs().certs;

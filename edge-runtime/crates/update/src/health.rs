@@ -23,9 +23,9 @@ pub struct Counts {
 pub enum Health {
     /// It is too early to tell.
     Open,
-    /// It works.
+    /// The trial has worked long enough.
     Sound,
-    /// It does not.
+    /// The trial fails on most frames.
     Unsound,
 }
 

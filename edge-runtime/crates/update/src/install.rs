@@ -6,18 +6,19 @@ use sha2::{Digest, Sha256 as Hasher};
 use shared_model::manifest::Sha256;
 
 use super::archive::signed;
-use super::statement::hash;
+use super::update_manifest::hash;
 use super::{
-    Event, FileEntry, KEYS, Parts, SIGNATURE, STATEMENT, Signed, Slot, Statement, Store, Trust, UpdateError, Version,
+    Event, FileEntry, KEYS, Parts, SIGNATURE, Signed, Slot, Store, Trust, UPDATE_MANIFEST, UpdateError, UpdateManifest,
+    Version,
 };
 use durable::Disk;
 
-/// What installing came to.
+/// What the installation of an update came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Installed {
     /// The bundle is on trial from now on.
     OnTrial(Slot),
-    /// It was there before.
+    /// The device has had this very bundle before.
     Already(Slot),
 }
 
@@ -34,6 +35,10 @@ pub struct Installer<'a, D> {
 
 impl<'a, D: Disk> Installer<'a, D> {
     /// With the root key of the device, and the key list of the package if it has one.
+    ///
+    /// # Errors
+    ///
+    /// When the root key has another form, or the package's key list is not signed by it.
     pub fn new(
         store: &'a mut Store<D>,
         root: &str,
@@ -49,6 +54,10 @@ impl<'a, D: Disk> Installer<'a, D> {
     }
 
     /// Accepts a key list that came beside or inside an update.
+    ///
+    /// # Errors
+    ///
+    /// When the root key has not signed the list, or the list breaks its rules.
     pub fn trust(&mut self, list: &Signed) -> Result<(), UpdateError> {
         let mut trust = self.trust.clone();
         if !trust.take(list)? {
@@ -80,7 +89,11 @@ impl<'a, D: Disk> Installer<'a, D> {
         self.store.record().state.admit(slot, self.factory)
     }
 
-    /// Checks an update and puts it on trial. `expected` is the statement that a channel spoke of.
+    /// Checks an update and puts it on trial. `expected` is the update manifest that a channel spoke of.
+    ///
+    /// # Errors
+    ///
+    /// Which check refused the update, or why it could not be written. Whatever happens, the bundle that runs stays.
     pub fn install(
         &mut self,
         parts: &mut dyn Parts,
@@ -90,21 +103,21 @@ impl<'a, D: Disk> Installer<'a, D> {
         if let Some(list) = signed(parts, KEYS)? {
             self.trust(&list)?;
         }
-        let signed = signed(parts, STATEMENT)?.ok_or_else(|| UpdateError::Unsigned("update".to_owned()))?;
-        self.trust.verify(STATEMENT, &signed)?;
+        let signed = signed(parts, UPDATE_MANIFEST)?.ok_or_else(|| UpdateError::Unsigned("update".to_owned()))?;
+        self.trust.verify(UPDATE_MANIFEST, &signed)?;
         let id = hash(signed.text.as_bytes());
         if let Some(expected) = expected.filter(|expected| **expected != id) {
-            return Err(differs(STATEMENT, expected, &id));
+            return Err(differs(UPDATE_MANIFEST, expected, &id));
         }
-        let statement = Statement::parse(signed.text.as_bytes(), Version::own())?;
+        let update_manifest = UpdateManifest::parse(signed.text.as_bytes(), Version::own())?;
         let slot = Slot {
             id,
-            version: statement.version,
+            version: update_manifest.version,
         };
         if !self.store.record().state.admit(&slot, self.factory)? {
             return Ok(Installed::Already(slot));
         }
-        let result = self.bring_in(parts, &signed, &statement, &slot, probe);
+        let result = self.bring_in(parts, &signed, &update_manifest, &slot, probe);
         if result.is_err() {
             // The error that counts is the first; what is left is swept before the next update.
             let _ = self.store.sweep();
@@ -116,14 +129,14 @@ impl<'a, D: Disk> Installer<'a, D> {
         &mut self,
         parts: &mut dyn Parts,
         signed: &Signed,
-        statement: &Statement,
+        update_manifest: &UpdateManifest,
         slot: &Slot,
         probe: &mut Probe<'_>,
     ) -> Result<(), UpdateError> {
         let dir = self.store.begin()?;
-        self.write(STATEMENT, signed.text.as_bytes())?;
-        self.write(&format!("{STATEMENT}{SIGNATURE}"), signed.signature.as_bytes())?;
-        for file in &statement.files {
+        self.write(UPDATE_MANIFEST, signed.text.as_bytes())?;
+        self.write(&format!("{UPDATE_MANIFEST}{SIGNATURE}"), signed.signature.as_bytes())?;
+        for file in &update_manifest.files {
             self.copy(parts, file)?;
         }
         parts.end()?;

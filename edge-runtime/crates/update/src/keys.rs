@@ -8,7 +8,7 @@ use minisign_verify::PublicKey;
 use serde::{Deserialize, Serialize};
 
 use super::sign::public_key;
-use super::statement::parse_form;
+use super::update_manifest::parse_form;
 use super::{KEYS, Signed, UpdateError};
 
 /// Form of `keys.json` that this code reads and writes.
@@ -16,7 +16,7 @@ const SCHEMA: u32 = 1;
 /// Most keys of a list.
 const MAX_KEYS: usize = 16;
 
-/// `keys.json`.
+/// The signed content of `keys.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KeyList {
@@ -32,6 +32,10 @@ pub struct KeyList {
 
 impl KeyList {
     /// A list of these keys.
+    ///
+    /// # Errors
+    ///
+    /// When a key has another form or stands twice, or there are none or too many.
     pub fn new(version: u32, keys: Vec<String>, floor: Option<u32>) -> Result<Self, UpdateError> {
         let list = Self {
             schema: SCHEMA,
@@ -77,11 +81,11 @@ impl KeyList {
 #[derive(Debug, Clone)]
 pub struct Trust {
     root: PublicKey,
-    held: Option<Held>,
+    held: Option<HeldList>,
 }
 
 #[derive(Debug, Clone)]
-struct Held {
+struct HeldList {
     signed: Signed,
     list: KeyList,
     keys: Vec<PublicKey>,
@@ -89,6 +93,10 @@ struct Held {
 
 impl Trust {
     /// With this root key (base64, or a file of minisign) and nobody who may sign yet.
+    ///
+    /// # Errors
+    ///
+    /// When the key has not the form of minisign.
     pub fn new(root: &str) -> Result<Self, UpdateError> {
         Ok(Self {
             root: public_key("of the root", root)?,
@@ -99,6 +107,10 @@ impl Trust {
     /// Takes a key list that the root key signed, if it is newer than the one that holds; says whether it is.
     ///
     /// An older one is no error: updates bring the list of their time. Another one of the same version is.
+    ///
+    /// # Errors
+    ///
+    /// When the root key has not signed the list, or the list breaks its rules.
     pub fn take(&mut self, signed: &Signed) -> Result<bool, UpdateError> {
         signed.verify(KEYS, std::slice::from_ref(&self.root))?;
         let list = KeyList::parse(&signed.text)?;
@@ -115,7 +127,7 @@ impl Trust {
                 return Ok(false);
             }
         }
-        self.held = Some(Held {
+        self.held = Some(HeldList {
             signed: signed.clone(),
             list,
             keys,

@@ -2,9 +2,9 @@
 //!
 //! # What is delivered
 //!
-//! An update is a plain tar with `update.json` (the [`Statement`]: version, contract, least version of this program,
+//! An update is a plain tar with `update.json` (the [`UpdateManifest`]: version, contract, least version of this program,
 //! size and SHA-256 of every file), its minisign signature `update.json.minisig`, and the files of one bundle in the
-//! order of the statement; or a directory with the same files. In front may stand `keys.json` with its signature: the
+//! order of the update manifest; or a directory with the same files. In front may stand `keys.json` with its signature: the
 //! [`KeyList`] of those who may sign, itself signed by the root key that the device was installed with. A [`Channel`]
 //! says which update is newest for a share of all devices. All of it is static files: any web server, mirror or memory
 //! stick serves a fleet.
@@ -12,15 +12,15 @@
 //! # What is checked, in this order
 //!
 //! 1. Size caps, before anything is read.
-//! 2. Signatures, before anything is parsed: key list by the root key, statement by a key of the list.
-//! 3. The statement: known form, contract, version of this program, and a version above the floor.
+//! 2. Signatures, before anything is parsed: key list by the root key, update manifest by a key of the list.
+//! 3. The update manifest: known form, contract, version of this program, and a version above the floor.
 //! 4. Names and hashes, while the files are written to a directory that nothing reads from.
 //! 5. In a process of its own with limited memory and time ([`probe`]): the structure of the networks, loading them,
 //!    their golden vectors.
 //!
 //! # What is kept
 //!
-//! A bundle lies in a slot named after the SHA-256 of its statement, and never changes there. One [`Record`] says which
+//! A bundle lies in a slot named after the SHA-256 of its update manifest, and never changes there. One [`Record`] says which
 //! slot is current, previous and on trial; it is replaced as a whole ([`durable::replace`]), so that a power cut
 //! at any moment leaves a valid choice. A new bundle is on trial until it has judged frames for a while
 //! ([`Health`]); then it becomes current and its version the floor below which nothing is installed any more. A trial
@@ -49,8 +49,8 @@ mod fetch;
 mod fetch;
 mod health;
 mod install;
-mod keeper;
 mod keys;
+mod manager;
 mod offer;
 #[cfg(any(test, feature = "sign"))]
 mod pack;
@@ -61,32 +61,32 @@ mod sign;
 mod signing;
 mod source;
 mod state;
-mod statement;
 mod store;
 #[cfg(test)]
 mod tests;
+mod update_manifest;
 
 pub use archive::{Capped, DirParts, Parts, Take, TarParts};
-pub use channel::{Channel, Device, Release, SHARE_WHOLE, Seen, clock_s};
+pub use channel::{Channel, Device, Release, SHARE_WHOLE, SeenChannel, clock_s};
 pub use error::{Kind, UpdateError};
 pub use fetch::Web;
 pub use health::{Counts, Health};
 pub use install::{Installed, Installer, Probe};
-pub use keeper::{Keeper, Networks, Report, factory_version};
 pub use keys::{KeyList, Trust};
+pub use manager::{BundleManager, Log, Networks, factory_version};
 pub use offer::Offer;
 #[cfg(any(test, feature = "sign"))]
 pub use pack::{describe, pack};
 pub use probe::Limits;
 pub use record::{Found, Record, Status};
 pub use sign::Signed;
-pub use source::{Outcome, Purpose, Source, open_archive, update, update_from};
+pub use source::{Outcome, Source, Task, open_archive, update, update_from};
 pub use state::{Choice, Event, Slot, State, TRIES};
-pub use statement::{FileEntry, Statement, Version};
 pub use store::Store;
+pub use update_manifest::{FileEntry, UpdateManifest, Version};
 
-/// Name of the statement in an update.
-pub const STATEMENT: &str = "update.json";
+/// Name of the update manifest in an update.
+pub const UPDATE_MANIFEST: &str = "update.json";
 /// Name of the key list in an update and beside a channel.
 pub const KEYS: &str = "keys.json";
 /// Name of the channel in a directory or on a server.
@@ -96,7 +96,7 @@ pub const SIGNATURE: &str = ".minisig";
 
 /// Most bytes that an update may have.
 pub const MAX_BYTES: u64 = 256 * 1024 * 1024;
-/// Most bytes of a statement, a key list or a channel.
+/// Most bytes of an update manifest, a key list or a channel.
 pub const MAX_SIGNED_BYTES: u64 = 64 * 1024;
 /// Most bytes of a signature.
 pub const MAX_SIGNATURE_BYTES: u64 = 4 * 1024;

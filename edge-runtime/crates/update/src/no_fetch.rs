@@ -5,11 +5,15 @@ use std::path::Path;
 
 use super::UpdateError;
 
-/// Reaches no web server.
+/// Stands for the web where the feature `http` is off; reaches nothing.
 pub struct Web;
 
 impl Web {
-    /// Needs nothing.
+    /// Ignores the certificates, since nothing is fetched.
+    ///
+    /// # Errors
+    ///
+    /// Never; the signature is that of the real client.
     pub fn new(_: Option<&Path>) -> Result<Self, UpdateError> {
         Ok(Self)
     }

@@ -1,6 +1,6 @@
 //! What there is to install, as a plain value: whoever tells people about it needs nothing else of this module.
 
-/// Versions of bundles.
+/// Versions of the bundles that a device has and could have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Offer {
     /// The one that has shown that it works.

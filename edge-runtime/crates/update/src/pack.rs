@@ -8,12 +8,16 @@ use sha2::{Digest, Sha256 as Hasher};
 use shared_model::Text;
 use shared_model::manifest::{FILE_NAME, Sha256};
 
-use super::statement::is_plain;
-use super::{FileEntry, KEYS, SIGNATURE, STATEMENT, Signed, Statement, UpdateError, Version};
+use super::update_manifest::is_plain;
+use super::{FileEntry, KEYS, SIGNATURE, Signed, UPDATE_MANIFEST, UpdateError, UpdateManifest, Version};
 use inference::bundle::Bundle;
 
-/// The statement about a bundle: its manifest first, then all other files of its directory by name.
-pub fn describe(bundle: &Bundle, minimum_runtime: Version) -> Result<Statement, UpdateError> {
+/// The update manifest of a bundle: its manifest first, then all other files of its directory by name.
+///
+/// # Errors
+///
+/// When a file cannot be read, or the bundle breaks a rule of update manifests.
+pub fn describe(bundle: &Bundle, minimum_runtime: Version) -> Result<UpdateManifest, UpdateError> {
     let dir = bundle.dir();
     let what = dir.display().to_string();
     let failed = |error| UpdateError::reading(&what, u64::MAX, error);
@@ -31,12 +35,12 @@ pub fn describe(bundle: &Bundle, minimum_runtime: Version) -> Result<Statement, 
     names.sort_by_key(|name| (name != FILE_NAME, name.clone()));
     let files: Result<Vec<FileEntry>, UpdateError> = names.iter().map(|name| entry(dir, name)).collect();
     let manifest = bundle.manifest();
-    let statement = Statement::new(manifest.name.clone(), manifest.version, minimum_runtime, files?);
-    let checked = statement.check().map_err(|reason| UpdateError::Form {
-        what: STATEMENT.to_owned(),
+    let update_manifest = UpdateManifest::new(manifest.name.clone(), manifest.version, minimum_runtime, files?);
+    let checked = update_manifest.check().map_err(|reason| UpdateError::Form {
+        what: UPDATE_MANIFEST.to_owned(),
         reason,
     });
-    checked.map(|()| statement)
+    checked.map(|()| update_manifest)
 }
 
 fn entry(dir: &Path, name: &str) -> Result<FileEntry, UpdateError> {
@@ -67,18 +71,22 @@ impl io::Write for HashingWriter {
     }
 }
 
-/// Writes an archive: the key list if there is one, the statement, and the files, each a name and its content.
+/// Writes an archive: the key list if there is one, the update manifest, and the files, each a name and its content.
+///
+/// # Errors
+///
+/// When a file cannot be read, or the archive cannot be written.
 pub fn pack<'a>(
     to: impl io::Write,
     keys: Option<&Signed>,
-    statement: &Signed,
+    update_manifest: &Signed,
     files: impl IntoIterator<Item = (&'a str, &'a Path)>,
 ) -> io::Result<()> {
     let mut archive = tar::Builder::new(to);
     let signed = keys
         .map(|keys| (KEYS, keys))
         .into_iter()
-        .chain([(STATEMENT, statement)]);
+        .chain([(UPDATE_MANIFEST, update_manifest)]);
     for (name, signed) in signed {
         let text = signed.text.as_bytes();
         append(&mut archive, name, text.len() as u64, text)?;

@@ -44,6 +44,10 @@ impl Default for Limits {
 }
 
 /// Tries a bundle in a process of the program `program`.
+///
+/// # Errors
+///
+/// When the process cannot be started, or the bundle failed in it; with the reason that it gave.
 pub fn run(program: &Path, bundle: &Path, limits: Limits) -> Result<(), UpdateError> {
     let failed = |error: io::Error| UpdateError::Probe(format!("start {}: {error}", program.display()));
     let mut child = Command::new(program)
@@ -77,6 +81,10 @@ pub fn run(program: &Path, bundle: &Path, limits: Limits) -> Result<(), UpdateEr
 }
 
 /// Limits this process, then loads the bundle and runs it once; ends with an error where it is not sound.
+///
+/// # Errors
+///
+/// When a limit cannot be set, or the bundle is not sound.
 pub fn try_bundle(dir: &Path, limits: Limits) -> Result<(), UpdateError> {
     let failed = |error: &dyn std::fmt::Display| UpdateError::Probe(error.to_string());
     restrict(limits).map_err(|error| failed(&format!("limit memory and time: {error}")))?;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::channel::Seen;
+use super::channel::SeenChannel;
 use super::{Event, Signed, State, UpdateError};
 use durable::{Disk, replace};
 
@@ -19,11 +19,11 @@ const MAX_RECORD_BYTES: u64 = 256 * 1024;
 #[serde(deny_unknown_fields)]
 pub struct Record {
     schema: u32,
-    /// Which bundles there are.
+    /// Which bundles the device has, and which of them runs.
     pub state: State,
     /// The newest channel that was seen.
     #[serde(default)]
-    pub(super) channel: Seen,
+    pub(super) channel: SeenChannel,
     /// The newest key list; its signature is checked whenever it is read.
     #[serde(default)]
     pub(super) keys: Option<Signed>,
@@ -36,7 +36,7 @@ pub struct Record {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Found {
-    /// Version of the bundle.
+    /// Version of the bundle that was found.
     pub version: u32,
 }
 
@@ -45,7 +45,7 @@ impl Default for Record {
         Self {
             schema: SCHEMA,
             state: State::default(),
-            channel: Seen::default(),
+            channel: SeenChannel::default(),
             keys: None,
             found: None,
         }
@@ -130,11 +130,11 @@ impl Record {
             path: aside.clone(),
             source,
         })?;
-        let news = format!(
+        let warning = format!(
             "{error}; put aside as {}, beginning anew from the packaged bundle",
             aside.display()
         );
-        Ok((Self::default(), Some(news)))
+        Ok((Self::default(), Some(warning)))
     }
 
     pub(super) fn write(&self, disk: &mut impl Disk, path: &Path) -> Result<(), UpdateError> {

@@ -9,7 +9,7 @@ use super::UpdateError;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Signed {
-    /// The document, JSON.
+    /// The document itself: text in JSON.
     pub text: String,
     /// The signature, as minisign writes it.
     pub signature: String,

@@ -12,7 +12,7 @@ use super::fetch::Web;
 use super::install::Probe;
 use super::{
     CHANNEL, Found, Installed, Installer, KEYS, MAX_BYTES, MAX_SIGNATURE_BYTES, MAX_SIGNED_BYTES, Parts, SIGNATURE,
-    STATEMENT, Signed, Slot, UpdateError,
+    Signed, Slot, UPDATE_MANIFEST, UpdateError,
 };
 use durable::Disk;
 
@@ -25,13 +25,13 @@ pub enum Source {
     Url(String),
 }
 
-/// What is done with an update.
+/// What is done about an update on a channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Purpose {
+pub enum Task {
     /// It is put on trial.
     Install,
-    /// It is remembered that there is one.
-    Look,
+    /// It is only noted that there is one.
+    Check,
 }
 
 /// What looking for an update came to.
@@ -58,29 +58,33 @@ impl Source {
     }
 }
 
-/// Looks for an update, and puts it on trial if that is the purpose.
+/// Looks for an update, and puts it on trial if that is the task.
 ///
 /// An update that is named itself is always put on trial; only a channel can be looked at.
+///
+/// # Errors
+///
+/// Which check refused the update, or why it could not be reached, read or written.
 pub fn update<D: Disk>(
     installer: &mut Installer<'_, D>,
     source: &Source,
     device: &Device,
     web: &Web,
-    purpose: Purpose,
+    task: Task,
     probe: &mut Probe<'_>,
 ) -> Result<Outcome, UpdateError> {
-    let place = match source {
+    let location = match source {
         Source::Url(url) => match url.strip_suffix(CHANNEL) {
-            Some(base) => Place::Url(base.to_owned(), web),
+            Some(base) => Location::Url(base.to_owned(), web),
             None => return archive(installer, web.open(url)?, None, probe),
         },
         Source::Path(path) => match local(path)? {
             Local::Archive(file) => return archive(installer, file, None, probe),
             Local::Update(dir) => return install(installer, &mut DirParts(dir), None, probe),
-            Local::Channel(dir) => Place::Dir(dir),
+            Local::Channel(dir) => Location::Dir(dir),
         },
     };
-    channel(installer, &place, device, purpose, probe)
+    channel(installer, &location, device, task, probe)
 }
 
 /// What a path stands for.
@@ -94,7 +98,7 @@ fn local(path: &Path) -> Result<Local, UpdateError> {
     let what = path.display().to_string();
     let failed = |error| UpdateError::reading(&what, MAX_BYTES, error);
     if fs::metadata(path).map_err(failed)?.is_dir() {
-        return if path.join(STATEMENT).exists() {
+        return if path.join(UPDATE_MANIFEST).exists() {
             Ok(Local::Update(path.to_path_buf()))
         } else if path.join(CHANNEL).exists() {
             Ok(Local::Channel(path.to_path_buf()))
@@ -125,6 +129,10 @@ fn open_file(path: &Path) -> Result<File, UpdateError> {
 }
 
 /// Opens the archive that a path names; `None` for a directory or a channel.
+///
+/// # Errors
+///
+/// When the path is missing, cannot be read, or is too large for an update.
 pub fn open_archive(path: &Path) -> Result<Option<File>, UpdateError> {
     Ok(match local(path)? {
         Local::Archive(file) => Some(file),
@@ -133,6 +141,10 @@ pub fn open_archive(path: &Path) -> Result<Option<File>, UpdateError> {
 }
 
 /// Puts the update of an open archive on trial.
+///
+/// # Errors
+///
+/// Which check refused the update, or why it could not be read or written.
 pub fn update_from<D: Disk>(
     installer: &mut Installer<'_, D>,
     file: File,
@@ -165,13 +177,13 @@ fn install<D: Disk>(
 }
 
 /// Where a channel lies, with everything that it names.
-enum Place<'a> {
+enum Location<'a> {
     Dir(PathBuf),
     /// With the slash at its end.
     Url(String, &'a Web),
 }
 
-impl Place<'_> {
+impl Location<'_> {
     fn open(&self, name: &str) -> Result<Box<dyn Read>, UpdateError> {
         match self {
             Self::Url(base, web) => web.open(&format!("{base}{name}")),
@@ -203,22 +215,22 @@ impl Place<'_> {
 
 fn channel<D: Disk>(
     installer: &mut Installer<'_, D>,
-    place: &Place<'_>,
+    location: &Location<'_>,
     device: &Device,
-    purpose: Purpose,
+    task: Task,
     probe: &mut Probe<'_>,
 ) -> Result<Outcome, UpdateError> {
-    if let Some(list) = place.signed(KEYS)? {
+    if let Some(list) = location.signed(KEYS)? {
         installer.trust(&list)?;
     }
-    let signed = place
+    let signed = location
         .signed(CHANNEL)?
         .ok_or_else(|| UpdateError::Missing(CHANNEL.to_owned()))?;
     installer.trusted().verify(CHANNEL, &signed)?;
     let (channel, seen) = Channel::parse(&signed.text, &installer.store().record().channel, clock_s())?;
     let newest = channel.newest(device).map(|release| {
         let slot = Slot {
-            id: release.statement.clone(),
+            id: release.update_manifest.clone(),
             version: release.version,
         };
         (release.archive.clone(), slot)
@@ -232,7 +244,7 @@ fn channel<D: Disk>(
     })?;
     match wanted {
         None => Ok(Outcome::UpToDate),
-        Some((_, slot)) if purpose == Purpose::Look => Ok(Outcome::Found(slot.version)),
-        Some((name, slot)) => archive(installer, place.open(&name)?, Some(&slot), probe),
+        Some((_, slot)) if task == Task::Check => Ok(Outcome::Found(slot.version)),
+        Some((name, slot)) => archive(installer, location.open(&name)?, Some(&slot), probe),
     }
 }

@@ -26,9 +26,9 @@ const MAX_REJECTED: usize = 8;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Slot {
-    /// SHA-256 of its statement; the name of its directory.
+    /// SHA-256 of its update manifest; the name of its directory.
     pub id: Sha256,
-    /// Version that the statement gives it.
+    /// Version that the update manifest gives it.
     pub version: u32,
 }
 
@@ -36,7 +36,7 @@ pub struct Slot {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Trial {
-    /// The bundle.
+    /// The bundle that is on trial.
     pub slot: Slot,
     /// Starts that are left, 0 to [`TRIES`].
     pub tries_left: u8,
@@ -48,7 +48,7 @@ pub struct Trial {
 pub struct State {
     /// The newest bundle that has shown that it works; `None` is the factory bundle.
     pub current: Option<Slot>,
-    /// The one before.
+    /// The bundle that was current before; `None` for the factory bundle.
     pub previous: Option<Slot>,
     /// The one that has yet to show it.
     pub trial: Option<Trial>,
@@ -58,7 +58,7 @@ pub struct State {
     pub rejected: Vec<Slot>,
 }
 
-/// Something that happened.
+/// Something that happened to a bundle, and changes the state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     /// A bundle was checked and lies in its slot; [`State::admit`] let it in.
@@ -75,10 +75,10 @@ pub enum Event {
     Trusted(Option<u32>),
 }
 
-/// What runs.
+/// The bundle that the program runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Choice {
-    /// The bundle on trial.
+    /// The bundle that is on trial.
     Trial(Slot),
     /// The bundle that was confirmed last.
     Current(Slot),
@@ -89,6 +89,10 @@ pub enum Choice {
 impl State {
     /// Whether a bundle may be installed where the factory bundle has version `factory`; `false` where it is there
     /// already.
+    ///
+    /// # Errors
+    ///
+    /// When its version is too low, or it was rolled back here before.
     pub fn admit(&self, slot: &Slot, factory: u32) -> Result<bool, UpdateError> {
         let trial = self.trial.as_ref().map(|trial| &trial.slot);
         if trial == Some(slot) || self.current.as_ref() == Some(slot) {
@@ -186,7 +190,7 @@ impl State {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::statement::hash;
+    use super::super::update_manifest::hash;
     use super::*;
 
     fn slot(version: u32) -> Slot {

@@ -4,7 +4,7 @@
 //! record.json            which slot runs
 //! lock                   held by who brings in an update
 //! record.lock            held while the record is replaced
-//! bundles/<sha-256>/     a slot: statement, signature and the files of one bundle, never changed
+//! bundles/<sha-256>/     a slot: update manifest, signature and the files of one bundle, never changed
 //! bundles/.incoming/     an update that is being written
 //! ```
 
@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
 
 use shared_model::manifest::{FILE_NAME, Sha256};
 
-use super::statement::{Statement, hash};
-use super::{Event, MAX_SIGNED_BYTES, Record, STATEMENT, State, UpdateError, Version};
+use super::update_manifest::{UpdateManifest, hash};
+use super::{Event, MAX_SIGNED_BYTES, Record, State, UPDATE_MANIFEST, UpdateError, Version};
 use durable::{Disk, SystemDisk};
 use inference::bundle::MAX_MANIFEST_BYTES;
 
@@ -33,7 +33,7 @@ pub struct Store<D> {
     record: Record,
     locks: Locks,
     /// What is to be told of a record that was put aside.
-    news: Option<String>,
+    warning: Option<String>,
 }
 
 /// Keeps processes of this program out of each other's way.
@@ -50,6 +50,10 @@ enum Locks {
 
 impl Store<SystemDisk> {
     /// Opens the directory, which is made if it is not there.
+    ///
+    /// # Errors
+    ///
+    /// When the directory cannot be made, or its record cannot be read.
     pub fn system(root: &Path) -> Result<Self, UpdateError> {
         let failed = |source| UpdateError::Disk {
             path: root.to_path_buf(),
@@ -60,6 +64,10 @@ impl Store<SystemDisk> {
     }
 
     /// Opens the directory to bring in an update; only one process can at a time.
+    ///
+    /// # Errors
+    ///
+    /// When another process holds the directory, or its record cannot be read.
     pub fn for_update(root: &Path) -> Result<Self, UpdateError> {
         let mut store = Self::system(root)?;
         let path = root.join(LOCK);
@@ -79,6 +87,10 @@ impl Store<SystemDisk> {
     }
 
     /// What the record says, without a lock: it is replaced as a whole.
+    ///
+    /// # Errors
+    ///
+    /// When the record cannot be read or understood.
     pub fn peek(root: &Path) -> Result<Record, UpdateError> {
         Record::read(&mut SystemDisk::default(), &root.join(RECORD))
     }
@@ -114,19 +126,19 @@ impl Locks {
 
 impl<D: Disk> Store<D> {
     fn open(mut disk: D, root: &Path, locks: Locks) -> Result<Self, UpdateError> {
-        let (record, news) = Record::read_or_put_aside(&mut disk, &root.join(RECORD))?;
+        let (record, warning) = Record::read_or_put_aside(&mut disk, &root.join(RECORD))?;
         Ok(Self {
             disk,
             root: root.to_path_buf(),
             record,
             locks,
-            news,
+            warning,
         })
     }
 
     /// What is to be told of a record that could not be understood, once.
-    pub fn take_news(&mut self) -> Option<String> {
-        self.news.take()
+    pub fn take_warning(&mut self) -> Option<String> {
+        self.warning.take()
     }
 
     /// On a disk that nobody else uses.
@@ -135,16 +147,20 @@ impl<D: Disk> Store<D> {
         Self::open(disk, root, Locks::None)
     }
 
-    /// What the record says.
+    /// The record, as it was read last.
     pub fn record(&self) -> &Record {
         &self.record
     }
 
     /// Reads the record again, as another process may have changed it.
+    ///
+    /// # Errors
+    ///
+    /// When the record cannot be read; the one that was read before stays.
     pub fn refresh(&mut self) -> Result<(), UpdateError> {
-        let (record, news) = Record::read_or_put_aside(&mut self.disk, &self.root.join(RECORD))?;
+        let (record, warning) = Record::read_or_put_aside(&mut self.disk, &self.root.join(RECORD))?;
         self.record = record;
-        self.news = news.or(self.news.take());
+        self.warning = warning.or(self.warning.take());
         Ok(())
     }
 
@@ -165,6 +181,10 @@ impl<D: Disk> Store<D> {
     }
 
     /// Applies an event to the state.
+    ///
+    /// # Errors
+    ///
+    /// When the record cannot be written; the state stays as it was.
     pub fn apply(&mut self, event: Event) -> Result<(), UpdateError> {
         self.change(|record| {
             record.apply(event);
@@ -177,7 +197,11 @@ impl<D: Disk> Store<D> {
         self.root.join(BUNDLES).join(id.as_str())
     }
 
-    /// Says whether statement and manifest of a slot are those that were sealed; the manifest vouches for the networks.
+    /// Says whether update manifest and manifest of a slot are those that were sealed; the manifest vouches for the networks.
+    ///
+    /// # Errors
+    ///
+    /// When a file of the slot is missing, cannot be read, or was changed.
     pub fn verify(&mut self, id: &Sha256) -> Result<(), UpdateError> {
         let dir = self.dir(id);
         let refused = |reason: String| UpdateError::Slot {
@@ -188,13 +212,13 @@ impl<D: Disk> Store<D> {
             let content = self.disk.read(&dir.join(name), limit);
             content.map_err(|error| refused(format!("read {name}: {error}")))
         };
-        let json = read(STATEMENT, MAX_SIGNED_BYTES)?;
+        let json = read(UPDATE_MANIFEST, MAX_SIGNED_BYTES)?;
         if hash(&json) != *id {
-            return Err(refused(format!("{STATEMENT} was changed")));
+            return Err(refused(format!("{UPDATE_MANIFEST} was changed")));
         }
-        let statement = Statement::parse(&json, Version::own())?;
+        let update_manifest = UpdateManifest::parse(&json, Version::own())?;
         let manifest = read(FILE_NAME, MAX_MANIFEST_BYTES)?;
-        match statement.file(FILE_NAME) {
+        match update_manifest.file(FILE_NAME) {
             Some(file) if file.sha256 == hash(&manifest) => Ok(()),
             _ => Err(refused(format!("{FILE_NAME} was changed"))),
         }

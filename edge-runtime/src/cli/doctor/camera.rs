@@ -79,7 +79,7 @@ mod tests {
 
     use super::*;
 
-    fn look(uri: &str) -> Finding {
+    fn check(uri: &str) -> Finding {
         let text = format!("schema = 1\n[source]\nuri = \"{uri}\"\n");
         camera(&Config::parse(&text).unwrap().source).unwrap()
     }
@@ -98,7 +98,7 @@ mod tests {
             ),
             ("rpicam:/nowhere/at/all", "rpicam-apps-lite"),
         ] {
-            let finding = look(uri);
+            let finding = check(uri);
             assert!(
                 !finding.ok && finding.cure.as_ref().unwrap().contains(cure),
                 "{finding:?}"
@@ -123,7 +123,7 @@ mod tests {
             )
             .unwrap();
             fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
-            let finding = look(&format!("rpicam:{}", program.display()));
+            let finding = check(&format!("rpicam:{}", program.display()));
             assert!(finding.found.contains(expected), "{finding:?}");
             assert_eq!(finding.ok, finding.cure.is_none());
         }

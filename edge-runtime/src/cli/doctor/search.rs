@@ -32,10 +32,10 @@ pub(super) fn search(config: &Config) -> Option<Finding> {
     let frame = GrayView::new(&pixels, width, height).ok()?;
     let start = Instant::now();
     detector.detect(frame);
-    Some(judge(start.elapsed(), [width, height], track.detector.min_face_px))
+    Some(finding(start.elapsed(), [width, height], track.detector.min_face_px))
 }
 
-fn judge(took: Duration, [width, height]: [usize; 2], min_face_px: f32) -> Finding {
+fn finding(took: Duration, [width, height]: [usize; 2], min_face_px: f32) -> Finding {
     let found = format!(
         "faces from {min_face_px} pixels on are searched in {width}x{height} within {:.2} s",
         took.as_secs_f32()
@@ -69,7 +69,7 @@ fn noise(length: usize) -> Vec<u8> {
 mod tests {
     use super::*;
 
-    fn look(more: &str) -> Option<Finding> {
+    fn check(more: &str) -> Option<Finding> {
         let text = format!("schema = 1\n{more}");
         search(&Config::parse(&text).unwrap())
     }
@@ -77,7 +77,7 @@ mod tests {
     #[test]
     fn a_frame_of_the_configured_size_is_searched() {
         let finding =
-            look("[source]\nuri = \"stdin:raw\"\nwidth = 160\nheight = 120\n[face]\nregion = [0, 0, 0.5, 1]\n");
+            check("[source]\nuri = \"stdin:raw\"\nwidth = 160\nheight = 120\n[face]\nregion = [0, 0, 0.5, 1]\n");
         assert!(
             finding
                 .unwrap()
@@ -88,14 +88,14 @@ mod tests {
             "[source]\nuri = \"-\"\n",
             "[source]\nuri = \"v4l2:/dev/video0\"\n[face]\nmode = \"whole\"\n",
         ] {
-            assert!(look(unknown).is_none(), "{unknown}");
+            assert!(check(unknown).is_none(), "{unknown}");
         }
     }
 
     #[test]
     fn a_search_that_takes_too_long_has_a_cure() {
-        assert!(judge(LIMIT, [640, 480], 20.0).ok);
-        let finding = judge(4 * LIMIT, [640, 480], 20.0);
-        assert!(!finding.ok && finding.cure.unwrap().contains("min_face_px = 40,"));
+        assert!(finding(LIMIT, [640, 480], 20.0).ok);
+        let found = finding(4 * LIMIT, [640, 480], 20.0);
+        assert!(!found.ok && found.cure.unwrap().contains("min_face_px = 40,"));
     }
 }

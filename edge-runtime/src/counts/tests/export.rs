@@ -72,7 +72,7 @@ fn rows_and_lines_say_the_same_in_the_time_of_the_place() {
     let tally = &mut quarters[0].1.tally;
     (tally.attentive, tally.abstained) = (2, Share { visitors: 1, ms: 1500 });
     tally.dwell.record(2500);
-    tally.tell(&"Happy".try_into().unwrap(), Share { visitors: 2, ms: 2250 });
+    tally.add_share(&"Happy".try_into().unwrap(), Share { visitors: 2, ms: 2250 });
     let zone = TimeZone::fixed(Offset::constant(1));
     let groups = grouped(&quarters, 3, &zone).groups;
     let mut table = Vec::new();

@@ -13,7 +13,7 @@ use std::time::Duration;
 use shared_model::emotion::{ClassSet, Scores};
 use shared_model::image::Rect;
 use shared_model::keypoints::Keypoints;
-use shared_model::message::{Face, FaceLine, Withheld};
+use shared_model::message::{Face, FaceLine, RejectReason};
 
 use super::dating::Reading;
 use super::inbox::{Delta, Pending};
@@ -62,7 +62,7 @@ impl WallClock for Hands {
     }
 }
 
-/// Where somebody looks.
+/// What a face shows in a scene.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Look {
     Camera,
@@ -143,11 +143,11 @@ fn face<'a>(scene: &Scene, classes: &'a ClassSet) -> Face<'a> {
             h: 96.0,
         },
         id: Some(scene.id),
-        withheld: match scene.look {
+        reject_reason: match scene.look {
             Look::Camera => None,
-            Look::Profile => Some(Withheld::TurnedAway),
-            Look::Blurred => Some(Withheld::Blurred),
-            Look::Unconfirmed => Some(Withheld::Unconfirmed),
+            Look::Profile => Some(RejectReason::TurnedAway),
+            Look::Blurred => Some(RejectReason::Blurred),
+            Look::Unconfirmed => Some(RejectReason::Unconfirmed),
         },
         classes,
         scores: Scores::from_logits(&logits, 1.0).unwrap(),

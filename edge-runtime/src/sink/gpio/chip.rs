@@ -18,6 +18,10 @@ impl Chip {
     ///
     /// What they do when the program ends is the driver's business: most make them inputs again, so a
     /// resistor has to hold the safe level.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such chip, or a line cannot be had; with what helps.
     pub fn open(label: &str, outputs: &[Output], inputs: &[Input]) -> Result<Self, GpioError> {
         let path = find(label)?;
         let mut builder = Request::builder();
@@ -72,7 +76,7 @@ fn value(level: Level) -> Value {
 /// A chip of this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
-    /// Its device.
+    /// Path of its device file.
     pub path: String,
     /// Its label, or why it cannot be opened.
     pub label: Result<String, String>,
@@ -81,6 +85,10 @@ pub struct Found {
 }
 
 /// The chips of this machine.
+///
+/// # Errors
+///
+/// When the system cannot list its chips, in its own words.
 pub fn chips() -> Result<Vec<Found>, String> {
     let paths = chip::chips().map_err(|error| error.to_string())?;
     let found = |path: std::path::PathBuf| {

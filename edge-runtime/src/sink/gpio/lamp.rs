@@ -14,6 +14,10 @@ pub struct Lamp {
 
 impl Lamp {
     /// Lights the lamp on line `pin`.
+    ///
+    /// # Errors
+    ///
+    /// When the line cannot be set.
     pub fn light(gpio: Box<dyn Gpio>, pin: u32, polarity: Polarity) -> Result<Self, GpioError> {
         let mut lamp = Self { gpio, pin, polarity };
         lamp.gpio.set(pin, polarity.active())?;

@@ -1,12 +1,12 @@
 //! Signals over GPIO: a line for each emotion, for somebody and nobody, a privacy [`Lamp`], and a switch that pauses.
 //!
 //! A line is *active* while it shows something and *safe* otherwise. A thread of its own, the
-//! `keeper`, owns the lines: they go safe when the program stops, when nothing recent is known, when
+//! `driver`, owns the lines: they go safe when the program stops, when nothing recent is known, when
 //! the program hangs, and when it panics. [`Gpio`] is the seam to the hardware.
 
 #[cfg(feature = "gpio")]
 mod chip;
-mod keeper;
+mod driver;
 mod lamp;
 mod panel;
 #[cfg(feature = "gpio")]
@@ -18,24 +18,24 @@ use std::io::Write;
 
 #[cfg(feature = "gpio")]
 pub use chip::{Chip, Found, chips};
-pub use keeper::{Keeper, Orders};
+pub use driver::{CommandSlot, LineDriver};
 pub use lamp::Lamp;
-pub use panel::{Line, Panel, Shows, Signal, Wish, outputs};
+pub use panel::{Line, Panel, Request, Shows, Signal, outputs};
 #[cfg(feature = "gpio")]
 pub use pi::Pi;
 pub use settings::{GpioBackend, GpioConfig, LampConfig, LineConfig};
 pub use sink::{GpioSink, safe_when_panicking};
 
-/// Voltage of a line.
+/// The voltage that a line has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Level {
-    /// Ground.
+    /// The voltage of the ground.
     Low,
-    /// Supply.
+    /// The voltage of the supply.
     High,
 }
 
-/// Which level is active.
+/// Whether the high or the low level shows something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Polarity {
     /// High is active, low is safe.
@@ -54,7 +54,7 @@ impl Polarity {
         }
     }
 
-    /// The level otherwise.
+    /// The level of a line that shows nothing.
     pub fn safe(self) -> Level {
         match self {
             Self::ActiveHigh => Level::Low,
@@ -77,7 +77,7 @@ pub struct Output {
 pub struct Input {
     /// Number of the line on its chip.
     pub pin: u32,
-    /// Which level is active.
+    /// Whether the high or the low level is the active one.
     pub polarity: Polarity,
 }
 
@@ -89,23 +89,23 @@ pub enum GpioError {
     Open {
         /// The chip, or the chip and a line.
         subject: String,
-        /// Why, and what helps.
+        /// Why it cannot be had, and what helps.
         reason: String,
     },
     /// A line cannot be read.
     #[error("read gpio line {pin}: {reason}")]
     Read {
-        /// Which one.
+        /// Number of the line on its chip.
         pin: u32,
-        /// Why.
+        /// Why it failed, and what helps where that is known.
         reason: String,
     },
     /// A line cannot be set.
     #[error("set gpio line {pin}: {reason}")]
     Set {
-        /// Which one.
+        /// Number of the line on its chip.
         pin: u32,
-        /// Why.
+        /// Why it failed, and what helps where that is known.
         reason: String,
     },
 }
@@ -129,6 +129,10 @@ pub struct LogGpio<W> {
 
 impl<W: Write + Send> LogGpio<W> {
     /// Writes to `out`, the safe levels first.
+    ///
+    /// # Errors
+    ///
+    /// When `out` cannot be written.
     pub fn open(out: W, outputs: &[Output]) -> Result<Self, GpioError> {
         let mut gpio = Self { out };
         for output in outputs {

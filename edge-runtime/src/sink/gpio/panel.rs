@@ -1,4 +1,4 @@
-//! Which lines are active: pure, from what is wished for and the time.
+//! Which lines are active: pure, from what is requested and the time.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ pub enum Shows {
     Emotion(Label),
     /// Somebody is there, whatever is seen of them.
     Face,
-    /// Nobody is there.
+    /// No face is in the frame.
     NoFace,
     /// Somebody is there, and no emotion is certain.
     Uncertain,
@@ -41,9 +41,9 @@ impl Shows {
 pub struct Line {
     /// Number of the line on its chip.
     pub pin: u32,
-    /// What it stands for.
+    /// What the line stands for.
     pub shows: Shows,
-    /// Which level is active.
+    /// Whether the high or the low level is the active one.
     pub polarity: Polarity,
 }
 
@@ -56,12 +56,12 @@ pub enum Signal {
     Pulse(Duration),
 }
 
-/// What should be shown.
+/// What the lines should show.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Wish {
+pub struct Request {
     /// What is held true, and since when; nothing while nothing is known.
     pub verdict: Option<(Verdict, Duration)>,
-    /// The last sign of life of those who wish.
+    /// The last heartbeat of the loop, on the clock of the thread.
     pub beat: Duration,
 }
 
@@ -95,12 +95,16 @@ impl Panel {
         }
     }
 
-    /// Shows what is wished for at a time.
-    pub fn show(&mut self, wish: &Wish, now: Duration) -> Result<(), GpioError> {
+    /// Shows what is requested, at the time `now`.
+    ///
+    /// # Errors
+    ///
+    /// When a line cannot be set. A line that could not be made safe is tried again with the next call.
+    pub fn show(&mut self, request: &Request, now: Duration) -> Result<(), GpioError> {
         for driven in &mut self.lines {
-            driven.follow(wish);
+            driven.follow(request);
         }
-        let (signal, fresh) = (self.signal, now <= wish.beat + STALE);
+        let (signal, fresh) = (self.signal, now <= request.beat + STALE);
         let wanted = |driven: &Driven| fresh && driven.is_wanted(signal, now);
         // What is over goes first: two emotions are never active at once. It stays noted until that has worked.
         let mut safe = Ok(());
@@ -124,6 +128,10 @@ impl Panel {
     }
 
     /// Drives every line to its safe level, the others too if one fails.
+    ///
+    /// # Errors
+    ///
+    /// The first line that could not be set.
     pub fn all_safe(&mut self) -> Result<(), GpioError> {
         let mut result = Ok(());
         for driven in &mut self.lines {
@@ -135,8 +143,8 @@ impl Panel {
 }
 
 impl Driven {
-    fn follow(&mut self, wish: &Wish) {
-        let held = wish
+    fn follow(&mut self, request: &Request) {
+        let held = request
             .verdict
             .as_ref()
             .filter(|(verdict, _)| self.line.shows.holds(verdict));
@@ -211,15 +219,15 @@ mod tests {
         (Panel::new(Box::new(wires.clone()), lines, signal), wires)
     }
 
-    fn wish(emotion: &str, at_ms: u64) -> Wish {
-        Wish {
+    fn request(emotion: &str, at_ms: u64) -> Request {
+        Request {
             verdict: (!emotion.is_empty()).then(|| (Verdict::Emotion(Label::try_from(emotion).unwrap()), ms(at_ms))),
             beat: ms(at_ms),
         }
     }
 
-    fn held(verdict: Verdict, at_ms: u64) -> Wish {
-        Wish {
+    fn held(verdict: Verdict, at_ms: u64) -> Request {
+        Request {
             verdict: Some((verdict, ms(at_ms))),
             beat: ms(at_ms),
         }
@@ -266,11 +274,11 @@ mod tests {
             (Verdict::Uncertain, 200),
         ] {
             for now in [at, at + 40, at + 60] {
-                let wish = Wish {
+                let request = Request {
                     beat: ms(now),
                     ..held(verdict.clone(), at)
                 };
-                panel.show(&wish, ms(now)).unwrap();
+                panel.show(&request, ms(now)).unwrap();
             }
         }
         assert_eq!(wires.take(), [(1, Level::High), (1, Level::Low)]);
@@ -283,21 +291,21 @@ mod tests {
     #[test]
     fn drives_the_line_of_the_emotion_and_the_old_one_off_first() {
         let (mut panel, wires) = panel(Signal::Hold);
-        panel.show(&wish("Happy", 0), ms(0)).unwrap();
-        panel.show(&wish("Happy", 0), ms(20)).unwrap();
-        panel.show(&wish("Sad", 30), ms(30)).unwrap();
+        panel.show(&request("Happy", 0), ms(0)).unwrap();
+        panel.show(&request("Happy", 0), ms(20)).unwrap();
+        panel.show(&request("Sad", 30), ms(30)).unwrap();
         assert_eq!(wires.take(), [(17, Level::High), (17, Level::Low), (27, Level::Low)]);
-        panel.show(&wish("", 40), ms(40)).unwrap();
+        panel.show(&request("", 40), ms(40)).unwrap();
         assert_eq!(wires.take(), [(27, Level::High)]);
         // An emotion without a line.
-        panel.show(&wish("Angry", 50), ms(50)).unwrap();
+        panel.show(&request("Angry", 50), ms(50)).unwrap();
         assert_eq!(wires.take(), []);
     }
 
     #[test]
     fn a_pulse_ends_by_itself_and_comes_once() {
         let (mut panel, wires) = panel(Signal::Pulse(ms(200)));
-        let mut happy = wish("Happy", 100);
+        let mut happy = request("Happy", 100);
         for now in (100..1000).step_by(20) {
             happy.beat = ms(now);
             panel.show(&happy, ms(now)).unwrap();
@@ -308,21 +316,21 @@ mod tests {
     #[test]
     fn without_a_sign_of_life_nothing_is_shown() {
         let (mut panel, wires) = panel(Signal::Hold);
-        panel.show(&wish("Sad", 0), ms(1000)).unwrap();
+        panel.show(&request("Sad", 0), ms(1000)).unwrap();
         assert_eq!(wires.take(), [(27, Level::Low)]);
-        panel.show(&wish("Sad", 0), ms(1001)).unwrap();
+        panel.show(&request("Sad", 0), ms(1001)).unwrap();
         assert_eq!(wires.take(), [(27, Level::High)]);
     }
 
     #[test]
     fn a_line_that_fails_is_driven_again_and_the_others_are_not_left_behind() {
         let (mut panel, wires) = panel(Signal::Hold);
-        panel.show(&wish("Happy", 0), ms(0)).unwrap();
+        panel.show(&request("Happy", 0), ms(0)).unwrap();
         *wires.broken.lock().unwrap() = Some(17);
-        assert!(panel.show(&wish("Sad", 0), ms(0)).is_err());
+        assert!(panel.show(&request("Sad", 0), ms(0)).is_err());
         *wires.broken.lock().unwrap() = None;
         wires.take();
-        panel.show(&wish("Sad", 0), ms(0)).unwrap();
+        panel.show(&request("Sad", 0), ms(0)).unwrap();
         assert_eq!(wires.take(), [(17, Level::Low), (27, Level::Low)]);
         *wires.broken.lock().unwrap() = Some(17);
         assert!(panel.all_safe().is_err());
@@ -333,10 +341,10 @@ mod tests {
     fn a_line_that_may_be_active_is_made_safe() {
         let (mut panel, wires) = panel(Signal::Hold);
         *wires.broken.lock().unwrap() = Some(17);
-        assert!(panel.show(&wish("Happy", 0), ms(0)).is_err());
+        assert!(panel.show(&request("Happy", 0), ms(0)).is_err());
         *wires.broken.lock().unwrap() = None;
         wires.take();
-        panel.show(&wish("", 0), ms(0)).unwrap();
+        panel.show(&request("", 0), ms(0)).unwrap();
         assert_eq!(wires.take(), [(17, Level::Low)]);
     }
 }

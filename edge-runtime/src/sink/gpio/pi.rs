@@ -12,10 +12,14 @@ pub struct Pi {
 
 impl Pi {
     /// Takes the lines and drives each to its safe level, which stays when the program ends.
+    ///
+    /// # Errors
+    ///
+    /// When this is no Raspberry Pi, or a line cannot be had; with what helps.
     pub fn open(outputs: &[Output], inputs: &[Input]) -> Result<Self, GpioError> {
         let header = Header::new().map_err(|error| failed("of this machine", &error))?;
-        let pins = outputs.iter().map(|output| take(&header, *output));
-        let inputs = inputs.iter().map(|input| listen(&header, *input));
+        let pins = outputs.iter().map(|output| open_output(&header, *output));
+        let inputs = inputs.iter().map(|input| open_input(&header, *input));
         Ok(Self {
             pins: pins.collect::<Result<_, _>>()?,
             inputs: inputs.collect::<Result<_, _>>()?,
@@ -23,7 +27,7 @@ impl Pi {
     }
 }
 
-fn listen(header: &Header, input: Input) -> Result<InputPin, GpioError> {
+fn open_input(header: &Header, input: Input) -> Result<InputPin, GpioError> {
     let pin = get(header, input.pin)?;
     Ok(match input.polarity {
         Polarity::ActiveHigh => pin.into_input_pulldown(),
@@ -40,7 +44,7 @@ fn get(header: &Header, pin: u32) -> Result<Pin, GpioError> {
     header.get(number).map_err(|error| failed(&subject, &error))
 }
 
-fn take(header: &Header, output: Output) -> Result<OutputPin, GpioError> {
+fn open_output(header: &Header, output: Output) -> Result<OutputPin, GpioError> {
     let pin = get(header, output.pin)?;
     let mut pin = match output.safe {
         Level::Low => pin.into_output_low(),

@@ -18,7 +18,7 @@ const MAX_OFFSET: u32 = 1023;
 /// The lines of a kiosk.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GpioConfig {
-    /// What drives the lines.
+    /// The hardware, or the log, that drives the lines.
     pub backend: GpioBackend,
     /// How long a line is active.
     pub signal: Signal,
@@ -30,7 +30,7 @@ pub struct GpioConfig {
     pub lines: Vec<LineConfig>,
 }
 
-/// What drives the lines.
+/// The hardware, or the log, that drives the lines.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum GpioBackend {
     /// Nothing: the levels are written to standard error, to try a wiring plan.

@@ -8,19 +8,23 @@ use std::thread::{self, ThreadId};
 use shared_model::message::State;
 
 use super::super::{SignalSink, SinkError};
-use super::keeper::{Keeper, Orders, Overrides};
+use super::driver::{CommandSlot, LineDriver, Overrides};
 use super::{GpioError, Input, Panel};
 use crate::switches::Switches;
 
-/// Shows emotions on lines.
+/// Shows verdicts on GPIO lines.
 pub struct GpioSink {
-    keeper: Keeper,
+    driver: LineDriver,
 }
 
 impl GpioSink {
     /// Takes a panel on lines that have their safe levels; they go safe at once when `stop` becomes true.
     ///
     /// `pause` is an input of the same lines that pauses while it is active.
+    ///
+    /// # Errors
+    ///
+    /// When the thread cannot be started.
     pub fn start(
         panel: Panel,
         stop: Arc<AtomicBool>,
@@ -28,33 +32,33 @@ impl GpioSink {
         pause: Option<Input>,
     ) -> Result<Self, GpioError> {
         let overrides = Overrides { stop, switches, pause };
-        let keeper = Keeper::start(panel, overrides).map_err(|error| GpioError::Open {
+        let driver = LineDriver::start(panel, overrides).map_err(|error| GpioError::Open {
             subject: "thread".to_owned(),
             reason: error.to_string(),
         })?;
-        Ok(Self { keeper })
+        Ok(Self { driver })
     }
 
     /// Where wishes go, for those who watch the thread.
-    pub fn orders(&self) -> Arc<Orders> {
-        Arc::clone(self.keeper.orders())
+    pub fn commands(&self) -> Arc<CommandSlot> {
+        Arc::clone(self.driver.commands())
     }
 
     /// The lines go safe when any thread panics, before anything else is done about it.
     pub fn mind_panics(&self) {
-        safe_when_panicking(Arc::downgrade(self.keeper.orders()), self.keeper.id());
+        safe_when_panicking(Arc::downgrade(self.driver.commands()), self.driver.id());
     }
 }
 
-/// Calls for safe lines from the panic hook, in front of the hook that is there. The thread `keeper` is left
+/// Calls for safe lines from the panic hook, in front of the hook that is there. The thread `driver` is left
 /// to itself: it makes its lines safe when it unwinds.
-pub fn safe_when_panicking(orders: Weak<Orders>, keeper: Option<ThreadId>) {
+pub fn safe_when_panicking(commands: Weak<CommandSlot>, driver: Option<ThreadId>) {
     let next = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
-        if keeper != Some(thread::current().id())
-            && let Some(orders) = orders.upgrade()
+        if driver != Some(thread::current().id())
+            && let Some(commands) = commands.upgrade()
         {
-            orders.safe_now();
+            commands.safe_now();
         }
         next(info);
     }));
@@ -66,16 +70,16 @@ impl SignalSink for GpioSink {
     }
 
     fn show(&mut self, state: &State) -> Result<(), SinkError> {
-        self.keeper.orders().show(state.emotion.clone());
+        self.driver.commands().show(state.emotion.clone());
         Ok(())
     }
 
     fn beat(&mut self) -> Result<(), SinkError> {
-        Ok(self.keeper.orders().beat()?)
+        Ok(self.driver.commands().beat()?)
     }
 
     fn close(&mut self) -> Result<(), SinkError> {
-        Ok(self.keeper.end()?)
+        Ok(self.driver.end()?)
     }
 }
 
@@ -212,9 +216,9 @@ mod tests {
         let mut setup = setup();
         setup.show_happy();
         setup.until(Level::High);
-        setup.switches.obey(crate::switches::Switch::Mute, b"ON");
+        setup.switches.apply(crate::switches::Switch::Mute, b"ON");
         setup.until(Level::Low);
-        setup.switches.obey(crate::switches::Switch::Mute, b"OFF");
+        setup.switches.apply(crate::switches::Switch::Mute, b"OFF");
         setup.sink.beat().unwrap();
         setup.until(Level::High);
     }
@@ -250,7 +254,7 @@ mod tests {
         setup.show_happy();
         setup.until(Level::High);
         // What the hook of a panic calls.
-        setup.sink.orders().safe_now();
+        setup.sink.commands().safe_now();
         assert_eq!(setup.log.lock().unwrap().last().unwrap().0, Level::Low);
     }
 

@@ -33,16 +33,16 @@ pub enum Fault {
     /// The connection ends before the broker has said anything.
     #[error("the broker ends the connection")]
     Closed,
-    /// Nothing comes back.
+    /// The broker gives no answer.
     #[error("the broker does not answer")]
     NoAnswer,
-    /// Anything else.
+    /// Any other fault, in the library's words.
     #[error("{0}")]
     Other(String),
 }
 
 impl Fault {
-    /// What helps.
+    /// One sentence on what helps.
     pub fn cure(&self) -> &'static str {
         match self {
             Self::Setup(_) => "mend what the configuration names",

@@ -39,7 +39,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 /// What comes back from the broker.
 #[derive(Debug)]
-pub(super) enum News {
+pub(super) enum LinkEvent {
     /// It has accepted the connection.
     Connected,
     /// The oldest message that was asked for went out with this packet number.
@@ -52,7 +52,7 @@ pub(super) enum News {
     Message(Message),
     /// The connection is gone, or could not be made.
     Lost(Fault),
-    /// Nothing that matters.
+    /// Nothing that the session has to know.
     Other,
 }
 
@@ -123,7 +123,7 @@ impl Link {
     }
 
     /// Waits for news. Dropped early, it gives up a connection that is being made.
-    pub(super) async fn news(&mut self) -> News {
+    pub(super) async fn next_event(&mut self) -> LinkEvent {
         // Even a timer of no length would cost each message a millisecond.
         if self.waits {
             tokio::time::sleep(self.wait).await;
@@ -132,28 +132,28 @@ impl Link {
         match self.events.poll().await {
             Ok(Event::Incoming(Packet::ConnAck(_))) => {
                 self.since = Some(Instant::now());
-                News::Connected
+                LinkEvent::Connected
             }
-            Ok(Event::Incoming(Packet::PubAck(ack))) => News::Confirmed(ack.pkid),
+            Ok(Event::Incoming(Packet::PubAck(ack))) => LinkEvent::Confirmed(ack.pkid),
             Ok(Event::Incoming(Packet::SubAck(ack))) if ack.return_codes.contains(&SubscribeReasonCode::Failure) => {
-                News::Deaf
+                LinkEvent::Deaf
             }
-            Ok(Event::Incoming(Packet::Publish(publish))) => News::Message(Message {
+            Ok(Event::Incoming(Packet::Publish(publish))) => LinkEvent::Message(Message {
                 topic: String::from_utf8_lossy(&publish.topic).into_owned(),
                 payload: publish.payload.to_vec(),
                 retained: publish.retain,
             }),
-            Ok(Event::Outgoing(Outgoing::Publish(packet))) => News::Sent(packet),
-            Ok(_) => News::Other,
+            Ok(Event::Outgoing(Outgoing::Publish(packet))) => LinkEvent::Sent(packet),
+            Ok(_) => LinkEvent::Other,
             Err(error) => {
-                self.lose();
-                News::Lost(Fault::from(&error))
+                self.reset();
+                LinkEvent::Lost(Fault::from(&error))
             }
         }
     }
 
     /// Ends the connection and forgets everything that was asked for: the session will ask again.
-    pub(super) fn lose(&mut self) {
+    pub(super) fn reset(&mut self) {
         self.events.clean();
         self.events.reset_session_state();
         // A broker that takes the device and throws it out at once is no better than one that does not take it.

@@ -42,7 +42,7 @@ use link::Link;
 use reports::Reports;
 use session::{Announcement, Session};
 use topics::Topics;
-use worker::{Pace, Worker, serve};
+use worker::{Pacing, Worker, serve};
 
 pub use fault::Fault;
 pub use probe::probe;
@@ -57,7 +57,7 @@ const END: Duration = Duration::from_secs(3);
 /// Why the sink cannot be started. That the broker cannot be reached is no such reason.
 #[derive(Debug, thiserror::Error)]
 pub enum MqttError {
-    /// Events cannot be kept.
+    /// The outbox cannot be opened, so events cannot be kept.
     #[error(transparent)]
     Outbox(#[from] OutboxError),
     /// Secure connections cannot be set up.
@@ -66,15 +66,15 @@ pub enum MqttError {
     /// The file of user name and password cannot be read.
     #[error("read credentials {path}: {source}")]
     Credentials {
-        /// The file.
+        /// Path of the file, as configured.
         path: PathBuf,
-        /// Why.
+        /// The error that the operating system gave.
         source: io::Error,
     },
     /// The file of user name and password has another form.
     #[error("read credentials {path}: it must hold the user name on the first line and the password on the second")]
     Form {
-        /// The file.
+        /// Path of the file, as configured.
         path: PathBuf,
     },
     /// The thread cannot be started.
@@ -82,27 +82,27 @@ pub enum MqttError {
     Start(io::Error),
 }
 
-/// Whether visitors are counted.
+/// Whether the program counts visitors of the kiosk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Counting {
     /// They are: the stats have an entry `counts`.
     On,
-    /// They are not.
+    /// They are not; the stats have no such entry.
     Off,
 }
 
 /// What the sink needs to know of the rest of the program.
-pub struct Around {
+pub struct MqttContext {
     /// Set by messages from outside.
     pub switches: Arc<Switches>,
     /// What updates there are, where the device looks for some by itself.
     pub updates: Option<Arc<Updates>>,
-    /// Whether visitors are counted.
+    /// Whether the program counts visitors of the kiosk.
     pub counting: Counting,
     /// Counts to publish beside the sink's own.
     pub stats: Box<dyn Fn() -> Map<String, Value> + Send>,
     /// Is told what keeps the device and its broker apart, when it changes.
-    pub trouble: Box<dyn Fn(&Fault) + Send>,
+    pub fault: Box<dyn Fn(&Fault) + Send>,
     /// Is called ten times a second while the thread is alive.
     pub alive: Box<dyn Fn() + Send>,
 }
@@ -130,7 +130,7 @@ pub struct Status {
 enum Command {
     /// A new state, as JSON.
     Show(Vec<u8>),
-    /// The end.
+    /// The sink is closed: say goodbye and end.
     Stop,
 }
 
@@ -152,6 +152,10 @@ impl Broker {
 }
 
 /// Whether credentials and certificates of a configuration can be used; nothing is connected or made.
+///
+/// # Errors
+///
+/// The first file that cannot be read, or has another form.
 pub fn check(config: &MqttConfig) -> Result<(), MqttError> {
     Broker::of(config)?;
     if let Some(tls) = &config.tls {
@@ -160,7 +164,7 @@ pub fn check(config: &MqttConfig) -> Result<(), MqttError> {
     Ok(())
 }
 
-/// Publishes states and events.
+/// Publishes states, events and counts to a broker.
 pub struct MqttSink {
     inbox: Sender<Command>,
     /// Hears when the thread has ended.
@@ -173,21 +177,30 @@ impl MqttSink {
     /// Opens the outbox and starts the thread, which connects on its own time.
     ///
     /// `boot` identifies this start of the program; `classes` are what the emotion can be.
-    pub fn start(config: &MqttConfig, boot: &Text<32>, classes: &ClassSet, around: Around) -> Result<Self, MqttError> {
+    ///
+    /// # Errors
+    ///
+    /// When outbox, credentials or certificates cannot be read, or the thread cannot be started.
+    pub fn start(
+        config: &MqttConfig,
+        boot: &Text<32>,
+        classes: &ClassSet,
+        context: MqttContext,
+    ) -> Result<Self, MqttError> {
         let topics = Topics::new(&config.device, &config.discovery_prefix);
         let broker = Broker::of(config)?;
         // 0 to 1, different on each start.
         let chance = RandomState::new().hash_one(&config.device) as f64 / u64::MAX as f64;
         let (link, requests) = Link::new(&broker, 0.75 + chance / 2.0)?;
         let status = Arc::new(Status::default());
-        let updating = if around.updates.is_some() {
+        let updating = if context.updates.is_some() {
             Updating::Looks
         } else {
             Updating::Never
         };
         let extras = Extras {
             updating,
-            counting: around.counting,
+            counting: context.counting,
         };
         let outbox = Outbox::open(&config.outbox.dir, config.outbox.limits())?;
         let identity = Identity::note(&config.outbox.dir, &config.device, &config.discovery_prefix);
@@ -200,11 +213,11 @@ impl MqttSink {
             }),
             reports: Reports::new(client_name(&config.device)),
             identity,
-            around,
+            context,
             status: Arc::clone(&status),
             stats_every: config.stats_every,
             sync_every: config.outbox.sync_every,
-            pace: Pace::start(),
+            pacing: Pacing::start(),
         };
         let (inbox, commands) = channel(INBOX);
         let (end, ended) = mpsc::channel();

@@ -14,6 +14,10 @@ use crate::sink::settings::MqttConfig;
 const FAREWELL: Duration = Duration::from_millis(500);
 
 /// Connects and leaves. The name at the broker is another than the device's: a kiosk that runs keeps its own connection.
+///
+/// # Errors
+///
+/// Why the broker cannot be reached, or what it refuses.
 pub fn probe(config: &MqttConfig) -> Result<(), Fault> {
     let place = (config.host.as_str(), config.port);
     // Asked here, where an answer that does not come is told from other errors.

@@ -33,7 +33,7 @@ pub(super) enum Retain {
 /// What the client library is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Request {
-    /// Listen to these topics.
+    /// Subscribe to all of these topics.
     Subscribe(Vec<String>),
     /// Send this, at least once.
     Publish {
@@ -62,9 +62,9 @@ enum Ending {
     No,
     /// Events are still sent until this time.
     Draining(Duration),
-    /// `stopped` was said.
+    /// The farewell `stopped` was sent.
     Said,
-    /// The broker confirmed it.
+    /// The broker has confirmed the farewell.
     Done,
 }
 
@@ -88,7 +88,7 @@ pub(super) struct Session {
     device: Announcement,
     connected: bool,
     ending: Ending,
-    /// The newest state.
+    /// The newest state, as JSON.
     state: Vec<u8>,
     /// Requests other than events that are due, in order.
     due: VecDeque<(Request, Token)>,
@@ -98,7 +98,7 @@ pub(super) struct Session {
     cursor: u64,
     /// Asked for, not yet sent.
     asked: VecDeque<Token>,
-    /// Sent, by packet number.
+    /// What was sent and not confirmed, by packet number.
     flight: HashMap<u16, Token>,
     /// Last time that there was nothing to wait for, or a confirmation.
     progress: Duration,
@@ -131,7 +131,7 @@ impl Session {
 
     /// The broker has accepted a connection.
     pub(super) fn connected(&mut self, now: Duration) {
-        self.forget();
+        self.clear();
         self.connected = true;
         self.progress = now;
         let topics = &self.device.topics;
@@ -144,7 +144,7 @@ impl Session {
         }
         self.due.push_back((Request::Subscribe(heard), Token::Other));
         let (topic, online) = (topics.availability(), b"online".to_vec());
-        self.say(topic, online, Retain::Keep);
+        self.enqueue(topic, online, Retain::Keep);
         self.announce();
         self.clean();
     }
@@ -173,13 +173,13 @@ impl Session {
         std::mem::take(&mut self.cleaned)
     }
 
-    /// The connection is gone.
+    /// Notes that the connection is gone.
     pub(super) fn disconnected(&mut self) {
-        self.forget();
+        self.clear();
         self.connected = false;
     }
 
-    fn forget(&mut self) {
+    fn clear(&mut self) {
         self.due.clear();
         self.asked.clear();
         self.flight.clear();
@@ -198,9 +198,9 @@ impl Session {
     }
 
     /// Numbers of the run, not kept for anybody.
-    pub(super) fn tell_stats(&mut self, stats: Vec<u8>) {
+    pub(super) fn publish_stats(&mut self, stats: Vec<u8>) {
         if self.connected && self.ending == Ending::No {
-            self.say(self.device.topics.stats(), stats, Retain::Pass);
+            self.enqueue(self.device.topics.stats(), stats, Retain::Pass);
         }
     }
 
@@ -336,13 +336,13 @@ impl Session {
         self.asked.len() + self.flight.len()
     }
 
-    fn say(&mut self, topic: String, payload: Vec<u8>, retain: Retain) {
+    fn enqueue(&mut self, topic: String, payload: Vec<u8>, retain: Retain) {
         self.due
             .push_back((Request::Publish { topic, payload, retain }, Token::Other));
     }
 
     fn announce(&mut self) {
-        self.say(
+        self.enqueue(
             self.device.topics.discovery(),
             self.device.discovery.clone(),
             Retain::Keep,

@@ -17,9 +17,9 @@ pub enum TlsError {
     /// A file of certificates or a key cannot be used.
     #[error("read {path}: {source}; it must hold PEM text")]
     File {
-        /// The file.
+        /// Path of the file, as configured.
         path: PathBuf,
-        /// Why.
+        /// What is wrong with the PEM text.
         source: pem::Error,
     },
     /// There is nobody to trust.

@@ -11,15 +11,15 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::fault::Fault;
 use super::identity::Identity;
-use super::link::{Link, Message, News, Requests};
+use super::link::{Link, LinkEvent, Message, Requests};
 use super::reports::Reports;
 use super::session::Session;
-use super::{Around, Command, Status};
+use super::{Command, MqttContext, Status};
 use crate::switches::{Switch, Switches};
 use durable::outbox::Outbox;
 use update::Offer;
 
-/// How often the time is looked at.
+/// Time between two ticks of the thread.
 const TICK: Duration = Duration::from_millis(100);
 
 /// Shortest time between two messages of counts.
@@ -35,17 +35,17 @@ const FAREWELL: Duration = Duration::from_millis(200);
 pub(super) struct Worker {
     pub(super) session: Session,
     pub(super) outbox: Outbox,
-    pub(super) around: Around,
+    pub(super) context: MqttContext,
     pub(super) reports: Reports,
     pub(super) identity: Identity,
     pub(super) status: Arc<Status>,
     pub(super) stats_every: Duration,
     pub(super) sync_every: Duration,
-    pub(super) pace: Pace,
+    pub(super) pacing: Pacing,
 }
 
 /// When what was done last, and how much.
-pub(super) struct Pace {
+pub(super) struct Pacing {
     start: Instant,
     stats: Option<Duration>,
     /// What updates the last counts told of.
@@ -53,15 +53,15 @@ pub(super) struct Pace {
     /// How the switches stood in them; a line and the pages set them as well.
     switches: [bool; 2],
     synced: Duration,
-    /// Events taken so far.
+    /// Events that were taken into the outbox so far.
     accepted: u64,
-    /// When the end began.
+    /// When the end began, since the start of the thread.
     ending: Option<Duration>,
     /// Whether the counts are wanted soon.
     stats_due: bool,
 }
 
-impl Pace {
+impl Pacing {
     pub(super) fn start() -> Self {
         Self {
             start: Instant::now(),
@@ -81,84 +81,84 @@ pub(super) async fn serve(mut worker: Worker, mut link: Link, requests: Requests
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while !worker.is_over() {
-        let news = {
+        let event = {
             // Kept while other things happen: dropped, it would give up a connection that is being made.
-            let mut news = pin!(link.news());
+            let mut event = pin!(link.next_event());
             loop {
                 tokio::select! {
-                    news = &mut news => break Some(news),
-                    command = inbox.recv(), if worker.pace.ending.is_none() => worker.obey(command),
+                    event = &mut event => break Some(event),
+                    command = inbox.recv(), if worker.pacing.ending.is_none() => worker.execute(command),
                     _ = ticks.tick() => worker.tick(),
                 }
-                worker.speak(&requests);
+                worker.send_requests(&requests);
                 if worker.is_over() || worker.session.is_stalled(worker.now()) {
                     break None;
                 }
             }
         };
-        let stalled = || News::Lost(Fault::NoAnswer);
-        if news.is_none() {
-            link.lose();
+        let stalled = || LinkEvent::Lost(Fault::NoAnswer);
+        if event.is_none() {
+            link.reset();
         }
-        worker.hear(news.unwrap_or_else(stalled));
-        worker.speak(&requests);
+        worker.handle(event.unwrap_or_else(stalled));
+        worker.send_requests(&requests);
     }
     worker.outbox.sync();
     worker.publish_status();
     requests.disconnect();
-    let gone = async { while !matches!(link.news().await, News::Lost(_)) {} };
+    let gone = async { while !matches!(link.next_event().await, LinkEvent::Lost(_)) {} };
     // Late or not, the program ends.
     let _ = timeout(FAREWELL, gone).await;
 }
 
 impl Worker {
     fn now(&self) -> Duration {
-        self.pace.start.elapsed()
+        self.pacing.start.elapsed()
     }
 
     fn is_over(&self) -> bool {
-        let late = self.pace.ending.is_some_and(|at| self.now() >= at + END);
+        let late = self.pacing.ending.is_some_and(|at| self.now() >= at + END);
         late || self.session.is_over()
     }
 
     /// Takes a command; `None` is the end as well.
-    fn obey(&mut self, command: Option<Command>) {
+    fn execute(&mut self, command: Option<Command>) {
         match command {
             Some(Command::Show(state)) => {
-                self.pace.accepted += u64::from(self.outbox.push(state.clone()).is_some());
+                self.pacing.accepted += u64::from(self.outbox.push(state.clone()).is_some());
                 self.session.show(state);
             }
             Some(Command::Stop) | None => {
-                self.pace.ending = Some(self.now());
+                self.pacing.ending = Some(self.now());
                 self.session.stop(self.now());
             }
         }
     }
 
-    fn hear(&mut self, news: News) {
+    fn handle(&mut self, event: LinkEvent) {
         let now = self.now();
-        match news {
-            News::Connected => {
+        match event {
+            LinkEvent::Connected => {
                 self.session.connected(now);
                 // The switches can be read at once.
-                self.pace.stats_due = true;
-                if let Some(news) = self.reports.connected(now) {
-                    tracing::info!("{news}");
+                self.pacing.stats_due = true;
+                if let Some(message) = self.reports.connected(now) {
+                    tracing::info!("{message}");
                 }
             }
-            News::Sent(packet) => self.session.sent(packet),
-            News::Confirmed(packet) => {
+            LinkEvent::Sent(packet) => self.session.sent(packet),
+            LinkEvent::Confirmed(packet) => {
                 if let Some(event) = self.session.confirmed(packet, now) {
                     self.outbox.delivered(event);
                 }
             }
-            News::Deaf => tracing::warn!(
+            LinkEvent::Deaf => tracing::warn!(
                 "mqtt: the broker refuses to pass on what is sent to this device: pause, mute and updates cannot be asked for; \
                  let its user read emotion/<device>/set/# (and homeassistant/status)",
             ),
-            News::Message(message) => self.read(&message),
-            News::Lost(fault) => self.lost(fault),
-            News::Other => {}
+            LinkEvent::Message(message) => self.read(&message),
+            LinkEvent::Lost(fault) => self.lost(fault),
+            LinkEvent::Other => {}
         }
         self.status
             .connected
@@ -168,13 +168,13 @@ impl Worker {
     fn lost(&mut self, fault: Fault) {
         self.session.disconnected();
         let now = self.now();
-        if self.pace.ending.is_some() {
+        if self.pacing.ending.is_some() {
             return;
         }
-        (self.around.trouble)(&fault);
-        if let Some(news) = self.reports.lost(fault, now) {
+        (self.context.fault)(&fault);
+        if let Some(message) = self.reports.lost(fault, now) {
             // Each line is wanted: there is no more than one a minute.
-            tracing::warn!(about = now.as_secs(), "{news}");
+            tracing::warn!(about = now.as_secs(), "{message}");
         }
     }
 
@@ -184,11 +184,11 @@ impl Worker {
             self.session.birth(&message.payload, self.now());
             return;
         }
-        // What was kept from earlier is nobody's wish now.
+        // Nobody asks now for what was retained from earlier.
         if !message.retained && self.follow(message) {
-            self.pace.stats_due = true;
-            if let Some(trouble) = self.around.switches.take_trouble() {
-                tracing::warn!(about = %trouble, "{trouble}");
+            self.pacing.stats_due = true;
+            if let Some(warning) = self.context.switches.take_warning() {
+                tracing::warn!(about = %warning, "{warning}");
             }
         } else {
             self.status.refused.fetch_add(1, Ordering::Relaxed);
@@ -196,45 +196,45 @@ impl Worker {
     }
 
     fn follow(&self, message: &Message) -> bool {
-        let around = &self.around;
+        let context = &self.context;
         if self.session.is_install(&message.topic) {
-            let updates = around.updates.as_ref();
-            return updates.is_some_and(|it| it.obey(&message.payload));
+            let updates = context.updates.as_ref();
+            return updates.is_some_and(|it| it.request(&message.payload));
         }
         let switch = self.session.switch(&message.topic);
-        switch.is_some_and(|it| around.switches.obey(it, &message.payload))
+        switch.is_some_and(|it| context.switches.apply(it, &message.payload))
     }
 
     fn tick(&mut self) {
         let now = self.now();
-        let offer = self.around.updates.as_ref().map(|it| it.offer()).unwrap_or_default();
-        if self.session.tick(now) || offer != self.pace.offer || self.switched() {
-            self.pace.stats_due = true;
+        let offer = self.context.updates.as_ref().map(|it| it.offer()).unwrap_or_default();
+        if self.session.tick(now) || offer != self.pacing.offer || self.switched() {
+            self.pacing.stats_due = true;
         }
-        if let Some(news) = self.reports.lasts(now) {
-            tracing::info!("{news}");
+        if let Some(message) = self.reports.lasts(now) {
+            tracing::info!("{message}");
         }
         self.keep_identity();
-        if now >= self.pace.synced + self.sync_every {
-            self.pace.synced = now;
+        if now >= self.pacing.synced + self.sync_every {
+            self.pacing.synced = now;
             self.outbox.sync();
         }
         // However often a switch is turned, whoever reads along gets its last position within a second.
-        let wait = if self.pace.stats_due { STATS } else { self.stats_every };
+        let wait = if self.pacing.stats_due { STATS } else { self.stats_every };
         if self
-            .pace
+            .pacing
             .stats
             .is_none_or(|last| now >= last + wait.min(self.stats_every))
         {
-            self.tell_stats();
+            self.publish_stats();
         }
         self.publish_status();
-        (self.around.alive)();
+        (self.context.alive)();
     }
 
     /// Whether the pause is another than was told last.
     fn switched(&self) -> bool {
-        switches(&self.around.switches) != self.pace.switches
+        switches(&self.context.switches) != self.pacing.switches
     }
 
     /// Once the topics of former names are gone, they are forgotten here too.
@@ -245,20 +245,21 @@ impl Worker {
         }
     }
 
-    fn tell_stats(&mut self) {
+    fn publish_stats(&mut self) {
         if !self.session.is_connected() {
             return;
         }
-        (self.pace.stats, self.pace.stats_due) = (Some(self.now()), false);
+        (self.pacing.stats, self.pacing.stats_due) = (Some(self.now()), false);
         self.publish_status();
-        self.pace.switches = switches(&self.around.switches);
-        let mut stats = (self.around.stats)();
-        if let Some(updates) = &self.around.updates {
-            self.pace.offer = updates.offer();
-            stats.insert("update".to_owned(), shown(self.pace.offer));
+        self.pacing.switches = switches(&self.context.switches);
+        let mut stats = (self.context.stats)();
+        if let Some(updates) = &self.context.updates {
+            self.pacing.offer = updates.offer();
+            stats.insert("update".to_owned(), shown(self.pacing.offer));
         }
-        stats.extend(own_stats(&self.status, &self.around.switches, self.now()));
-        self.session.tell_stats(Value::Object(stats).to_string().into_bytes());
+        stats.extend(own_stats(&self.status, &self.context.switches, self.now()));
+        self.session
+            .publish_stats(Value::Object(stats).to_string().into_bytes());
     }
 
     fn publish_status(&self) {
@@ -268,11 +269,11 @@ impl Worker {
         status.dropped.store(counts.dropped, Ordering::Relaxed);
         status.lost.store(counts.lost, Ordering::Relaxed);
         status.errors.store(counts.errors, Ordering::Relaxed);
-        status.accepted.store(self.pace.accepted, Ordering::SeqCst);
+        status.accepted.store(self.pacing.accepted, Ordering::SeqCst);
     }
 
     /// Asks for everything that may be said now.
-    fn speak(&mut self, requests: &Requests) {
+    fn send_requests(&mut self, requests: &Requests) {
         let now = self.now();
         while let Some(request) = self.session.next(&self.outbox, now) {
             if !requests.ask(request) {

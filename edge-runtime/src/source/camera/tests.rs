@@ -49,15 +49,15 @@ enum Fault {
     NoDevice,
     /// The driver refuses: EINVAL at the start of the stream.
     Invalid,
-    /// Nothing comes.
+    /// No frame comes at all.
     Stall,
-    /// Frames lack bytes.
+    /// Frames lack some of their bytes.
     Short,
     /// Frames have far too many.
     Long,
     /// The driver gives another layout than asked for.
     Fourcc,
-    /// Rows that overlap.
+    /// Frames have rows that overlap.
     Stride,
     /// The driver marks its frames.
     Marked,

@@ -154,7 +154,7 @@ fn what_is_left_out_of_a_directory_is_told_once() {
     let told = Arc::new(std::sync::Mutex::new(Vec::new()));
     let sink = Arc::clone(&told);
     let source = Files::new(vec![Input::Path(dir.path().into())], Repeat::Forever, 50);
-    let mut source = source.telling(move |news| sink.lock().unwrap().push(news.to_owned()));
+    let mut source = source.with_log(move |message| sink.lock().unwrap().push(message.to_owned()));
     all(&mut source, 14);
     let told = told.lock().unwrap();
     assert_eq!(told.len(), 1, "{told:?}");

@@ -35,9 +35,9 @@ struct Current {
 /// What the segments held when they were opened.
 #[derive(Debug, Default)]
 pub(super) struct Recovered {
-    /// What waits for delivery.
+    /// Events that wait for delivery, by number.
     pub(super) events: BTreeMap<u64, Vec<u8>>,
-    /// The greatest mark.
+    /// The newest mark of what was delivered.
     pub(super) mark: Mark,
     /// Smallest number that was never used.
     pub(super) next: u64,
@@ -87,7 +87,7 @@ pub(super) struct Log<D> {
 }
 
 impl<D: Disk> Log<D> {
-    /// Reads what is there.
+    /// Opens the segments in `dir` and reads what they hold; a damaged end is left out.
     pub(super) fn open(mut disk: D, dir: &Path, segment_bytes: usize) -> io::Result<(Self, Recovered)> {
         let mut names: Vec<(u64, String)> = (disk.list(dir)?.into_iter())
             .filter_map(|name| Some((number_of(&name)?, name)))
@@ -138,7 +138,7 @@ impl<D: Disk> Log<D> {
         self.disk
     }
 
-    /// Segments of earlier starts.
+    /// Number of segments that earlier starts have written.
     pub(super) fn closed(&self) -> usize {
         self.closed.len()
     }

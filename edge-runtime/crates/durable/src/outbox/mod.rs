@@ -29,13 +29,13 @@ pub use record::MAX_PAYLOAD as MAX_EVENT;
 /// Segments for each outbox that is full: the disk holds this fraction more than the limit.
 const SEGMENTS: usize = 8;
 
-/// Smallest segment in bytes.
+/// Smallest size of a segment, in bytes.
 const MIN_SEGMENT: usize = 16 * 1024;
 
 /// How much the outbox holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Most events.
+    /// Most events that may wait; the oldest make room.
     pub events: usize,
     /// Most bytes, 17 for each event included.
     pub bytes: usize,
@@ -44,7 +44,7 @@ pub struct Limits {
 /// What became of the events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counts {
-    /// Not delivered yet.
+    /// Events that were not delivered yet.
     pub waiting: u64,
     /// Made room for newer ones, over all starts.
     pub dropped: u64,
@@ -58,9 +58,9 @@ pub struct Counts {
 #[derive(Debug, thiserror::Error)]
 #[error("open outbox {path}: {source}; it must be a directory that this program can write to")]
 pub struct OutboxError {
-    /// Its directory.
+    /// Directory of the outbox that failed.
     pub path: PathBuf,
-    /// Why.
+    /// The error that the operating system gave.
     pub source: io::Error,
 }
 

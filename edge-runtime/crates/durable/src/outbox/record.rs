@@ -12,14 +12,14 @@ pub const MAX_PAYLOAD: usize = 64 * 1024;
 const EVENT: u8 = 1;
 const MARK: u8 = 2;
 
-/// One record.
+/// One record of a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Record<'a> {
-    /// Something to be delivered.
+    /// An event that is to be delivered.
     Event {
-        /// Its number.
+        /// Number of the event; grows with each one.
         id: u64,
-        /// What to deliver.
+        /// Bytes of the event, as they are delivered.
         payload: &'a [u8],
     },
     /// How far things have come.

@@ -49,7 +49,7 @@ impl Outbox<PowerDisk> {
     }
 }
 
-/// Four fill a segment.
+/// A payload, of which four fill a segment.
 fn payload(id: u64) -> Vec<u8> {
     format!("{id:>8000}").into_bytes()
 }

@@ -1,7 +1,7 @@
 use std::fs;
 
 use super::super::pack::{append, pack};
-use super::super::{KEYS, STATEMENT};
+use super::super::{KEYS, UPDATE_MANIFEST};
 use super::*;
 use crate::signing::Signer;
 
@@ -35,17 +35,17 @@ fn gives_what_was_packed_in_its_order() {
     let path = dir.path().join("x");
     fs::write(&path, vec![7; 1_000_000]).unwrap();
     let signer = Signer::new();
-    let (keys, statement) = (signer.sign("keys"), signer.sign("statement"));
+    let (keys, update_manifest) = (signer.sign("keys"), signer.sign("update_manifest"));
     let mut packed = Vec::new();
-    pack(&mut packed, Some(&keys), &statement, [("a.onnx", path.as_path())]).unwrap();
+    pack(&mut packed, Some(&keys), &update_manifest, [("a.onnx", path.as_path())]).unwrap();
     parts(&packed, |parts| {
         assert_eq!(signed(parts, KEYS).unwrap().unwrap(), keys);
-        assert_eq!(signed(parts, STATEMENT).unwrap().unwrap(), statement);
+        assert_eq!(signed(parts, UPDATE_MANIFEST).unwrap().unwrap(), update_manifest);
         assert_eq!(take(parts, "a.onnx", 1_000_000).unwrap(), vec![7; 1_000_000]);
         parts.end().unwrap();
     });
     let mut again = Vec::new();
-    pack(&mut again, Some(&keys), &statement, [("a.onnx", path.as_path())]).unwrap();
+    pack(&mut again, Some(&keys), &update_manifest, [("a.onnx", path.as_path())]).unwrap();
     assert_eq!(packed, again);
 }
 

@@ -14,7 +14,7 @@ use shared_model::manifest::FILE_NAME;
 
 use super::archive::{Capped, TarParts};
 use super::pack::append;
-use super::statement::hash;
+use super::update_manifest::hash;
 use super::*;
 use crate::signing::Signer;
 use durable::Disk;
@@ -23,7 +23,7 @@ use durable::power::PowerDisk;
 /// Where the state lies on the disk.
 const ROOT: &str = "/state";
 
-/// Those who sign.
+/// The keys of those who sign.
 struct Signers {
     root: Signer,
     signer: Signer,
@@ -33,7 +33,7 @@ struct Signers {
 #[derive(Clone)]
 struct Update {
     keys: Option<Signed>,
-    statement: Signed,
+    update_manifest: Signed,
     files: Vec<(String, Vec<u8>)>,
 }
 
@@ -69,7 +69,7 @@ impl Signers {
         ];
         Update {
             keys: Some(self.key_list(1, &[&self.signer], None)),
-            statement: self.signer.sign(&statement(version, &files)),
+            update_manifest: self.signer.sign(&update_manifest(version, &files)),
             files,
         }
     }
@@ -99,21 +99,21 @@ impl Signers {
     }
 }
 
-fn statement(version: u32, files: &[(String, Vec<u8>)]) -> String {
+fn update_manifest(version: u32, files: &[(String, Vec<u8>)]) -> String {
     let entry = |(path, content): &(String, Vec<u8>)| FileEntry {
         path: Text::try_from(path.as_str()).unwrap(),
         bytes: content.len() as u64,
         sha256: hash(content),
     };
     let entries = files.iter().map(entry).collect();
-    let statement = Statement::new(Text::try_from("test").unwrap(), version, Version(0, 0, 1), entries);
-    serde_json::to_string(&statement).unwrap()
+    let update_manifest = UpdateManifest::new(Text::try_from("test").unwrap(), version, Version(0, 0, 1), entries);
+    serde_json::to_string(&update_manifest).unwrap()
 }
 
 impl Update {
     fn slot(&self, version: u32) -> Slot {
         Slot {
-            id: hash(self.statement.text.as_bytes()),
+            id: hash(self.update_manifest.text.as_bytes()),
             version,
         }
     }
@@ -121,7 +121,7 @@ impl Update {
     fn pack(&self) -> Vec<u8> {
         let mut archive = tar::Builder::new(Vec::new());
         let keys = self.keys.iter().map(|keys| (KEYS, keys));
-        for (name, signed) in keys.chain([(STATEMENT, &self.statement)]) {
+        for (name, signed) in keys.chain([(UPDATE_MANIFEST, &self.update_manifest)]) {
             let (text, signature) = (signed.text.as_bytes(), signed.signature.as_bytes());
             append(&mut archive, name, text.len() as u64, text).unwrap();
             let name = format!("{name}{SIGNATURE}");
@@ -153,17 +153,17 @@ fn state(disk: &mut PowerDisk) -> State {
     on(disk, |store| Ok(store.record().state.clone())).unwrap()
 }
 
-/// Whether every file of a slot has the bytes that its statement promises.
+/// Whether every file of a slot has the bytes that its update manifest promises.
 fn is_whole(disk: &mut PowerDisk, slot: &Slot) -> bool {
     let mut read = |name: &str| {
         let path = Path::new(ROOT).join("bundles").join(slot.id.as_str()).join(name);
         disk.read(&path, MAX_BYTES).ok()
     };
-    let Some(json) = read(STATEMENT).filter(|json| hash(json) == slot.id) else {
+    let Some(json) = read(UPDATE_MANIFEST).filter(|json| hash(json) == slot.id) else {
         return false;
     };
-    let statement: Statement = serde_json::from_slice(&json).unwrap();
-    (statement.files.iter()).all(|file| read(&file.path).is_some_and(|content| hash(&content) == file.sha256))
+    let update_manifest: UpdateManifest = serde_json::from_slice(&json).unwrap();
+    (update_manifest.files.iter()).all(|file| read(&file.path).is_some_and(|content| hash(&content) == file.sha256))
 }
 
 /// The bundle that runs after a start, which is whole.

@@ -1,6 +1,6 @@
 //! The cases of the conformance suite of The Update Framework (<https://github.com/theupdateframework/tuf-conformance>)
 //! that mean something here, by the names that they have there. Its roles are: root, whose key signs the key list;
-//! timestamp and snapshot, which the channel is in one; targets, which the statement is.
+//! timestamp and snapshot, which the channel is in one; targets, which the update manifest is.
 //!
 //! Left out, with the reason:
 //!
@@ -60,7 +60,7 @@ impl Mirror {
     fn channel_of(&self, version: u32, bundles: &[u32], by: &Signer, issued_s: u64, expires_s: u64) -> Signed {
         let release = |bundle: &u32| Release {
             archive: Text::try_from(format!("{bundle}.tar").as_str()).unwrap(),
-            statement: self.signers.update(*bundle).slot(*bundle).id,
+            update_manifest: self.signers.update(*bundle).slot(*bundle).id,
             version: *bundle,
             share: SHARE_WHOLE,
         };
@@ -81,14 +81,7 @@ impl Mirror {
         let (signers, device) = (&self.signers, Device("kiosk-1".into()));
         on(&mut self.device, |store| {
             let mut installer = signers.installer(store)?;
-            update(
-                &mut installer,
-                &source,
-                &device,
-                &web,
-                Purpose::Install,
-                &mut |_| Ok(()),
-            )
+            update(&mut installer, &source, &device, &web, Task::Install, &mut |_| Ok(()))
         })
     }
 
@@ -135,7 +128,7 @@ fn test_repository_substitutes_target_file() {
     mirror.put("2.tar", &mirror.signers.update(3).pack());
     let error = mirror.refresh().unwrap_err();
     assert!(
-        matches!(error, UpdateError::Hash { ref path, .. } if path == STATEMENT),
+        matches!(error, UpdateError::Hash { ref path, .. } if path == UPDATE_MANIFEST),
         "{error}"
     );
     assert_eq!(mirror.runs(), 1);
@@ -184,7 +177,7 @@ fn test_new_targets_version_mismatch() {
     mirror.publish(1, &[2]);
     // A newer bundle, correctly signed, of which the channel knows nothing.
     mirror.put("2.tar", &mirror.signers.update(9).pack());
-    assert!(matches!(mirror.refresh(), Err(UpdateError::Hash { ref path, .. }) if path == STATEMENT));
+    assert!(matches!(mirror.refresh(), Err(UpdateError::Hash { ref path, .. }) if path == UPDATE_MANIFEST));
     assert_eq!(mirror.runs(), 1);
     assert_eq!(state(&mut mirror.device).floor, 1);
 }
@@ -227,7 +220,7 @@ fn test_new_targets_hash_mismatch() {
 #[test]
 fn test_new_snapshot_version_mismatch() {
     let mut mirror = Mirror::new();
-    // The channel says 9; the statement that it names says 2, which is what counts.
+    // The channel says 9; the update manifest that it names says 2, which is what counts.
     let channel = mirror.channel(1, &[2], &mirror.signers.signer).text;
     let channel = channel.replace("\"version\":2", "\"version\":9");
     mirror.put_signed(CHANNEL, &mirror.signers.signer.sign(&channel));
@@ -271,9 +264,9 @@ fn test_non_root_rotations_1_of_1_key_rotation() {
     assert!(matches!(mirror.refresh(), Err(UpdateError::UnknownKey(what)) if what == CHANNEL));
     mirror.put_signed(CHANNEL, &mirror.channel(1, &[2], &new));
     // The archive still has the signature of the old key.
-    assert!(matches!(mirror.refresh(), Err(UpdateError::UnknownKey(what)) if what == STATEMENT));
+    assert!(matches!(mirror.refresh(), Err(UpdateError::UnknownKey(what)) if what == UPDATE_MANIFEST));
     let mut update = mirror.signers.update(2);
-    update.statement = new.sign(&update.statement.text);
+    update.update_manifest = new.sign(&update.update_manifest.text);
     mirror.put("2.tar", &update.pack());
     mirror.refresh().unwrap();
     assert_eq!(mirror.confirmed(), 2);
@@ -298,7 +291,7 @@ fn test_new_targets_fast_forward_recovery() {
     mirror.put_signed(KEYS, &mirror.signers.key_list(2, &[&new], Some(1)));
     mirror.put_signed(CHANNEL, &mirror.channel(2, &[2], &new));
     let mut update = mirror.signers.update(2);
-    update.statement = new.sign(&update.statement.text);
+    update.update_manifest = new.sign(&update.update_manifest.text);
     mirror.put("2.tar", &update.pack());
     mirror.refresh().unwrap();
     assert_eq!(mirror.confirmed(), 2);

@@ -7,20 +7,20 @@ const MAX_DISTANCE: usize = 3;
 
 /// Line, column and key of an error, and what is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
-    /// Line, from 1.
+pub struct Location {
+    /// Line in the file, from 1.
     pub line: usize,
     /// Column in characters, from 1.
     pub column: usize,
     /// The key in that line, or the name of the section; empty if there is none.
     pub key: String,
-    /// What is wrong.
+    /// What is wrong there, in words for people.
     pub message: String,
     /// The known key that was most likely meant.
     pub nearest: Option<String>,
 }
 
-impl Place {
+impl Location {
     pub(super) fn of(text: &str, error: &toml::de::Error) -> Self {
         let at = error.span().map_or(0, |span| span.start).min(text.len());
         let before = text.get(..at).unwrap_or(text);
@@ -38,7 +38,7 @@ impl Place {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}: ", self.line, self.column)?;
         if !self.key.is_empty() {

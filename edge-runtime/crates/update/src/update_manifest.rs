@@ -7,17 +7,17 @@ use sha2::Digest;
 use shared_model::Text;
 use shared_model::manifest::{CONTRACT, FILE_NAME, Sha256};
 
-use super::{KEYS, MAX_BYTES, SIGNATURE, STATEMENT, UpdateError};
+use super::{KEYS, MAX_BYTES, SIGNATURE, UPDATE_MANIFEST, UpdateError};
 
 /// Form of `update.json` that this code reads and writes.
 const SCHEMA: u32 = 1;
 /// Most files of a bundle.
 const MAX_FILES: usize = 16;
 
-/// `update.json`.
+/// The signed content of `update.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Statement {
+pub struct UpdateManifest {
     schema: u32,
     /// What people call the bundle.
     pub name: Text<64>,
@@ -37,9 +37,9 @@ pub struct Statement {
 pub struct FileEntry {
     /// Plain name: ASCII letters, digits, `.`, `-`, `_`; no leading dot.
     pub path: Text<64>,
-    /// Size in bytes.
+    /// Size of the file, in bytes.
     pub bytes: u64,
-    /// SHA-256 of the content.
+    /// SHA-256 of the file's content.
     pub sha256: Sha256,
 }
 
@@ -48,8 +48,8 @@ pub struct FileEntry {
 #[serde(try_from = "Text<32>", into = "String")]
 pub struct Version(pub u32, pub u32, pub u32);
 
-impl Statement {
-    /// A statement about these files.
+impl UpdateManifest {
+    /// An update manifest about these files.
     pub fn new(name: Text<64>, version: u32, minimum_runtime: Version, files: Vec<FileEntry>) -> Self {
         Self {
             schema: SCHEMA,
@@ -61,26 +61,30 @@ impl Statement {
         }
     }
 
-    /// Reads a statement whose signature was checked, and whether this program can use what it speaks of.
+    /// Reads an update manifest whose signature was checked, and whether this program can use what it speaks of.
+    ///
+    /// # Errors
+    ///
+    /// When it has another schema or form, breaks a rule, or needs another contract or a newer program.
     pub fn parse(json: &[u8], own: Version) -> Result<Self, UpdateError> {
-        let statement: Self = parse_form(json, STATEMENT, SCHEMA)?;
-        if statement.contract != CONTRACT {
+        let update_manifest: Self = parse_form(json, UPDATE_MANIFEST, SCHEMA)?;
+        if update_manifest.contract != CONTRACT {
             return Err(UpdateError::Contract {
-                found: statement.contract,
+                found: update_manifest.contract,
                 own: CONTRACT,
             });
         }
-        if statement.minimum_runtime > own {
+        if update_manifest.minimum_runtime > own {
             return Err(UpdateError::Runtime {
-                needed: statement.minimum_runtime.to_string(),
+                needed: update_manifest.minimum_runtime.to_string(),
                 own: own.to_string(),
             });
         }
-        statement.check().map_err(|reason| UpdateError::Form {
-            what: STATEMENT.to_owned(),
+        update_manifest.check().map_err(|reason| UpdateError::Form {
+            what: UPDATE_MANIFEST.to_owned(),
             reason,
         })?;
-        Ok(statement)
+        Ok(update_manifest)
     }
 
     /// Everything that needs neither the files nor the device.
@@ -135,7 +139,7 @@ pub(super) fn parse_form<T: for<'de> Deserialize<'de>>(json: &[u8], what: &str, 
     serde_json::from_slice(json).map_err(|error| refused(error.to_string()))
 }
 
-/// SHA-256 of some bytes.
+/// The SHA-256 of these bytes.
 pub(super) fn hash(bytes: &[u8]) -> Sha256 {
     Sha256::from_bytes(&sha2::Sha256::digest(bytes).into())
 }
@@ -143,7 +147,7 @@ pub(super) fn hash(bytes: &[u8]) -> Sha256 {
 /// Whether a name stays in its directory and is none of those that an update uses for itself.
 pub(super) fn is_plain(name: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
-    let own = [STATEMENT, KEYS].iter().any(|own| name.eq_ignore_ascii_case(own));
+    let own = [UPDATE_MANIFEST, KEYS].iter().any(|own| name.eq_ignore_ascii_case(own));
     let signature = name.to_ascii_lowercase().ends_with(SIGNATURE);
     !name.is_empty() && !name.starts_with('.') && name.chars().all(plain) && !own && !signature
 }
@@ -190,28 +194,28 @@ mod tests {
 
     const OWN: Version = Version(0, 4, 2);
 
-    fn statement() -> Statement {
+    fn update_manifest() -> UpdateManifest {
         let file = |path: &str| FileEntry {
             path: Text::try_from(path).unwrap(),
             bytes: 10,
             sha256: hash(path.as_bytes()),
         };
         let files = vec![file(FILE_NAME), file("a.onnx")];
-        Statement::new(Text::try_from("test").unwrap(), 3, Version(0, 4, 2), files)
+        UpdateManifest::new(Text::try_from("test").unwrap(), 3, Version(0, 4, 2), files)
     }
 
-    fn parse(statement: &Statement) -> Result<Statement, UpdateError> {
-        Statement::parse(&serde_json::to_vec(statement).unwrap(), OWN)
+    fn parse(update_manifest: &UpdateManifest) -> Result<UpdateManifest, UpdateError> {
+        UpdateManifest::parse(&serde_json::to_vec(update_manifest).unwrap(), OWN)
     }
 
     #[test]
     fn survives_json_unchanged() {
-        assert_eq!(parse(&statement()).unwrap(), statement());
+        assert_eq!(parse(&update_manifest()).unwrap(), update_manifest());
     }
 
     #[test]
     fn refuses_each_rule_broken() {
-        type Break = fn(&mut Statement);
+        type Break = fn(&mut UpdateManifest);
         let cases: [(&str, Break); 12] = [
             ("schema 7", |s| s.schema = 7),
             ("contract 9", |s| s.contract = 9),
@@ -229,21 +233,21 @@ mod tests {
             ("files", |s| s.files = vec![s.files[0].clone(); 17]),
         ];
         for (expected, broken) in cases {
-            let mut statement = statement();
-            broken(&mut statement);
-            let error = parse(&statement).unwrap_err().to_string();
+            let mut update_manifest = update_manifest();
+            broken(&mut update_manifest);
+            let error = parse(&update_manifest).unwrap_err().to_string();
             assert!(error.contains(expected), "{error} does not speak of {expected}");
         }
     }
 
     #[test]
     fn refuses_unknown_fields_but_tells_an_unknown_schema_first() {
-        let json = serde_json::to_string(&statement()).unwrap();
+        let json = serde_json::to_string(&update_manifest()).unwrap();
         let strange = json.replacen("\"name\"", "\"strange\":1,\"name\"", 1);
-        let error = Statement::parse(strange.as_bytes(), OWN).unwrap_err().to_string();
+        let error = UpdateManifest::parse(strange.as_bytes(), OWN).unwrap_err().to_string();
         assert!(error.contains("strange"), "{error}");
         let newer = strange.replacen("\"schema\":1", "\"schema\":2", 1);
-        let error = Statement::parse(newer.as_bytes(), OWN).unwrap_err().to_string();
+        let error = UpdateManifest::parse(newer.as_bytes(), OWN).unwrap_err().to_string();
         assert!(error.contains("schema 2"), "{error}");
     }
 

@@ -1,6 +1,6 @@
 //! Which bundle a running program uses, from its start to its end.
 //!
-//! At the start the keeper takes the bundle on trial, if there is one, and pays one try for it; else the current one;
+//! At the start the manager takes the bundle on trial, if there is one, and pays one try for it; else the current one;
 //! else the factory's. While the program runs it looks for a new trial, loads it beside the one that runs, and judges a
 //! trial by what the loop counts. It never waits for another process, and whatever goes wrong, some bundle runs.
 
@@ -19,12 +19,16 @@ use inference::{PrecisionChoice, PredictError, Predictor};
 pub struct Networks {
     /// Where it is, and what it says about itself.
     pub bundle: Bundle,
-    /// Its networks.
+    /// Runs the networks of the bundle.
     pub predictor: Predictor,
 }
 
 impl Networks {
     /// Loads a bundle, in the precision of one's choice.
+    ///
+    /// # Errors
+    ///
+    /// When the bundle cannot be opened, or its networks cannot be loaded.
     pub fn load(dir: &Path, precision: PrecisionChoice) -> Result<Self, PredictError> {
         let bundle = Bundle::open(dir)?;
         let predictor = Predictor::load_with_precision(&bundle, precision)?;
@@ -32,11 +36,11 @@ impl Networks {
     }
 }
 
-/// What the keeper has to say.
-pub type Report<'a> = dyn FnMut(String) + 'a;
+/// Takes a message of the manager for the log: one line, without a full stop.
+pub type Log<'a> = dyn FnMut(String) + 'a;
 
 /// Chooses bundles for a running program.
-pub struct Keeper {
+pub struct BundleManager {
     store: Store<SystemDisk>,
     factory: PathBuf,
     /// Version of the factory bundle at the start.
@@ -56,8 +60,12 @@ enum Running {
     Trial(Slot, Duration, Counts),
 }
 
-impl Keeper {
-    /// A keeper for the bundles in `root`, with a factory bundle beside them.
+impl BundleManager {
+    /// A manager for the bundles in `root`, with a factory bundle beside them.
+    ///
+    /// # Errors
+    ///
+    /// When the directory `root` or its record cannot be read.
     pub fn new(root: &Path, factory: &Path, precision: PrecisionChoice, window: Duration) -> Result<Self, UpdateError> {
         Ok(Self {
             store: Store::system(root)?,
@@ -71,35 +79,43 @@ impl Keeper {
     }
 
     /// What is to be told of a record that could not be understood, once.
-    pub fn take_news(&mut self) -> Option<String> {
-        self.store.take_news()
+    pub fn take_warning(&mut self) -> Option<String> {
+        self.store.take_warning()
     }
 
     /// Chooses the bundle that the program starts with; an error only where not even the factory bundle works.
-    pub fn start(&mut self, report: &mut Report<'_>) -> Result<Networks, PredictError> {
+    ///
+    /// # Errors
+    ///
+    /// When not even the factory bundle can be loaded.
+    pub fn start(&mut self, log: &mut Log<'_>) -> Result<Networks, PredictError> {
         match self.store.apply(Event::Started) {
-            Ok(()) => self.choose(Duration::ZERO, Counts::default(), report),
+            Ok(()) => self.choose(Duration::ZERO, Counts::default(), log),
             Err(error) => {
                 // A trial that could not be paid for could run for ever.
-                report(format!("no bundle is tried: {error}"));
-                self.fall_back(report)
+                log(format!("no bundle is tried: {error}"));
+                self.fall_back(log)
             }
         }
     }
 
     /// Gives up the bundle that runs, and chooses another.
-    pub fn refuse(&mut self, reason: &str, report: &mut Report<'_>) -> Result<Networks, PredictError> {
+    ///
+    /// # Errors
+    ///
+    /// When no other bundle can be loaded.
+    pub fn refuse(&mut self, reason: &str, log: &mut Log<'_>) -> Result<Networks, PredictError> {
         if let Running::Trial(slot, ..) | Running::Current(slot) = &self.running {
             let (id, version) = (slot.id.clone(), slot.version);
-            report(format!("bundle version {version} is given up: {reason}"));
+            log(format!("bundle version {version} is given up: {reason}"));
             if let Err(error) = self.store.apply(Event::Failed(id)) {
-                report(error.to_string());
+                log(error.to_string());
             }
         }
-        self.fall_back(report)
+        self.fall_back(log)
     }
 
-    /// Whether a trial runs.
+    /// Whether the bundle that runs is on trial.
     pub fn is_trial(&self) -> bool {
         matches!(self.running, Running::Trial(..))
     }
@@ -130,61 +146,61 @@ impl Keeper {
     /// To be called every few seconds, with what the loop has counted so far; gives a bundle to swap to.
     ///
     /// `classes` are those that the program runs with: another set needs another start.
-    pub fn tick(
-        &mut self,
-        now: Duration,
-        counts: Counts,
-        classes: &ClassSet,
-        report: &mut Report<'_>,
-    ) -> Option<Networks> {
+    pub fn tick(&mut self, now: Duration, counts: Counts, classes: &ClassSet, log: &mut Log<'_>) -> Option<Networks> {
         if let Running::Trial(slot, since, before) = &self.running {
             let (slot, ran) = (slot.clone(), now.saturating_sub(*since));
             return match Health::of(ran, self.window, counts - *before) {
                 Health::Open => None,
                 Health::Sound => {
-                    self.confirm(slot, report);
+                    self.confirm(slot, log);
                     None
                 }
                 Health::Unsound => {
-                    let networks = self.refuse("it fails on most frames", report);
-                    networks.map_err(|error| report(error.to_string())).ok()
+                    let networks = self.refuse("it fails on most frames", log);
+                    networks.map_err(|error| log(error.to_string())).ok()
                 }
             };
         }
-        self.look(now, counts, classes, report)
+        self.take_up_trial(now, counts, classes, log)
     }
 
     /// The program ends because it was asked to: a trial is not to blame.
-    pub fn stop(&mut self, report: &mut Report<'_>) {
+    pub fn stop(&mut self, log: &mut Log<'_>) {
         if self.is_trial()
             && let Err(error) = self.store.apply(Event::Stopped)
         {
-            report(error.to_string());
+            log(error.to_string());
         }
     }
 
-    fn confirm(&mut self, slot: Slot, report: &mut Report<'_>) {
+    fn confirm(&mut self, slot: Slot, log: &mut Log<'_>) {
         match self.store.apply(Event::Confirmed) {
             Ok(()) => {
-                report(format!("bundle version {} works and stays", slot.version));
+                log(format!("bundle version {} works and stays", slot.version));
                 self.running = Running::Current(slot);
             }
             // It is tried again with the next tick.
-            Err(error) => report(error.to_string()),
+            Err(error) => log(error.to_string()),
         }
     }
 
     /// Loads a trial that another process installed.
-    fn look(&mut self, now: Duration, counts: Counts, classes: &ClassSet, report: &mut Report<'_>) -> Option<Networks> {
-        self.store.refresh().map_err(|error| report(error.to_string())).ok()?;
-        self.take_news().into_iter().for_each(&mut *report);
+    fn take_up_trial(
+        &mut self,
+        now: Duration,
+        counts: Counts,
+        classes: &ClassSet,
+        log: &mut Log<'_>,
+    ) -> Option<Networks> {
+        self.store.refresh().map_err(|error| log(error.to_string())).ok()?;
+        self.take_warning().into_iter().for_each(&mut *log);
         let slot = self.store.record().state.trial.as_ref()?.slot.clone();
         if self.waits.as_ref() == Some(&slot.id) {
             return None;
         }
         let same = Bundle::open(&self.store.dir(&slot.id)).is_ok_and(|bundle| bundle.manifest().classes == *classes);
         if !same {
-            report(format!(
+            log(format!(
                 "bundle version {} has other classes and waits for the next start",
                 slot.version
             ));
@@ -192,7 +208,7 @@ impl Keeper {
             return None;
         }
         if let Err(error) = self.store.apply(Event::Started) {
-            report(format!("no bundle is tried: {error}"));
+            log(format!("no bundle is tried: {error}"));
             return None;
         }
         let Choice::Trial(slot) = self.store.record().state.choice(self.factory_version()) else {
@@ -200,39 +216,39 @@ impl Keeper {
         };
         match self.load(&slot) {
             Ok(networks) => {
-                report(format!("bundle version {} is tried from now on", slot.version));
+                log(format!("bundle version {} is tried from now on", slot.version));
                 self.running = Running::Trial(slot, now, counts);
                 Some(networks)
             }
             Err(reason) => {
-                report(format!("bundle version {} is given up: {reason}", slot.version));
+                log(format!("bundle version {} is given up: {reason}", slot.version));
                 if let Err(error) = self.store.apply(Event::Failed(slot.id)) {
-                    report(error.to_string());
+                    log(error.to_string());
                 }
                 None
             }
         }
     }
 
-    fn choose(&mut self, now: Duration, counts: Counts, report: &mut Report<'_>) -> Result<Networks, PredictError> {
+    fn choose(&mut self, now: Duration, counts: Counts, log: &mut Log<'_>) -> Result<Networks, PredictError> {
         let Choice::Trial(slot) = self.store.record().state.choice(self.factory_version()) else {
-            return self.fall_back(report);
+            return self.fall_back(log);
         };
         match self.load(&slot) {
             Ok(networks) => {
-                report(format!("bundle version {} is on trial", slot.version));
+                log(format!("bundle version {} is on trial", slot.version));
                 self.running = Running::Trial(slot, now, counts);
                 Ok(networks)
             }
             Err(reason) => {
                 self.running = Running::Trial(slot, now, counts);
-                self.refuse(&reason, report)
+                self.refuse(&reason, log)
             }
         }
     }
 
     /// The newest bundle that is not on trial and can be loaded.
-    fn fall_back(&mut self, report: &mut Report<'_>) -> Result<Networks, PredictError> {
+    fn fall_back(&mut self, log: &mut Log<'_>) -> Result<Networks, PredictError> {
         let factory = self.factory_version();
         let state = &self.store.record().state;
         let slots: Vec<Slot> = [&state.current, &state.previous]
@@ -247,9 +263,9 @@ impl Keeper {
                     return Ok(networks);
                 }
                 Err(reason) => {
-                    report(format!("bundle version {} is given up: {reason}", slot.version));
+                    log(format!("bundle version {} is given up: {reason}", slot.version));
                     if let Err(error) = self.store.apply(Event::Failed(slot.id)) {
-                        report(error.to_string());
+                        log(error.to_string());
                     }
                 }
             }
