@@ -4,15 +4,13 @@ use anyhow::Result;
 use shared_model::emotion::Scores;
 use shared_model::manifest::Decision;
 
-use crate::evaluate::{Answer, calibration_error};
+use crate::evaluate::{Answer, LEAST_PROBABILITY, calibration_error};
 use crate::panel::answer;
 
 /// Lowest and highest temperature tried.
 const RANGE: [f64; 2] = [0.05, 20.0];
 /// Thresholds are tried in these steps.
 const STEP: f32 = 0.01;
-/// Probabilities are held off 0 by this before the logarithm is taken.
-const LEAST: f64 = f32::EPSILON as f64;
 
 /// Fewest faces of a class for a temperature: the error of a perfect network of 300 is still 0.02 to 0.05 in 15 bins.
 pub const LEAST_FACES: usize = 300;
@@ -142,7 +140,7 @@ fn log_loss(evidence: &[Evidence<'_>], temperature: f32) -> f64 {
         let scores = Scores::from_logits(logits, temperature);
         let score = scores.and_then(|scores| scores.as_slice().get(truth).copied());
         loss -= score.map_or(f64::NEG_INFINITY, |score| {
-            f64::from(score).clamp(LEAST, 1.0 - LEAST).ln()
+            f64::from(score).clamp(LEAST_PROBABILITY, 1.0 - LEAST_PROBABILITY).ln()
         });
         count += 1;
     }

@@ -24,4 +24,5 @@ pub mod portraits;
 pub mod report;
 pub mod sign;
 pub mod tables;
+pub mod target;
 pub mod train;

@@ -90,7 +90,7 @@ pub(crate) const CRATES: [Crate; 12] = [
             "tract-onnx",
             "zune-jpeg",
         ],
-        one_way: false,
+        one_way: true,
     },
     Crate {
         name: "durable",

@@ -139,7 +139,7 @@ impl TryFrom<RawGpio> for Gpio {
             pause: raw.pause.map(|RawPause { pin, polarity }| Input { pin, polarity }),
             lines: raw.lines.into_iter().map(line).collect::<Result<_, _>>()?,
         };
-        config.check()?;
+        config.check().map_err(|error| error.to_string())?;
         Ok(Self(config))
     }
 }

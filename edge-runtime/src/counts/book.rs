@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::dating::Quarter;
 use super::day::{self, Day, Entry};
-use super::error::CountsError;
+use super::error::{CountsError, DamagedCounts};
 use super::inbox::Delta;
 use super::tally::Tally;
 
@@ -212,12 +212,12 @@ impl Book {
         &mut self,
         disk: &mut impl Disk,
         name: &str,
-        decode: fn(&[u8]) -> Result<T, String>,
+        decode: fn(&[u8]) -> Result<T, DamagedCounts>,
     ) -> Result<Option<T>, CountsError> {
         let path = self.dir.join(name);
         let decoded = match disk.read(&path, MAX_BYTES) {
             Ok(bytes) => decode(&bytes),
-            Err(error) if error.kind() == io::ErrorKind::FileTooLarge => Err(error.to_string()),
+            Err(error) if error.kind() == io::ErrorKind::FileTooLarge => Err(DamagedCounts::TooLarge(error)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(CountsError::Read { path, source }),
         };
@@ -230,7 +230,10 @@ impl Book {
                     path: path.clone(),
                     source,
                 })?;
-                let why = format!("{why}; it was set aside as {DAMAGED}, and counts of that time are gone");
+                let why = DamagedCounts::SetAside {
+                    why: Box::new(why),
+                    name: DAMAGED,
+                };
                 self.damaged.push(CountsError::Damaged { path, why });
                 Ok(None)
             }
@@ -270,8 +273,8 @@ fn quarters(number: i64, day: &Day) -> impl Iterator<Item = (Quarter, &Entry)> {
     day.iter().map(dated)
 }
 
-fn decode_removed(bytes: &[u8]) -> Result<Removed, String> {
-    serde_json::from_slice(bytes).map_err(|error| error.to_string())
+fn decode_removed(bytes: &[u8]) -> Result<Removed, DamagedCounts> {
+    Ok(serde_json::from_slice(bytes)?)
 }
 
 fn read_error(path: &Path, source: io::Error) -> CountsError {

@@ -8,6 +8,7 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use super::dating::QUARTERS;
+use super::error::DamagedCounts;
 use super::tally::{MAX_LABELS, Tally};
 
 /// Form of the day's file that this code reads and writes.
@@ -50,16 +51,19 @@ pub(super) fn encode(day: &Day) -> Vec<u8> {
 }
 
 /// Reads a file's content; says what is wrong with it.
-pub(super) fn decode(bytes: &[u8]) -> Result<Day, String> {
-    let file: File = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+pub(super) fn decode(bytes: &[u8]) -> Result<Day, DamagedCounts> {
+    let file: File = serde_json::from_slice(bytes)?;
     if file.schema != SCHEMA {
-        return Err(format!("it has the form {}, this program reads {SCHEMA}", file.schema));
+        return Err(DamagedCounts::Schema {
+            found: file.schema,
+            read: SCHEMA,
+        });
     }
     let good = |(quarter, entry): (&u8, &Entry)| i64::from(*quarter) < QUARTERS && entry.tally.told.len() <= MAX_LABELS;
     if file.quarters.iter().all(good) {
         Ok(file.quarters)
     } else {
-        Err("it has more quarters or labels than a day can have".to_owned())
+        Err(DamagedCounts::Overfull)
     }
 }
 
@@ -121,13 +125,18 @@ mod tests {
         day.entry(41).or_default().tally.visitors = 3;
         day.entry(95).or_default().doubtful = true;
         let bytes = encode(&day);
-        assert_eq!(decode(&bytes), Ok(day.clone()));
+        assert_eq!(decode(&bytes).unwrap(), day);
         for length in 0..bytes.len() {
             assert!(decode(&bytes[..length]).is_err(), "{length}");
         }
         day.entry(96).or_default();
         assert!(decode(&encode(&day)).is_err());
-        assert!(decode(br#"{"schema":2,"quarters":{}}"#).unwrap_err().contains("form 2"));
+        assert!(
+            decode(br#"{"schema":2,"quarters":{}}"#)
+                .unwrap_err()
+                .to_string()
+                .contains("form 2")
+        );
     }
 
     #[test]

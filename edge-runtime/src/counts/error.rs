@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-/// What went wrong, with which file.
+/// Why counts cannot be kept or read, and which file is meant.
 #[derive(Debug, thiserror::Error)]
 pub enum CountsError {
     /// A file or directory cannot be read.
@@ -42,9 +42,39 @@ pub enum CountsError {
         /// Path of the file that failed.
         path: PathBuf,
         /// What is wrong with it.
-        why: String,
+        why: DamagedCounts,
     },
     /// The thread that writes cannot be started.
     #[error("start counts: {0}")]
     Start(io::Error),
+}
+
+/// What is wrong with a file of counts.
+#[derive(Debug, thiserror::Error)]
+pub enum DamagedCounts {
+    /// It is larger than any file of counts; in the system's words.
+    #[error("{0}")]
+    TooLarge(io::Error),
+    /// It is no JSON, or has other fields.
+    #[error("{0}")]
+    Json(#[from] serde_json::Error),
+    /// It has another form than this program reads.
+    #[error("it has the form {found}, this program reads {read}")]
+    Schema {
+        /// The form that it has.
+        found: u32,
+        /// The form that this program reads.
+        read: u32,
+    },
+    /// It counts more than a day can have.
+    #[error("it has more quarters or labels than a day can have")]
+    Overfull,
+    /// It was damaged, and is out of the way now.
+    #[error("{why}; it was set aside as {name}, and counts of that time are gone")]
+    SetAside {
+        /// What is wrong with it.
+        why: Box<DamagedCounts>,
+        /// Its name from now on.
+        name: &'static str,
+    },
 }

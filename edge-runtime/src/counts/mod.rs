@@ -38,7 +38,7 @@ pub use board::{Board, Hour, Today};
 pub use book::{Book, ReadDays, read_days};
 pub use dating::{Dated, Dating, Quarter, Reading};
 pub use day::Entry;
-pub use error::CountsError;
+pub use error::{CountsError, DamagedCounts};
 pub use export::{Export, Group, csv, grouped, json_line};
 pub use inbox::{Delta, Pending};
 pub use prometheus::text;

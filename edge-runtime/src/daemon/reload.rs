@@ -12,6 +12,17 @@ use crate::preflight::{self, Scope};
 /// How often the flag is read.
 const POLL: Duration = Duration::from_millis(50);
 
+/// Why a new configuration is not taken up.
+#[derive(Debug, thiserror::Error)]
+enum Unfit {
+    /// It cannot be read, or breaks a rule.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// It would not run on this machine; one line for each problem.
+    #[error("{0}")]
+    Machine(String),
+}
+
 /// Where a configuration waits that has been found good.
 #[derive(Default)]
 pub(super) struct Next(Mutex<Option<Config>>);
@@ -55,16 +66,16 @@ impl Reloader<'_> {
                 self.flags.stop.store(true, Ordering::Relaxed);
             }
             // Whoever asks again is answered again, also where the answer is the same.
-            Err(problems) => tracing::warn!(
+            Err(unfit) => tracing::warn!(
                 about = ?Instant::now(),
-                "{problems}; going on with the configuration as it was"
+                "{unfit}; going on with the configuration as it was"
             ),
         }
     }
 
     /// The new configuration, if it would run on this machine.
-    fn fitting(&self) -> Result<Config, String> {
-        let config = (self.load)().map_err(|error| error.to_string())?;
+    fn fitting(&self) -> Result<Config, Unfit> {
+        let config = (self.load)()?;
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let scope = if config.source == running.source {
             Scope::KeepsSource
@@ -79,7 +90,7 @@ impl Reloader<'_> {
         findings.retain(|finding| finding.check != "metrics");
         match preflight::problems(&findings) {
             None => Ok(config),
-            Some(problems) => Err(problems),
+            Some(problems) => Err(Unfit::Machine(problems)),
         }
     }
 }

@@ -30,7 +30,7 @@ fn chip(label: &str, config: &GpioConfig) -> Finding {
 
     let chips = match chips() {
         Ok(chips) => chips,
-        Err(error) => return Finding::bad("gpio", error, "add the user to the group gpio"),
+        Err(error) => return Finding::bad("gpio", error.to_string(), "add the user to the group gpio"),
     };
     let is_own = |chip: &&Found| chip.label.as_deref() == Ok(label);
     let Some(own) = chips.iter().find(is_own) else {

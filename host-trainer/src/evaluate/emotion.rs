@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use shared_model::emotion::ClassSet;
 
 use super::MetricError;
-use super::reliability::{BINS, calibration_error, coverage};
+use super::reliability::{BINS, Coverage, calibration_error, coverage};
 
 /// Thresholds of the top probability for which coverage is given.
 pub const THRESHOLDS: [f64; 7] = [0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95];
@@ -13,7 +13,7 @@ pub const THRESHOLDS: [f64; 7] = [0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95];
 const SUM_TOLERANCE: f64 = 1e-3;
 
 /// Probabilities are held off 0 by this before the logarithm is taken, as scikit-learn does for 32 bits.
-const LEAST: f64 = f32::EPSILON as f64;
+pub(crate) const LEAST_PROBABILITY: f64 = f32::EPSILON as f64;
 
 /// Figures over a set of faces.
 ///
@@ -67,17 +67,6 @@ pub struct Averages {
     pub recall: f64,
     /// Of F1.
     pub f1: f64,
-}
-
-/// What remains when faces below a threshold get no verdict.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Coverage {
-    /// Lowest top probability that gives a verdict.
-    pub threshold: f64,
-    /// Share of faces that get a verdict.
-    pub coverage: f64,
-    /// Share of right verdicts among them; `None` if there are none.
-    pub accuracy: Option<f64>,
 }
 
 /// What is counted face by face.
@@ -135,7 +124,9 @@ impl Counts {
         }
         self.confusion[label][predicted] += 1;
         self.verdicts.push((f64::from(top), predicted == label));
-        self.loss -= f64::from(scores[label]).clamp(LEAST, 1.0 - LEAST).ln();
+        self.loss -= f64::from(scores[label])
+            .clamp(LEAST_PROBABILITY, 1.0 - LEAST_PROBABILITY)
+            .ln();
     }
 
     fn figures(self, classes: &ClassSet) -> EmotionMetrics {
@@ -296,7 +287,7 @@ mod tests {
         // A certain hit costs next to nothing, and a certain miss is no infinity.
         assert!(metrics.log_loss < 1e-6);
         let miss = EmotionMetrics::measure(&classes(), [(&[1.0, 0.0, 0.0][..], 1)]).unwrap();
-        close(miss.log_loss, -LEAST.ln(), "log loss of a miss");
+        close(miss.log_loss, -LEAST_PROBABILITY.ln(), "log loss of a miss");
     }
 
     #[test]

@@ -11,10 +11,11 @@ mod keypoints;
 mod reliability;
 
 pub use answers::{Answer, AnswerFigures, ClassAnswers, NEUTRAL};
-pub use emotion::{Averages, ClassMetrics, Coverage, EmotionMetrics, THRESHOLDS};
+pub(crate) use emotion::LEAST_PROBABILITY;
+pub use emotion::{Averages, ClassMetrics, EmotionMetrics, THRESHOLDS};
 pub use interval::{Figure, Units};
 pub use keypoints::{KeypointMetrics, PointMetrics};
-pub use reliability::{BINS, Bin, calibration_error, coverage_curve, reliability};
+pub use reliability::{BINS, Bin, Coverage, calibration_error, coverage_curve, reliability};
 
 /// Why predictions cannot be measured. Faces are counted from 0 in the order given.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]

@@ -2,7 +2,7 @@
 //!
 //! A *verdict* is the top probability of a face and whether the class that has it is the true one.
 
-use super::Coverage;
+use serde::{Deserialize, Serialize};
 
 /// Equally wide bins of the top probability in which calibration is looked at.
 pub const BINS: usize = 15;
@@ -18,6 +18,17 @@ pub struct Bin {
     pub confidence: f64,
     /// Share of right verdicts.
     pub accuracy: f64,
+}
+
+/// What remains when faces below a threshold get no verdict.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Coverage {
+    /// Lowest top probability that gives a verdict.
+    pub threshold: f64,
+    /// Share of faces that get a verdict.
+    pub coverage: f64,
+    /// Share of right verdicts among them; `None` if there are none.
+    pub accuracy: Option<f64>,
 }
 
 /// The bins that hold a face, in order. Calibrated scores have `accuracy` = `confidence` in each.

@@ -11,8 +11,8 @@ use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 use shared_model::keypoints::COORDINATES;
 
-use super::Task;
 use super::dropout::Dropout;
+use super::task::Task;
 use super::trunk::{BatchMoments, ConvNorm};
 
 /// How a keypoint network ends.

@@ -8,6 +8,8 @@
 pub(crate) mod dropout;
 pub mod head;
 pub mod network;
+mod task;
 pub mod trunk;
 
-pub use network::{Architecture, Network, Task};
+pub use network::{Architecture, Network};
+pub use task::Task;

@@ -7,17 +7,8 @@ use shared_model::image::SIDE;
 
 use super::dropout::Dropout;
 use super::head::{End, Head, HeadConfig};
+use super::task::Task;
 use super::trunk::{BatchMoments, ConvNorm, Trunk};
-
-/// What a network is trained for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "snake_case")]
-pub enum Task {
-    /// 15 facial keypoints.
-    Keypoints,
-    /// The emotion class.
-    Emotion,
-}
 
 /// Form of a network: all that must be known to build it before weights are loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

@@ -22,7 +22,7 @@ use shared_model::manifest::{CONTRACT, EMOTION_NAME, INPUT_NAME, KEYPOINTS_NAME}
 use crate::config::TrainConfig;
 use crate::device::Backend;
 use crate::model::{Network, Task};
-use crate::train::samples::Target;
+use crate::target::Target;
 use graph::Graph;
 pub use merge::merge;
 pub(crate) use unfold::{Folded, unfold};

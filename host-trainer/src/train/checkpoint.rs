@@ -19,11 +19,11 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::history::EpochRecord;
-use super::samples::Target;
 use crate::config::TrainConfig;
 use crate::early_stop::EarlyStop;
 use crate::model::Network;
 use crate::plateau::Plateau;
+use crate::target::Target;
 
 const WEIGHTS: &str = "weights.bpk";
 const AVERAGE: &str = "average.bpk";

@@ -4,7 +4,7 @@ use rand::RngExt;
 use rand::rngs::ChaCha8Rng;
 use shared_model::image::INPUT_LEN;
 
-use super::samples::Batch;
+use super::batch::Batch;
 
 /// Mixes each face with the next one of the batch, the last with the first; shares are drawn from a beta
 /// distribution with both parameters `alpha`, above 0 and at most 1. A face keeps the larger share of itself.

@@ -11,10 +11,11 @@ use burn::tensor::{Tensor, TensorData};
 use sha2::{Digest, Sha256};
 use shared_model::image::SIDE;
 
+use super::batch::Batch;
 use super::checkpoint::hex;
 use super::params;
 use super::prepare::Prepared;
-use super::samples::{Batch, View};
+use super::samples::View;
 use super::seen::Seen;
 use super::shipped::Shipped;
 use crate::bundle::Trained;
@@ -203,7 +204,8 @@ mod tests {
     use crate::measure::{Exported, Judged};
     use crate::model::{Architecture, Task};
     use crate::onnx::{Description, export};
-    use crate::train::samples::{Data, Target};
+    use crate::target::Target;
+    use crate::train::samples::Data;
 
     fn network(task: Task, seed: u64) -> Network {
         let device = Backend::Flex.device();

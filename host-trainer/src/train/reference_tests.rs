@@ -7,10 +7,10 @@ use serde::Deserialize;
 use shared_model::image::INPUT_LEN;
 use shared_model::keypoints::COORDINATES;
 
+use super::batch::Batch;
 use super::learner::{optimiser, register, scale, update_running};
 use super::params::{self, Value};
 use super::replicas::{Trunk, Worker};
-use super::samples::Batch;
 use crate::config::{Loss, TrainConfig};
 use crate::device::{Backend, Devices, ReplicaDevice};
 use crate::model::dropout::Dropout;

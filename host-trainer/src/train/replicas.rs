@@ -12,8 +12,9 @@ use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Tensor, TensorData};
 use shared_model::image::SIDE;
 
+use super::batch::Batch;
 use super::readback::Readback;
-use super::samples::{Batch, Samples, View};
+use super::samples::{Samples, View};
 use crate::config::Loss;
 use crate::device::{DeviceError, Devices, ReplicaDevice};
 use crate::engine;

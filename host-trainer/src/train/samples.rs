@@ -1,14 +1,16 @@
 //! From rows of a data set to the numbers of a batch.
 
-use shared_model::image::{INPUT_LEN, Normalisation, SIDE};
+use shared_model::image::{INPUT_LEN, Normalisation};
 use shared_model::keypoints::{COORDINATES, COUNT, Keypoints};
 
+use super::batch::Batch;
 use super::mixup::mix;
 use super::targets::ClassTargets;
 use crate::augment::{AugmentConfig, augment, sample_rng};
 use crate::config::{Loss, SplitBy, TrainConfig};
 use crate::data::{EmotionData, Faces, KeypointData};
 use crate::model::Task;
+use crate::target::Target;
 
 /// Mixing draws from the stream of this sample number plus that of the batch's first row, which no row has.
 const MIX: u64 = 1 << 40;
@@ -62,50 +64,6 @@ impl Data {
     }
 }
 
-/// Affine map between pixels and what a keypoint network is trained to give:
-/// `pixels = mean + scale * output`.
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct Target {
-    /// Mean position of each coordinate in pixels of the crop.
-    pub mean: Vec<f32>,
-    /// Pixels in one unit of output.
-    pub scale: f32,
-}
-
-impl Target {
-    /// Outputs are pixels.
-    pub fn pixels() -> Self {
-        Self {
-            mean: vec![0.0; COORDINATES],
-            scale: 1.0,
-        }
-    }
-
-    /// Outputs are offsets from the mean shape of these rows in units of 10 pixels.
-    fn mean_shape(data: &KeypointData, rows: &[u32]) -> Self {
-        let mut sums = [[0.0f64; 3]; COUNT];
-        for row in rows.iter().map(|row| *row as usize) {
-            for (at, sum) in sums.iter_mut().enumerate().filter(|(at, _)| data.present[row][*at]) {
-                let [x, y] = data.points[row].0[at];
-                *sum = [sum[0] + f64::from(x), sum[1] + f64::from(y), sum[2] + 1.0];
-            }
-        }
-        // A point that no face has is never trained; the middle of the crop is as good as any.
-        let centre = SIDE as f32 / 2.0;
-        let mean = |[x, y, n]: [f64; 3]| {
-            if n > 0.0 {
-                [(x / n) as f32, (y / n) as f32]
-            } else {
-                [centre; 2]
-            }
-        };
-        Self {
-            mean: sums.into_iter().flat_map(mean).collect(),
-            scale: 10.0,
-        }
-    }
-}
-
 /// Whether faces are varied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum View {
@@ -116,23 +74,6 @@ pub enum View {
     },
     /// As they are.
     Plain,
-}
-
-/// One batch: `n` faces with their targets.
-#[derive(Debug, Clone, Default)]
-pub struct Batch {
-    /// `[n, 96, 96]`, normalised.
-    pub inputs: Vec<f32>,
-    /// `[n, outputs]`.
-    pub targets: Vec<f32>,
-    /// `[n, outputs]`: how much each target counts; 0 where a keypoint is missing.
-    pub weights: Vec<f32>,
-    /// What the loss sum is divided by: keypoints that count, or faces by their weight.
-    pub total_weight: f64,
-    /// `[outputs]`: what is added to the logits before the loss; empty where nothing is.
-    pub offsets: Vec<f32>,
-    /// Number of faces.
-    pub len: usize,
 }
 
 /// Makes batches of a data set.
@@ -312,6 +253,7 @@ fn fixed_variants(config: &TrainConfig) -> Vec<AugmentConfig> {
 mod tests {
     use super::*;
     use crate::data::Faces;
+    use shared_model::image::SIDE;
 
     fn keypoint_data() -> KeypointData {
         let pixels = (0..2 * INPUT_LEN).map(|at| (at % 251) as u8).collect();

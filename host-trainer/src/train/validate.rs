@@ -8,8 +8,9 @@ use anyhow::{Result, anyhow, bail};
 use inference::Model;
 use shared_model::image::INPUT_LEN;
 
+use super::batch::Batch;
 use super::prepare::Prepared;
-use super::samples::{Batch, Data, View};
+use super::samples::{Data, View};
 
 /// Faces prepared at once.
 const BATCH: usize = 32;

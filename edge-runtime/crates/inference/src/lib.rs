@@ -21,13 +21,14 @@ mod quantised;
 mod structure;
 mod threads;
 mod tract_backend;
+mod unsupported;
 
 pub use error::PredictError;
 pub use face_network::{FaceNetwork, Output, Setup, Views};
 pub use golden::{Golden, GoldenOutputs, GoldenPicture, Meaning};
-pub use graph::{Subject, Unsupported, Why};
 pub use layer::Layer;
 pub use model::{Arithmetic, Engine, Model};
 pub use predictor::{Crops, PrecisionChoice, Precisions, Prediction, Predictor};
 pub use structure::{NodeFault, StructureError, TensorFault};
 pub use threads::Threads;
+pub use unsupported::{Subject, Unsupported, Why};

@@ -53,6 +53,17 @@ pub struct BundleManager {
     waits: Option<Sha256>,
 }
 
+/// Why the bundle of a slot cannot run.
+#[derive(Debug, thiserror::Error)]
+enum LoadError {
+    /// The slot is not as it was sealed.
+    #[error(transparent)]
+    Slot(#[from] UpdateError),
+    /// The networks cannot be loaded.
+    #[error(transparent)]
+    Networks(#[from] PredictError),
+}
+
 enum Running {
     Factory,
     Current(Slot),
@@ -242,7 +253,7 @@ impl BundleManager {
             }
             Err(reason) => {
                 self.running = Running::Trial(slot, now, counts);
-                self.refuse(&reason, log)
+                self.refuse(&reason.to_string(), log)
             }
         }
     }
@@ -274,9 +285,9 @@ impl BundleManager {
         Networks::load(&self.factory, self.precision)
     }
 
-    fn load(&mut self, slot: &Slot) -> Result<Networks, String> {
-        self.store.verify(&slot.id).map_err(|error| error.to_string())?;
-        Networks::load(&self.store.dir(&slot.id), self.precision).map_err(|error| error.to_string())
+    fn load(&mut self, slot: &Slot) -> Result<Networks, LoadError> {
+        self.store.verify(&slot.id)?;
+        Ok(Networks::load(&self.store.dir(&slot.id), self.precision)?)
     }
 
     fn factory_version(&self) -> u32 {

@@ -36,11 +36,8 @@ pub fn describe(bundle: &Bundle, minimum_runtime: Version) -> Result<UpdateManif
     let files: Result<Vec<FileEntry>, UpdateError> = names.iter().map(|name| entry(dir, name)).collect();
     let manifest = bundle.manifest();
     let update_manifest = UpdateManifest::new(manifest.name.clone(), manifest.version, minimum_runtime, files?);
-    let checked = update_manifest.check().map_err(|reason| UpdateError::Form {
-        what: UPDATE_MANIFEST.to_owned(),
-        reason,
-    });
-    checked.map(|()| update_manifest)
+    update_manifest.check()?;
+    Ok(update_manifest)
 }
 
 fn entry(dir: &Path, name: &str) -> Result<FileEntry, UpdateError> {

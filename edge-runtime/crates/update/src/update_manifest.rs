@@ -80,34 +80,41 @@ impl UpdateManifest {
                 own: own.to_string(),
             });
         }
-        update_manifest.check().map_err(|reason| UpdateError::Form {
-            what: UPDATE_MANIFEST.to_owned(),
-            reason,
-        })?;
+        update_manifest.check()?;
         Ok(update_manifest)
     }
 
-    /// Everything that needs neither the files nor the device.
-    pub fn check(&self) -> Result<(), String> {
+    /// Checks everything that needs neither the files nor the device.
+    ///
+    /// # Errors
+    ///
+    /// The first rule that is broken.
+    pub fn check(&self) -> Result<(), UpdateError> {
+        let refused = |reason: String| UpdateError::Form {
+            what: UPDATE_MANIFEST.to_owned(),
+            reason,
+        };
         if self.version == 0 {
-            return Err("`version` must be at least 1".to_owned());
+            return Err(refused("`version` must be at least 1".to_owned()));
         }
         if self.files.is_empty() || self.files.len() > MAX_FILES {
-            return Err(format!("{} files, 1 to {MAX_FILES} are allowed", self.files.len()));
+            let count = self.files.len();
+            return Err(refused(format!("{count} files, 1 to {MAX_FILES} are allowed")));
         }
         for (at, file) in self.files.iter().enumerate() {
             let again = (self.files[..at].iter()).any(|other| other.path.eq_ignore_ascii_case(&file.path));
             if again || !is_plain(&file.path) {
-                return Err(format!("file name {:?} must be plain and stand once", file.path));
+                let name = &file.path;
+                return Err(refused(format!("file name {name:?} must be plain and stand once")));
             }
         }
         let total = (self.files.iter()).try_fold(0_u64, |total, file| total.checked_add(file.bytes));
         if total.is_none_or(|total| total > MAX_BYTES) {
-            return Err(format!("the files have more than {MAX_BYTES} bytes together"));
+            return Err(refused(format!("the files have more than {MAX_BYTES} bytes together")));
         }
         match self.file(FILE_NAME) {
             Some(_) => Ok(()),
-            None => Err(format!("there is no {FILE_NAME} among the files")),
+            None => Err(refused(format!("there is no {FILE_NAME} among the files"))),
         }
     }
 

@@ -89,8 +89,11 @@ pub struct Found {
 /// # Errors
 ///
 /// When the system cannot list its chips, in its own words.
-pub fn chips() -> Result<Vec<Found>, String> {
-    let paths = chip::chips().map_err(|error| error.to_string())?;
+pub fn chips() -> Result<Vec<Found>, GpioError> {
+    let paths = chip::chips().map_err(|error| GpioError::Open {
+        subject: "chips of this machine".to_owned(),
+        reason: error.to_string(),
+    })?;
     let found = |path: std::path::PathBuf| {
         let info = chip::Chip::from_path(&path).and_then(|chip| chip.info());
         Found {
@@ -108,7 +111,7 @@ fn find(label: &str) -> Result<String, GpioError> {
         reason,
     };
     let mut others = Vec::new();
-    for Found { path, label: found, .. } in chips().map_err(failed)? {
+    for Found { path, label: found, .. } in chips()? {
         match found {
             Ok(found) if found == label => return Ok(path),
             Ok(found) => others.push(found),

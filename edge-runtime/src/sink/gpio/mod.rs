@@ -23,7 +23,7 @@ pub use lamp::Lamp;
 pub use panel::{Line, Panel, Request, Shows, Signal, outputs};
 #[cfg(feature = "gpio")]
 pub use pi::Pi;
-pub use settings::{GpioBackend, GpioConfig, LampConfig, LineConfig};
+pub use settings::{GpioBackend, GpioConfig, GpioConfigError, LampConfig, LineConfig};
 pub use sink::{GpioSink, safe_when_panicking};
 
 /// The voltage that a line has.

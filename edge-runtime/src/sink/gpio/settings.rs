@@ -61,6 +61,34 @@ pub struct LineConfig {
     pub polarity: Polarity,
 }
 
+/// A rule for the lines that a configuration breaks.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum GpioConfigError {
+    /// There is nothing to drive and nothing to read.
+    #[error("`lines` needs at least one line where there is neither `lamp` nor `pause`")]
+    NoLine,
+    /// The backend that writes levels down has no inputs.
+    #[error("`pause` is read from a line: backend = \"log\" has none")]
+    NoInput,
+    /// Two entries name the same line.
+    #[error("pin {0} stands twice")]
+    PinTwice(u32),
+    /// Two lines stand for the same; what they stand for.
+    #[error("{0} has two lines")]
+    ShownTwice(String),
+    /// The chip has no such line.
+    #[error("pin {pin} is impossible: lines go up to {last}")]
+    PinTooHigh {
+        /// Number of the line in the configuration.
+        pin: u32,
+        /// The highest number that the backend knows.
+        last: u32,
+    },
+    /// The line is reserved on a Raspberry Pi.
+    #[error("pin {0} belongs to the memory that identifies boards on top of the Pi")]
+    PinOfEeprom(u32),
+}
+
 impl LineConfig {
     /// The emotion that it stands for, if it is one.
     pub fn emotion(&self) -> Option<&Label> {
@@ -87,19 +115,20 @@ impl GpioConfig {
     /// Whether such lines can be there together.
     ///
     /// # Errors
-    /// What is wrong, in the words of the configuration.
-    pub fn check(&self) -> Result<(), String> {
+    ///
+    /// The first rule that is broken, in the words of the configuration.
+    pub fn check(&self) -> Result<(), GpioConfigError> {
         if self.pins().is_empty() {
-            return Err("`lines` needs at least one line where there is neither `lamp` nor `pause`".to_owned());
+            return Err(GpioConfigError::NoLine);
         }
         if self.pause.is_some() && self.backend == GpioBackend::Log {
-            return Err("`pause` is read from a line: backend = \"log\" has none".to_owned());
+            return Err(GpioConfigError::NoInput);
         }
         let (mut pins, mut shown) = (HashSet::new(), HashSet::new());
         for pin in self.pins() {
             self.check_pin(pin)?;
             if !pins.insert(pin) {
-                return Err(format!("pin {pin} stands twice"));
+                return Err(GpioConfigError::PinTwice(pin));
             }
         }
         for line in &self.lines {
@@ -110,25 +139,23 @@ impl GpioConfig {
                 Shows::Uncertain => "state \"uncertain\"".to_owned(),
             };
             if let Some(name) = shown.replace(name) {
-                return Err(format!("{name} has two lines"));
+                return Err(GpioConfigError::ShownTwice(name));
             }
         }
         Ok(())
     }
 
     /// Whether such a line can be there at all.
-    fn check_pin(&self, pin: u32) -> Result<(), String> {
+    fn check_pin(&self, pin: u32) -> Result<(), GpioConfigError> {
         let last = match self.backend {
             GpioBackend::Pi => LAST_BCM,
             GpioBackend::Log | GpioBackend::Chip(_) => MAX_OFFSET,
         };
         if pin > last {
-            return Err(format!("pin {pin} is impossible: lines go up to {last}"));
+            return Err(GpioConfigError::PinTooHigh { pin, last });
         }
         if self.backend == GpioBackend::Pi && EEPROM.contains(&pin) {
-            return Err(format!(
-                "pin {pin} belongs to the memory that identifies boards on top of the Pi"
-            ));
+            return Err(GpioConfigError::PinOfEeprom(pin));
         }
         Ok(())
     }

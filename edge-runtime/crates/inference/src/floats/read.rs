@@ -11,6 +11,7 @@ use super::{Filter, Graph, Node, Op};
 use crate::graph::attributes::Attributes;
 use crate::graph::geometry::{self, Geometry, input};
 use crate::graph::{Shape, Subject, Target, Tensor, TensorId, Unsupported, Why, Window};
+use crate::unsupported;
 
 /// A tensor, possibly flattened to channels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -174,7 +175,7 @@ impl<'a> Reader<'a> {
     fn push(&mut self, node: &NodeProto, op: Op, view: View, shape: Shape) -> View {
         let tensor = self.tensor(shape);
         self.graph.nodes.push(Node {
-            name: geometry::name(node),
+            name: unsupported::name(node),
             op,
             input: view.tensor,
             output: Target::Tensor(tensor),

@@ -87,14 +87,6 @@ pub(crate) fn pool(node: &NodeProto, shape: Shape) -> Result<(Window, Shape), Wh
     Ok((window, [height, width, shape[2]]))
 }
 
-/// Name of a node, for messages and tables.
-pub(crate) fn name(node: &NodeProto) -> String {
-    if node.name.is_empty() {
-        return node.output.first().cloned().unwrap_or_default();
-    }
-    node.name.clone()
-}
-
 /// Name of an input of a node.
 pub(crate) fn input(node: &NodeProto, at: usize) -> Result<&str, Why> {
     let name = node.input.get(at).filter(|name| !name.is_empty());

@@ -10,13 +10,12 @@ pub(crate) mod geometry;
 pub(crate) mod layout;
 pub(crate) mod plan;
 pub(crate) mod rewrite;
-mod unsupported;
 
 use std::fmt;
 
 use super::{Layer, PredictError};
 
-pub use unsupported::{Subject, Unsupported, Why};
+pub(crate) use super::unsupported::{Subject, Unsupported, Why};
 
 /// What the values of a network are.
 pub(crate) trait Values: fmt::Debug + Clone + Default {

@@ -14,6 +14,7 @@ use crate::graph::attributes::Attributes;
 use crate::graph::constants::Constants;
 use crate::graph::geometry::{self, Geometry, input};
 use crate::graph::{Shape, Subject, Target, Tensor, TensorId, Unsupported, Why, Window};
+use crate::unsupported;
 use kernels::Quantisation;
 
 /// What a name stands for.
@@ -243,7 +244,7 @@ impl Reader {
 
     fn pending(node: &NodeProto, view: View, op: Op, shape: Shape) -> Value {
         Value::Pending(Box::new(Pending {
-            name: geometry::name(node),
+            name: unsupported::name(node),
             op,
             input: view.tensor,
             shape,

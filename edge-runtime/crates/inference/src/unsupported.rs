@@ -5,8 +5,6 @@ use std::fmt;
 use kernels::KernelError;
 use tract_onnx::pb::NodeProto;
 
-use super::geometry;
-
 /// Something in a graph that the readers do not know, or that contradicts itself.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[error("{node}{why}")]
@@ -87,7 +85,7 @@ impl Subject {
     /// A node of the file.
     pub(crate) fn of(node: &NodeProto) -> Self {
         Self::Node {
-            name: geometry::name(node),
+            name: name(node),
             operator: node.op_type.clone(),
         }
     }
@@ -125,6 +123,14 @@ impl Why {
             rule: rule.into(),
         }
     }
+}
+
+/// Name of a node, for messages and tables.
+pub(crate) fn name(node: &NodeProto) -> String {
+    if node.name.is_empty() {
+        return node.output.first().cloned().unwrap_or_default();
+    }
+    node.name.clone()
 }
 
 #[cfg(test)]
