@@ -5,6 +5,7 @@ usage: check_docs.py BOOK
 BOOK is the directory that mdBook wrote. Checked are
 - every link inside the book, anchors included, and every link of the other documents to a file of the repository;
 - names: files in backticks exist, and so do tests that a document names;
+- invariants: each row of "What always holds" in the architecture names the tests that hold it;
 - commands: options of both programs and of the scripts, and keys of configurations, are known to the code;
 - words: a sentence has fewer than 25, and README.md at most 1,000.
 Addresses of other hosts are not asked for. Ends with 1 and names each place where something is wrong.
@@ -38,6 +39,8 @@ def main():
         found = [*words(path, text), *names(text, code), *commands(text, code)]
         if path.parent != CHAPTERS:
             found += file_links(path, text)
+        if path.name == "architecture.md":
+            found += invariants(text, code)
         problems += [f"{path.relative_to(ROOT)}: {problem}" for problem in found]
     readme = len((ROOT / "README.md").read_text(encoding="utf-8").split())
     if readme > MAX_README:
@@ -111,6 +114,8 @@ class Code:
         self.files = [ROOT / name for name in listed.stdout.splitlines() if (ROOT / name).is_file()]
         rust = {path: path.read_text(encoding="utf-8") for path in self.files if path.suffix == ".rs"}
         self.functions = set(re.findall(r"\bfn (\w+)", "\n".join(rust.values())))
+        # Between `#[test]` and the name stand other attributes at most.
+        self.tests = set(re.findall(r"#\[test\]\s*(?:#\[[^\n]*\]\s*)*fn (\w+)", "\n".join(rust.values())))
         self.options = {
             name: options("\n".join(text for path, text in rust.items() if f"{name}/src/" in path.as_posix()))
             for name in ("edge-runtime", "host-trainer")
@@ -146,6 +151,21 @@ def names(text, code):
         # Four words and more are the sentence that names a test.
         if re.fullmatch(r"[a-z0-9]+(_[a-z0-9]+){3,}", name) and not name.startswith("edge_") and name not in code.functions | code.keys:
             yield f"there is no test `{name}`"
+
+
+def invariants(text, code):
+    """What is wrong with the table of invariants: a row without a test, or with one that is not there."""
+    section = re.search(r"^## What always holds\n(.*?)^## ", text, re.MULTILINE | re.DOTALL)
+    rows = [line.strip("|").split("|") for line in (section[1] if section else "").splitlines() if line.startswith("|")]
+    if len(rows) < 3:
+        yield "there is no table of what always holds"
+    for row in rows[2:]:
+        tests = re.findall(r"`(\w+)`", row[1])
+        if not tests:
+            yield f"no test holds: {row[0].strip()}"
+        for name in tests:
+            if name not in code.tests:
+                yield f"there is no test `{name}`, which should hold: {row[0].strip()}"
 
 
 def commands(text, code):
