@@ -92,6 +92,7 @@ pub fn write(
             .as_ref()
             .map(|bytes| model_file(COMBINED, Precision::F32, bytes, Vec::new()))
             .transpose()?,
+        detector: None,
     };
     manifest.check()?;
     write_networks(&hidden, KEYPOINTS_NAME, &measured.keypoints)?;

@@ -2,7 +2,9 @@
 
 use core::fmt;
 
-use super::{CONTRACT, Decision, FILE_NAME, Manifest, Network, SCHEMA};
+use super::{
+    CONTRACT, DETECTOR_CONTRACT, Decision, FILE_NAME, Manifest, ModelFile, Network, SCHEMA, is_known_contract,
+};
 use crate::Text;
 
 /// Why a manifest cannot be used.
@@ -44,7 +46,8 @@ impl fmt::Display for ManifestError {
             Self::Contract { found } => {
                 write!(
                     f,
-                    "bundle follows contract {found}, this program follows contract {CONTRACT}: update one of them"
+                    "bundle follows contract {found}, this program follows contracts {CONTRACT} to {DETECTOR_CONTRACT}: update \
+                     one of them"
                 )
             }
             Self::Value { field, expected } => write!(f, "manifest value `{field}` must be {expected}"),
@@ -70,13 +73,21 @@ impl Manifest {
         if self.schema != SCHEMA {
             return Err(ManifestError::Schema { found: self.schema });
         }
-        if self.contract != CONTRACT {
+        if !is_known_contract(self.contract) {
             return Err(ManifestError::Contract { found: self.contract });
         }
+        require(
+            self.detector.is_some() == (self.contract == DETECTOR_CONTRACT),
+            "detector",
+            "there with contract 2 alone",
+        )?;
         require(self.version >= 1, "version", "at least 1")?;
         self.decision.check()?;
         self.keypoints.check()?;
         self.emotion.check()?;
+        if let Some(detector) = &self.detector {
+            detector.check()?;
+        }
         require(
             self.combined.is_none() || self.keypoints.normalisation == self.emotion.normalisation,
             "combined",
@@ -127,13 +138,18 @@ impl Network {
             "a number above 0",
         )?;
         require(self.crop.is_valid(), "crop", "a scale in 0.1..=10 and shifts in -1..=1")?;
-        require(!self.files.is_empty(), "files", "at least one file")?;
-        let twice = self.files.len() == 2 && self.files[0].precision == self.files[1].precision;
-        require(!twice, "files", "one file a precision")
+        check_one_a_precision(&self.files)
     }
 }
 
-fn require(holds: bool, field: &'static str, expected: &'static str) -> Result<(), ManifestError> {
+/// The files of one network.
+pub(super) fn check_one_a_precision(files: &[ModelFile]) -> Result<(), ManifestError> {
+    require(!files.is_empty(), "files", "at least one file")?;
+    let twice = files.len() == 2 && files[0].precision == files[1].precision;
+    require(!twice, "files", "one file a precision")
+}
+
+pub(super) fn require(holds: bool, field: &'static str, expected: &'static str) -> Result<(), ManifestError> {
     if holds {
         Ok(())
     } else {
@@ -156,6 +172,7 @@ mod tests {
     use super::*;
     use crate::emotion::ClassSet;
     use crate::image::{CropRule, Normalisation};
+    use crate::manifest::detector::tests::detector;
     use crate::manifest::{GoldenFile, Metric, ModelFile, Precision, Sha256, Split, Training};
 
     fn file(path: &str, precision: Precision) -> ModelFile {
@@ -213,7 +230,41 @@ mod tests {
                 sha256: Sha256::from_bytes(&[7; 32]),
             },
             combined: Some(file("combined.onnx", Precision::F32)),
+            detector: None,
         }
+    }
+
+    fn with_detector() -> Manifest {
+        Manifest {
+            contract: DETECTOR_CONTRACT,
+            detector: Some(detector(file("detector.onnx", Precision::F32))),
+            ..manifest()
+        }
+    }
+
+    #[test]
+    fn a_detector_and_its_contract_come_together() {
+        let json = serde_json::to_string(&with_detector()).unwrap();
+        let back: Manifest = serde_json::from_str(&json).unwrap();
+        assert_eq!(back, with_detector());
+        assert_eq!(back.check(), Ok(()));
+        assert!(back.files().any(|file| file.path == "detector.onnx"));
+        assert!(!serde_json::to_string(&manifest()).unwrap().contains("detector"));
+        let older = Manifest {
+            contract: CONTRACT,
+            ..with_detector()
+        };
+        let newer = Manifest {
+            contract: DETECTOR_CONTRACT,
+            ..manifest()
+        };
+        for wrong in [older, newer] {
+            let error = std::format!("{}", wrong.check().unwrap_err());
+            assert!(error.contains("detector"), "{error}");
+        }
+        let mut damaged = with_detector();
+        damaged.detector.as_mut().unwrap().score = 2.0;
+        assert!(damaged.check().is_err());
     }
 
     #[test]

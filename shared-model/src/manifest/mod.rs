@@ -5,10 +5,15 @@
 //! have. [`Manifest::check`] holds every rule that needs no file; the runtime compares sizes and hashes.
 
 mod check;
+mod detector;
 
 use core::fmt;
 
 pub use check::ManifestError;
+pub use detector::{
+    CELL_NUMBERS, CELL_POINTS, Detector, DetectorTraining, INPUT_SIDES, InputSize, MAX_GRIDS, MAX_OUTPUTS, MAX_SIZES,
+    OutputMap, PixelNormalisation,
+};
 use heapless::Vec;
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +32,16 @@ pub const SCHEMA: u32 = 2;
 /// [`Normalisation`]; output `keypoints` `[n, 30]`, `x` and `y` in turn in pixels of the crop
 /// (0..=96, origin at its top left corner), and `emotion` `[n, classes]`, logits.
 pub const CONTRACT: u32 = 1;
+
+/// As [`CONTRACT`], and a [`Detector`] beside the two networks.
+///
+/// Only bundles with a detector say so: those without one go on working with programs that do not know it.
+pub const DETECTOR_CONTRACT: u32 = 2;
+
+/// Whether this program can use a bundle that follows `contract`.
+pub fn is_known_contract(contract: u32) -> bool {
+    (CONTRACT..=DETECTOR_CONTRACT).contains(&contract)
+}
 
 /// Name of the manifest's file in a bundle.
 pub const FILE_NAME: &str = "manifest.json";
@@ -49,7 +64,7 @@ pub const MAX_METRICS: usize = 16;
 pub struct Manifest {
     /// Form of the manifest; must be [`SCHEMA`].
     pub schema: u32,
-    /// Contract of the networks; must be [`CONTRACT`].
+    /// Contract of the networks; must be [`DETECTOR_CONTRACT`] where there is a [`Manifest::detector`], else [`CONTRACT`].
     pub contract: u32,
     /// What people call the bundle.
     pub name: Text<64>,
@@ -71,6 +86,9 @@ pub struct Manifest {
     /// both normalise alike.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub combined: Option<ModelFile>,
+    /// The network that finds faces; a runtime without one has another way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detector: Option<Detector>,
 }
 
 /// How scores become a verdict.
@@ -283,6 +301,7 @@ impl Manifest {
             .iter()
             .chain(&self.emotion.files)
             .chain(&self.combined)
+            .chain(self.detector.iter().flat_map(|detector| &detector.files))
     }
 
     /// Every file that the bundle holds beside the manifest.

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
-use shared_model::manifest::{CONTRACT, FILE_NAME, FileRef, Manifest, ManifestError, SCHEMA};
+use shared_model::manifest::{FILE_NAME, FileRef, Manifest, ManifestError, SCHEMA, is_known_contract};
 
 /// Most bytes that a manifest may have.
 pub const MAX_MANIFEST_BYTES: u64 = 256 * 1024;
@@ -195,7 +195,7 @@ fn parse(path: &Path, json: &[u8]) -> Result<Manifest, BundleError> {
     if form.schema != SCHEMA {
         return Err(broken(ManifestError::Schema { found: form.schema }));
     }
-    if form.contract != CONTRACT {
+    if !is_known_contract(form.contract) {
         return Err(broken(ManifestError::Contract { found: form.contract }));
     }
     let manifest: Manifest = serde_json::from_slice(json).map_err(invalid)?;

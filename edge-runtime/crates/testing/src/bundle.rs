@@ -38,6 +38,7 @@ pub fn write_bundle(dir: &Path) -> Manifest {
         golden: write_golden(dir, classes.len()),
         classes,
         combined: None,
+        detector: None,
     };
     write_manifest(dir, &manifest);
     manifest

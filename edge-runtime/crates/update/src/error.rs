@@ -109,11 +109,11 @@ pub enum UpdateError {
         reason: String,
     },
     /// The networks take or give something else than this program understands.
-    #[error("check {UPDATE_MANIFEST}: the bundle follows contract {found}, this program follows contract {own}")]
+    #[error("check {UPDATE_MANIFEST}: the bundle follows contract {found}, this program follows contracts up to {own}")]
     Contract {
         /// The number in the update manifest.
         found: u32,
-        /// The contract that this program follows.
+        /// The newest that this program follows.
         own: u32,
     },
     /// The program is too old.

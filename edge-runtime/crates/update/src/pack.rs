@@ -35,7 +35,13 @@ pub fn describe(bundle: &Bundle, minimum_runtime: Version) -> Result<UpdateManif
     names.sort_by_key(|name| (name != FILE_NAME, name.clone()));
     let files: Result<Vec<FileEntry>, UpdateError> = names.iter().map(|name| entry(dir, name)).collect();
     let manifest = bundle.manifest();
-    let update_manifest = UpdateManifest::new(manifest.name.clone(), manifest.version, minimum_runtime, files?);
+    let update_manifest = UpdateManifest::new(
+        manifest.name.clone(),
+        manifest.version,
+        manifest.contract,
+        minimum_runtime,
+        files?,
+    );
     update_manifest.check()?;
     Ok(update_manifest)
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use sha2::Digest;
 use shared_model::Text;
-use shared_model::manifest::{CONTRACT, FILE_NAME, Sha256};
+use shared_model::manifest::{DETECTOR_CONTRACT, FILE_NAME, Sha256, is_known_contract};
 
 use super::{KEYS, MAX_BYTES, SIGNATURE, UPDATE_MANIFEST, UpdateError};
 
@@ -49,13 +49,13 @@ pub struct FileEntry {
 pub struct Version(pub u32, pub u32, pub u32);
 
 impl UpdateManifest {
-    /// An update manifest about these files.
-    pub fn new(name: Text<64>, version: u32, minimum_runtime: Version, files: Vec<FileEntry>) -> Self {
+    /// An update manifest about the files of a bundle that follows `contract`.
+    pub fn new(name: Text<64>, version: u32, contract: u32, minimum_runtime: Version, files: Vec<FileEntry>) -> Self {
         Self {
             schema: SCHEMA,
             name,
             version,
-            contract: CONTRACT,
+            contract,
             minimum_runtime,
             files,
         }
@@ -68,10 +68,10 @@ impl UpdateManifest {
     /// When it has another schema or form, breaks a rule, or needs another contract or a newer program.
     pub fn parse(json: &[u8], own: Version) -> Result<Self, UpdateError> {
         let update_manifest: Self = parse_form(json, UPDATE_MANIFEST, SCHEMA)?;
-        if update_manifest.contract != CONTRACT {
+        if !is_known_contract(update_manifest.contract) {
             return Err(UpdateError::Contract {
                 found: update_manifest.contract,
-                own: CONTRACT,
+                own: DETECTOR_CONTRACT,
             });
         }
         if update_manifest.minimum_runtime > own {
@@ -197,6 +197,8 @@ impl From<Version> for String {
 
 #[cfg(test)]
 mod tests {
+    use shared_model::manifest::CONTRACT;
+
     use super::*;
 
     const OWN: Version = Version(0, 4, 2);
@@ -208,7 +210,7 @@ mod tests {
             sha256: hash(path.as_bytes()),
         };
         let files = vec![file(FILE_NAME), file("a.onnx")];
-        UpdateManifest::new(Text::try_from("test").unwrap(), 3, Version(0, 4, 2), files)
+        UpdateManifest::new(Text::try_from("test").unwrap(), 3, CONTRACT, Version(0, 4, 2), files)
     }
 
     fn parse(update_manifest: &UpdateManifest) -> Result<UpdateManifest, UpdateError> {

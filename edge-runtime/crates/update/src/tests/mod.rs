@@ -10,7 +10,7 @@ mod tuf;
 use std::path::Path;
 
 use shared_model::Text;
-use shared_model::manifest::FILE_NAME;
+use shared_model::manifest::{CONTRACT, FILE_NAME};
 
 use super::archive::{Capped, TarParts};
 use super::pack::append;
@@ -106,7 +106,13 @@ fn update_manifest(version: u32, files: &[(String, Vec<u8>)]) -> String {
         sha256: hash(content),
     };
     let entries = files.iter().map(entry).collect();
-    let update_manifest = UpdateManifest::new(Text::try_from("test").unwrap(), version, Version(0, 0, 1), entries);
+    let update_manifest = UpdateManifest::new(
+        Text::try_from("test").unwrap(),
+        version,
+        CONTRACT,
+        Version(0, 0, 1),
+        entries,
+    );
     serde_json::to_string(&update_manifest).unwrap()
 }
 

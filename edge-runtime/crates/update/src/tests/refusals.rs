@@ -259,7 +259,7 @@ fn signed_statements_with_evil_names_or_sizes_are_refused() {
         ("\"a.onnx\"", "\"/a.onnx\"", "plain"),
         ("\"bytes\":300000", "\"bytes\":268435457", "bytes together"),
         ("\"bytes\":300000", "\"bytes\":18446744073709551615", "bytes together"),
-        ("\"contract\":1", "\"contract\":2", "contract 2"),
+        ("\"contract\":1", "\"contract\":3", "contract 3"),
         ("\"0.0.1\"", "\"999.0.0\"", "update the program first"),
         ("\"schema\":1", "\"schema\":2", "schema 2"),
     ] {
