@@ -9,8 +9,8 @@ use shared_model::emotion::ClassSet;
 use shared_model::image::{CropRule, INPUT_LEN, Normalisation, SIDE};
 use shared_model::keypoints::COORDINATES;
 use shared_model::manifest::{
-    CONTRACT, Decision, EMOTION_NAME, FILE_NAME, GoldenFile, KEYPOINTS_NAME, Manifest, ModelFile, Network, Precision,
-    SCHEMA, Sha256, Split, Training,
+    CONTRACT, Decision, Detector, DetectorTraining, EMOTION_NAME, FILE_NAME, GoldenFile, InputSize, KEYPOINTS_NAME,
+    Manifest, ModelFile, Network, OutputMap, PixelNormalisation, Precision, SCHEMA, Sha256, Split, Training,
 };
 
 use super::network;
@@ -142,6 +142,45 @@ fn write_network(dir: &Path, name: &str, length: usize, crop: CropRule) -> Netwo
                 test: 0.0,
                 validation: 0.0,
             },
+        },
+    }
+}
+
+/// What a manifest says of a detector with heads at strides 8 (with a finer grid as well), 16 and 32; it has no file.
+pub fn detector_entry() -> Detector {
+    let map = |(head, stride, grids): (usize, u32, &[u32])| OutputMap {
+        name: text(&format!("faces{head}")),
+        stride,
+        grids: heapless::Vec::from_slice(grids).unwrap(),
+    };
+    let size = InputSize {
+        width: 160,
+        height: 120,
+    };
+    let nothing = Sha256::from_bytes(&[0; 32]);
+    Detector {
+        architecture: text("plain"),
+        parameters: 0,
+        normalisation: PixelNormalisation {
+            mean: 128.0,
+            spread: 128.0,
+        },
+        outputs: [(0, 8, &[1, 2][..]), (1, 16, &[1]), (2, 32, &[1])]
+            .into_iter()
+            .map(map)
+            .collect(),
+        score: 0.5,
+        overlap: 0.4,
+        trained_at: size,
+        measured_at: [size].into_iter().collect(),
+        files: heapless::Vec::new(),
+        training: DetectorTraining {
+            seed: 0,
+            steps: 0,
+            samples: 0,
+            pictures: 0,
+            data: nothing.clone(),
+            held_out: nothing,
         },
     }
 }

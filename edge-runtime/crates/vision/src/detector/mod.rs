@@ -1,0 +1,3 @@
+//! Faces by a trained network of the bundle.
+
+pub mod decode;
