@@ -34,9 +34,9 @@ def stop(board, broker):
 def doctor(board):
     """Camera, lines and broker are as the configuration wants them; nobody keeps this board's clock."""
     board.send("edge-runtime doctor --config /etc/kiosk/camera.toml; echo === doctor $?")
+    board.console.expect(r'"check":"gpio","ok":true', SLOW)
     offers = board.console.expect(r'"check":"camera","ok":true,"found":"/dev/video0: (\w+ 320x180 at 5 a second is among them: .*)"', SLOW)[1]
-    for check in ["gpio", "broker"]:
-        board.console.expect(rf'"check":"{check}","ok":true', SLOW)
+    board.console.expect(r'"check":"broker","ok":true', SLOW)
     board.expect_code("doctor", 69)
     say(f"doctor: {offers[:200]}")
 
