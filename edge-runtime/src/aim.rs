@@ -29,7 +29,7 @@ const FRAME: HeaderName = HeaderName::from_static("edge-frame");
 pub struct Viewfinder(Mutex<Option<(u64, Picture)>>);
 
 impl Viewfinder {
-    /// Keeps a copy of a picture, unless one is just being looked at.
+    /// Keeps a copy of a picture, unless one is just being encoded.
     fn show(&self, frame: &Frame) {
         let (Ok(mut newest), Ok(gray)) = (self.0.try_lock(), frame.picture.gray()) else {
             return;
@@ -79,7 +79,7 @@ async fn picture(viewfinder: Arc<Viewfinder>) -> Response {
     }
 }
 
-/// A source whose frames can be looked at, and which ends after a while.
+/// A source whose frames are shown on the page, and which ends after a while.
 pub(crate) struct Sighted<S, C> {
     source: S,
     viewfinder: Arc<Viewfinder>,

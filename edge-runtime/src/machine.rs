@@ -1,6 +1,6 @@
 //! The machine itself: clock, memory, throttling.
 //!
-//! The doctor looks at it, and so do the operator's pages, from inside the service.
+//! The doctor checks it, and so do the operator's pages, from inside the service.
 
 use std::fs;
 use std::path::Path;

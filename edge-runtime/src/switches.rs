@@ -14,7 +14,7 @@ use durable::{Disk, SystemDisk};
 /// Name of the file that is there while the kiosk is paused.
 const PAUSED: &str = "paused";
 
-/// Longest message in bytes that is looked at.
+/// Longest message that is read, in bytes.
 pub const MAX_MESSAGE: usize = 1024;
 
 /// One of the switches that are set from outside.
@@ -58,7 +58,7 @@ struct PauseFile {
 
 impl Switches {
     /// Keeps the pause in this directory from now on, and takes up the one that was kept there. A directory of somebody
-    /// else's keeps nothing, which is told; what cannot be looked at for another reason counts as paused.
+    /// else's keeps nothing, and gives a warning; what cannot be read for another reason counts as paused.
     pub fn keep_in(&self, dir: &Path) {
         let file = dir.join(PAUSED);
         let (on, warning) = match fs::symlink_metadata(&file) {
@@ -87,7 +87,7 @@ impl Switches {
         self.held.store(on, Ordering::Relaxed);
     }
 
-    /// Why the pause does not outlast a restart, once.
+    /// Why the pause does not outlast a restart; each reason once.
     pub fn take_warning(&self) -> Option<String> {
         self.pause_file
             .lock()
@@ -96,7 +96,7 @@ impl Switches {
             .take()
     }
 
-    /// Follows a message: `ON` or `OFF` in ASCII, letter case aside. Returns false, and does nothing, for
+    /// Applies a message: `ON` or `OFF` in ASCII, letter case aside. Returns false, and does nothing, for
     /// any other.
     pub fn apply(&self, switch: Switch, message: &[u8]) -> bool {
         if message.len() > MAX_MESSAGE {

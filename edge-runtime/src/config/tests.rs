@@ -178,3 +178,11 @@ fn a_pipe_in_place_of_the_file_is_refused_and_not_waited_for() {
     let error = Config::load(&pipe).unwrap_err().to_string();
     assert!(error.contains("no regular file"), "{error}");
 }
+
+#[test]
+fn the_old_name_of_the_interval_between_checks_still_works() {
+    for key in ["check_interval_s", "look_every_s"] {
+        let config = Config::parse(&format!("{LEAST}[update]\n{key} = 60\n")).unwrap();
+        assert_eq!(config.update.unwrap().check_interval.as_secs(), 60, "{key}");
+    }
+}

@@ -17,7 +17,7 @@ pub struct UpdateConfig {
     pub state: PathBuf,
     /// Directory with the public root key `root.pub`, and the first key list `keys.json` if there is one.
     pub keys: PathBuf,
-    /// Where updates are looked for when none is named: an address or a directory.
+    /// Where updates come from when none is named: an address or a directory.
     pub channel: Option<String>,
     /// Name of this device among those that share a channel; else the machine's own.
     #[serde(deserialize_with = "device")]

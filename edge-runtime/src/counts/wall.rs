@@ -11,7 +11,7 @@ const TIMESYNC: &str = "/run/systemd/timesync/synchronized";
 /// Where the kernel says whether it took the time from a clock with a battery, below each clock's own directory.
 const CLOCKS: &str = "/sys/class/rtc";
 
-/// How often that is looked at.
+/// Time between two reads of it.
 const POLL: Duration = Duration::from_secs(10);
 
 /// Says what the clocks say.

@@ -16,7 +16,7 @@ use super::error::CountsError;
 use super::inbox::{Inbox, Pending};
 use super::settings::CountsSettings;
 
-/// How often the inbox is looked at.
+/// Time between two reads of the inbox.
 const TICK: Duration = Duration::from_secs(1);
 
 /// Shortest time from one write to the next; a power cut loses no more, and nothing that was shown.

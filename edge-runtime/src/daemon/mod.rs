@@ -74,7 +74,7 @@ pub enum Ending {
 /// Watches a source until it ends or the flags say so; on a reload, goes on with the new configuration.
 ///
 /// A camera that stays the same stays open, and the lamp lit. The lamp is lit before the camera opens and goes out after
-/// it; every other line is left at its safe level. A new configuration is looked at while the old one runs, and taken up
+/// it; every other line is left at its safe level. A new configuration is checked while the old one runs, and taken up
 /// only if nothing is wrong with it; should it fail all the same, the old one goes on.
 ///
 /// # Errors

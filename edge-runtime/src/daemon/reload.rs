@@ -1,4 +1,4 @@
-//! Looks at a new configuration while the old one runs, and lets the run end only for one that will do.
+//! Checks a new configuration while the old one runs, and lets the run end only for one that will do.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -37,7 +37,7 @@ impl Next {
     }
 }
 
-/// What a thread beside the run needs to look at a new configuration.
+/// What a thread beside the run needs to check a new configuration.
 pub(super) struct Reloader<'a> {
     pub(super) flags: &'a Flags,
     pub(super) load: &'a (dyn Fn() -> Result<Config, ConfigError> + Send + Sync),

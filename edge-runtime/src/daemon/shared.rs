@@ -35,7 +35,7 @@ pub(super) struct Shared {
     pub(super) boot: Text<32>,
     pub(super) progress: Arc<Progress>,
     pub(super) switches: Arc<Switches>,
-    /// What is told and wished for of new bundles.
+    /// The bundles on offer, and the requests to install one.
     pub(super) updates: Arc<Updates>,
     /// What was counted of visitors, if it is.
     pub(super) counts: Arc<Board>,
@@ -45,7 +45,7 @@ pub(super) struct Shared {
     pub(super) beats: Arc<AtomicU64>,
     /// Those of the thread that answers `/metrics`, if there is one.
     pub(super) metrics: Option<Arc<AtomicU64>>,
-    /// What the watchdog looks at.
+    /// The parts that the watchdog watches.
     pub(super) liveness: Arc<LivenessSet>,
 }
 

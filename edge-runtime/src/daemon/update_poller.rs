@@ -117,7 +117,7 @@ mod tests {
 
     /// A poller that checks every hour.
     fn poller() -> (UpdatePoller, Arc<Noted>, Arc<Updates>) {
-        let text = format!("schema = 1\nsource.uri = \"-\"\n[update]\nchannel = \"x\"\nlook_every_s = {HOUR}\n");
+        let text = format!("schema = 1\nsource.uri = \"-\"\n[update]\nchannel = \"x\"\ncheck_interval_s = {HOUR}\n");
         let (updater, updates) = (Arc::new(Noted::default()), Arc::new(Updates::default()));
         let config = Config::parse(&text).unwrap();
         let poller = UpdatePoller::new(&config, Arc::clone(&updater) as Arc<dyn Updater>, &updates).unwrap();

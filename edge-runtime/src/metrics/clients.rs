@@ -44,7 +44,7 @@ impl Clients {
     pub(super) fn serve(&mut self, now: Instant, mut answer: impl FnMut(&[u8]) -> Vec<u8>) {
         self.wait();
         while let Ok((stream, _)) = self.listener.accept() {
-            // One that cannot be looked at without waiting is nobody's trouble.
+            // One that cannot be read without waiting is dropped.
             if stream.set_nonblocking(true).is_ok() {
                 self.all.push(Client {
                     stream,

@@ -102,7 +102,7 @@ pub(super) enum Entry {
     Open,
     /// It is not, or there is none.
     Wrong,
-    /// Too many were wrong: not looked at before this time has passed.
+    /// Too many were wrong: none is checked before this time has passed.
     Later(Duration),
 }
 

@@ -15,7 +15,7 @@ use super::message::{FrameFaces, Told};
 /// States that are remembered, for those who come later.
 pub(super) const RECENT: usize = 16;
 
-/// Latencies of a stage that are looked at: the newest ones.
+/// Latencies of a stage that are kept for percentiles: the newest ones.
 const LATENCIES: usize = 256;
 
 /// The newest latencies of one stage.

@@ -207,7 +207,7 @@ impl Feed {
         })
     }
 
-    /// Over a WebSocket: `{"event": "state", "data": {…}}`. What the other side says is not looked at.
+    /// Over a WebSocket: `{"event": "state", "data": {…}}`. What the other side says is not read.
     pub(super) async fn talk(mut self, mut socket: WebSocket) {
         loop {
             let message = tokio::select! {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::message::Shown;
 
-/// Most files that are looked at.
+/// Most files of the directory that are read.
 const MAX_FILES: usize = 500;
 
 /// Longest text of an operator's own that is shown, in bytes.

@@ -166,7 +166,7 @@ pub(super) struct Part {
     pub(super) silent_s: u64,
 }
 
-/// What was looked at, what was found, and what helps.
+/// What was checked, what was found, and what helps.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Check {
     /// Name of the check, in a word.

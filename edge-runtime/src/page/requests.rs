@@ -1,4 +1,4 @@
-//! What every request has to pass before anybody looks at what it asks for.
+//! What every request has to pass before anybody reads what it asks for.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -63,7 +63,7 @@ pub(super) struct Guard {
     pub(super) tls: bool,
 }
 
-/// Why a request is not looked at.
+/// Why a request is refused before it is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Refusal {
     /// The host is missing, given twice, or not this kiosk.

@@ -28,7 +28,7 @@ use crate::switches::Switch;
 /// Bytes of a file that are read at a time.
 const CHUNK: usize = 64 * 1024;
 
-/// Most bytes of a message that a program may send over a WebSocket; none of them is looked at.
+/// Most bytes of a message that a program may send over a WebSocket; none of them is read.
 const MAX_HEARD: usize = 1024;
 
 /// What the handlers work with.

@@ -53,7 +53,7 @@ const HANDSHAKE: u8 = 0x16;
 /// Connections that wait to be taken.
 const BACKLOG: u32 = 64;
 
-/// How often the machine is looked at while somebody watches.
+/// Time between two checks of the machine while somebody watches.
 const CHECK: Duration = Duration::from_secs(10);
 
 /// How long after the last question somebody counts as watching.

@@ -2,7 +2,7 @@
 
 use shared_model::image::GrayView;
 
-/// Distance of the pixels that are looked at, in rows and columns: a frame of 640 x 480 takes 1200 of them.
+/// Distance of the pixels that are read, in rows and columns: a frame of 640 x 480 takes 1200 of them.
 const STEP: usize = 16;
 
 /// Mean of the grey values, 0 to 1, of every [`STEP`]th pixel of every [`STEP`]th row.

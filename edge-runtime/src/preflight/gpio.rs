@@ -19,7 +19,7 @@ pub(super) fn check(config: &GpioConfig) -> Finding {
             .map(|path| device(Path::new(path)))
             .into_iter()
             .reduce(|first, second| if first.ok { first } else { second })
-            .unwrap_or_else(|| Finding::good("gpio", "nothing to look at")),
+            .unwrap_or_else(|| Finding::good("gpio", "nothing to check")),
         GpioBackend::Chip(label) => chip(label, config),
     }
 }

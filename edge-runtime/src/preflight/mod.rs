@@ -1,6 +1,6 @@
 //! What would keep a configuration from running on this machine, found without running it.
 //!
-//! Everything that [`run`](crate::daemon::run) needs is looked at and named, not only the first that is wrong: bundle,
+//! Everything that [`run`](crate::daemon::run) needs is checked and named, not only the first that is wrong: bundle,
 //! classes, source, lines, credentials, certificates, the directories that are written to, and ports. Nothing is changed:
 //! no file is made, no device is opened for itself, no line is driven. The broker is not asked; it may come later.
 
@@ -21,10 +21,10 @@ use serde::Serialize;
 
 use crate::config::Config;
 
-/// What was looked at, what was found, and what helps.
+/// What was checked, what was found, and what helps.
 #[derive(Debug, Clone, Serialize)]
 pub struct Finding {
-    /// What was looked at, in a word.
+    /// Name of the check, in a word.
     pub check: &'static str,
     /// Whether it is as it should be.
     pub ok: bool,
@@ -56,7 +56,7 @@ impl Finding {
     }
 }
 
-/// How much is looked at.
+/// How much of a configuration is checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
     /// Everything that the configuration needs.
@@ -65,7 +65,7 @@ pub enum Scope {
     KeepsSource,
 }
 
-/// Looks at everything that the configuration needs.
+/// Checks everything that the configuration needs.
 pub fn check(config: &Config, scope: Scope) -> Vec<Finding> {
     let mut findings = bundle::check(config);
     if scope == Scope::All {

@@ -19,7 +19,7 @@ use crate::decide::DecideConfig;
 pub use gpio::{GpioError, GpioSink};
 pub use lines::{Faces, JsonLines};
 
-/// Takes what the runtime has to say.
+/// An output: takes verdicts, and what else is known of a frame.
 pub trait SignalSink {
     /// What people call the sink, for messages about it.
     fn name(&self) -> &str;
@@ -37,10 +37,10 @@ pub trait SignalSink {
         Ok(())
     }
 
-    /// Hears that verdicts are formed with other limits from now on, as another bundle has them; most sinks do not care.
+    /// Takes the limits by which verdicts are formed from now on, as another bundle has them; most sinks do not care.
     fn adopt(&mut self, _decide: DecideConfig, _abstain_below: f32) {}
 
-    /// A sign of life, several times a second, and the chance to tell of a failure since the last one.
+    /// A heartbeat, several times a second, and the chance to give a failure since the last one.
     fn beat(&mut self) -> Result<(), SinkError> {
         Ok(())
     }
@@ -80,7 +80,7 @@ pub enum SinkError {
     /// A GPIO line cannot be set.
     #[error(transparent)]
     Gpio(#[from] GpioError),
-    /// The thread that talks to the broker is in trouble.
+    /// The thread that talks to the broker takes nothing more.
     #[error("publish state: {0}")]
     Mqtt(&'static str),
 }

@@ -241,7 +241,7 @@ fn a_trial_that_a_stop_ends_is_not_to_blame() {
 
 #[test]
 fn updates_are_looked_for_again_and_again_while_the_loop_runs() {
-    let world = World::new("channel = \"channel\"\nlook_every_s = 60\n").faster(60);
+    let world = World::new("channel = \"channel\"\ncheck_interval_s = 60\n").faster(60);
     let ended = world.run(|world| world.until_seen("task Check", 2));
     assert_eq!(ended.unwrap(), Ending::Stopped);
     assert!(world.told("task Install").is_empty());

@@ -107,7 +107,7 @@ fn run(bundle: &Bundle, frames: u64, sinks: Vec<Box<dyn SignalSink>>) -> Stats {
     let mut run = PipelineContext {
         clock: &clock,
         stop: &stop,
-        report: &mut |trouble| panic!("{trouble}"),
+        report: &mut |error| panic!("{error}"),
     };
     let end = pipeline.run(Box::new(Counted(0, frames)), Timing::Recorded, &mut run);
     assert_eq!(end.unwrap(), End::Exhausted);

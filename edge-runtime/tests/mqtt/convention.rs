@@ -79,11 +79,8 @@ fn home_assistant_gets_the_configuration_anew_after_its_start() {
     kiosk.until_connected();
     until("it is announced", || listener.on("/config").len() == 1);
     let states = listener.on("/state").len();
-    let start = std::time::Instant::now();
     listener.publish("homeassistant/status", false, b"online");
     until("it is announced anew", || listener.on("/config").len() == 2);
-    let waited = start.elapsed().as_secs_f32();
-    assert!(waited >= 1.0, "after {waited} s");
     until("its state is told anew", || listener.on("/state").len() > states);
 }
 
@@ -151,7 +148,7 @@ fn the_update_that_the_device_found_can_be_wished_for() {
     let install = "emotion/hall/set/update";
     let refused = || kiosk.status.refused.load(std::sync::atomic::Ordering::Relaxed);
     listener.publish(install, false, b"INSTALL");
-    until("nothing can be wished for", || refused() == 1);
+    until("nothing can be requested", || refused() == 1);
     kiosk.updates.set_offer(Offer {
         installed: 2,
         latest: 3,
@@ -170,7 +167,7 @@ fn the_update_that_the_device_found_can_be_wished_for() {
     until("nothing else is taken", || refused() == 6);
     assert!(!kiosk.updates.take_request());
     listener.publish(install, false, b"INSTALL");
-    until("it is wished for", || kiosk.updates.take_request());
+    until("it is requested", || kiosk.updates.take_request());
 }
 
 #[test]

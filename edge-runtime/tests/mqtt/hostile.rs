@@ -20,7 +20,7 @@ fn hostile_messages_change_nothing_and_are_counted() {
     let mut kiosk = Kiosk::start(broker.port);
     // It listens before it speaks.
     until("the kiosk speaks", || !listener.on("/state").is_empty());
-    // A message that is kept must not come back as a wish, nor end every connection.
+    // A message that is kept must not come back as a request, nor end every connection.
     listener.publish("emotion/hall/set/pause", true, b"ON");
     until("the message arrives", || kiosk.switches.is_on(Switch::Pause));
     listener.publish("emotion/hall/set/pause", false, b"OFF");

@@ -146,7 +146,7 @@ fn programs_get_the_same_messages_over_a_websocket_and_say_nothing() {
             snapshot["classes"],
             Events::follow(address).unwrap().until("snapshot")["classes"]
         );
-        // What it says is not looked at, and a long message ends it.
+        // What it says is not read, and a long message ends it.
         socket.send(Message::text("ON")).unwrap();
         while hear(&mut socket).0 != "faces" {}
         assert_eq!(get(address, "/api/snapshot").json()["switches"]["pause"], false);

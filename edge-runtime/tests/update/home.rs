@@ -22,7 +22,7 @@ fn an_update_that_the_device_found_is_brought_in_when_it_is_asked_for() {
     let listener = Listener::start(broker.port, "listener", Transport::Tcp);
     let kiosk = Kiosk::new();
     kiosk.configure(&format!(
-        "channel = \"channel\"\nlook_every_s = 1\n[sink.mqtt]\nhost = \"127.0.0.1\"\nport = {}\ndevice = \"hall\"\n\
+        "channel = \"channel\"\ncheck_interval_s = 1\n[sink.mqtt]\nhost = \"127.0.0.1\"\nport = {}\ndevice = \"hall\"\n\
          stats_s = 1\noutbox = {{ dir = \"outbox\" }}",
         broker.port
     ));

@@ -30,7 +30,7 @@ pub trait Parts {
 /// An archive from some reader.
 pub struct TarParts<'a, R: Read> {
     entries: tar::Entries<'a, Capped<R>>,
-    /// The next entry, where it was looked at but not taken.
+    /// The next entry, where its name was read but not its content.
     next: Option<tar::Entry<'a, Capped<R>>>,
 }
 

@@ -22,7 +22,7 @@ pub const COMMAND: &str = "try-bundle";
 
 /// Most bytes of the other process's error message that are kept.
 const MAX_MESSAGE: u64 = 4096;
-/// How often the other process is looked at.
+/// Time between two checks of whether the other process has ended.
 const POLL: Duration = Duration::from_millis(20);
 
 /// What the other process may use.

@@ -16,7 +16,7 @@ use super::{
 };
 use durable::Disk;
 
-/// Where an update is looked for.
+/// The place that an update, or a channel, is read from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
     /// An archive, or a channel if the name ends in `.json`; in a directory an update, or a channel.
@@ -34,7 +34,7 @@ pub enum Task {
     Check,
 }
 
-/// What looking for an update came to.
+/// What a task about an update came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// A bundle is on trial.
@@ -58,9 +58,9 @@ impl Source {
     }
 }
 
-/// Looks for an update, and puts it on trial if that is the task.
+/// Reads an update or a channel, and puts the newest bundle on trial if that is the task.
 ///
-/// An update that is named itself is always put on trial; only a channel can be looked at.
+/// An update that is named itself is always put on trial; only a channel can be checked.
 ///
 /// # Errors
 ///

@@ -39,7 +39,7 @@ impl GpioSink {
         Ok(Self { driver })
     }
 
-    /// Where wishes go, for those who watch the thread.
+    /// Where requests go, for those who watch the thread.
     pub fn commands(&self) -> Arc<CommandSlot> {
         Arc::clone(self.driver.commands())
     }

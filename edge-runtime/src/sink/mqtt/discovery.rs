@@ -10,7 +10,7 @@ use super::Counting;
 use super::topics::Topics;
 use crate::switches::Switch;
 
-/// Whether the device looks for updates by itself.
+/// Whether the device checks for updates by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Updating {
     Looks,

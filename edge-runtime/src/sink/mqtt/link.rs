@@ -34,10 +34,12 @@ const KEEP_ALIVE_S: u16 = 10;
 /// How long a session must last before the next failure counts as the first again.
 pub(super) const STEADY: Duration = Duration::from_secs(30);
 
+/// Wait after the first failure: a broker that restarts is back soon.
 const FIRST_WAIT: Duration = Duration::from_millis(250);
+/// Longest wait: half a minute after the network is back, the kiosk is too.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
-/// What comes back from the broker.
+/// What happens on the connection to the broker.
 #[derive(Debug)]
 pub(super) enum LinkEvent {
     /// It has accepted the connection.
@@ -105,7 +107,7 @@ pub(super) struct Link {
 }
 
 impl Link {
-    /// A link that connects as soon as it is asked for news.
+    /// A link that connects as soon as it is asked for an event.
     pub(super) fn new(broker: &Broker, spread: f64) -> Result<(Self, Requests), MqttError> {
         let mut options = options(broker, super::client_name(&broker.config.device))?;
         let will = LastWill::new(&broker.will_topic, "offline", QoS::AtLeastOnce, true);
@@ -122,7 +124,7 @@ impl Link {
         Ok((link, Requests(client)))
     }
 
-    /// Waits for news. Dropped early, it gives up a connection that is being made.
+    /// Waits for the next event. Dropped early, it gives up a connection that is being made.
     pub(super) async fn next_event(&mut self) -> LinkEvent {
         // Even a timer of no length would cost each message a millisecond.
         if self.waits {
@@ -152,7 +154,7 @@ impl Link {
         }
     }
 
-    /// Ends the connection and forgets everything that was asked for: the session will ask again.
+    /// Ends the connection and drops everything that was asked for: the session will ask again.
     pub(super) fn reset(&mut self) {
         self.events.clean();
         self.events.reset_session_state();

@@ -91,17 +91,17 @@ pub enum Counting {
     Off,
 }
 
-/// What the sink needs to know of the rest of the program.
+/// What the rest of the program hands to the sink.
 pub struct MqttContext {
     /// Set by messages from outside.
     pub switches: Arc<Switches>,
-    /// What updates there are, where the device looks for some by itself.
+    /// The updates on offer, where the device checks for some by itself.
     pub updates: Option<Arc<Updates>>,
     /// Whether the program counts visitors of the kiosk.
     pub counting: Counting,
     /// Counts to publish beside the sink's own.
     pub stats: Box<dyn Fn() -> Map<String, Value> + Send>,
-    /// Is told what keeps the device and its broker apart, when it changes.
+    /// Takes what keeps the device and its broker apart, when it changes.
     pub fault: Box<dyn Fn(&Fault) + Send>,
     /// Is called ten times a second while the thread is alive.
     pub alive: Box<dyn Fn() + Send>,
@@ -126,7 +126,7 @@ pub struct Status {
     pub refused: AtomicU64,
 }
 
-/// What the thread is told.
+/// What the sink asks of its thread.
 enum Command {
     /// A new state, as JSON.
     Show(Vec<u8>),

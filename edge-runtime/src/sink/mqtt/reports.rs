@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::fault::Fault;
 use super::link::STEADY;
 
-/// Shortest time between two lines about the same trouble.
+/// Shortest time between two lines about the same fault.
 const AGAIN: Duration = Duration::from_mins(1);
 
 /// Short sessions in a row after which the broker is said to throw the device out.
@@ -74,7 +74,7 @@ impl Reports {
             Some((told, at)) => now < *at + AGAIN && (*told == fault || self.short > THROWN_OUT),
             None => false,
         };
-        // A trouble that stays the same is told once.
+        // A fault that stays the same is logged once.
         let stays = self.short == 0 && self.told.as_ref().is_some_and(|(told, _)| *told == fault);
         if known || stays {
             return None;

@@ -79,7 +79,7 @@ pub(super) struct Announcement {
     pub(super) unknown: Vec<u8>,
     /// Names that it had before; what is kept under them is removed.
     pub(super) former: Vec<Topics>,
-    /// Whether it looks for updates, one of which can be wished for.
+    /// Whether it checks for updates, one of which can be requested.
     pub(super) updating: Updating,
 }
 
@@ -244,7 +244,7 @@ impl Session {
         self.device.topics.switch(topic)
     }
 
-    /// Whether a topic takes the wish for an update.
+    /// Whether a topic takes the request for an update.
     pub(super) fn is_install(&self, topic: &str) -> bool {
         self.device.updating == Updating::Looks && self.device.topics.install() == topic
     }

@@ -25,7 +25,7 @@ pub enum TlsError {
     /// There is nobody to trust.
     #[error("set up tls: {subject} has no certificate; name the broker's authority with `ca_file`")]
     NoRoots {
-        /// Where one was looked for.
+        /// Where one was expected.
         subject: String,
     },
     /// Certificate and key do not fit each other, or the like.

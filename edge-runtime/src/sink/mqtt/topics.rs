@@ -42,7 +42,7 @@ impl Topics {
         self.own(&format!("set/{}", switch.name()))
     }
 
-    /// Where the update that the device found is wished for.
+    /// Where the update that the device found is requested.
     pub(super) fn install(&self) -> String {
         self.own("set/update")
     }

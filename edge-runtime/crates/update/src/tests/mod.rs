@@ -1,5 +1,5 @@
 //! Faults of updates, on a disk whose power can be cut. What runs here are the product's own parts; only networks are
-//! left out, because none of these rules looks at them.
+//! left out, because none of these rules reads them.
 //!
 //! `SOAK_N` in the environment asks for more of what is drawn by chance.
 
