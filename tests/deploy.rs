@@ -6,7 +6,6 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
 
 use crate::support::programs::root;
 
@@ -50,10 +49,9 @@ impl Server {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let server = Self { child, port };
-        let start = Instant::now();
+        let mut server = Self { child, port };
         while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(start.elapsed() < Duration::from_secs(20), "sshd does not listen");
+            assert_eq!(server.child.try_wait().unwrap(), None, "sshd ended by itself");
             std::thread::yield_now();
         }
         server
@@ -79,7 +77,6 @@ fn device(dir: &Path, doctor: i32, restart: i32) {
         program(&bin.join(name), &body);
     }
     program(&bin.join("sudo"), "[ \"$1\" = -n ] && shift\nexec \"$@\"\n");
-    let _ = fs::remove_file(log);
 }
 
 fn program(path: &Path, body: &str) {
@@ -108,24 +105,44 @@ fn deploy(dir: &Path, port: u16, arguments: &[&str]) -> Output {
         .unwrap()
 }
 
-#[test]
-fn installs_checks_and_starts_in_this_order() {
+/// What a deployment did.
+struct Deployed {
+    code: Option<i32>,
+    out: String,
+    errors: String,
+    /// The programs of the device that were called, with their arguments, one a line.
+    log: String,
+}
+
+/// Deploys to a device whose doctor and whose restart end with these codes; `None`, said aloud, without an ssh server.
+fn deploy_to(doctor: i32, restart: i32, arguments: &[&str]) -> Option<Deployed> {
     if !Path::new(SSHD).exists() {
         testing::skip(&format!(
             "scripts/deploy: {SSHD} is missing (sudo apt-get install openssh-server)"
         ));
-        return;
+        return None;
     }
     let folder = tempfile::tempdir().unwrap();
-    let dir = folder.path();
-    let server = Server::start(dir);
-    let log = || fs::read_to_string(dir.join("log")).unwrap_or_default();
+    let server = Server::start(folder.path());
+    device(folder.path(), doctor, restart);
+    let output = deploy(folder.path(), server.port, arguments);
+    Some(Deployed {
+        code: output.status.code(),
+        out: String::from_utf8(output.stdout).unwrap(),
+        errors: String::from_utf8(output.stderr).unwrap(),
+        log: fs::read_to_string(folder.path().join("log")).unwrap_or_default(),
+    })
+}
 
-    device(dir, 0, 0);
-    let output = deploy(dir, server.port, &["--package", "kiosk.deb", "--config", "mine.toml"]);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let log_text = log();
-    let steps: Vec<&str> = log_text.lines().map(|line| line.split(' ').next().unwrap()).collect();
+#[test]
+fn installs_checks_and_starts_in_this_order() {
+    let Some(deployed) = deploy_to(0, 0, &["--package", "kiosk.deb", "--config", "mine.toml"]) else {
+        return;
+    };
+    assert_eq!(deployed.code, Some(0), "{}", deployed.errors);
+    let steps: Vec<&str> = (deployed.log.lines())
+        .map(|line| line.split(' ').next().unwrap())
+        .collect();
     assert_eq!(
         steps,
         [
@@ -138,48 +155,73 @@ fn installs_checks_and_starts_in_this_order() {
             "journalctl"
         ]
     );
-    assert!(String::from_utf8_lossy(&output.stdout).contains("a line of the kiosk"));
-    assert!(
-        log_text.contains("--force-confold"),
-        "an edited configuration must be kept: {log_text}"
-    );
+}
 
-    // What the doctor finds keeps the service from being restarted.
-    device(dir, 69, 0);
-    let output = deploy(dir, server.port, &["--package", "kiosk.deb"]);
-    assert_eq!(output.status.code(), Some(69));
-    assert!(
-        !log().contains("systemctl") && !log().contains("install -D"),
-        "{}",
-        log()
-    );
+#[test]
+fn shows_what_the_kiosk_tells_after_its_start() {
+    let Some(deployed) = deploy_to(0, 0, &["--package", "kiosk.deb"]) else {
+        return;
+    };
+    assert!(deployed.out.contains("a line of the kiosk"), "{}", deployed.out);
+}
 
-    let output = deploy(dir, server.port, &["--anyway", "--package", "kiosk.deb"]);
-    assert!(
-        output.status.success() && log().contains("systemctl restart"),
-        "{}",
-        log()
-    );
+#[test]
+fn keeps_a_configuration_that_was_edited_on_the_device() {
+    let Some(deployed) = deploy_to(0, 0, &["--package", "kiosk.deb"]) else {
+        return;
+    };
+    assert!(deployed.log.contains("--force-confold"), "{}", deployed.log);
+}
 
-    // A kiosk that does not start tells why.
-    device(dir, 0, 1);
-    let output = deploy(dir, server.port, &["--package", "kiosk.deb"]);
-    assert_eq!(output.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&output.stdout).contains("a line of the kiosk"));
+#[test]
+fn what_the_doctor_finds_keeps_the_service_as_it_is() {
+    let Some(deployed) = deploy_to(69, 0, &["--package", "kiosk.deb"]) else {
+        return;
+    };
+    assert_eq!(deployed.code, Some(69), "{}", deployed.errors);
+    let log = deployed.log;
+    assert!(!log.contains("systemctl") && !log.contains("install -D"), "{log}");
+}
 
-    device(dir, 0, 0);
-    let output = deploy(dir, server.port, &["--dry-run", "--package", "kiosk.deb"]);
-    assert!(output.status.success() && log().is_empty(), "a dry run did {}", log());
+#[test]
+fn anyway_restarts_the_service_whatever_the_doctor_finds() {
+    let Some(deployed) = deploy_to(69, 0, &["--anyway", "--package", "kiosk.deb"]) else {
+        return;
+    };
+    assert_eq!(deployed.code, Some(0), "{}", deployed.errors);
+    assert!(deployed.log.contains("systemctl restart"), "{}", deployed.log);
+}
 
-    let output = deploy(dir, server.port, &["--package", "nowhere.deb"]);
-    assert_eq!(output.status.code(), Some(66));
-    drop(server);
+#[test]
+fn a_kiosk_that_does_not_start_tells_why() {
+    let Some(deployed) = deploy_to(0, 1, &["--package", "kiosk.deb"]) else {
+        return;
+    };
+    assert_eq!(deployed.code, Some(1), "{}", deployed.errors);
+    assert!(deployed.out.contains("a line of the kiosk"), "{}", deployed.out);
+}
+
+#[test]
+fn a_dry_run_calls_nothing_on_the_device() {
+    let Some(deployed) = deploy_to(0, 0, &["--dry-run", "--package", "kiosk.deb"]) else {
+        return;
+    };
+    assert_eq!((deployed.code, deployed.log.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn a_package_that_is_not_there_is_an_error_of_the_input() {
+    let Some(deployed) = deploy_to(0, 0, &["--package", "nowhere.deb"]) else {
+        return;
+    };
+    assert_eq!(deployed.code, Some(66), "{}", deployed.errors);
+}
+
+#[test]
+fn a_device_that_cannot_be_reached_is_unavailable() {
+    let folder = tempfile::tempdir().unwrap();
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let output = deploy(dir, port, &["--package", "kiosk.deb"]);
-    assert_eq!(
-        output.status.code(),
-        Some(69),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let output = deploy(folder.path(), port, &["--package", "kiosk.deb"]);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(69), "{errors}");
 }

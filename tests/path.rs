@@ -4,47 +4,24 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use burn::tensor::{Device, Tensor, TensorData};
-use host_trainer::train::shipped::Shipped;
 use inference::Model;
-use inference::picture::Picture;
-use shared_model::image::{INPUT_LEN, SIDE, sample};
+use shared_model::image::SIDE;
 
-use crate::quantised;
-use crate::support::faces;
 use crate::support::programs::{program, root, run};
+use crate::support::trained::{TASKS, bundling, trained};
 
 /// Largest difference between two engines, as a share of the largest value.
 const TOLERANCE: f64 = 1e-4;
 
-fn train(task: &str, data: &Path, out: &Path) {
-    let mut command = program("host-trainer");
-    command.args([
-        "train",
-        task,
-        "--epochs",
-        "2",
-        "--batch",
-        "8",
-        "--replicas",
-        "2",
-        "--learning-rate",
-        "1e-4",
-    ]);
-    let ran = run(command.arg("--data").arg(data).arg("--out").arg(out), 0);
-    assert!(ran.errors.contains("epoch   2 of 2"), "{}", ran.errors);
-    let history = fs::read_to_string(out.join("history.csv")).unwrap();
-    assert_eq!(history.lines().count(), 3, "{history}");
-}
-
 /// What `onnx` says of the file, and what `onnxruntime` gives for one input; `None`, said aloud, where
 /// they are not installed.
-pub(crate) fn onnx_runtime(onnx: &Path, input: &[f32], folder: &Path) -> Option<Vec<Vec<f64>>> {
+pub(crate) fn onnx_runtime(onnx: &Path, input: &[f32]) -> Option<Vec<Vec<f64>>> {
     let Some(python) = std::env::var_os("ONNX_PYTHON") else {
         testing::skip("the comparison with ONNX Runtime: ONNX_PYTHON is not set (./scripts/test sets it)");
         return None;
     };
-    let values = folder.join("input.f32");
+    let folder = tempfile::tempdir().unwrap();
+    let values = folder.path().join("input.f32");
     fs::write(&values, input.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>()).unwrap();
     let script = root().join("tests/fixtures/run_onnx.py");
     let ran = run(Command::new(python).arg(script).arg(onnx).arg(&values), 0);
@@ -62,231 +39,108 @@ fn agree(what: &str, got: &[f64], expected: &[f64]) {
     }
 }
 
-/// What the network of a run gets of a picture that already is the crop.
-fn input_of(picture: &Picture, run_folder: &Path) -> Vec<f32> {
-    let mut input = vec![0.0; INPUT_LEN];
-    let view = picture.gray().unwrap();
-    sample(view, &view.bounds(), SIDE, &mut input);
-    let shipped = Shipped::of_run(run_folder).unwrap();
-    shipped.state.config.normalisation.apply(&mut input);
-    input
-}
-
-/// Runs one network on burn, tract and, where it is installed, ONNX Runtime; gives what they agree on.
-fn compare(task: &str, run_folder: &Path, picture: &Picture, folder: &Path) -> Vec<f64> {
-    let shipped = Shipped::of_run(run_folder).unwrap();
-    let input = input_of(picture, run_folder);
-
-    let tensor = Tensor::<4>::from_data(TensorData::new(input.clone(), [1, 1, SIDE, SIDE]), &Device::flex());
-    let by_burn: Vec<f64> = shipped.network.forward(tensor).into_data().iter::<f64>().collect();
-
-    let onnx = folder.join(format!("{task}.onnx"));
-    run(
-        program("host-trainer")
-            .arg("export")
-            .arg(run_folder)
-            .arg("--out")
-            .arg(&onnx),
-        0,
-    );
-    let mut model = Model::load(&fs::read(&onnx).unwrap(), &[(task, by_burn.len())]).unwrap();
-    model.run(&input).unwrap();
-    let by_tract: Vec<f64> = model.output(0).iter().map(|v| f64::from(*v)).collect();
-    agree("tract and burn", &by_tract, &by_burn);
-    if let Some(outputs) = onnx_runtime(&onnx, &input, folder) {
-        agree("ONNX Runtime and burn", &outputs[0], &by_burn);
-    }
-    by_burn
+/// The outputs of a file in the kiosk's runtime.
+fn by_runtime(onnx: &Path, outputs: &[(&str, usize)], input: &[f32]) -> Vec<Vec<f64>> {
+    let mut model = Model::load(&fs::read(onnx).unwrap(), outputs).unwrap();
+    model.run(input).unwrap();
+    let floats = |at| model.output(at).iter().map(|v| f64::from(*v)).collect();
+    (0..outputs.len()).map(floats).collect()
 }
 
 #[test]
-fn the_whole_path_gives_the_same_numbers_everywhere() {
-    let folder = tempfile::tempdir().unwrap();
-    let at = |name: &str| folder.path().join(name);
-    let csv = faces::write(folder.path());
-    train("keypoints", &csv.keypoints, &at("keypoints"));
-    train("emotion", &csv.emotion, &at("emotion"));
-
-    // The first face of the emotion file, as a picture.
-    let text = fs::read_to_string(&csv.emotion).unwrap();
-    let pixels: Vec<u8> = text
-        .lines()
-        .nth(1)
-        .unwrap()
-        .split(',')
-        .nth(1)
-        .unwrap()
-        .split(' ')
-        .map(|v| v.parse().unwrap())
-        .collect();
-    let side = (pixels.len() as f64).sqrt() as usize;
-    let file = at("face.pgm");
-    fs::write(
-        &file,
-        [format!("P5\n{side} {side}\n255\n").as_bytes(), &pixels].concat(),
-    )
-    .unwrap();
-    let picture = Picture::from_gray(pixels, side, side).unwrap();
-    let keypoints = compare("keypoints", &at("keypoints"), &picture, folder.path());
-    let logits = compare("emotion", &at("emotion"), &picture, folder.path());
-
-    for task in ["keypoints", "emotion"] {
-        let data = if task == "emotion" {
-            &csv.emotion
-        } else {
-            &csv.keypoints
-        };
-        quantised::runtime_and_onnx_runtime_agree(task, &at(task), data, &input_of(&picture, &at(task)), folder.path());
+fn a_training_tells_each_epoch_and_keeps_their_figures() {
+    for task in TASKS {
+        let told = trained().told(task);
+        assert!(told.contains("epoch   2 of 2"), "{told}");
+        let history = fs::read_to_string(trained().run(task).join("history.csv")).unwrap();
+        assert_eq!(history.lines().count(), 3, "{history}");
     }
-    let bundle = at("bundle");
-    let mut command = program("host-trainer");
-    command
-        .arg("bundle")
-        .arg("--keypoints")
-        .arg(at("keypoints"))
-        .arg("--keypoints-data")
-        .arg(&csv.keypoints);
-    command
-        .arg("--emotion")
-        .arg(at("emotion"))
-        .arg("--emotion-data")
-        .arg(&csv.emotion)
-        .arg("--int8")
-        .args(["keypoints", "emotion"].map(|task| at(&format!("{task}-int8.onnx"))))
-        .arg("--combined")
-        .arg("--out")
-        .arg(&bundle);
-    let manifest = run(&mut command, 0).lines().remove(0);
-    assert!(
-        fs::read_to_string(bundle.join("README.md"))
-            .unwrap()
-            .contains("## Intended use")
-    );
+}
 
-    let mut command = program("edge-runtime");
-    command
-        .args(["classify", "--face", "whole", "--precision", "f32", "--bundle"])
-        .arg(&bundle)
-        .arg(&file);
-    let line = run(&mut command, 0).lines().remove(0);
-    let scale = side as f64 / SIDE as f64;
-    let found: Vec<f64> = line["keypoints"]
-        .as_array()
-        .unwrap()
-        .iter()
+#[test]
+fn the_exported_network_gives_the_numbers_of_the_trained_one() {
+    for task in TASKS {
+        let expected = trained().by_burn(task);
+        let output = [(task, expected.len())];
+        let got = by_runtime(&trained().onnx(task), &output, &trained().input(task));
+        agree("the runtime and burn", &got[0], &expected);
+    }
+}
+
+#[test]
+fn onnx_runtime_gives_the_numbers_of_the_trained_network() {
+    for task in TASKS {
+        let Some(outputs) = onnx_runtime(&trained().onnx(task), &trained().input(task)) else {
+            return;
+        };
+        agree("ONNX Runtime and burn", &outputs[0], &trained().by_burn(task));
+    }
+}
+
+#[test]
+fn classify_gives_the_keypoints_of_the_trained_network_in_pixels_of_the_picture() {
+    let line = trained().classified(&["--precision", "f32"]);
+    let scale = trained().picture.width() as f64 / SIDE as f64;
+    let points = line["keypoints"].as_array().unwrap().iter();
+    let found: Vec<f64> = points
         .flat_map(|p| [&p[0], &p[1]])
         .map(|v| v.as_f64().unwrap() / scale)
         .collect();
-    agree("classify and burn, keypoints", &found, &keypoints);
+    agree("classify and burn", &found, &trained().by_burn("keypoints"));
+}
 
-    // Softmax at the bundle's temperature, by hand.
+#[test]
+fn classify_gives_the_scores_of_the_trained_network_at_the_bundles_temperature() {
+    let (line, manifest) = (trained().classified(&["--precision", "f32"]), &trained().manifest);
+    // Softmax, by hand.
     let temperature = manifest["decision"]["temperature"].as_f64().unwrap();
+    let logits = trained().by_burn("emotion");
     let powers: Vec<f64> = logits.iter().map(|logit| (logit / temperature).exp()).collect();
     let sum: f64 = powers.iter().sum();
     let expected: Vec<f64> = powers.iter().map(|power| power / sum).collect();
     let labels = manifest["classes"].as_array().unwrap();
-    let scores: Vec<f64> = labels
-        .iter()
-        .map(|label| line["scores"][label.as_str().unwrap()].as_f64().unwrap())
-        .collect();
-    agree("classify and burn, scores", &scores, &expected);
+    let score = |label: &serde_json::Value| line["scores"][label.as_str().unwrap()].as_f64().unwrap();
+    let scores: Vec<f64> = labels.iter().map(score).collect();
+    agree("classify and burn", &scores, &expected);
     let top = (0..5).max_by(|a, b| expected[*a].total_cmp(&expected[*b])).unwrap();
     assert_eq!(line["emotion"], labels[top]);
-
-    quantised::integers_are_preferred_and_near(&bundle, &file, &line);
-    quantised::a_layer_can_keep_its_floats(
-        &at("emotion"),
-        &csv.emotion,
-        &input_of(&picture, &at("emotion")),
-        &logits,
-        folder.path(),
-    );
-    quantised::a_bundle_is_quantised_like_its_run(&bundle, &csv.emotion, folder.path());
-    quantised::mirrored_means_are_measured_as_they_run(folder.path(), &csv);
-    quantised::damage_behind_a_new_hash_is_refused(&bundle, &file);
-    combined_file_gives_both(&bundle, &picture, &keypoints, &logits, folder.path());
-    evaluate_repeats_the_manifest(&bundle, &csv, &manifest);
-    a_network_of_another_bundle_is_taken_over(&bundle, &at("keypoints"), &csv, &manifest, folder.path());
 }
 
-/// With a new keypoint network beside it, here without integers, the emotion network stays bit for bit.
-fn a_network_of_another_bundle_is_taken_over(
-    bundle: &Path,
-    keypoints: &Path,
-    csv: &faces::Csv,
-    manifest: &serde_json::Value,
-    folder: &Path,
-) {
-    let out = folder.join("next");
-    let command = |out: &Path| {
-        let mut command = program("host-trainer");
-        command
-            .args(["bundle", "--bundle-version", "2", "--keypoints"])
-            .arg(keypoints);
-        command.arg("--keypoints-data").arg(&csv.keypoints);
-        command
-            .arg("--emotion")
-            .arg(bundle)
-            .arg("--emotion-data")
-            .arg(&csv.emotion);
-        command.arg("--out").arg(out);
-        command
-    };
-    let next = run(&mut command(&out), 0).lines().remove(0);
-    assert_eq!(next["emotion"], manifest["emotion"]);
-    assert_eq!(next["keypoints"]["files"].as_array().unwrap().len(), 1);
-    for file in ["emotion.onnx", "emotion-int8.onnx", "emotion.toml"] {
-        let read = |place: &Path| fs::read(place.join(file)).unwrap();
-        assert!(read(bundle) == read(&out), "{file}");
-    }
-
-    // Settings that belong to another training divide the faces otherwise.
-    let settings = bundle.join("emotion.toml");
-    let text = fs::read_to_string(&settings).unwrap();
-    fs::write(&settings, text.replace("seed = 42", "seed = 43")).unwrap();
-    let refused = run(&mut command(&folder.join("third")), 65);
-    assert!(
-        refused.errors.contains("differs from what its network was trained on"),
-        "{}",
-        refused.errors
-    );
+#[test]
+fn a_bundle_has_a_card_with_the_intended_use() {
+    let card = fs::read_to_string(trained().bundle().join("README.md")).unwrap();
+    assert!(card.contains("## Intended use"), "{card}");
 }
 
-fn combined_file_gives_both(bundle: &Path, picture: &Picture, keypoints: &[f64], logits: &[f64], folder: &Path) {
-    let combined = bundle.join("combined.onnx");
-    let mut input = vec![0.0; INPUT_LEN];
-    let view = picture.gray().unwrap();
-    sample(view, &view.bounds(), SIDE, &mut input);
-    let mut model = Model::load(&fs::read(&combined).unwrap(), &[("keypoints", 30), ("emotion", 5)]).unwrap();
-    model.run(&input).unwrap();
-    let output = |at| model.output(at).iter().map(|v| f64::from(*v)).collect::<Vec<_>>();
-    agree("combined, keypoints", &output(0), keypoints);
-    agree("combined, emotion", &output(1), logits);
-    if let Some(outputs) = onnx_runtime(&combined, &input, folder) {
-        agree("combined in ONNX Runtime, keypoints", &outputs[0], keypoints);
-        agree("combined in ONNX Runtime, emotion", &outputs[1], logits);
+#[test]
+fn one_file_with_both_networks_gives_the_outputs_of_each() {
+    let onnx = trained().bundle().join("combined.onnx");
+    let outputs = [("keypoints", 30), ("emotion", 5)];
+    let input = trained().crop();
+    let by_runtime = by_runtime(&onnx, &outputs, &input);
+    let by_onnx_runtime = onnx_runtime(&onnx, &input);
+    for (at, (task, _)) in outputs.iter().enumerate() {
+        let expected = trained().by_burn(task);
+        agree("the runtime and burn", &by_runtime[at], &expected);
+        if let Some(outputs) = &by_onnx_runtime {
+            agree("ONNX Runtime and burn", &outputs[at], &expected);
+        }
     }
 }
 
-/// The figures in the manifest are those that the documented command prints.
-fn evaluate_repeats_the_manifest(bundle: &Path, csv: &faces::Csv, manifest: &serde_json::Value) {
-    let cases = [
-        ("keypoints", &csv.keypoints, "mse_px2"),
-        ("emotion", &csv.emotion, "accuracy"),
-    ];
-    for (task, data, metric) in cases {
-        let evaluate = |more: &[&str]| {
-            let mut command = program("host-trainer");
-            command
-                .arg("evaluate")
-                .arg("--bundle")
-                .arg(bundle)
-                .args(["--task", task]);
-            command.arg("--data").arg(data).args(more);
-            command
-        };
-        let files = manifest[task]["files"].as_array().unwrap();
-        let lines = run(&mut evaluate(&[]), 0).lines();
+/// `evaluate` with the bundle, on the faces of a task.
+fn evaluating(task: &str) -> Command {
+    let mut command = program("host-trainer");
+    command.arg("evaluate").arg("--bundle").arg(trained().bundle());
+    command.args(["--task", task, "--data"]).arg(trained().data(task));
+    command
+}
+
+#[test]
+fn evaluate_repeats_the_figures_of_the_manifest_for_each_file() {
+    for (task, metric) in [("keypoints", "mse_px2"), ("emotion", "accuracy")] {
+        let files = trained().manifest[task]["files"].as_array().unwrap();
+        let lines = run(&mut evaluating(task), 0).lines();
         assert_eq!(lines.len(), files.len(), "{task}");
         for (figures, file) in lines.iter().zip(files) {
             let metrics = file["metrics"].as_array().unwrap();
@@ -294,13 +148,50 @@ fn evaluate_repeats_the_manifest(bundle: &Path, csv: &faces::Csv, manifest: &ser
             let difference = figures[metric].as_f64().unwrap() - stored["value"].as_f64().unwrap();
             assert!(difference.abs() < 1e-9, "{task}: {figures}");
             assert_eq!(figures["precision"], file["precision"]);
-            let onnx = bundle.join(file["path"].as_str().unwrap());
-            let given = run(&mut evaluate(&["--onnx", onnx.to_str().unwrap()]), 0).lines();
+            let onnx = trained().bundle().join(file["path"].as_str().unwrap());
+            let given = run(evaluating(task).arg("--onnx").arg(onnx), 0).lines();
             assert_eq!(given[0][metric], figures[metric], "{task}: {}", file["path"]);
         }
-        for options in [&["--mirrored"][..], &["--precision", "int8", "--onnx", "x.onnx"]] {
-            let refused = run(&mut evaluate(options), 64).errors;
-            assert!(refused.contains("cannot be used with"), "{refused}");
-        }
     }
+}
+
+#[test]
+fn evaluate_refuses_options_that_the_bundle_decides() {
+    for options in [&["--mirrored"][..], &["--precision", "int8", "--onnx", "x.onnx"]] {
+        let refused = run(evaluating("emotion").args(options), 64).errors;
+        assert!(refused.contains("cannot be used with"), "{refused}");
+    }
+}
+
+#[test]
+fn a_network_of_another_bundle_is_taken_over_bit_for_bit() {
+    let folder = tempfile::tempdir().unwrap();
+    let (bundle, out) = (trained().bundle(), folder.path().join("next"));
+    // With a new keypoint network beside it, here without integers.
+    let mut command = bundling(&trained().run("keypoints"), &bundle, &trained().csv);
+    command.args(["--bundle-version", "2", "--out"]).arg(&out);
+    let next = run(&mut command, 0).lines().remove(0);
+    assert_eq!(next["emotion"], trained().manifest["emotion"]);
+    assert_eq!(next["keypoints"]["files"].as_array().unwrap().len(), 1);
+    for file in ["emotion.onnx", "emotion-int8.onnx", "emotion.toml"] {
+        let read = |place: &Path| fs::read(place.join(file)).unwrap();
+        assert!(read(&bundle) == read(&out), "{file}");
+    }
+}
+
+#[test]
+fn a_network_with_the_settings_of_another_training_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let bundle = trained().bundle_in(folder.path());
+    // Another seed divides the faces otherwise.
+    let settings = bundle.join("emotion.toml");
+    let text = fs::read_to_string(&settings).unwrap();
+    fs::write(&settings, text.replace("seed = 42", "seed = 43")).unwrap();
+    let mut command = bundling(&trained().run("keypoints"), &bundle, &trained().csv);
+    command.args(["--bundle-version", "2", "--out"]);
+    let refused = run(command.arg(folder.path().join("next")), 65).errors;
+    assert!(
+        refused.contains("differs from what its network was trained on"),
+        "{refused}"
+    );
 }

@@ -1,4 +1,4 @@
-//! Parts of the whole path that are about 8-bit integers and mirror images; the networks are trained once, in `path`.
+//! 8-bit integers and mirror images, with the networks of `trained`.
 
 use std::fs;
 use std::path::Path;
@@ -9,8 +9,8 @@ use sha2::{Digest, Sha256 as Hasher};
 use shared_model::manifest::Sha256;
 
 use crate::path::onnx_runtime;
-use crate::support::faces;
 use crate::support::programs::{program, run};
+use crate::support::trained::{TASKS, bundling, classify, quantising, trained};
 
 /// What ONNX Runtime and the kiosk's runtime may differ by, as a share of the largest value. Both sum integers; the
 /// rounding between layers is done in floats, in another order of operations, so that a value can fall to the other
@@ -30,140 +30,123 @@ fn near(what: &str, share: f64, got: &[f64], expected: &[f64]) {
     }
 }
 
-fn outputs(onnx: &Path, task: &str, input: &[f32]) -> (Vec<f64>, Arithmetic) {
+fn outputs(onnx: &Path, task: &str) -> (Vec<f64>, Arithmetic) {
     let length = if task == "emotion" { 5 } else { 30 };
     let mut model = Model::load(&fs::read(onnx).unwrap(), &[(task, length)]).unwrap();
-    model.run(input).unwrap();
+    model.run(&trained().input(task)).unwrap();
     let values = model.output(0).iter().map(|v| f64::from(*v)).collect();
     (values, model.arithmetic())
 }
 
-/// Quantises the network of a run to `TASK-int8.onnx` in `folder`, which runs in integers and gives ONNX Runtime's
-/// answers.
-pub(crate) fn runtime_and_onnx_runtime_agree(task: &str, trained: &Path, data: &Path, input: &[f32], folder: &Path) {
-    let onnx = folder.join(format!("{task}-int8.onnx"));
-    let mut command = program("host-trainer");
-    command.arg("quantise").arg(trained).arg("--calibrate").arg(data);
-    let layers = run(command.args(["--faces", "16", "--out"]).arg(&onnx), 0)
-        .lines()
-        .remove(0);
-    assert!(layers.as_array().unwrap().len() >= 20, "{layers}");
-    let (values, arithmetic) = outputs(&onnx, task, input);
-    assert_eq!(arithmetic, Arithmetic::Integers);
-    if let Some(outputs) = onnx_runtime(&onnx, input, folder) {
-        near("ONNX Runtime", ENGINES, &outputs[0], &values);
+#[test]
+fn a_quantised_network_runs_in_integers_and_gives_the_answers_of_onnx_runtime() {
+    for task in TASKS {
+        let onnx = trained().int8(task);
+        let (values, arithmetic) = outputs(&onnx, task);
+        assert_eq!(arithmetic, Arithmetic::Integers);
+        if let Some(outputs) = onnx_runtime(&onnx, &trained().input(task)) {
+            near("ONNX Runtime", ENGINES, &outputs[0], &values);
+        }
     }
 }
 
-/// `classify` takes the integers by itself; `floats` is what the floats say.
-pub(crate) fn integers_are_preferred_and_near(bundle: &Path, picture: &Path, floats: &Value) {
-    let classify = |precision: &[&str]| {
-        let mut command = program("edge-runtime");
-        command
-            .args(["classify", "--face", "whole", "--bundle"])
-            .arg(bundle)
-            .args(precision);
-        run(command.arg(picture), 0).lines().remove(0)
-    };
-    let by_itself = classify(&[]);
-    assert_eq!(by_itself, classify(&["--precision", "int8"]));
-    assert_ne!(&by_itself, floats, "nothing was quantised");
+#[test]
+fn classify_prefers_integers_which_are_near_the_floats() {
+    let by_itself = trained().classified(&[]);
+    assert_eq!(by_itself, trained().classified(&["--precision", "int8"]));
+    let floats = trained().classified(&["--precision", "f32"]);
+    assert_ne!(by_itself, floats, "nothing was quantised");
     let scores = |line: &Value| -> Vec<f64> {
         let scores = line["scores"].as_object().unwrap();
         scores.values().map(|score| score.as_f64().unwrap()).collect()
     };
-    near("scores", PRECISIONS, &scores(&by_itself), &scores(floats));
+    near("scores", PRECISIONS, &scores(&by_itself), &scores(&floats));
 }
 
-/// A network with a layer in floats stays near the exact one, in the runtime and in ONNX Runtime.
-pub(crate) fn a_layer_can_keep_its_floats(trained: &Path, data: &Path, input: &[f32], logits: &[f64], folder: &Path) {
-    let onnx = folder.join("partly.onnx");
-    let quantise = |layer: &str| {
-        let mut command = program("host-trainer");
-        command.arg("quantise").arg(trained).arg("--calibrate").arg(data);
-        command
-            .args(["--faces", "16", "--keep-float", layer, "--out"])
-            .arg(&onnx);
-        command
-    };
-    let refused = run(&mut quantise("nose"), 65);
-    assert!(
-        refused.errors.contains("no layer `nose`") && refused.errors.contains("res1.iden1.b"),
-        "{}",
-        refused.errors
-    );
-    run(&mut quantise("stem"), 0);
-    let (values, arithmetic) = outputs(&onnx, "emotion", input);
+#[test]
+fn a_network_with_a_layer_in_floats_stays_near_the_exact_one_in_both_runtimes() {
+    let folder = tempfile::tempdir().unwrap();
+    let onnx = folder.path().join("partly.onnx");
+    let mut command = quantising(&trained().run("emotion"), trained().data("emotion"), &onnx);
+    run(command.args(["--keep-float", "stem"]), 0);
+    let (values, arithmetic) = outputs(&onnx, "emotion");
     assert_eq!(arithmetic, Arithmetic::Floats);
-    near("partly quantised", PRECISIONS, &values, logits);
-    assert!(values != logits, "nothing was quantised");
-    if let Some(outputs) = onnx_runtime(&onnx, input, folder) {
+    let exact = trained().by_burn("emotion");
+    near("partly quantised", PRECISIONS, &values, &exact);
+    assert!(values != exact, "nothing was quantised");
+    if let Some(outputs) = onnx_runtime(&onnx, &trained().input("emotion")) {
         near("ONNX Runtime", ENGINES, &outputs[0], &values);
     }
 }
 
-/// A network in a bundle is quantised like the run that it came from, to the same bits.
-pub(crate) fn a_bundle_is_quantised_like_its_run(bundle: &Path, data: &Path, folder: &Path) {
-    let onnx = folder.join("again-int8.onnx");
-    let quantise = |more: &[&str]| {
-        let mut command = program("host-trainer");
-        command.arg("quantise").arg(bundle).arg("--calibrate").arg(data);
-        command.args(["--faces", "16", "--out"]).arg(&onnx).args(more);
-        command
-    };
-    let refused = run(&mut quantise(&[]), 65);
+#[test]
+fn a_layer_that_is_not_there_is_refused_with_the_names_of_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let onnx = folder.path().join("partly.onnx");
+    let mut command = quantising(&trained().run("emotion"), trained().data("emotion"), &onnx);
+    let refused = run(command.args(["--keep-float", "nose"]), 65).errors;
     assert!(
-        refused.errors.contains("say which one with --task"),
-        "{}",
-        refused.errors
+        refused.contains("no layer `nose`") && refused.contains("res1.iden1.b"),
+        "{refused}"
     );
-    run(&mut quantise(&["--task", "emotion"]), 0);
-    assert!(fs::read(&onnx).unwrap() == fs::read(folder.join("emotion-int8.onnx")).unwrap());
 }
 
-/// A bundle whose keypoint network sees both sides of a face has the figures that `evaluate --mirrored` gives.
-pub(crate) fn mirrored_means_are_measured_as_they_run(folder: &Path, csv: &faces::Csv) {
-    let bundle = folder.join("mirrored");
-    let mut command = program("host-trainer");
-    command.arg("bundle").arg("--keypoints").arg(folder.join("keypoints"));
-    command.arg("--keypoints-data").arg(&csv.keypoints);
-    command.arg("--emotion").arg(folder.join("emotion"));
-    command.arg("--emotion-data").arg(&csv.emotion);
-    command.args(["--mirrored", "keypoints", "--out"]).arg(&bundle);
-    let manifest = run(&mut command, 0).lines().remove(0);
+#[test]
+fn a_network_in_a_bundle_is_quantised_like_its_run_to_the_same_bits() {
+    let folder = tempfile::tempdir().unwrap();
+    let onnx = folder.path().join("again-int8.onnx");
+    let mut command = quantising(&trained().bundle(), trained().data("emotion"), &onnx);
+    run(command.args(["--task", "emotion"]), 0);
+    assert!(fs::read(&onnx).unwrap() == fs::read(trained().int8("emotion")).unwrap());
+}
+
+#[test]
+fn which_network_of_a_bundle_is_quantised_has_to_be_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let onnx = folder.path().join("int8.onnx");
+    let mut command = quantising(&trained().bundle(), trained().data("emotion"), &onnx);
+    let refused = run(&mut command, 65).errors;
+    assert!(refused.contains("say which one with --task"), "{refused}");
+}
+
+#[test]
+fn a_bundle_that_sees_both_sides_of_a_face_has_the_figures_of_that() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = bundling(&trained().run("keypoints"), &trained().run("emotion"), &trained().csv);
+    command.args(["--mirrored", "keypoints", "--out"]);
+    let manifest = run(command.arg(folder.path().join("mirrored")), 0).lines().remove(0);
     assert_eq!(manifest["keypoints"]["mirrored"], true);
     assert_eq!(manifest["emotion"]["mirrored"], false);
     let evaluate = |more: &[&str]| {
         let mut command = program("host-trainer");
-        command.arg("evaluate").arg("--run").arg(folder.join("keypoints"));
-        let line = run(command.arg("--data").arg(&csv.keypoints).args(more), 0).lines();
+        command.arg("evaluate").arg("--run").arg(trained().run("keypoints"));
+        let line = run(command.arg("--data").arg(trained().data("keypoints")).args(more), 0).lines();
         line[0]["mse_px2"].as_f64().unwrap()
     };
+    let (plain, mirrored) = (evaluate(&[]), evaluate(&["--mirrored"]));
     let metrics = manifest["keypoints"]["files"][0]["metrics"].as_array().unwrap();
     let stored = metrics.iter().find(|metric| metric["name"] == "mse_px2").unwrap();
-    assert!((stored["value"].as_f64().unwrap() - evaluate(&["--mirrored"])).abs() < 1e-9);
-    assert!((evaluate(&[]) - evaluate(&["--mirrored"])).abs() > 1e-9);
+    assert!((stored["value"].as_f64().unwrap() - mirrored).abs() < 1e-9);
+    assert!((plain - mirrored).abs() > 1e-9);
 }
 
 /// Somebody who changes a weight and writes its new hash into the manifest does not get past the golden vectors.
-pub(crate) fn damage_behind_a_new_hash_is_refused(bundle: &Path, picture: &Path) {
-    let manifest = bundle.join("manifest.json");
-    let file = bundle.join("emotion-int8.onnx");
+#[test]
+fn damage_behind_a_new_hash_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let bundle = trained().bundle_in(folder.path());
+    let (manifest, file) = (bundle.join("manifest.json"), bundle.join("emotion-int8.onnx"));
     let (json, mut onnx) = (fs::read_to_string(&manifest).unwrap(), fs::read(&file).unwrap());
     let hash = |bytes: &[u8]| Sha256::from_bytes(&Hasher::digest(bytes).into()).as_str().to_owned();
-    let before = (json.clone(), onnx.clone());
+    let before = hash(&onnx);
+    assert!(json.contains(&before), "the manifest has the hash of its file");
     // The weights lie at the end, as bytes: a stretch of them is overwritten.
     let middle = onnx.len() / 2;
     onnx[middle..middle + 4096].fill(0x7f);
     fs::write(&file, &onnx).unwrap();
-    assert!(json.contains(&hash(&before.1)), "the manifest has the hash of its file");
-    fs::write(&manifest, json.replace(&hash(&before.1), &hash(&onnx))).unwrap();
-    let mut command = program("edge-runtime");
-    command.args(["classify", "--face", "whole", "--bundle"]).arg(bundle);
-    let refused = run(command.arg(picture), 65);
+    fs::write(&manifest, json.replace(&before, &hash(&onnx))).unwrap();
+    let refused = run(classify(&bundle).arg(trained().face()), 65).errors;
     for part in ["`emotion`", "int8", "off by"] {
-        assert!(refused.errors.contains(part), "{}", refused.errors);
+        assert!(refused.contains(part), "{refused}");
     }
-    fs::write(&manifest, before.0).unwrap();
-    fs::write(&file, before.1).unwrap();
 }

@@ -3,5 +3,6 @@
 pub(crate) mod browser;
 pub(crate) mod faces;
 pub(crate) mod programs;
+pub(crate) mod trained;
 #[cfg(unix)]
 pub(crate) mod training;
