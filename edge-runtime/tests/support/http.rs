@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Longest wait for an answer; far more than it takes.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -107,7 +107,10 @@ impl Events {
     /// The next event: its name and its data. `None` at the end.
     pub(crate) fn next(&mut self) -> Option<(String, serde_json::Value)> {
         let (mut name, mut line) = (None, String::new());
+        let begun = Instant::now();
         loop {
+            // Signs of life come all the time.
+            assert!(begun.elapsed() < PATIENCE, "no event within {PATIENCE:?}");
             line.clear();
             if self.0.read_line(&mut line).ok()? == 0 {
                 return None;
