@@ -33,7 +33,7 @@ struct Signers {
 #[derive(Clone)]
 struct Update {
     keys: Option<Signed>,
-    update_manifest: Signed,
+    manifest: Signed,
     files: Vec<(String, Vec<u8>)>,
 }
 
@@ -69,7 +69,7 @@ impl Signers {
         ];
         Update {
             keys: Some(self.key_list(1, &[&self.signer], None)),
-            update_manifest: self.signer.sign(&update_manifest(version, &files)),
+            manifest: self.signer.sign(&update_manifest(version, &files)),
             files,
         }
     }
@@ -119,7 +119,7 @@ fn update_manifest(version: u32, files: &[(String, Vec<u8>)]) -> String {
 impl Update {
     fn slot(&self, version: u32) -> Slot {
         Slot {
-            id: hash(self.update_manifest.text.as_bytes()),
+            id: hash(self.manifest.text.as_bytes()),
             version,
         }
     }
@@ -127,7 +127,7 @@ impl Update {
     fn pack(&self) -> Vec<u8> {
         let mut archive = tar::Builder::new(Vec::new());
         let keys = self.keys.iter().map(|keys| (KEYS, keys));
-        for (name, signed) in keys.chain([(UPDATE_MANIFEST, &self.update_manifest)]) {
+        for (name, signed) in keys.chain([(UPDATE_MANIFEST, &self.manifest)]) {
             let (text, signature) = (signed.text.as_bytes(), signed.signature.as_bytes());
             append(&mut archive, name, text.len() as u64, text).unwrap();
             let name = format!("{name}{SIGNATURE}");

@@ -22,16 +22,16 @@ fn each_fault_is_refused_with_its_own_kind_and_message() {
     let mut disk = signers.device(5);
     let cases: [(&str, Kind, Bend); 11] = [
         ("key that this device does not trust", Kind::Untrusted, |update, _| {
-            update.update_manifest = Signer::new().sign(&update.update_manifest.text);
+            update.manifest = Signer::new().sign(&update.manifest.text);
         }),
         ("was changed after it was signed", Kind::Untrusted, |update, _| {
-            update.update_manifest.text = update.update_manifest.text.replace("\"version\":6", "\"version\":7");
+            update.manifest.text = update.manifest.text.replace("\"version\":6", "\"version\":7");
         }),
         ("signature cannot be read", Kind::Untrusted, |update, _| {
-            update.update_manifest.signature = String::new();
+            update.manifest.signature = String::new();
         }),
         ("version 5 is not above 5", Kind::Untrusted, |update, signers| {
-            update.update_manifest = signers.signer.sign(&update_manifest(5, &update.files));
+            update.manifest = signers.signer.sign(&update_manifest(5, &update.files));
         }),
         ("version 2 is not above 5", Kind::Untrusted, |update, signers| {
             *update = signers.update(2);
@@ -72,7 +72,7 @@ fn without_a_statement_or_its_signature_an_update_is_unsigned() {
     let signers = Signers::new();
     let mut disk = signers.device(1);
     let update = signers.update(2);
-    let text = update.update_manifest.text.as_bytes();
+    let text = update.manifest.text.as_bytes();
     for entries in [
         vec![(UPDATE_MANIFEST, text)],
         vec![(UPDATE_MANIFEST, text), (FILE_NAME, text)],
@@ -110,11 +110,11 @@ fn every_changed_byte_of_the_signed_texts_is_refused() {
     let signers = Signers::new();
     let mut disk = signers.device(1);
     let update = signers.update(2);
-    for at in 0..update.update_manifest.text.len() {
+    for at in 0..update.manifest.text.len() {
         let mut changed = update.clone();
-        let mut bytes = changed.update_manifest.text.into_bytes();
+        let mut bytes = changed.manifest.text.into_bytes();
         bytes[at] ^= 1 << (at % 7);
-        changed.update_manifest.text = String::from_utf8(bytes).unwrap();
+        changed.manifest.text = String::from_utf8(bytes).unwrap();
         let error = refused(&signers, &mut disk, &changed.pack());
         assert!(matches!(error, UpdateError::Changed(_)), "{at} {error}");
     }
@@ -131,7 +131,7 @@ fn every_changed_byte_of_the_manifest_is_refused() {
         (FILE_NAME.into(), fs::read(manifest).unwrap()),
         ("a.onnx".into(), vec![1]),
     ];
-    update.update_manifest = signers.signer.sign(&update_manifest(2, &update.files));
+    update.manifest = signers.signer.sign(&update_manifest(2, &update.files));
     let length = update.files[0].1.len();
     // All bits of a byte where the environment asks for more than one.
     let bits = cases(1).min(8) as usize;
@@ -154,19 +154,19 @@ fn changed_bytes_of_a_signature_never_let_another_text_in() {
     let device = signers.device(1);
     let update = signers.update(2);
     let (mut refused, mut taken) = (0, 0);
-    for at in 0..update.update_manifest.signature.len() {
+    for at in 0..update.manifest.signature.len() {
         let mut changed = update.clone();
-        let mut bytes = changed.update_manifest.signature.into_bytes();
+        let mut bytes = changed.manifest.signature.into_bytes();
         bytes[at] ^= 1 << (at % 7);
         let Ok(signature) = String::from_utf8(bytes) else {
             continue;
         };
-        changed.update_manifest.signature = signature;
+        changed.manifest.signature = signature;
         let mut disk = device.clone();
         match signers.install(&mut disk, &changed.pack()) {
             // The first line is a comment that nobody signs.
             Ok(_) => {
-                assert!(at < update.update_manifest.signature.find('\n').unwrap(), "{at}");
+                assert!(at < update.manifest.signature.find('\n').unwrap(), "{at}");
                 assert_eq!(runs(&mut disk), Some(update.slot(2)));
                 taken += 1;
             }
@@ -264,8 +264,8 @@ fn signed_statements_with_evil_names_or_sizes_are_refused() {
         ("\"schema\":1", "\"schema\":2", "schema 2"),
     ] {
         let mut update = good.clone();
-        assert!(update.update_manifest.text.contains(from), "{from}");
-        update.update_manifest = signers.signer.sign(&update.update_manifest.text.replacen(from, to, 1));
+        assert!(update.manifest.text.contains(from), "{from}");
+        update.manifest = signers.signer.sign(&update.manifest.text.replacen(from, to, 1));
         let error = refused(&signers, &mut disk, &update.pack());
         assert!(
             error.to_string().contains(expected),
@@ -274,7 +274,7 @@ fn signed_statements_with_evil_names_or_sizes_are_refused() {
         assert_eq!(error.kind(), Kind::Data);
     }
     let mut big = good;
-    big.update_manifest.text = " ".repeat(MAX_SIGNED_BYTES as usize + 1);
+    big.manifest.text = " ".repeat(MAX_SIGNED_BYTES as usize + 1);
     assert!(matches!(
         refused(&signers, &mut disk, &big.pack()),
         UpdateError::TooLarge { .. }

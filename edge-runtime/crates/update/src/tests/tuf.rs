@@ -266,7 +266,7 @@ fn test_non_root_rotations_1_of_1_key_rotation() {
     // The archive still has the signature of the old key.
     assert!(matches!(mirror.refresh(), Err(UpdateError::UnknownKey(what)) if what == UPDATE_MANIFEST));
     let mut update = mirror.signers.update(2);
-    update.update_manifest = new.sign(&update.update_manifest.text);
+    update.manifest = new.sign(&update.manifest.text);
     mirror.put("2.tar", &update.pack());
     mirror.refresh().unwrap();
     assert_eq!(mirror.confirmed(), 2);
@@ -291,7 +291,7 @@ fn test_new_targets_fast_forward_recovery() {
     mirror.put_signed(KEYS, &mirror.signers.key_list(2, &[&new], Some(1)));
     mirror.put_signed(CHANNEL, &mirror.channel(2, &[2], &new));
     let mut update = mirror.signers.update(2);
-    update.update_manifest = new.sign(&update.update_manifest.text);
+    update.manifest = new.sign(&update.manifest.text);
     mirror.put("2.tar", &update.pack());
     mirror.refresh().unwrap();
     assert_eq!(mirror.confirmed(), 2);
