@@ -62,7 +62,7 @@ pub enum RejectReason {
     Unconfirmed,
 }
 
-/// The name that `vision` still uses.
+/// Another name of [`RejectReason`], by which `vision` knows it.
 pub type Withheld = RejectReason;
 
 impl RejectReason {

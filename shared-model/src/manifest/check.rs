@@ -258,7 +258,7 @@ mod tests {
             contract: DETECTOR_CONTRACT,
             ..manifest()
         };
-        for wrong in [older, newer] {
+        for wrong in [&older, &newer] {
             let error = std::format!("{}", wrong.check().unwrap_err());
             assert!(error.contains("detector"), "{error}");
         }
