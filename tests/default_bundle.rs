@@ -27,7 +27,7 @@ fn the_shipped_bundle_opens_and_has_a_card() {
     let bundle = Bundle::open(&bundle()).unwrap();
     let manifest = bundle.manifest();
     let labels: Vec<&str> = manifest.classes.iter().collect();
-    assert_eq!(labels, ["Angry", "Disgust", "Sad", "Happy", "Surprise"]);
+    assert_eq!(labels, ["Angry", "Disgust", "Sad", "Happy", "Surprise", "Neutral"]);
     let card = fs::read_to_string(bundle.dir().join("README.md")).unwrap();
     for needed in [
         "model-index:",

@@ -17,7 +17,7 @@ fn a_viewer_gets_everything_first_and_then_what_changes() {
         let mut events = Events::follow(address).unwrap();
         let (name, snapshot) = events.next().unwrap();
         assert_eq!(name, "snapshot");
-        assert_eq!(snapshot["classes"].as_array().unwrap().len(), 5);
+        assert_eq!(snapshot["classes"].as_array().unwrap().len(), 6);
         assert_eq!(snapshot["page"]["language"], "en");
         assert_eq!(snapshot["camera"]["smallest_face_px"], 80.0);
         assert_eq!(snapshot["bundle"]["version"], 1);
@@ -25,7 +25,7 @@ fn a_viewer_gets_everything_first_and_then_what_changes() {
         assert_eq!((&faces["width"], &faces["height"]), (&96.into(), &96.into()));
         let face = &faces["faces"][0];
         assert_eq!(face["keypoints"].as_array().unwrap().len(), 15);
-        assert_eq!(face["scores"].as_object().unwrap().len(), 5);
+        assert_eq!(face["scores"].as_object().unwrap().len(), 6);
         assert_eq!(face["counts"], true);
         // Only a verdict that has begun ends with the pause.
         until("a verdict has begun", || {

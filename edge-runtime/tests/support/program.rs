@@ -16,10 +16,11 @@ use tempfile::TempDir;
 use super::until;
 use crate::update::kiosk::pin_meaning;
 
-/// Five lines, one an emotion: whatever the network sees, one of them is active.
+/// Six lines, one for each class: whatever the network sees, one of them is active.
 pub(crate) const LINES: &str = "[sink.gpio]\nbackend = \"log\"\nlamp = { pin = 22 }\nlines = [\n\
     { pin = 5, emotion = \"Angry\" }, { pin = 6, emotion = \"Disgust\" }, { pin = 7, emotion = \"Sad\" },\n\
-    { pin = 8, emotion = \"Happy\" }, { pin = 9, emotion = \"Surprise\" } ]\n";
+    { pin = 8, emotion = \"Happy\" }, { pin = 9, emotion = \"Surprise\" },\
+    { pin = 10, emotion = \"Neutral\" } ]\n";
 
 /// What the camera sees, again and again: a grey square.
 pub(crate) struct Scene {
