@@ -39,6 +39,14 @@ pub enum PredictError {
     /// An input has not [`INPUT_LEN`] values; the number that it has.
     #[error("run network: an input of {0} values instead of {INPUT_LEN}")]
     Input(usize),
+    /// A picture of another size than the network was built for; its number of values.
+    #[error("run network: an input of {found} values instead of {expected}")]
+    InputSize {
+        /// The number that it has.
+        found: usize,
+        /// The number that is needed.
+        expected: usize,
+    },
     /// A kernel refuses its operands.
     #[error("run network: {0}")]
     Kernel(Unsupported),

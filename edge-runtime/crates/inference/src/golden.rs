@@ -10,7 +10,7 @@ use shared_model::emotion::ClassSet;
 use shared_model::image::{GrayView, INPUT_LEN, SIDE};
 use shared_model::manifest::{Decision, FileRef, Manifest, Precision};
 
-use super::{Arithmetic, FaceNetwork, PredictError};
+use super::{Arithmetic, DETECTOR_NAME, DetectorNetwork, FaceNetwork, PredictError};
 use crate::bundle::Bundle;
 
 /// Most bytes that a file of golden vectors may have.
@@ -60,7 +60,7 @@ pub struct GoldenOutputs {
     pub network: String,
     /// Precision of the network file.
     pub precision: Precision,
-    /// For each picture the outputs as [`FaceNetwork::infer`] gives them.
+    /// For each picture the outputs as [`FaceNetwork::infer`] gives them; of a detector some of them.
     pub values: Vec<Vec<f32>>,
 }
 
@@ -166,6 +166,38 @@ impl Golden {
         Ok(())
     }
 
+    /// Adds what a detector gives for the pictures now, in the precision that it was loaded in.
+    ///
+    /// # Errors
+    /// Those of [`DetectorNetwork::run`].
+    pub fn record_detector(&mut self, network: &mut DetectorNetwork) -> Result<(), PredictError> {
+        let values = self
+            .pictures
+            .iter()
+            .map(|picture| detector_outputs_for(network, picture));
+        let values = values.collect::<Result<_, _>>()?;
+        self.outputs.push(GoldenOutputs {
+            network: DETECTOR_NAME.to_owned(),
+            precision: network.precision(),
+            values,
+        });
+        Ok(())
+    }
+
+    /// [`Golden::check`] of a detector.
+    ///
+    /// # Errors
+    /// As of [`Golden::check`].
+    pub fn check_detector(&self, network: &mut DetectorNetwork) -> Result<(), PredictError> {
+        let subject = Subject {
+            network: DETECTOR_NAME,
+            precision: network.precision(),
+            arithmetic: network.model().arithmetic(),
+            count: None,
+        };
+        self.compare(&subject, |picture| detector_outputs_for(network, picture))
+    }
+
     /// Compares what a network gives for the pictures with what it gave when the bundle was made.
     ///
     /// Differences count as a share of the largest value; how much is allowed depends on how the network computes.
@@ -173,16 +205,35 @@ impl Golden {
     /// # Errors
     /// [`PredictError::Golden`] where a difference is larger, or there is nothing to compare with.
     pub fn check(&self, network: &mut FaceNetwork, precision: Precision) -> Result<(), PredictError> {
-        let name = network.setup().output.name();
+        let subject = Subject {
+            network: network.setup().output.name(),
+            precision,
+            arithmetic: network.model().arithmetic(),
+            count: Some(network.setup().output.count()),
+        };
+        self.compare(&subject, |picture| outputs_for(network, picture))
+    }
+
+    fn compare(
+        &self,
+        subject: &Subject,
+        mut infer: impl FnMut(&GoldenPicture) -> Result<Vec<f32>, PredictError>,
+    ) -> Result<(), PredictError> {
+        let Subject {
+            network,
+            precision,
+            arithmetic,
+            count,
+        } = *subject;
         let refused = |reason: String| PredictError::Golden {
-            network: name,
+            network,
             precision,
             reason,
         };
-        let own = |outputs: &&GoldenOutputs| outputs.network == name && outputs.precision == precision;
+        let own = |outputs: &&GoldenOutputs| outputs.network == network && outputs.precision == precision;
         let expected = self.outputs.iter().find(own);
         let expected = expected.ok_or_else(|| refused("the golden vectors do not have it".to_owned()))?;
-        let fits = |values: &Vec<f32>| values.len() == network.setup().output.count() && all_finite(values);
+        let fits = |values: &Vec<f32>| count.is_none_or(|count| values.len() == count) && all_finite(values);
         if expected.values.len() != self.pictures.len() || !expected.values.iter().all(fits) {
             return Err(refused(
                 "its golden vectors are no finite outputs for each picture".to_owned(),
@@ -190,9 +241,17 @@ impl Golden {
         }
         let all = expected.values.iter().flatten();
         let largest = all.fold(f32::MIN_POSITIVE, |most, value| most.max(value.abs()));
-        let allowed = tolerance(network.model().arithmetic(), precision);
+        let allowed = tolerance(arithmetic, precision);
         for (picture, expected) in self.pictures.iter().zip(&expected.values) {
-            let got = outputs_for(network, picture).map_err(|error| refused(error.to_string()))?;
+            let got = infer(picture).map_err(|error| refused(error.to_string()))?;
+            if got.len() != expected.len() || !all_finite(&got) {
+                return Err(refused(format!(
+                    "for the golden picture `{}` it gives {} numbers, or one that is none, instead of {}",
+                    picture.name,
+                    got.len(),
+                    expected.len()
+                )));
+            }
             let pairs = got.iter().zip(expected);
             let off = pairs.fold(0.0f32, |most, (got, expected)| most.max((got - expected).abs())) / largest;
             if off > allowed {
@@ -219,6 +278,22 @@ fn tolerance(arithmetic: Arithmetic, precision: Precision) -> f32 {
         // an activation moves by one step of its 255.
         (Arithmetic::Floats, Precision::Int8) => 2e-2,
     }
+}
+
+/// A network file whose outputs are compared.
+struct Subject {
+    network: &'static str,
+    precision: Precision,
+    arithmetic: Arithmetic,
+    /// Values of an output, where that is known beforehand.
+    count: Option<usize>,
+}
+
+/// Numbers of the maps for a picture, which is the whole input.
+fn detector_outputs_for(network: &mut DetectorNetwork, picture: &GoldenPicture) -> Result<Vec<f32>, PredictError> {
+    let pixels = picture.decode().unwrap_or_default();
+    let view = GrayView::new(&pixels, SIDE, SIDE).map_err(|_| PredictError::Input(pixels.len()))?;
+    network.golden_values(view)
 }
 
 /// Outputs for a picture that already is the crop.

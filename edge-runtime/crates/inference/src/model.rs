@@ -5,18 +5,21 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use prost::Message;
-use shared_model::image::{INPUT_LEN, SIDE};
 use shared_model::manifest::INPUT_NAME;
 use tract_onnx::pb::ModelProto;
 
+use super::signature::{Form, InputSize, OutputMap, Signature};
 use super::{Layer, PredictError, Unsupported, floats, quantised, structure, tract_backend};
 use kernels::Isa;
 
-/// A network with the input `[1, 1, 96, 96]` and outputs that are `[1, length]` each, ready to run.
+/// A network ready to run: with the input `[1, 1, 96, 96]` and outputs that are `[1, length]` each, or with an input of
+/// any size and outputs that are maps.
 pub struct Model {
     network: Network,
     engine: Engine,
     names: Vec<String>,
+    input: InputSize,
+    form: Form,
 }
 
 enum Network {
@@ -67,8 +70,30 @@ impl Model {
         catch_panic(|| {
             let proto = decode(&onnx)?;
             drop(onnx);
-            Self::build(Isa::detect(), proto, outputs)
+            Self::build(Isa::detect(), proto, &Signature::crop(outputs))
         })
+    }
+
+    /// Builds a network of convolutions from an ONNX file for pictures of this size, with these output maps (name and
+    /// channels) in this order. The file may have been written for another size.
+    ///
+    /// # Errors
+    /// Those of [`Model::load`]; [`PredictError::Output`] where an output has not these channels.
+    pub fn load_maps(onnx: &[u8], input: InputSize, outputs: &[(&str, usize)]) -> Result<Self, PredictError> {
+        Self::load_maps_for(Isa::detect(), onnx, input, outputs)
+    }
+
+    /// Like [`Model::load_maps`], with these instructions.
+    ///
+    /// # Errors
+    /// Those of [`Model::load_maps`].
+    pub fn load_maps_for(
+        isa: Isa,
+        onnx: &[u8],
+        input: InputSize,
+        outputs: &[(&str, usize)],
+    ) -> Result<Self, PredictError> {
+        catch_panic(|| Self::build(isa, decode(onnx)?, &Signature::maps(input, outputs)))
     }
 
     /// Like [`Model::load`], with these instructions; results are the same bit by bit, as long as the engine is.
@@ -76,26 +101,34 @@ impl Model {
     /// # Errors
     /// Those of [`Model::load`].
     pub fn load_for(isa: Isa, onnx: &[u8], outputs: &[(&str, usize)]) -> Result<Self, PredictError> {
-        catch_panic(|| Self::build(isa, decode(onnx)?, outputs))
+        catch_panic(|| Self::build(isa, decode(onnx)?, &Signature::crop(outputs)))
     }
 
-    fn build(isa: Isa, proto: ModelProto, outputs: &[(&str, usize)]) -> Result<Self, PredictError> {
-        structure::check(&proto, outputs)?;
-        let (network, engine) = Network::new(isa, proto, outputs)?;
+    fn build(isa: Isa, proto: ModelProto, signature: &Signature<'_>) -> Result<Self, PredictError> {
+        structure::check(&proto, signature)?;
+        let (network, engine) = Network::new(isa, proto, signature)?;
         let mut model = Self {
             network,
             engine,
-            names: outputs.iter().map(|(name, _)| (*name).to_owned()).collect(),
+            names: signature.names().map(str::to_owned).collect(),
+            input: signature.input,
+            form: signature.form,
         };
-        model.run(&vec![0.0; INPUT_LEN])?;
+        model.run(&vec![0.0; signature.input.pixels()])?;
         Ok(model)
     }
 
-    /// Runs the network on one input: [`INPUT_LEN`] finite values, row by row.
+    /// Rows and columns of its input.
+    pub fn input_size(&self) -> InputSize {
+        self.input
+    }
+
+    /// Runs the network on one input: finite values, row by row, as many as its [`Model::input_size`] has pixels.
     ///
     /// # Errors
-    /// [`PredictError::Input`] for another length, [`PredictError::NotFinite`] for an input or output that is not finite,
-    /// [`PredictError::Kernel`] and [`PredictError::Run`] where the engine refuses.
+    /// [`PredictError::Input`] and [`PredictError::InputSize`] for another length, [`PredictError::NotFinite`] for an input
+    /// or output that is not finite (maps are not searched for such values), [`PredictError::Kernel`] and
+    /// [`PredictError::Run`] where the engine refuses.
     pub fn run(&mut self, input: &[f32]) -> Result<(), PredictError> {
         self.run_observed(input, &mut || {})
     }
@@ -125,21 +158,31 @@ impl Model {
 
     /// `done` is called after every layer.
     fn run_observed(&mut self, input: &[f32], done: &mut dyn FnMut()) -> Result<(), PredictError> {
-        if input.len() != INPUT_LEN {
-            return Err(PredictError::Input(input.len()));
-        }
+        self.check_length(input.len())?;
+        let columns = self.input.columns;
         match &mut self.network {
-            Network::Floats(network) => network.run(input, SIDE, done).map_err(PredictError::Kernel)?,
+            Network::Floats(network) => network.run(input, columns, done).map_err(PredictError::Kernel)?,
             Network::Tract(network) => network.run(input, done)?,
             Network::Integers(network) if finite(input) => {
-                network.run(input, SIDE, done).map_err(PredictError::Kernel)?;
+                network.run(input, columns, done).map_err(PredictError::Kernel)?;
             }
             // Bytes would hide it.
             Network::Integers(_) => return Err(PredictError::NotFinite(INPUT_NAME.to_owned())),
         }
-        match self.names.iter().enumerate().find(|(at, _)| !finite(self.output(*at))) {
+        // A map has many cells, of which each is looked at where it is read.
+        let mut vectors = self.names.iter().enumerate().filter(|_| self.form == Form::Vectors);
+        match vectors.find(|(at, _)| !finite(self.output(*at))) {
             Some((_, name)) => Err(PredictError::NotFinite(name.clone())),
             None => Ok(()),
+        }
+    }
+
+    fn check_length(&self, found: usize) -> Result<(), PredictError> {
+        let expected = self.input.pixels();
+        match self.form {
+            _ if found == expected => Ok(()),
+            Form::Vectors => Err(PredictError::Input(found)),
+            Form::Maps => Err(PredictError::InputSize { found, expected }),
         }
     }
 
@@ -164,23 +207,34 @@ impl Model {
             Network::Integers(network) => network.output(at),
         }
     }
+
+    /// Output map `at` of the last run, in the order given to [`Model::load_maps`]; `None` where there is none.
+    pub fn map(&self, at: usize) -> Option<OutputMap<'_>> {
+        let shape = match &self.network {
+            _ if self.form == Form::Vectors => None,
+            Network::Floats(network) => network.map(at),
+            Network::Tract(network) => network.map(at),
+            Network::Integers(network) => network.map(at),
+        };
+        Some(shape?.of(self.output(at)))
+    }
 }
 
 impl Network {
-    fn new(isa: Isa, mut proto: ModelProto, outputs: &[(&str, usize)]) -> Result<(Self, Engine), PredictError> {
+    fn new(isa: Isa, mut proto: ModelProto, signature: &Signature<'_>) -> Result<(Self, Engine), PredictError> {
         let graph = proto.graph.take().unwrap_or_default();
         if quantised::is_quantised(&graph) {
-            let network = quantised::build(graph, outputs, isa)?;
+            let network = quantised::build(graph, signature, isa)?;
             return Ok((Self::Integers(network), Engine::Own(isa)));
         }
-        match floats::Supported::read(&graph, outputs, isa) {
+        match floats::Supported::read(&graph, signature, isa) {
             Ok(supported) => {
-                let network = floats::build(supported, graph.initializer, outputs, isa)?;
+                let network = floats::build(supported, graph.initializer, signature, isa)?;
                 Ok((Self::Floats(network), Engine::Own(isa)))
             }
             Err(reason) => {
                 proto.graph = Some(graph);
-                let network = tract_backend::Network::new(proto, outputs)?;
+                let network = tract_backend::Network::new(proto, signature)?;
                 Ok((Self::Tract(Box::new(network)), Engine::Tract(reason)))
             }
         }
@@ -210,6 +264,7 @@ fn message(panic: &(dyn Any + Send)) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use shared_model::image::INPUT_LEN;
     use testing::network;
 
     fn onnx(name: &str, length: usize) -> Vec<u8> {
@@ -281,6 +336,60 @@ mod tests {
             model.run(&vec![f32::NAN; INPUT_LEN]),
             Err(PredictError::NotFinite(_))
         ));
+    }
+
+    /// The value of a channel of a map, in a row and column.
+    fn value(map: &OutputMap<'_>, channel: usize, row: usize, column: usize) -> f32 {
+        map.values[(row * map.columns + column) * map.pixel_step + channel * map.channel_step]
+    }
+
+    #[test]
+    fn maps_of_any_input_size_are_those_of_tract() {
+        const OUTPUTS: [(&str, usize); 2] = [("fine", 75), ("coarse_map", 15)];
+        let onnx = network::encode(&network::maps(["fine", "coarse_map"], [75, 15]));
+        for (rows, columns) in [(64, 96), (30, 41), (120, 160)] {
+            let size = InputSize { rows, columns };
+            let input: Vec<f32> = (0..size.pixels())
+                .map(|at| ((at * 31 + at / columns * 7) % 101) as f32 / 50.0 - 1.0)
+                .collect();
+            let all = Isa::ALL.into_iter().filter(|isa| isa.is_available());
+            let mut tract = Model::load_maps_for(Isa::Portable, &onnx, size, &OUTPUTS).unwrap();
+            assert!(matches!(tract.engine(), Engine::Tract(_)));
+            tract.run(&input).unwrap();
+            for isa in all.filter(|isa| *isa != Isa::Portable) {
+                let mut own = Model::load_maps_for(isa, &onnx, size, &OUTPUTS).unwrap();
+                assert_eq!(own.engine(), &Engine::Own(isa));
+                own.run(&input).unwrap();
+                for (at, (_, channels)) in OUTPUTS.iter().enumerate() {
+                    let (own, tract) = (own.map(at).unwrap(), tract.map(at).unwrap());
+                    let stride = [4, 8][at];
+                    assert_eq!(
+                        (own.rows, own.columns),
+                        (rows.div_ceil(stride), columns.div_ceil(stride))
+                    );
+                    assert_eq!((own.rows, own.columns), (tract.rows, tract.columns));
+                    for (row, column) in (0..own.rows).flat_map(|row| (0..own.columns).map(move |column| (row, column)))
+                    {
+                        for channel in 0..*channels {
+                            let (own, tract) = (value(&own, channel, row, column), value(&tract, channel, row, column));
+                            assert!((own - tract).abs() < 1e-4, "{own} {tract}");
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn maps_of_other_channels_and_inputs_of_other_sizes_are_refused() {
+        let onnx = network::encode(&network::maps(["fine", "coarse_map"], [75, 15]));
+        let size = InputSize { rows: 24, columns: 32 };
+        let refused = Model::load_maps(&onnx, size, &[("fine", 74)]).map(|_| ()).unwrap_err();
+        assert!(matches!(refused, PredictError::Output { length: 74, .. }), "{refused}");
+        let mut model = Model::load_maps(&onnx, size, &[("fine", 75)]).unwrap();
+        let error = model.run(&[0.0; 7]).unwrap_err().to_string();
+        assert!(error.contains("7 values instead of 768"), "{error}");
+        assert!(model.map(1).is_none());
     }
 
     #[test]

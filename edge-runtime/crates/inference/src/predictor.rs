@@ -8,7 +8,7 @@ use shared_model::keypoints::Keypoints;
 use shared_model::manifest::{EMOTION_NAME, KEYPOINTS_NAME, Network, Precision};
 
 use crate::bundle::Bundle;
-use crate::{FaceNetwork, Golden, Output, PredictError, Setup, Threads};
+use crate::{DETECTOR_NAME, DetectorNetwork, FaceNetwork, Golden, Output, PredictError, Setup, Threads};
 
 /// Which of a bundle's files run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema, clap::ValueEnum)]
@@ -75,6 +75,8 @@ pub struct Prediction {
 pub struct Predictor {
     keypoints: Part,
     emotion: Part,
+    /// Finds faces, where the bundle has it.
+    detector: Option<DetectorNetwork>,
     temperature: f32,
     threads: Threads,
     /// What was cut last.
@@ -111,6 +113,7 @@ impl Predictor {
         Ok(Self {
             keypoints: Part::load(bundle, &manifest.keypoints, Output::Keypoints, choice, &golden)?,
             emotion: Part::load(bundle, &manifest.emotion, Output::Emotion { classes }, choice, &golden)?,
+            detector: load_detector(bundle, choice, &golden)?,
             temperature: manifest.decision.temperature,
             threads: Threads::default(),
             crops: None,
@@ -121,6 +124,16 @@ impl Predictor {
     #[must_use]
     pub fn with_threads(self, threads: Threads) -> Self {
         Self { threads, ..self }
+    }
+
+    /// The network that finds faces, if the bundle has one.
+    pub fn detector(&self) -> Option<&DetectorNetwork> {
+        self.detector.as_ref()
+    }
+
+    /// [`Predictor::detector`], to be run.
+    pub fn detector_mut(&mut self) -> Option<&mut DetectorNetwork> {
+        self.detector.as_mut()
     }
 
     /// Precision of the two files that run.
@@ -216,12 +229,33 @@ impl Part {
     }
 }
 
+/// The detector of a bundle, compared with the golden vectors; `None` where the bundle has none.
+fn load_detector(
+    bundle: &Bundle,
+    choice: PrecisionChoice,
+    golden: &Golden,
+) -> Result<Option<DetectorNetwork>, PredictError> {
+    let Some(entry) = &bundle.manifest().detector else {
+        return Ok(None);
+    };
+    let wanted = choice.wanted();
+    let file = wanted.iter().find_map(|precision| entry.file(*precision));
+    let file = file.ok_or(PredictError::Precision {
+        network: DETECTOR_NAME,
+        precision: wanted[0],
+    })?;
+    let mut network = DetectorNetwork::load(bundle.read(file.into())?, entry, file.precision)?;
+    golden.check_detector(&mut network)?;
+    Ok(Some(network))
+}
+
 #[cfg(test)]
 mod tests {
     use shared_model::keypoints::COORDINATES;
 
     use super::*;
-    use testing::bundle::{add_int8_emotion, write_bundle};
+    use testing::bundle::{add_int8_emotion, rehash, write_bundle};
+    use testing::detector::write_bundle_with_detector;
     use testing::network;
 
     fn predictor() -> Predictor {
@@ -321,6 +355,34 @@ mod tests {
             .map(|_| ())
             .unwrap_err();
         assert!(error.to_string().contains("`keypoints`"), "{error}");
+    }
+
+    #[test]
+    fn a_detector_is_loaded_with_its_bundle_and_held_to_its_golden_vectors() {
+        let dir = tempfile::tempdir().unwrap();
+        write_bundle_with_detector(dir.path());
+        let load = || Predictor::load(&Bundle::open(dir.path()).unwrap());
+        let mut predictor = load().unwrap();
+        assert!(self::predictor().detector().is_none());
+        let detector = predictor.detector_mut().unwrap();
+        assert_eq!(detector.precision(), Precision::F32);
+        for (columns, rows) in [(160, 120), (96, 64)] {
+            let pixels = gradient(columns, rows);
+            detector.run(GrayView::new(&pixels, columns, rows).unwrap()).unwrap();
+            let sizes: Vec<_> = detector.maps().map(|map| (map.columns, map.rows)).collect();
+            assert_eq!(sizes, [8, 16, 32].map(|stride| (columns / stride, rows / stride)));
+        }
+        let error = Predictor::load_with_precision(&Bundle::open(dir.path()).unwrap(), PrecisionChoice::Int8);
+        assert!(error.is_err());
+        let path = dir.path().join("detector.onnx");
+        let mut onnx = std::fs::read(&path).unwrap();
+        let bias = (-6.0f32).to_le_bytes();
+        let at = onnx.windows(4).rposition(|bytes| bytes == bias).unwrap();
+        onnx[at..at + 4].copy_from_slice(&(-5.0f32).to_le_bytes());
+        std::fs::write(&path, onnx).unwrap();
+        rehash(dir.path(), "detector.onnx");
+        let error = load().map(|_| ()).unwrap_err().to_string();
+        assert!(error.contains("`detector`") && error.contains("off by"), "{error}");
     }
 
     #[test]

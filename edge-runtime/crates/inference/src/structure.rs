@@ -6,11 +6,12 @@
 
 use std::collections::HashSet;
 
-use shared_model::image::SIDE;
 use shared_model::manifest::INPUT_NAME;
 use tract_onnx::pb::tensor_proto::{DataLocation, DataType};
 use tract_onnx::pb::tensor_shape_proto::dimension::Value as Dim;
 use tract_onnx::pb::{GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, type_proto};
+
+use super::signature::{Form, InputSize, Signature};
 
 /// Operators that a network may use: what residual networks, plain or quantised, consist of.
 const OPERATORS: [&str; 31] = [
@@ -72,8 +73,13 @@ pub enum StructureError {
     #[error("one input `{INPUT_NAME}` is needed")]
     InputCount,
     /// The input has another name, type or shape.
-    #[error("the input must be `{INPUT_NAME}` with shape [n, 1, {SIDE}, {SIDE}] of 32-bit floats, not `{0}`")]
-    Input(String),
+    #[error("the input must be `{INPUT_NAME}` with shape [n, 1, {rows}, {columns}] of 32-bit floats, not `{name}`", rows = size.rows, columns = size.columns)]
+    Input {
+        /// Its name in the file.
+        name: String,
+        /// The size that was asked for.
+        size: InputSize,
+    },
     /// A node that breaks a rule by itself.
     #[error("node {index} (`{name}`, {operator}): {fault}")]
     Node {
@@ -156,8 +162,8 @@ pub enum TensorFault {
     Length,
 }
 
-/// Checks the structure of a network with the input of contract 1 and at least these outputs.
-pub(super) fn check(model: &ModelProto, outputs: &[(&str, usize)]) -> Result<(), StructureError> {
+/// Checks the structure of a network with this input and at least these outputs.
+pub(super) fn check(model: &ModelProto, signature: &Signature<'_>) -> Result<(), StructureError> {
     let graph = model.graph.as_ref().ok_or(StructureError::NoGraph)?;
     if !model.functions.is_empty() || !graph.sparse_initializer.is_empty() {
         return Err(StructureError::Extensions);
@@ -166,7 +172,7 @@ pub(super) fn check(model: &ModelProto, outputs: &[(&str, usize)]) -> Result<(),
         return Err(StructureError::NodeCount(graph.node.len()));
     }
     check_tensors(graph)?;
-    check_input(graph)?;
+    check_input(graph, signature)?;
     let names = check_nodes(graph)?;
     let declared = |name: &str| graph.output.iter().any(|output| output.name == name);
     for output in &graph.output {
@@ -174,25 +180,30 @@ pub(super) fn check(model: &ModelProto, outputs: &[(&str, usize)]) -> Result<(),
             return Err(StructureError::OutputNotComputed(output.name.clone()));
         }
     }
-    match outputs.iter().find(|(name, _)| !declared(name)) {
-        Some((name, _)) => Err(StructureError::OutputMissing((*name).to_owned())),
+    match signature.names().find(|name| !declared(name)) {
+        Some(name) => Err(StructureError::OutputMissing(name.to_owned())),
         None => Ok(()),
     }
 }
 
-/// Exactly one input that is no constant, `input` with shape `[n, 1, 96, 96]` of 32-bit floats.
-fn check_input(graph: &GraphProto) -> Result<(), StructureError> {
+/// Exactly one input that is no constant, `input` with shape `[n, 1, rows, columns]` of 32-bit floats. A network that gives
+/// maps takes any rows and columns, whatever its file was written for.
+fn check_input(graph: &GraphProto, signature: &Signature<'_>) -> Result<(), StructureError> {
     let constant = |name: &str| graph.initializer.iter().any(|tensor| tensor.name == name);
     let mut inputs = graph.input.iter().filter(|input| !constant(&input.name));
     let (Some(input), None) = (inputs.next(), inputs.next()) else {
         return Err(StructureError::InputCount);
     };
-    let side = SIDE as i64;
+    let InputSize { rows, columns } = signature.input;
+    let fits = |h: Option<i64>, w: Option<i64>| {
+        signature.form == Form::Maps || (h, w) == (Some(rows as i64), Some(columns as i64))
+    };
     match shape(input) {
-        Some([None | Some(1), Some(1), Some(h), Some(w)]) if input.name == INPUT_NAME && h == side && w == side => {
-            Ok(())
-        }
-        _ => Err(StructureError::Input(input.name.clone())),
+        Some([None | Some(1), Some(1), h, w]) if input.name == INPUT_NAME && fits(h, w) => Ok(()),
+        _ => Err(StructureError::Input {
+            name: input.name.clone(),
+            size: signature.input,
+        }),
     }
 }
 
@@ -330,7 +341,7 @@ mod tests {
 
     #[test]
     fn accepts_a_plain_network() {
-        assert_eq!(check(&linear(), &OUTPUTS), Ok(()));
+        assert_eq!(check(&linear(), &Signature::crop(&OUTPUTS)), Ok(()));
     }
 
     #[test]
@@ -357,7 +368,7 @@ mod tests {
         for (expected, damage) in cases {
             let mut model = linear();
             damage(model.graph.as_mut().unwrap());
-            let error = check(&model, &OUTPUTS).unwrap_err().to_string();
+            let error = check(&model, &Signature::crop(&OUTPUTS)).unwrap_err().to_string();
             assert!(error.contains(expected), "{error} does not speak of {expected}");
         }
     }
@@ -371,17 +382,22 @@ mod tests {
             ..Default::default()
         };
         model.graph.as_mut().unwrap().node[0].attribute.push(attribute);
-        assert!(check(&model, &OUTPUTS).unwrap_err().to_string().contains("strides"));
+        assert!(
+            check(&model, &Signature::crop(&OUTPUTS))
+                .unwrap_err()
+                .to_string()
+                .contains("strides")
+        );
     }
 
     #[test]
     fn refuses_outputs_that_are_not_there() {
         assert!(
-            check(&linear(), &[("keypoints", 30)])
+            check(&linear(), &Signature::crop(&[("keypoints", 30)]))
                 .unwrap_err()
                 .to_string()
                 .contains("keypoints")
         );
-        assert!(check(&ModelProto::default(), &OUTPUTS).is_err());
+        assert!(check(&ModelProto::default(), &Signature::crop(&OUTPUTS)).is_err());
     }
 }

@@ -1,7 +1,6 @@
 //! A network in floats, run by tract: one with operations that [`floats`](super::floats) does not support, or where this
 //! processor has no vector instructions that the kernels use.
 
-use shared_model::image::SIDE;
 use tract_core::internal::{
     Arc, Cost, Datum, Framework, IntoRunnable, TValue, TVec, Tensor, TractError, TractResult, TypedFact, TypedModel,
     TypedNode, TypedSimpleState, tvec,
@@ -10,6 +9,7 @@ use tract_core::plan::eval;
 use tract_onnx::pb::ModelProto;
 use tract_onnx::tract_hir::infer::{InferenceFact, InferenceModelExt};
 
+use super::signature::{Form, InputSize, MapShape, Signature};
 use super::{Layer, PredictError};
 
 /// A network that is ready to run.
@@ -17,40 +17,45 @@ pub(super) struct Network {
     state: TypedSimpleState,
     /// Shared with tract during a run only, so that it can be filled again.
     input: Arc<Tensor>,
+    size: InputSize,
     /// Values of the last run.
     outputs: TVec<TValue>,
 }
 
 impl Network {
     /// Builds the network from a file that the structure check has accepted.
-    pub(super) fn new(proto: ModelProto, outputs: &[(&str, usize)]) -> Result<Self, PredictError> {
+    pub(super) fn new(proto: ModelProto, signature: &Signature<'_>) -> Result<Self, PredictError> {
         let load_error = |error: TractError| PredictError::Load(format!("{error:#}"));
+        // It does not go by the shapes of outputs in the file, which may be those of another input size.
         let mut model = tract_onnx::onnx().model_for_proto_model(&proto).map_err(load_error)?;
         let declared = proto.graph.iter().flat_map(|graph| &graph.output);
         let declared: Vec<&str> = declared.map(|output| output.name.as_str()).collect();
-        let outlets: Vec<_> = outputs
-            .iter()
-            .filter_map(|(name, _)| declared.iter().position(|other| other == name))
+        let outlets: Vec<_> = signature
+            .names()
+            .filter_map(|name| declared.iter().position(|other| *other == name))
             .filter_map(|at| model.outputs.get(at).copied())
             .collect();
         // tract has a copy of the weights, and will make another one.
         drop(proto);
         model.select_output_outlets(&outlets).map_err(load_error)?;
-        let fact = InferenceFact::dt_shape(f32::datum_type(), [1, 1, SIDE, SIDE]);
+        let size = signature.input;
+        let fact = InferenceFact::dt_shape(f32::datum_type(), [1, 1, size.rows, size.columns]);
         model.set_input_fact(0, fact).map_err(load_error)?;
         let model = model.into_optimized().map_err(load_error)?;
-        for (at, (name, length)) in outputs.iter().enumerate() {
-            check_output(model.output_fact(at).map_err(load_error)?, name, *length)?;
+        for (at, (name, length)) in signature.outputs.iter().enumerate() {
+            let fact = model.output_fact(at).map_err(load_error)?;
+            check_output(fact, name, *length, signature.form)?;
         }
         let plan = model.into_runnable().map_err(load_error)?;
         Ok(Self {
             state: plan.spawn().map_err(load_error)?,
-            input: Arc::new(blank().map_err(load_error)?),
+            input: Arc::new(blank(size).map_err(load_error)?),
+            size,
             outputs: TVec::new(),
         })
     }
 
-    /// Runs on an image of [`SIDE`] rows and columns.
+    /// Runs on an image of the size that it was built for.
     pub(super) fn run(&mut self, input: &[f32], done: &mut dyn FnMut()) -> Result<(), PredictError> {
         self.fill(input)?;
         let inputs = tvec![TValue::from_const(Arc::clone(&self.input))];
@@ -86,10 +91,23 @@ impl Network {
         plain.and_then(|plain| plain.as_slice().ok()).unwrap_or(&[])
     }
 
+    /// How output `at` of the last run lies, as a map: a plane for each channel. `None` where it is no map.
+    pub(super) fn map(&self, at: usize) -> Option<MapShape> {
+        let &[1, _, rows, columns] = self.outputs.get(at)?.shape() else {
+            return None;
+        };
+        Some(MapShape {
+            rows,
+            columns,
+            pixel_step: 1,
+            channel_step: rows * columns,
+        })
+    }
+
     fn fill(&mut self, input: &[f32]) -> Result<(), PredictError> {
         if Arc::get_mut(&mut self.input).is_none() {
             // An output may be the input itself; then the old values are still held.
-            self.input = Arc::new(blank().map_err(|error| run_error(&error))?);
+            self.input = Arc::new(blank(self.size).map_err(|error| run_error(&error))?);
         }
         let tensor = Arc::get_mut(&mut self.input).and_then(Tensor::as_plain_ram_mut);
         let mut plain = tensor.ok_or_else(|| PredictError::Run("input tensor is shared".to_owned()))?;
@@ -111,9 +129,13 @@ fn macs(model: &TypedModel, node: &TypedNode) -> u64 {
         .sum()
 }
 
-fn check_output(fact: &TypedFact, name: &str, length: usize) -> Result<(), PredictError> {
+fn check_output(fact: &TypedFact, name: &str, length: usize, form: Form) -> Result<(), PredictError> {
     let shape = fact.shape.as_concrete();
-    if fact.datum_type == f32::datum_type() && shape == Some(&[1, length]) {
+    let fits = match form {
+        Form::Vectors => shape == Some(&[1, length]),
+        Form::Maps => shape.is_some_and(|shape| shape.len() == 4 && shape[..2] == [1, length]),
+    };
+    if fact.datum_type == f32::datum_type() && fits {
         return Ok(());
     }
     Err(PredictError::Output {
@@ -123,8 +145,8 @@ fn check_output(fact: &TypedFact, name: &str, length: usize) -> Result<(), Predi
     })
 }
 
-fn blank() -> TractResult<Tensor> {
-    Tensor::zero::<f32>(&[1, 1, SIDE, SIDE])
+fn blank(size: InputSize) -> TractResult<Tensor> {
+    Tensor::zero::<f32>(&[1, 1, size.rows, size.columns])
 }
 
 fn run_error(error: &TractError) -> PredictError {

@@ -78,15 +78,26 @@ impl Gemm {
         self.compute(input, destination)
     }
 
-    /// Computes the floats of a dense layer ([`Epilogue::Dequantise`]); `out` may be shorter than the channels.
+    /// Computes the floats of a last layer ([`Epilogue::Dequantise`]), pixel by pixel with the [`Gemm::channels`] of
+    /// each. A dense layer has one pixel; its `out` may be shorter than the channels.
     ///
     /// # Errors
-    /// [`KernelError::Buffer`] where `input` is too short, [`KernelError::Shape`] where there are several output pixels
-    /// or another epilogue.
+    /// [`KernelError::Buffer`] where `input`, or `out` for several pixels, is too short, [`KernelError::Shape`] where
+    /// there is another epilogue.
     pub fn run_floats(&self, input: &[u8], out: &mut [f32]) -> Result<(), KernelError> {
-        check_eq("pixels of a dense layer", self.gather.pixel_offsets().len(), 1)?;
+        let (pixels, pixel_step) = (self.gather.pixel_offsets().len(), self.channels());
+        if pixels > 1 {
+            check_len(out.len(), pixels * pixel_step)?;
+        }
         match &self.epilogue {
-            Epilogue::Dequantise(scales) => self.compute(input, Destination::Floats { scales, out }),
+            Epilogue::Dequantise(scales) => self.compute(
+                input,
+                Destination::Floats {
+                    scales,
+                    out,
+                    pixel_step,
+                },
+            ),
             _ => check_eq("scales of floats", 0, 1),
         }
     }

@@ -210,6 +210,26 @@ proptest! {
             }
         }
     }
+
+    #[test]
+    fn every_instruction_set_gives_the_floats_of_every_pixel(case in case()) {
+        for isa in available() {
+            let gemm = case.gemm(isa, Epilogue::dequantise(&case.multipliers).unwrap());
+            let channels = gemm.channels();
+            let mut out = vec![0.0; case.pixels.len() * channels];
+            gemm.run_floats(&case.input, &mut out).unwrap();
+            for (pixel, values) in out.chunks_exact(channels).enumerate() {
+                for (channel, value) in values.iter().take(case.biases.len()).enumerate() {
+                    let expected = case.sum(pixel, channel) as f32 * case.multipliers[channel];
+                    prop_assert_eq!(*value, expected, "{:?}, pixel {}", isa, pixel);
+                }
+            }
+            if case.pixels.len() > 1 {
+                out.pop();
+                prop_assert!(gemm.run_floats(&case.input, &mut out).is_err());
+            }
+        }
+    }
 }
 
 #[test]

@@ -34,9 +34,11 @@ pub(super) enum Destination<'a> {
         out: &'a mut [u8],
         pixel_offsets: &'a [u32],
     },
+    /// Pixel `p` begins at `p * pixel_step`.
     Floats {
         scales: &'a Dequantise,
         out: &'a mut [f32],
+        pixel_step: usize,
     },
 }
 
@@ -143,12 +145,19 @@ impl Destination<'_> {
                     }
                 }
             }
-            Self::Floats { scales, out } => {
-                let values = scales.apply(panel, &sums[0]);
-                out.iter_mut()
-                    .skip(channel)
-                    .zip(values)
-                    .for_each(|(place, value)| *place = value);
+            Self::Floats {
+                scales,
+                out,
+                pixel_step,
+            } => {
+                for (row, sums) in sums.iter().enumerate() {
+                    let values = scales.apply(panel, sums);
+                    let place = (pixel + row) * *pixel_step + channel;
+                    out.iter_mut()
+                        .skip(place)
+                        .zip(values)
+                        .for_each(|(place, value)| *place = value);
+                }
             }
         }
     }

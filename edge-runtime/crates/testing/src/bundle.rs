@@ -74,14 +74,15 @@ pub fn rehash(dir: &Path, file: &str) {
             ..manifest.golden
         };
     } else {
-        let mut files = manifest.keypoints.files.iter_mut().chain(&mut manifest.emotion.files);
+        let networks = manifest.keypoints.files.iter_mut().chain(&mut manifest.emotion.files);
+        let mut files = networks.chain(manifest.detector.iter_mut().flat_map(|detector| &mut detector.files));
         let entry = files.find(|entry| entry.path == file).unwrap();
         (entry.bytes, entry.sha256) = (bytes, sha256);
     }
     write_manifest(dir, &manifest);
 }
 
-fn write_manifest(dir: &Path, manifest: &Manifest) {
+pub(super) fn write_manifest(dir: &Path, manifest: &Manifest) {
     fs::write(dir.join(FILE_NAME), serde_json::to_vec(manifest).unwrap()).unwrap();
 }
 
@@ -108,7 +109,7 @@ fn write_golden(dir: &Path, classes: usize) -> GoldenFile {
     }
 }
 
-fn hash(bytes: &[u8]) -> Sha256 {
+pub(super) fn hash(bytes: &[u8]) -> Sha256 {
     Sha256::from_bytes(&sha2::Sha256::digest(bytes).into())
 }
 

@@ -7,6 +7,7 @@
 )]
 
 pub mod bundle;
+pub mod detector;
 pub mod jpeg;
 pub mod network;
 

@@ -50,6 +50,69 @@ pub fn residual(output: &str, length: usize) -> ModelProto {
     model
 }
 
+/// A network that gives maps of these channels at strides 4 and 8 of an input of any size: three convolutions with a
+/// residual sum, and a last one for each map.
+pub fn maps(names: [&str; 2], channels: [usize; 2]) -> ModelProto {
+    let mut model = model(&[]);
+    let mut graph = GraphProto {
+        node: vec![],
+        input: vec![info("input", &[None, Some(1), Some(64), Some(96)])],
+        output: vec![],
+        ..model.graph.take().unwrap_or_default()
+    };
+    convolution(&mut graph, "stem", "input", [12, 1, 3], [2, 1]);
+    convolution(&mut graph, "down", "stem.relu", [20, 12, 3], [2, 1]);
+    convolution(&mut graph, "a", "down.relu", [20, 20, 3], [1, 1]);
+    add(&mut graph, "sum", ["a", "down.relu"]);
+    convolution(&mut graph, "coarse", "sum.relu", [24, 20, 3], [2, 1]);
+    for ((name, channels), (input, from)) in names.iter().zip(channels).zip([("sum.relu", 20), ("coarse.relu", 24)]) {
+        convolution(&mut graph, name, input, [channels, from, 1], [1, 0]);
+        graph.output.push(info(name, &[None, Some(channels), None, None]));
+    }
+    drop_unread(&mut graph);
+    model.graph = Some(graph);
+    model
+}
+
+/// A detector whose maps `faces0`, `faces1` and `faces2`, at strides 8, 16 and 32, are those of contract 2: the first
+/// sees a face of 32 pixels around every bright spot of 16 pixels, the others see none.
+pub fn bright_spots() -> ModelProto {
+    let mut model = model(&[]);
+    let mut graph = GraphProto {
+        node: vec![],
+        input: vec![info("input", &[None, Some(1), Some(120), Some(160)])],
+        output: vec![],
+        ..model.graph.take().unwrap_or_default()
+    };
+    for (at, (channels, stride)) in [(75, 8), (15, 16), (15, 32)].into_iter().enumerate() {
+        let name = format!("faces{at}");
+        let side = 2 * stride;
+        let (mut values, mut biases) = (vec![0.0; channels * side * side], vec![0.0; channels]);
+        // No cell sees a face, but those of the first grid, by the mean of their window.
+        biases.iter_mut().step_by(15).for_each(|bias| *bias = -20.0);
+        if at == 0 {
+            values[..side * side].fill(SPOT_GAIN / (side * side) as f32);
+            biases[0] = -SPOT_GAIN / 2.0;
+            biases[3..5].fill(2.0f32.ln());
+        }
+        let dims = [channels, 1, side, side];
+        graph.initializer.push(tensor(&format!("{name}.weight"), &dims, values));
+        graph
+            .initializer
+            .push(tensor(&format!("{name}.bias"), &dims[..1], biases));
+        let names = ["input", &format!("{name}.weight"), &format!("{name}.bias")];
+        let (step, margin) = (stride as i64, stride as i64 / 2);
+        let attributes = vec![ints("strides", &[step; 2]), ints("pads", &[margin; 4])];
+        graph.node.push(node("Conv", &names, &name, attributes));
+        graph.output.push(info(&name, &[None, Some(channels), None, None]));
+    }
+    model.graph = Some(graph);
+    model
+}
+
+/// Logit of a face in a window that is as bright as can be, less that in one of the middle grey, in twos.
+const SPOT_GAIN: f32 = 12.0;
+
 /// Output channels, input channels and side of a window, its stride and padding; a `Relu` is made as well.
 fn convolution(graph: &mut GraphProto, name: &str, input: &str, sizes: [usize; 3], [stride, pad]: [i64; 2]) {
     let [outputs, inputs, side] = sizes;

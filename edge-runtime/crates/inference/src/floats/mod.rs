@@ -9,13 +9,13 @@
 mod read;
 mod step;
 
-use shared_model::image::SIDE;
 use tract_onnx::pb::{GraphProto, TensorProto};
 
 use super::PredictError;
 use super::graph::constants::Constants;
 use super::graph::plan::Plan;
 use super::graph::{self, Subject, Unsupported, Values, Why, rewrite};
+use super::signature::{InputSize, Signature};
 use kernels::Isa;
 
 /// 32-bit floats.
@@ -51,13 +51,15 @@ pub(super) struct Supported(Graph);
 
 impl Supported {
     /// Reads a graph that the structure check has accepted; the error says what has to be left to tract.
-    pub(super) fn read(proto: &GraphProto, outputs: &[(&str, usize)], isa: Isa) -> Result<Self, Unsupported> {
+    pub(super) fn read(proto: &GraphProto, signature: &Signature<'_>, isa: Isa) -> Result<Self, Unsupported> {
         if isa == Isa::Portable {
             return Err(Subject::Graph.because(Why::Isa));
         }
-        let names: Vec<&str> = outputs.iter().map(|(name, _)| *name).collect();
-        let mut graph = read::read(proto, [SIDE, SIDE, 1], &names)?;
-        graph::check_outputs(&graph, outputs).map_err(|error| Subject::Graph.because(Why::Shape(error.to_string())))?;
+        let names: Vec<&str> = signature.names().collect();
+        let InputSize { rows, columns } = signature.input;
+        let mut graph = read::read(proto, [rows, columns, 1], &names)?;
+        graph::check_outputs(&graph, signature)
+            .map_err(|error| Subject::Graph.because(Why::Shape(error.to_string())))?;
         rewrite::fuse_residual_adds(&mut graph)?;
         rewrite::drop_dead_nodes(&mut graph);
         rewrite::shrink_tensors(&mut graph);
@@ -72,11 +74,11 @@ pub(super) type Network = Plan<Floats>;
 pub(super) fn build(
     Supported(graph): Supported,
     constants: Vec<TensorProto>,
-    outputs: &[(&str, usize)],
+    signature: &Signature<'_>,
     isa: Isa,
 ) -> Result<Network, PredictError> {
     let mut constants = Constants::new(constants);
-    let plan = Plan::new(graph, outputs, |node, tensors| {
+    let plan = Plan::new(graph, signature, |node, tensors| {
         step::step(&node, tensors, &mut constants, isa)
     });
     Ok(plan?)
@@ -84,7 +86,7 @@ pub(super) fn build(
 
 #[cfg(test)]
 mod tests {
-    use shared_model::image::INPUT_LEN;
+    use shared_model::image::{INPUT_LEN, SIDE};
 
     use super::*;
     use crate::tract_backend;
@@ -105,14 +107,16 @@ mod tests {
     }
 
     fn computed(isa: Isa, graph: GraphProto) -> Vec<f32> {
-        let supported = Supported::read(&graph, &OUTPUTS, isa).unwrap_or_else(|reason| panic!("{reason}"));
-        let mut network = build(supported, graph.initializer, &OUTPUTS, isa).unwrap();
+        let supported =
+            Supported::read(&graph, &Signature::crop(&OUTPUTS), isa).unwrap_or_else(|reason| panic!("{reason}"));
+        let mut network = build(supported, graph.initializer, &Signature::crop(&OUTPUTS), isa).unwrap();
         network.run(&image(), SIDE, &mut || {}).unwrap();
         network.output(0).to_vec()
     }
 
     fn by_tract() -> Vec<f32> {
-        let mut network = tract_backend::Network::new(network::residual("emotion", 5), &OUTPUTS).unwrap();
+        let mut network =
+            tract_backend::Network::new(network::residual("emotion", 5), &Signature::crop(&OUTPUTS)).unwrap();
         network.run(&image(), &mut || {}).unwrap();
         network.output(0).to_vec()
     }
@@ -184,13 +188,13 @@ mod tests {
         ];
         for isa in own() {
             for (expected, change) in cases {
-                let reason = Supported::read(&graph(change), &OUTPUTS, isa)
+                let reason = Supported::read(&graph(change), &Signature::crop(&OUTPUTS), isa)
                     .map(|_| ())
                     .unwrap_err()
                     .to_string();
                 assert!(reason.contains(expected), "{reason:?} does not speak of {expected}");
             }
-            let reason = Supported::read(&graph(|_| ()), &[("emotion", 7)], isa)
+            let reason = Supported::read(&graph(|_| ()), &Signature::crop(&[("emotion", 7)]), isa)
                 .map(|_| ())
                 .unwrap_err()
                 .to_string();
@@ -200,6 +204,6 @@ mod tests {
 
     #[test]
     fn without_vector_instructions_it_is_left_to_tract() {
-        assert!(Supported::read(&graph(|_| ()), &OUTPUTS, Isa::Portable).is_err());
+        assert!(Supported::read(&graph(|_| ()), &Signature::crop(&OUTPUTS), Isa::Portable).is_err());
     }
 }

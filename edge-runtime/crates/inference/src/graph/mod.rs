@@ -13,6 +13,7 @@ pub(crate) mod rewrite;
 
 use std::fmt;
 
+use super::signature::{Form, Signature};
 use super::{Layer, PredictError};
 
 pub(crate) use super::unsupported::{Subject, Unsupported, Why};
@@ -160,23 +161,36 @@ pub(crate) struct Graph<V: Values> {
 }
 
 impl<V: Values> Graph<V> {
+    /// Rows and columns of what a node computes.
+    pub(crate) fn size(&self, node: &Node<V>) -> [usize; 2] {
+        match (&node.output, &node.op) {
+            (Target::Tensor(tensor), _) => [self.tensors[*tensor].shape[0], self.tensors[*tensor].shape[1]],
+            (Target::Output(_), Op::Convolution { window, .. }) => {
+                window.output(self.tensors[node.input].shape).unwrap_or([1, 1])
+            }
+            (Target::Output(_), _) => [1, 1],
+        }
+    }
+
     /// Shape of an output of the network.
     pub(crate) fn output_shape(&self, at: usize) -> Option<Shape> {
         if let Some((tensor, _)) = self.results.iter().find(|(_, output)| *output == at) {
             return Some(self.tensors[*tensor].shape);
         }
         let node = self.nodes.iter().find(|node| node.output == Target::Output(at))?;
+        let [rows, columns] = self.size(node);
         match &node.op {
-            Op::Convolution { filter, .. } => Some([1, 1, V::channels(filter)]),
+            Op::Convolution { filter, .. } => Some([rows, columns, V::channels(filter)]),
             _ => None,
         }
     }
 
     /// A node as users see it.
     pub(crate) fn layer(&self, node: &Node<V>) -> Layer {
+        let [rows, columns] = self.size(node);
         let output = match (&node.output, &node.op) {
             (Target::Tensor(tensor), _) => self.tensors[*tensor].shape,
-            (Target::Output(_), Op::Convolution { filter, .. }) => [1, 1, V::channels(filter)],
+            (Target::Output(_), Op::Convolution { filter, .. }) => [rows, columns, V::channels(filter)],
             (Target::Output(_), _) => [1, 1, 0],
         };
         Layer {
@@ -188,11 +202,15 @@ impl<V: Values> Graph<V> {
     }
 }
 
-/// Whether the outputs are the vectors that were asked for, each with name and length.
-pub(crate) fn check_outputs<V: Values>(graph: &Graph<V>, outputs: &[(&str, usize)]) -> Result<(), PredictError> {
-    for (at, (name, length)) in outputs.iter().enumerate() {
+/// Whether the outputs are the vectors or maps that were asked for, each with name and length.
+pub(crate) fn check_outputs<V: Values>(graph: &Graph<V>, signature: &Signature<'_>) -> Result<(), PredictError> {
+    for (at, (name, length)) in signature.outputs.iter().enumerate() {
         let found = graph.output_shape(at);
-        if found != Some([1, 1, *length]) {
+        let fits = match signature.form {
+            Form::Vectors => found == Some([1, 1, *length]),
+            Form::Maps => found.is_some_and(|[.., channels]| channels == *length),
+        };
+        if !fits {
             return Err(PredictError::Output {
                 name: (*name).to_owned(),
                 length: *length,

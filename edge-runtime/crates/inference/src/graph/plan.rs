@@ -3,7 +3,8 @@
 use super::layout::{Layout, layouts};
 use super::{Graph, Node, Op, Shape, Subject, Target, TensorId, Unsupported, Values, Why};
 use crate::Layer;
-use kernels::{KernelError, ResidualInput};
+use crate::signature::{Form, MapShape, Signature};
+use kernels::{KernelError, LANES, ResidualInput};
 
 /// The arithmetic of a plan: its steps, and how they compute.
 pub(crate) trait Compute: Values {
@@ -40,6 +41,8 @@ pub(crate) trait Compute: Values {
 pub(crate) struct Tensors<Q> {
     layouts: Vec<Layout>,
     quantisations: Vec<Q>,
+    /// Rows and columns of the outputs that are no tensor.
+    outputs: Vec<[usize; 2]>,
 }
 
 impl<Q: Copy> Tensors<Q> {
@@ -51,11 +54,14 @@ impl<Q: Copy> Tensors<Q> {
         self.quantisations[tensor]
     }
 
-    /// Rows, columns and channels of a result; of an output, as far as it has several.
+    /// Rows, columns and channels of a result; of an output that is no tensor the channels do not count.
     pub(crate) fn shape(&self, target: Target) -> Shape {
         match target {
             Target::Tensor(tensor) => self.layouts[tensor].shape(),
-            Target::Output(_) => [1, 1, 1],
+            Target::Output(at) => {
+                let [rows, columns] = self.outputs[at];
+                [rows, columns, 1]
+            }
         }
     }
 }
@@ -82,21 +88,33 @@ pub(crate) struct Plan<V: Compute> {
     results: Vec<(TensorId, usize)>,
     /// Of the last run, in the order they were asked for.
     outputs: Vec<Vec<f32>>,
+    /// Where the pixels of each output lie, as a map.
+    maps: Vec<MapShape>,
 }
 
 impl<V: Compute> Plan<V> {
     /// Makes a step of each node with `step`, which may take the node's weights: none has to be held twice.
     ///
-    /// `outputs` are the names and lengths of the outputs, which the graph is known to have.
+    /// The graph is known to have the outputs of the signature.
     pub(crate) fn new(
         graph: Graph<V>,
-        outputs: &[(&str, usize)],
+        signature: &Signature<'_>,
         mut step: impl FnMut(Node<V>, &Tensors<V::Quantisation>) -> Result<V::Step, Why>,
     ) -> Result<Self, Unsupported> {
+        let maps: Vec<MapShape> = (0..signature.outputs.len()).map(|at| map(&graph, at)).collect();
         let tensors = Tensors {
             layouts: layouts(&graph),
             quantisations: graph.tensors.iter().map(|tensor| tensor.quantisation).collect(),
+            outputs: maps.iter().map(|map| [map.rows, map.columns]).collect(),
         };
+        let lengths = signature
+            .outputs
+            .iter()
+            .zip(&maps)
+            .map(|((_, length), map)| match signature.form {
+                Form::Vectors => *length,
+                Form::Maps => map.rows * map.columns * map.pixel_step,
+            });
         let buffers = tensors.layouts.iter().zip(&tensors.quantisations);
         let layers: Vec<Layer> = graph.nodes.iter().map(|node| graph.layer(node)).collect();
         let mut plan = Self {
@@ -108,7 +126,8 @@ impl<V: Compute> Plan<V> {
                 .ok_or_else(|| Subject::Graph.because(Why::Pattern("its input is not known")))?,
             steps: Vec::with_capacity(graph.nodes.len()),
             results: graph.results,
-            outputs: outputs.iter().map(|(_, length)| vec![0.0; *length]).collect(),
+            outputs: lengths.map(|length| vec![0.0; length]).collect(),
+            maps,
             tensors,
         };
         for (node, layer) in graph.nodes.into_iter().zip(layers) {
@@ -190,6 +209,27 @@ impl<V: Compute> Plan<V> {
     /// Output `at` of the last run; empty where there is none.
     pub(crate) fn output(&self, at: usize) -> &[f32] {
         self.outputs.get(at).map_or(&[], Vec::as_slice)
+    }
+
+    /// How output `at` lies, as a map; `None` where there is none.
+    pub(crate) fn map(&self, at: usize) -> Option<MapShape> {
+        self.maps.get(at).copied()
+    }
+}
+
+/// Channels lie beside each other, filled up. No padded window reads an output, so that it has no border.
+fn map<V: Values>(graph: &Graph<V>, at: usize) -> MapShape {
+    let shape = graph.output_shape(at).unwrap_or([0; 3]);
+    let is_tensor = graph.results.iter().any(|(_, output)| *output == at);
+    MapShape {
+        rows: shape[0],
+        columns: shape[1],
+        pixel_step: if is_tensor {
+            Layout::new(shape, 0).pixel()
+        } else {
+            shape[2].next_multiple_of(LANES)
+        },
+        channel_step: 1,
     }
 }
 

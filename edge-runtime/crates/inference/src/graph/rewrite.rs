@@ -94,7 +94,7 @@ pub(crate) fn shrink_tensors<V: Values>(graph: &mut Graph<V>) {
     for node in graph.nodes.iter().rev() {
         let size = match node.output {
             Target::Tensor(tensor) => need(tensor, [0, 0], graph.tensors[tensor].shape),
-            Target::Output(_) => [1, 1],
+            Target::Output(_) => graph.size(node),
         };
         if let Op::Convolution {
             residual: Some(residual),

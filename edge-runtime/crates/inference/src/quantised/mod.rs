@@ -13,12 +13,12 @@ mod step;
 
 use std::collections::HashSet;
 
-use shared_model::image::SIDE;
 use tract_onnx::pb::GraphProto;
 
 use super::PredictError;
 use super::graph::plan::Plan;
 use super::graph::{self, Values, Why, rewrite};
+use super::signature::{Form, InputSize, Signature};
 use kernels::{Isa, Quantisation};
 use step::StepBuilder;
 
@@ -57,14 +57,19 @@ pub(super) fn is_quantised(graph: &GraphProto) -> bool {
 pub(super) type Network = Plan<Integers>;
 
 /// Builds a network from a graph that the structure check has accepted; errors say what is wrong with which node.
-pub(super) fn build(graph: GraphProto, outputs: &[(&str, usize)], isa: Isa) -> Result<Network, PredictError> {
-    let names: Vec<&str> = outputs.iter().map(|(name, _)| *name).collect();
-    let mut graph = read::read(graph, [SIDE, SIDE, 1], &names)?;
-    graph::check_outputs(&graph, outputs)?;
+pub(super) fn build(graph: GraphProto, signature: &Signature<'_>, isa: Isa) -> Result<Network, PredictError> {
+    let names: Vec<&str> = signature.names().collect();
+    let InputSize { rows, columns } = signature.input;
+    let last = match signature.form {
+        Form::Vectors => read::Last::Dense,
+        Form::Maps => read::Last::Any,
+    };
+    let mut graph = read::read(graph, [rows, columns, 1], &names, last)?;
+    graph::check_outputs(&graph, signature)?;
     rewrite::fuse_residual_adds(&mut graph)?;
     rewrite::drop_dead_nodes(&mut graph);
     rewrite::shrink_tensors(&mut graph);
-    let plan = Plan::new(graph, outputs, |node, tensors| {
+    let plan = Plan::new(graph, signature, |node, tensors| {
         StepBuilder { tensors, isa }.step(node).map_err(Why::from)
     });
     Ok(plan?)

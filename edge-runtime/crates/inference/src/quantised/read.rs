@@ -50,8 +50,17 @@ struct Pending {
     relu: bool,
 }
 
+/// Which layers may give an output in floats, without a scale.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Last {
+    /// Dense ones: the output is a vector.
+    Dense,
+    /// Convolutions too: the output is a map.
+    Any,
+}
+
 /// Reads a graph that the structure check has accepted, with these outputs in this order.
-pub(super) fn read(proto: GraphProto, input: Shape, outputs: &[&str]) -> Result<Graph, Unsupported> {
+pub(super) fn read(proto: GraphProto, input: Shape, outputs: &[&str], last: Last) -> Result<Graph, Unsupported> {
     let mut reader = Reader {
         constants: Constants::new(proto.initializer),
         values: HashMap::new(),
@@ -69,7 +78,7 @@ pub(super) fn read(proto: GraphProto, input: Shape, outputs: &[&str]) -> Result<
     }
     for (at, name) in outputs.iter().enumerate() {
         reader
-            .output(name, at)
+            .output(name, at, last)
             .map_err(|why| Subject::Output((*name).to_owned()).because(why))?;
     }
     Ok(reader.graph)
@@ -231,10 +240,12 @@ impl Reader {
         }
     }
 
-    fn output(&mut self, name: &str, at: usize) -> Result<(), Why> {
+    fn output(&mut self, name: &str, at: usize, last: Last) -> Result<(), Why> {
         match self.take(name)? {
             Value::Real(view) => self.graph.results.push((view.tensor, at)),
-            Value::Pending(pending) if matches!(pending.op, Op::Convolution { .. }) && pending.flat => {
+            Value::Pending(pending)
+                if matches!(pending.op, Op::Convolution { .. }) && (pending.flat || last == Last::Any) =>
+            {
                 self.push(*pending, Target::Output(at));
             }
             _ => return Err(Why::Pattern("it is neither dequantised nor a dense layer's")),
