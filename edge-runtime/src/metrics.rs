@@ -27,6 +27,10 @@ pub struct Counts {
     pub judged: u64,
     /// Time spent on judging them.
     pub inference: Duration,
+    /// Searches for faces.
+    pub searches: u64,
+    /// Time spent on them.
+    pub find: Duration,
 }
 
 /// Frames a second, taken between two requests.
@@ -134,6 +138,7 @@ fn page(counts: Counts, rates: &Rates) -> String {
         ("_sum", counts.inference.as_secs_f64()),
         ("_count", counts.judged as f64),
     ];
+    let find = [("_sum", counts.find.as_secs_f64()), ("_count", counts.searches as f64)];
     let build = concat!("{version=\"", env!("CARGO_PKG_VERSION"), "\"}");
     metric(
         "edge_camera_fps",
@@ -159,6 +164,7 @@ fn page(counts: Counts, rates: &Rates) -> String {
         "Time to judge a frame.",
         &inference,
     );
+    metric("edge_find_seconds", "summary", "Time to search for faces.", &find);
     metric("edge_build_info", "gauge", "The program.", &[(build, 1.0)]);
     page
 }
@@ -184,6 +190,8 @@ mod tests {
             captured: 30,
             judged: 20,
             inference: Duration::from_millis(500),
+            searches: 7,
+            find: Duration::from_millis(250),
         };
         let address = serve(
             "127.0.0.1:0".parse().unwrap(),
@@ -199,6 +207,7 @@ mod tests {
             "\nedge_process_fps 0\n",
             "\n# TYPE edge_frames_skipped_total counter\nedge_frames_skipped_total 10\n",
             "\nedge_inference_seconds_sum 0.5\nedge_inference_seconds_count 20\n",
+            "\nedge_find_seconds_sum 0.25\nedge_find_seconds_count 7\n",
             "\nedge_build_info{version=\"",
             "\nedge_more 1\n",
         ] {
@@ -268,7 +277,7 @@ mod tests {
         let at = |captured, judged| Counts {
             captured,
             judged,
-            inference: Duration::ZERO,
+            ..Counts::default()
         };
         rates.update(at(60, 30), Duration::from_secs(2));
         assert_eq!((rates.camera, rates.process), (30.0, 15.0));

@@ -1,7 +1,7 @@
 //! Takes the face detector's model out of the package of the `rustface` crate.
 //!
 //! The model belongs to that package and is not copied into this repository: cargo says where the
-//! package lies, and the file goes to `OUT_DIR`, from where `face.rs` includes it. Tests take the package's photograph.
+//! package lies, and the file goes to `OUT_DIR`, from where `face/cascade.rs` includes it. Tests take the package's photograph.
 
 use std::env;
 use std::error::Error;
@@ -14,6 +14,9 @@ const MODEL: &str = "model/seeta_fd_frontal_v1.0.bin";
 
 fn main() -> ExitCode {
     println!("cargo:rerun-if-changed=build.rs");
+    if env::var_os("CARGO_FEATURE_CASCADE").is_none() {
+        return ExitCode::SUCCESS;
+    }
     match copy_model() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

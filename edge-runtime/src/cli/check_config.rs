@@ -35,8 +35,11 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode, Failure> {
     if let Some(file) = &args.file {
         let config = Config::load(file)?;
         if args.deep {
-            let problems = preflight::problems(&preflight::check(&config, Scope::All));
-            if let Some(problems) = problems {
+            let findings = preflight::check(&config, Scope::All);
+            for note in findings.iter().filter(|finding| finding.check == preflight::IN_VAIN) {
+                tracing::warn!(about = note.found, "{}", note.found);
+            }
+            if let Some(problems) = preflight::problems(&findings) {
                 problems
                     .lines()
                     .for_each(|line| tracing::error!(about = line, "{line}"));

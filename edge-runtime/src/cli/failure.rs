@@ -149,7 +149,7 @@ impl From<PredictError> for Failure {
 impl From<FaceError> for Failure {
     fn from(error: FaceError) -> Self {
         let code = match error {
-            FaceError::Config { .. } => code::USAGE,
+            FaceError::Config { .. } | FaceError::NoCascade => code::USAGE,
             FaceError::Model(_) => code::INTERNAL,
         };
         Self::new(code, error)

@@ -17,7 +17,8 @@ use vision::clock::Clock;
 use vision::face::{Detector, DetectorConfig};
 use vision::stats::{Latencies, Stats};
 use vision::track::quality::{Followed, Quality, Totals};
-use vision::track::{Follower, Pace, Policy, Seen, TrackConfig};
+use vision::track::{Pace, Policy, Seen, TrackConfig};
+use vision::tracking::FaceTracking;
 
 use super::cpu_clock::CpuClock;
 use super::failure::{Failure, code, source_code};
@@ -29,7 +30,7 @@ One JSON line for each number that a face was given,
   {\"id\": 1, \"from\": 0, \"to\": 23, \"frames\": 24, \"withheld\": 0, \"breaks\": 0}
 one for each break, with the place to look at in the annotated film,
   {\"broken_id\": 1, \"frame\": 24, \"time_ms\": 960, \"bounds\": [939.0, 753.0, 118.0]}
-and one for the film. There, `breaks` and `swaps` are measured against the detector, run over every frame on its own:
+and one for the film. There, `breaks` and `swaps` are measured against the cascade, run over every frame on its own:
 a face that it goes on to find must stay followed and keep its number, unless the policy follows one face and chose
 another (`handovers`), or it was not judged and then taken for another person than was hidden there (`renewed`). `found_after_ms` is the longest that somebody was there and nobody followed. Costs are means in
 milliseconds of the processor's time, on all cores together: `frame_ms` and its part `networks_ms` over the frames into
@@ -49,8 +50,11 @@ pub(crate) struct Args {
     /// Which of several faces is followed
     #[arg(long, value_name = "largest|centre|first|all", default_value = "all", value_parser = parse_policy)]
     policy: Policy,
-    /// Frames from one search of the whole frame to the next while somebody is followed [default: as the search's cost
-    /// allows, at least 30]
+    /// Longer side of the picture that the bundle's detector sees, in pixels [default: one that suits the smallest face]
+    #[arg(long, value_name = "PX", value_parser = clap::value_parser!(u32).range(64..=1024))]
+    detector_px: Option<u32>,
+    /// Frames from one search of the whole frame to the next while somebody is followed, by a bundle without a detector
+    /// of its own [default: as the search's cost allows, at least 30]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     search_every: Option<u32>,
     /// Writes the annotated film (y4m) and a contact sheet (PNG) into this directory
@@ -116,7 +120,7 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode, Failure> {
 }
 
 struct Study {
-    follower: Follower,
+    tracking: FaceTracking,
     predictor: Predictor,
     classes: ClassSet,
     /// Sees every frame on its own.
@@ -140,11 +144,14 @@ impl Study {
             },
             policy: args.policy,
             search_every: args.search_every,
+            detector_px: args.detector_px,
             ..TrackConfig::default()
         };
+        let predictor = Predictor::load(bundle)?.with_threads(Threads::One);
+        tell_what_is_in_vain(args, predictor.detector().is_some());
         Ok(Self {
-            follower: Follower::new(config, Pace::Wait)?,
-            predictor: Predictor::load(bundle)?.with_threads(Threads::One),
+            tracking: FaceTracking::new(config, Pace::Wait, &predictor)?,
+            predictor,
             classes: bundle.manifest().classes.clone(),
             witness: Detector::new(config.detector)?,
             quality: Quality::new(args.policy),
@@ -162,14 +169,14 @@ impl Study {
 
     fn frame(&mut self, frame: &Frame) -> Result<(), Failure> {
         let picture = frame.picture.gray().map_err(|error| Failure::new(code::DATA, error))?;
-        let before: Vec<u32> = self.follower.seen().iter().map(|seen| seen.id).collect();
+        let before: Vec<u32> = self.tracking.seen().iter().map(|seen| seen.id).collect();
         // Counted for this frame alone, then added up.
         let mut stats = Stats::default();
         let start = self.clock.now();
-        self.follower
+        self.tracking
             .look(picture, frame.time_ms, &mut self.predictor, &self.clock, &mut stats)?;
         let took = self.clock.now().saturating_sub(start);
-        let seen = self.follower.seen();
+        let seen = self.tracking.seen();
         let [networks, crop] = [&stats.networks, &stats.crop].map(|all| all.mean() * all.count() as u32);
         if seen.iter().any(|seen| before.contains(&seen.id)) {
             self.costs.0.record(took);
@@ -200,6 +207,15 @@ impl Study {
             cost: if networks_ms > 0.0 { frame_ms / networks_ms } else { 0.0 },
             search_ms: ms(&self.searches),
         }
+    }
+}
+
+/// Says which options have no effect with this bundle.
+fn tell_what_is_in_vain(args: &Args, has_detector: bool) {
+    if has_detector && args.search_every.is_some() {
+        tracing::warn!("--search-every has no effect: the bundle's own detector searches every frame");
+    } else if !has_detector && args.detector_px.is_some() {
+        tracing::warn!("--detector-px has no effect: the bundle has no detector of its own");
     }
 }
 

@@ -19,8 +19,16 @@ pub struct FaceConfig {
     pub min_face_px: f32,
     /// The rule that chooses the face that counts.
     pub policy: PolicyName,
+    /// Longer side of the picture that the bundle's detector sees, in pixels; without it, one that suits `min_face_px`.
+    #[serde(deserialize_with = "ranges::detector_px")]
+    #[schemars(range(min = 64, max = 1024))]
+    pub detector_px: Option<u32>,
+    /// How often a second the bundle's detector searches a room in which nobody is.
+    #[serde(deserialize_with = "ranges::idle_fps")]
+    #[schemars(range(min = 0.5, max = 60.0))]
+    pub idle_fps: f32,
     /// Frames from one search of the whole region to the next while somebody is followed; without it, as many as keep
-    /// the searches cheap beside the networks, at least 30.
+    /// the searches cheap beside the networks, at least 30. Only for bundles without a detector.
     #[serde(deserialize_with = "ranges::search_every")]
     #[schemars(range(min = 1, max = 1000))]
     pub search_every: Option<u32>,
@@ -29,6 +37,11 @@ pub struct FaceConfig {
     #[schemars(with = "[f32; 4]", inner(range(min = 0.0, max = 1.0)))]
     pub region: Region,
 }
+
+const SEARCH_EVERY_IN_VAIN: &str = "`face.search_every` has no effect: the bundle's own detector searches every frame \
+     while somebody is there; leave it out, or set `face.idle_fps`";
+const DETECTOR_PX_IN_VAIN: &str = "`face.detector_px` has no effect: the bundle has no detector of its own, and the \
+     cascade goes by `face.min_face_px`";
 
 /// How the face of a frame is found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -57,12 +70,18 @@ pub enum PolicyName {
 impl Default for FaceConfig {
     fn default() -> Self {
         let TrackConfig {
-            search_every, region, ..
+            search_every,
+            region,
+            detector_px,
+            idle_fps,
+            ..
         } = TrackConfig::default();
         Self {
             mode: FaceMode::Detect,
             min_face_px: 80.0,
             policy: PolicyName::Largest,
+            detector_px,
+            idle_fps,
             search_every,
             region,
         }
@@ -85,6 +104,17 @@ impl FaceConfig {
             },
             search_every: self.search_every,
             region: self.region,
+            detector_px: self.detector_px,
+            idle_fps: self.idle_fps,
+        }
+    }
+
+    /// What is set in vain with a bundle that has a detector of its own, or has none, and why.
+    pub fn without_effect(&self, has_detector: bool) -> Option<&'static str> {
+        match self.mode {
+            FaceMode::Whole => None,
+            FaceMode::Detect if has_detector => self.search_every.map(|_| SEARCH_EVERY_IN_VAIN),
+            FaceMode::Detect => self.detector_px.map(|_| DETECTOR_PX_IN_VAIN),
         }
     }
 }

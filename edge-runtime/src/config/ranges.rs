@@ -68,6 +68,16 @@ pub(super) fn search_every<'de, D: Deserializer<'de>>(deserializer: D) -> Result
     held(deserializer, |value| (1..=1000).contains(value), expected).map(Some)
 }
 
+pub(super) fn detector_px<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    let expected = "a number of pixels from 64 to 1024";
+    held(deserializer, |value| (64..=1024).contains(value), expected).map(Some)
+}
+
+pub(super) fn idle_fps<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f32, D::Error> {
+    let expected = "a number from 0.5 to 60";
+    held(deserializer, |value| (0.5..=60.0).contains(value), expected)
+}
+
 pub(super) fn region<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Region, D::Error> {
     let [x, y, w, h] = <[f32; 4]>::deserialize(deserializer)?;
     let region = Region { x, y, w, h };

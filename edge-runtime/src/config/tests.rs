@@ -83,6 +83,14 @@ fn refuses_values_out_of_range_where_they_stand() {
             "`search_every`: must be a number of frames from 1",
         ),
         (
+            "[face]\ndetector_px = 32\n",
+            "`detector_px`: must be a number of pixels from 64 to 1024",
+        ),
+        (
+            "[face]\nidle_fps = 0.1\n",
+            "`idle_fps`: must be a number from 0.5 to 60",
+        ),
+        (
             "[face]\nregion = [0.5, 0, 0.6, 1]\n",
             "5:10: `region`: must be [x, y, width, height]",
         ),
@@ -116,6 +124,25 @@ fn face_section_says_whom_to_follow() {
         (track.region.x, track.region.w, track.detector.min_face_px),
         (0.1, 0.8, 50.0)
     );
+}
+
+#[test]
+fn what_a_bundle_makes_needless_is_told() {
+    let face = |text: &str| Config::parse(&format!("{LEAST}[face]\n{text}")).unwrap().face;
+    for (text, with_detector, without_one) in [
+        ("search_every = 7\n", Some("`face.search_every`"), None),
+        ("detector_px = 320\nidle_fps = 2\n", None, Some("`face.detector_px`")),
+        ("mode = \"whole\"\nsearch_every = 7\ndetector_px = 320\n", None, None),
+        ("", None, None),
+    ] {
+        for (has_detector, expected) in [(true, with_detector), (false, without_one)] {
+            let told = face(text).without_effect(has_detector);
+            assert_eq!(told.is_some(), expected.is_some(), "{text} {has_detector}");
+            assert!(told.unwrap_or_default().contains(expected.unwrap_or_default()));
+        }
+    }
+    let track = face("detector_px = 320\nidle_fps = 2\n").track();
+    assert_eq!((track.detector_px, track.idle_fps), (Some(320), 2.0));
 }
 
 #[test]

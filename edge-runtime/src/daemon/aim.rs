@@ -99,7 +99,7 @@ fn pipeline(config: &Config, networks: Networks, server: &PageServer, time: Dura
         checks: Arc::new(Vec::new),
     });
     Ok(Pipeline::new(Stages {
-        faces: face_source(config)?,
+        faces: face_source(config, &networks.predictor)?,
         predictor: networks.predictor.with_threads(config.threads),
         sinks: vec![Box::new(server.hub().sink(&classes))],
         classes,

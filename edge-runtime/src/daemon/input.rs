@@ -6,8 +6,10 @@ use crate::config::{Config, FaceMode, Origin, Pacing, SourceConfig};
 use crate::pipeline::{FaceSource, Timing};
 use crate::service::LONGEST_INTERVAL;
 use crate::source::{Camera, Files, FrameSource, Input, Piped, Rpicam};
+use inference::Predictor;
 use vision::locate::{Faces, Locator};
-use vision::track::{self, Follower};
+use vision::track;
+use vision::tracking::FaceTracking;
 
 use super::context::RunContext;
 use super::error::DaemonError;
@@ -52,7 +54,7 @@ pub(super) fn timing(config: &SourceConfig) -> Timing {
 }
 
 /// What finds the faces of the frames.
-pub(super) fn face_source(config: &Config) -> Result<FaceSource, DaemonError> {
+pub(super) fn face_source(config: &Config, predictor: &Predictor) -> Result<FaceSource, DaemonError> {
     match config.face.mode {
         FaceMode::Whole => Ok(FaceSource::fixed(Locator::new(Faces::Whole)?)),
         FaceMode::Detect => {
@@ -60,7 +62,11 @@ pub(super) fn face_source(config: &Config) -> Result<FaceSource, DaemonError> {
                 Timing::Recorded => track::Pace::Wait,
                 Timing::Paced | Timing::Live => track::Pace::Background,
             };
-            Ok(FaceSource::Follow(Box::new(Follower::new(config.face.track(), pace)?)))
+            if let Some(note) = config.face.without_effect(predictor.detector().is_some()) {
+                tracing::warn!(about = "face", "{note}");
+            }
+            let tracking = FaceTracking::new(config.face.track(), pace, predictor)?;
+            Ok(FaceSource::Tracked(Box::new(tracking)))
         }
     }
 }

@@ -246,6 +246,8 @@ fn measure(config: &Config, shared: &Shared) -> Result<Option<Arc<AtomicU64>>, D
         captured: progress.captured(),
         judged: progress.inferred(),
         inference: progress.inference(),
+        searches: progress.searches(),
+        find: progress.find(),
     };
     let visitors = move || board.total().as_ref().map(counts::text).unwrap_or_default();
     let beats = Arc::default();
@@ -329,7 +331,7 @@ fn stages(
     let decider = Decider::new(rules.decide, classes.clone(), rules.abstain_below)?;
     let Sinks { all, broker } = sinks(config, &rules, shared, pages, context)?;
     let stages = Stages {
-        faces: face_source(config)?,
+        faces: face_source(config, &networks.predictor)?,
         predictor: networks.predictor.with_threads(config.threads),
         sinks: all,
         classes,

@@ -7,14 +7,15 @@ use inference::Predictor;
 use vision::clock::Clock;
 use vision::locate::Locator;
 use vision::stats::Stats;
-use vision::track::{Follower, Seen};
+use vision::track::Seen;
+use vision::tracking::FaceTracking;
 
 /// Finds the faces of frame after frame and runs the networks on them.
 pub enum FaceSource {
     /// Every frame has its face in the same place.
     Fixed(FixedPlace),
     /// Faces come, move and go.
-    Follow(Box<Follower>),
+    Tracked(Box<FaceTracking>),
 }
 
 /// One face a frame, in a known place.
@@ -42,7 +43,7 @@ impl FaceSource {
         stats: &mut Stats,
     ) -> Result<(), FrameError> {
         match self {
-            Self::Follow(follower) => Ok(follower.look(frame, time_ms, predictor, clock, stats)?),
+            Self::Tracked(tracking) => Ok(tracking.look(frame, time_ms, predictor, clock, stats)?),
             Self::Fixed(fixed) => fixed.find(frame, predictor, clock, stats),
         }
     }
@@ -50,7 +51,7 @@ impl FaceSource {
     /// Whether the detector, if there is one on a thread of its own, has moved on.
     pub(super) fn has_searched(&mut self) -> bool {
         match self {
-            Self::Follow(follower) => follower.has_searched(),
+            Self::Tracked(tracking) => tracking.has_searched(),
             Self::Fixed(_) => true,
         }
     }
@@ -58,7 +59,7 @@ impl FaceSource {
     /// The faces of the last frame.
     pub(super) fn found(&self) -> &[Seen] {
         match self {
-            Self::Follow(follower) => follower.seen(),
+            Self::Tracked(tracking) => tracking.seen(),
             Self::Fixed(fixed) => &fixed.found,
         }
     }
@@ -66,7 +67,7 @@ impl FaceSource {
     /// The one of them that the verdict is about.
     pub(super) fn counting(&self) -> Option<&Seen> {
         match self {
-            Self::Follow(follower) => follower.counting(),
+            Self::Tracked(tracking) => tracking.counting(),
             Self::Fixed(fixed) => fixed.found.first(),
         }
     }

@@ -60,8 +60,11 @@ impl Pipeline {
 
     fn find_faces(&mut self, frame: &Frame, clock: &dyn Clock) -> Result<(), FrameError> {
         let picture = frame.picture.gray()?;
+        let before = (self.stats.find.recorded(), self.stats.find.total());
         let (predictor, stats) = (&mut self.predictor, &mut self.stats);
-        self.faces.find(picture, frame.time_ms, predictor, clock, stats)
+        let found = self.faces.find(picture, frame.time_ms, predictor, clock, stats);
+        self.progress.found(before, &self.stats.find);
+        found
     }
 
     /// Gives the sinks a line for each face, or one that says that there is none.

@@ -3,6 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use vision::stats::Latencies;
+
 /// Counters that only grow. A run is alive while frames are captured, inferred and put out, and searches end.
 #[derive(Debug, Default)]
 pub struct Progress {
@@ -10,6 +12,9 @@ pub struct Progress {
     inferred: AtomicU64,
     /// Time spent on judging, in nanoseconds.
     inference_ns: AtomicU64,
+    searches: AtomicU64,
+    /// Time spent on searches, in nanoseconds.
+    find_ns: AtomicU64,
     failed: AtomicU64,
     searched: AtomicU64,
     output: AtomicU64,
@@ -29,6 +34,16 @@ impl Progress {
     /// Time spent on judging them.
     pub fn inference(&self) -> Duration {
         Duration::from_nanos(self.inference_ns.load(Ordering::Relaxed))
+    }
+
+    /// Searches for faces, whatever they found.
+    pub fn searches(&self) -> u64 {
+        self.searches.load(Ordering::Relaxed)
+    }
+
+    /// Time spent on them.
+    pub fn find(&self) -> Duration {
+        Duration::from_nanos(self.find_ns.load(Ordering::Relaxed))
     }
 
     /// Frames that the networks failed on.
@@ -53,6 +68,15 @@ impl Progress {
     pub(super) fn infer(&self, took: Duration) {
         self.inference_ns.fetch_add(took.as_nanos() as u64, Ordering::Relaxed);
         self.inferred.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Takes up how many searches there were in a run so far since `before`, and how long they took.
+    pub(super) fn found(&self, before: (u64, Duration), find: &Latencies) {
+        let (searches, took) = (find.recorded(), find.total());
+        self.searches
+            .fetch_add(searches.saturating_sub(before.0), Ordering::Relaxed);
+        let took = took.saturating_sub(before.1);
+        self.find_ns.fetch_add(took.as_nanos() as u64, Ordering::Relaxed);
     }
 
     pub(super) fn fail(&self) {

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use inference::bundle::Bundle;
 use update::{Choice, Networks, Store, factory_version};
 
-use super::Finding;
 use super::paths::others_can_write;
+use super::{Finding, IN_VAIN};
 use crate::config::Config;
 use crate::decide::Decider;
 
@@ -20,6 +20,8 @@ pub(super) fn check(config: &Config) -> Vec<Finding> {
         )),
         Ok(networks) => {
             findings.push(whole(&networks.bundle));
+            let note = config.face.without_effect(networks.predictor.detector().is_some());
+            findings.extend(note.map(|note| Finding::good(IN_VAIN, note)));
             findings.extend(misfits(config, &networks.bundle));
         }
     }

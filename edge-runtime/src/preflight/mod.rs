@@ -34,6 +34,9 @@ pub struct Finding {
     pub cure: Option<String>,
 }
 
+/// Name of the findings about settings that have no effect; nothing is wrong with them.
+pub const IN_VAIN: &str = "face";
+
 impl Finding {
     /// A finding that is as it should be.
     pub fn good(check: &'static str, found: impl Into<String>) -> Self {

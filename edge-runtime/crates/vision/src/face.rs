@@ -8,13 +8,18 @@
 
 use image::GrayImage;
 use image::imageops::{FilterType, resize, thumbnail};
-use rustface::{ImageData, create_detector_with_model, read_model};
 use shared_model::image::{GrayView, Rect};
 
-/// The detector's model, taken from the `rustface` package when this crate was built.
-const MODEL: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/face_detector.bin"));
+#[cfg(feature = "cascade")]
+mod cascade;
+#[cfg(not(feature = "cascade"))]
+#[path = "face/no_cascade.rs"]
+mod cascade;
+
+use cascade::Cascade;
 
 /// Where cargo keeps the package of the detector, whose photograph tests take.
+#[cfg(feature = "cascade")]
 pub const PACKAGE: &str = env!("DETECTOR_PACKAGE");
 
 /// Side of the detector's window in pixels, fixed by its model.
@@ -128,11 +133,17 @@ pub enum FaceError {
     /// The model inside this program cannot be read.
     #[error("read the face detector's model: {0}; build the program again")]
     Model(#[from] std::io::Error),
+    /// The program has no cascade, which this needs.
+    #[error(
+        "this program was built without the cascade: use a bundle with a detector of its own, or build with \
+         `--features cascade`"
+    )]
+    NoCascade,
 }
 
 /// Finds faces; keeps its buffers from picture to picture.
 pub struct Detector {
-    inner: Box<dyn rustface::Detector>,
+    cascade: Cascade,
     config: DetectorConfig,
 }
 
@@ -140,9 +151,8 @@ impl Detector {
     /// A detector with these settings.
     pub fn new(config: DetectorConfig) -> Result<Self, FaceError> {
         config.check()?;
-        let mut inner = create_detector_with_model(read_model(MODEL)?);
-        inner.set_pyramid_scale_factor(config.pyramid_step);
-        Ok(Self { inner, config })
+        let cascade = Cascade::new(config.pyramid_step)?;
+        Ok(Self { cascade, config })
     }
 
     /// The faces of a picture from left to right; the same picture gives the same faces.
@@ -162,16 +172,15 @@ impl Detector {
             Effort::Quick | Effort::Known => (QUICK_STEP.max(self.config.window_step), OCTAVE),
             Effort::Expected => (EXPECTED_STEP.max(self.config.window_step), OCTAVE),
         };
-        self.inner.set_slide_window_step(step, step);
-        self.inner.set_score_thresh(self.config.score * aim.effort.score());
+        let score = self.config.score * aim.effort.score();
         let mut scale = scale(&picture.bounds(), aim.min_px.max(MIN_FACE_PX));
         let mut scaled = scaled(picture, scale);
         let mut faces = Vec::new();
         while (scaled.width().min(scaled.height()) as f32) >= WINDOW && aim.max_px * scale >= WINDOW {
             let (width, height) = scaled.dimensions();
-            self.inner.set_max_face_size((aim.max_px * scale).min(octave) as u32);
-            let found = self.inner.detect(&ImageData::new(scaled.as_raw(), width, height));
-            faces.extend(found.iter().map(|face| detection(face, scale)));
+            let most = (aim.max_px * scale).min(octave) as u32;
+            let found = self.cascade.search(&scaled, step, score, most);
+            faces.extend(found.into_iter().map(|face| detection(face, scale)));
             scaled = thumbnail(&scaled, (width / 2).max(1), (height / 2).max(1));
             scale /= 2.0;
         }
@@ -245,16 +254,17 @@ fn distinct(mut faces: Vec<Detection>) -> Vec<Detection> {
     kept
 }
 
-fn detection(face: &rustface::FaceInfo, scale: f32) -> Detection {
-    let bounds = face.bbox();
+/// A face of a scaled picture, in pixels of the picture itself.
+fn detection(face: Detection, scale: f32) -> Detection {
+    let Rect { x, y, w, h } = face.bounds;
     Detection {
         bounds: Rect {
-            x: bounds.x() as f32 / scale,
-            y: bounds.y() as f32 / scale,
-            w: bounds.width() as f32 / scale,
-            h: bounds.height() as f32 / scale,
+            x: x / scale,
+            y: y / scale,
+            w: w / scale,
+            h: h / scale,
         },
-        score: face.score() as f32,
+        ..face
     }
 }
 

@@ -19,6 +19,8 @@ pub struct Stats {
     pub bad: u64,
     /// What sinks could not take.
     pub sink_errors: u64,
+    /// Numbers of the face detector that were none, and boxes without an area: a network or a processor is damaged.
+    pub damaged_cells: u64,
     /// Time from the first frame to the end.
     pub elapsed: Duration,
     /// Making pixels of what came from the source.
@@ -75,6 +77,9 @@ impl fmt::Display for Stats {
             f,
             "frames in {frames}, judged {judged}, dropped {dropped}, bad {bad}, sink errors {sink_errors}"
         )?;
+        if self.damaged_cells > 0 {
+            writeln!(f, "damaged cells of the face detector {}", self.damaged_cells)?;
+        }
         write!(f, "{:.1} frames a second", self.fps())?;
         for (stage, latencies) in self.stages() {
             write!(f, "\n{stage:<9}{latencies}")?;
@@ -89,11 +94,16 @@ pub struct Latencies {
     kept: Vec<Duration>,
     /// Where the next one goes once all places are taken.
     next: usize,
+    /// How many there were, and their sum.
+    recorded: u64,
+    total: Duration,
 }
 
 impl Latencies {
     /// Takes in one more.
     pub fn record(&mut self, latency: Duration) {
+        self.recorded += 1;
+        self.total += latency;
         if self.kept.len() < KEPT {
             // All the memory at once: later frames take none.
             self.kept.reserve_exact(KEPT - self.kept.len());
@@ -107,6 +117,16 @@ impl Latencies {
     /// How many there are: the newest ones.
     pub fn count(&self) -> usize {
         self.kept.len()
+    }
+
+    /// How many were taken in, the old ones among them.
+    pub fn recorded(&self) -> u64 {
+        self.recorded
+    }
+
+    /// The sum of all that were taken in.
+    pub fn total(&self) -> Duration {
+        self.total
     }
 
     /// The newest one; `None` without any.
@@ -175,6 +195,8 @@ mod tests {
         assert_eq!(latencies.newest(), Some(Duration::ZERO));
         assert_eq!(of(0..0).newest(), None);
         assert_eq!(latencies.kept.len(), KEPT);
+        assert_eq!(latencies.recorded(), KEPT as u64 + 1);
+        assert_eq!(latencies.total(), Duration::from_millis((0..KEPT as u64).sum()));
     }
 
     #[test]
@@ -200,5 +222,11 @@ mod tests {
         ] {
             assert!(text.contains(expected), "{text} lacks {expected}");
         }
+        assert!(!text.contains("damaged"));
+        let damaged = Stats {
+            damaged_cells: 7,
+            ..stats
+        };
+        assert!(damaged.to_string().contains("damaged cells of the face detector 7\n"));
     }
 }

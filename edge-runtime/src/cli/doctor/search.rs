@@ -1,10 +1,13 @@
-//! The face detector: whether this machine searches a whole frame in time.
+//! The search for faces: whether this machine searches a whole frame in time, by the bundle's detector or by the cascade.
 
 use std::time::{Duration, Instant};
 
 use edge_runtime::config::{Config, FaceMode};
 use shared_model::image::GrayView;
+use update::Networks;
+use vision::detector::finder::{Finder, FinderConfig};
 use vision::face::Detector;
+use vision::track::TrackConfig;
 
 use super::Finding;
 
@@ -12,6 +15,9 @@ use super::Finding;
 /// instructions by callgrind: noise 0.2, 1.1, 9.1, a crowd 0.8, 3.6, 18.7, for faces from 80, 40, 20 pixels on), and one that
 /// outlasts the watchdog's 3 s looks like a detector that hangs.
 const LIMIT: Duration = Duration::from_millis(700);
+
+/// Largest share of the time between two frames that the detector of a bundle may take.
+const DETECTOR_SHARE: f32 = 0.5;
 
 /// `None` where nothing is searched, or the frames' size is not known before they come.
 pub(super) fn search(config: &Config) -> Option<Finding> {
@@ -24,15 +30,78 @@ pub(super) fn search(config: &Config) -> Option<Finding> {
         side(track.region.w, config.source.wanted.width),
         side(track.region.h, config.source.wanted.height),
     );
-    let mut detector = match Detector::new(track.detector) {
-        Ok(detector) => detector,
-        Err(error) => return Some(Finding::bad("search", error.to_string(), "install the program anew")),
-    };
     let pixels = noise(width * height);
     let frame = GrayView::new(&pixels, width, height).ok()?;
+    // A bundle that cannot be loaded is told of by another check.
+    match Networks::load(&config.bundle, config.precision) {
+        Ok(mut networks) if networks.predictor.detector().is_some() => {
+            Some(by_detector(&mut networks, frame, &track, config.source.fps))
+        }
+        _ => Some(by_cascade(frame, &track)),
+    }
+}
+
+/// The bundle's own detector searches every frame.
+fn by_detector(networks: &mut Networks, frame: GrayView<'_>, track: &TrackConfig, fps: f32) -> Finding {
+    let Some(network) = networks.predictor.detector_mut() else {
+        return Finding::bad("search", "the bundle has no detector", "install the bundle again");
+    };
+    let config = FinderConfig {
+        min_face_px: track.detector.min_face_px,
+        detector_px: track.detector_px,
+    };
+    let mut finder = Finder::new(config, network.entry());
+    // The first one makes the network ready for the size.
+    let mut took = Duration::ZERO;
+    for _ in 0..2 {
+        let start = Instant::now();
+        finder.take(frame);
+        if let Err(error) = finder.find(network) {
+            return Finding::bad("search", error.to_string(), "install the bundle again");
+        }
+        took = start.elapsed();
+    }
+    let size = network.model().input_size();
+    judge_detector(took, [frame.width(), frame.height()], [size.columns, size.rows], fps)
+}
+
+fn judge_detector(took: Duration, [width, height]: [usize; 2], [columns, rows]: [usize; 2], fps: f32) -> Finding {
+    let took_s = took.as_secs_f32();
+    let found = format!(
+        "every frame of {width}x{height} is searched at {columns}x{rows} within {:.1} ms",
+        1000.0 * took_s
+    );
+    // The networks need their share of a frame's time as well.
+    let share = took_s * fps;
+    if share <= DETECTOR_SHARE {
+        return Finding::good("search", found);
+    }
+    // The work grows with the square of the side.
+    let longer = columns.max(rows) as f32 * (DETECTOR_SHARE / share).sqrt();
+    let cure = format!(
+        "set face.detector_px = {}, or fewer frames a second",
+        (longer as u32 / 16 * 16).max(64)
+    );
+    Finding::bad(
+        "search",
+        format!("{found}, {:.0} % of the time between two frames", 100.0 * share),
+        cure,
+    )
+}
+
+/// The cascade searches now and then, beside the frames.
+fn by_cascade(frame: GrayView<'_>, track: &TrackConfig) -> Finding {
+    let mut detector = match Detector::new(track.detector) {
+        Ok(detector) => detector,
+        Err(error) => return Finding::bad("search", error.to_string(), "install the program anew"),
+    };
     let start = Instant::now();
     detector.detect(frame);
-    Some(finding(start.elapsed(), [width, height], track.detector.min_face_px))
+    finding(
+        start.elapsed(),
+        [frame.width(), frame.height()],
+        track.detector.min_face_px,
+    )
 }
 
 fn finding(took: Duration, [width, height]: [usize; 2], min_face_px: f32) -> Finding {
@@ -90,6 +159,19 @@ mod tests {
         ] {
             assert!(check(unknown).is_none(), "{unknown}");
         }
+    }
+
+    #[test]
+    fn a_detector_that_takes_too_much_of_a_frame_has_a_cure() {
+        let judge = |ms| judge_detector(Duration::from_millis(ms), [640, 480], [320, 240], 10.0);
+        assert!(
+            judge(50).ok
+                && judge(50)
+                    .found
+                    .contains("640x480 is searched at 320x240 within 50.0 ms")
+        );
+        let finding = judge(200);
+        assert!(!finding.ok && finding.cure.unwrap().contains("detector_px = 160,"));
     }
 
     #[test]

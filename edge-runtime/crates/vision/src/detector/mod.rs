@@ -1,3 +1,7 @@
 //! Faces by a trained network of the bundle.
 
+mod changes;
 pub mod decode;
+pub mod finder;
+mod reduce;
+mod size;

@@ -87,6 +87,18 @@ impl Follower {
         })
     }
 
+    /// The same tracker, before its first frame, whose first number is this one.
+    #[must_use]
+    pub fn numbering_from(mut self, first: u32) -> Self {
+        self.tracks.number_from(first);
+        self
+    }
+
+    /// The next number that will be given.
+    pub fn next_number(&self) -> u32 {
+        self.tracks.next_number()
+    }
+
     /// The faces of the last frame, in the order in which they came.
     pub fn seen(&self) -> &[Seen] {
         &self.seen
@@ -113,14 +125,7 @@ impl Follower {
         clock: &dyn Clock,
         stats: &mut Stats,
     ) -> Result<(), FollowError> {
-        let share = self.config.region;
-        let (width, height) = (frame.width() as f32, frame.height() as f32);
-        let region = Rect {
-            x: share.x * width,
-            y: share.y * height,
-            w: share.w * width,
-            h: share.h * height,
-        };
+        let region = self.config.region.of(frame);
         let mut now = Now {
             frame,
             region,

@@ -25,19 +25,19 @@ const BLURRED: f32 = 0.01;
 
 /// A face as it looked in the last frame; its memory is used again.
 #[derive(Debug, Clone)]
-pub(super) struct Look {
+pub(crate) struct Look {
     values: Vec<f32>,
 }
 
 impl Look {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             values: vec![0.0; SIDE * SIDE],
         }
     }
 
     /// Looks at a face; gives why it cannot be judged, if it cannot.
-    pub(super) fn at(&mut self, picture: GrayView<'_>, face: &Rect) -> Option<Withheld> {
+    pub(crate) fn at(&mut self, picture: GrayView<'_>, face: &Rect) -> Option<Withheld> {
         skim(picture, face, SIDE, &mut self.values);
         let (mean, variance) = moments(&self.values);
         if mean < DARK {

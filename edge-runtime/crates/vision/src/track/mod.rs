@@ -13,14 +13,14 @@
 //! region wait until the networks have run often enough to pay for them.
 
 mod follower;
-mod look;
+pub(crate) mod look;
 mod memory;
 mod motion;
-mod place;
+pub(crate) mod place;
 mod policy;
 mod pose;
 pub mod quality;
-mod scene;
+pub(crate) mod scene;
 mod search;
 pub mod shape;
 mod tracks;
@@ -30,6 +30,8 @@ pub use policy::{MAX_FACES, Policy};
 pub use pose::Pose;
 pub use search::{Pace, SearchError};
 pub use tracks::{REMEMBERED_MS, Tracks};
+
+use shared_model::image::{GrayView, Rect};
 
 use crate::face::DetectorConfig;
 
@@ -55,6 +57,17 @@ impl Region {
         h: 1.0,
     };
 
+    /// Where it lies in a frame, in pixels.
+    pub fn of(&self, frame: GrayView<'_>) -> Rect {
+        let (width, height) = (frame.width() as f32, frame.height() as f32);
+        Rect {
+            x: self.x * width,
+            y: self.y * height,
+            w: self.w * width,
+            h: self.h * height,
+        }
+    }
+
     /// Whether it lies in the frame and is not empty.
     pub fn is_valid(&self) -> bool {
         let Self { x, y, w, h } = *self;
@@ -74,6 +87,10 @@ pub struct TrackConfig {
     pub search_every: Option<u32>,
     /// Where faces count.
     pub region: Region,
+    /// Longer side of the picture that a bundle's detector sees, in pixels; `None` for one that suits the smallest face.
+    pub detector_px: Option<u32>,
+    /// How often a second a bundle's detector searches a room in which nobody is, above 0.
+    pub idle_fps: f32,
 }
 
 impl Default for TrackConfig {
@@ -83,6 +100,8 @@ impl Default for TrackConfig {
             policy: Policy::Largest,
             search_every: None,
             region: Region::WHOLE,
+            detector_px: None,
+            idle_fps: 5.0,
         }
     }
 }

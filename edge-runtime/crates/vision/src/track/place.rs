@@ -18,7 +18,7 @@ pub(super) fn around(rect: &Rect, side: f32) -> Rect {
 }
 
 /// Whether the region holds the centre of a box.
-pub(super) fn inside(region: &Rect, bounds: &Rect) -> bool {
+pub(crate) fn inside(region: &Rect, bounds: &Rect) -> bool {
     let (x, y) = (
         bounds.x + bounds.w / 2.0 - region.x,
         bounds.y + bounds.h / 2.0 - region.y,
@@ -27,12 +27,12 @@ pub(super) fn inside(region: &Rect, bounds: &Rect) -> bool {
 }
 
 /// Its middle.
-pub(super) fn centre(bounds: &Rect) -> [f32; 2] {
+pub(crate) fn centre(bounds: &Rect) -> [f32; 2] {
     [bounds.x + bounds.w / 2.0, bounds.y + bounds.h / 2.0]
 }
 
 /// The same box so many pixels to the right and down.
-pub(super) fn shifted(bounds: &Rect, [x, y]: [f32; 2]) -> Rect {
+pub(crate) fn shifted(bounds: &Rect, [x, y]: [f32; 2]) -> Rect {
     Rect {
         x: bounds.x + x,
         y: bounds.y + y,
@@ -41,7 +41,7 @@ pub(super) fn shifted(bounds: &Rect, [x, y]: [f32; 2]) -> Rect {
 }
 
 /// Distance of the centres, in pixels.
-pub(super) fn distance(a: &Rect, b: &Rect) -> f32 {
+pub(crate) fn distance(a: &Rect, b: &Rect) -> f32 {
     (a.x + a.w / 2.0 - b.x - b.w / 2.0).hypot(a.y + a.h / 2.0 - b.y - b.h / 2.0)
 }
 

@@ -19,7 +19,7 @@ pub enum Policy {
 
 impl Policy {
     /// Most faces that it follows.
-    pub(super) fn limit(self) -> usize {
+    pub(crate) fn limit(self) -> usize {
         match self {
             Self::All => MAX_FACES,
             Self::Largest | Self::Centre | Self::First => 1,

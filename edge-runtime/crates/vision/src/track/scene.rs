@@ -13,14 +13,14 @@ const CUT: f32 = 0.3;
 
 /// The scene of the last frame.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Scene {
+pub(crate) struct Scene {
     values: Vec<f32>,
     before: Vec<f32>,
 }
 
 impl Scene {
     /// Looks at the next frame; gives whether it is of another scene.
-    pub(super) fn cuts(&mut self, frame: GrayView<'_>) -> bool {
+    pub(crate) fn cuts(&mut self, frame: GrayView<'_>) -> bool {
         std::mem::swap(&mut self.values, &mut self.before);
         self.values.clear();
         let middle = |at: usize, length: usize| (2 * at + 1) * length / (2 * POINTS);

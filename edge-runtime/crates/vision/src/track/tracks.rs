@@ -57,6 +57,16 @@ impl Tracks {
         }
     }
 
+    /// Numbers begin here from now on.
+    pub(super) fn number_from(&mut self, first: u32) {
+        self.next = first.max(1);
+    }
+
+    /// The next number that will be given.
+    pub(super) fn next_number(&self) -> u32 {
+        self.next
+    }
+
     /// Who is followed.
     pub fn live(&self) -> &[Track] {
         &self.live

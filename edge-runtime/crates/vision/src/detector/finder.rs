@@ -1,0 +1,132 @@
+//! Finds the faces of a picture with the detector of a bundle.
+
+use inference::{DetectorNetwork, PredictError};
+use shared_model::image::{CropRule, GrayView, Rect};
+use shared_model::manifest::Detector;
+
+use super::changes::Changes;
+use super::decode::{Detection, Dropped, Grid, Limits, Map, decode};
+use super::reduce::Reducer;
+use super::size;
+use crate::tracker::{Observation, TrackerSettings};
+
+/// Most output maps of a detector.
+const MAPS: usize = shared_model::manifest::MAX_OUTPUTS;
+
+/// How the cascade's square box, to which the networks' crops are relative, lies relative to a box of the detector. Over
+/// 275 faces of the detector's data that the cascade finds as well, of eight sources, the medians are these; half of the
+/// scales lie in 0.93 to 1.01.
+const FRAMING: CropRule = CropRule {
+    scale: 0.97,
+    dx: 0.0,
+    dy: -0.008,
+};
+
+/// How pictures are searched.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct FinderConfig {
+    /// Side of the smallest face that must be found, in pixels of the picture.
+    pub min_face_px: f32,
+    /// Longer side of the picture that the detector sees, in pixels; `None` for one that suits the smallest face.
+    pub detector_px: Option<u32>,
+}
+
+/// Reduces pictures and searches them; keeps its memory from picture to picture.
+pub struct Finder {
+    config: FinderConfig,
+    detector: Detector,
+    grids: Vec<Grid>,
+    limits: Limits,
+    reducer: Reducer,
+    changes: Changes,
+    /// Pixels of the picture to one of the reduced one, across and down.
+    scale: [f32; 2],
+    found: Vec<Detection>,
+    observations: Vec<Observation>,
+}
+
+impl Finder {
+    /// A finder for this detector.
+    pub fn new(config: FinderConfig, detector: &Detector) -> Self {
+        Self {
+            config,
+            detector: detector.clone(),
+            grids: Grid::of(detector),
+            limits: Limits {
+                // Doubtful faces are told as well: they keep a track that others began.
+                score: settings(detector).doubtful_score(),
+                ..Limits::of(detector)
+            },
+            reducer: Reducer::default(),
+            changes: Changes::default(),
+            scale: [1.0; 2],
+            found: Vec::new(),
+            observations: Vec::new(),
+        }
+    }
+
+    /// The detector that it reads.
+    pub fn detector(&self) -> &Detector {
+        &self.detector
+    }
+
+    /// Takes in the next picture; gives whether it differs from the one that was searched last.
+    pub fn take(&mut self, picture: GrayView<'_>) -> bool {
+        let (width, height) = (picture.width(), picture.height());
+        let size = size::reduced(width, height, self.config.min_face_px, self.config.detector_px);
+        self.reducer.reduce(picture, size.columns, size.rows);
+        self.scale = [width as f32 / size.columns as f32, height as f32 / size.rows as f32];
+        self.reducer
+            .picture()
+            .is_some_and(|reduced| self.changes.differs(reduced))
+    }
+
+    /// The faces of the picture that was taken in last, in its pixels, the surest first, and what was left out.
+    ///
+    /// # Errors
+    /// Those of [`DetectorNetwork::run`].
+    pub fn find(&mut self, network: &mut DetectorNetwork) -> Result<(&[Observation], Dropped), PredictError> {
+        self.observations.clear();
+        let Some(reduced) = self.reducer.picture() else {
+            return Ok((&[], Dropped::default()));
+        };
+        self.changes.remember();
+        network.run(reduced)?;
+        let maps: heapless::Vec<Map<'_>, MAPS> = network
+            .maps()
+            .map(|map| Map {
+                values: map.values,
+                columns: map.columns,
+                rows: map.rows,
+                pixel_step: map.pixel_step,
+                channel_step: map.channel_step,
+            })
+            .collect();
+        let size = [reduced.width(), reduced.height()];
+        let dropped = decode(&maps, &self.grids, size, &self.limits, &mut self.found);
+        let scale = self.scale;
+        self.observations.extend(self.found.iter().map(|face| Observation {
+            bounds: FRAMING.apply(&in_picture(face.bounds, scale)),
+            score: face.score,
+        }));
+        Ok((&self.observations, dropped))
+    }
+}
+
+/// What tracking goes by with this detector.
+pub fn settings(detector: &Detector) -> TrackerSettings {
+    TrackerSettings {
+        sure_score: detector.score,
+        ..TrackerSettings::default()
+    }
+}
+
+/// Left, top, right and bottom in the reduced picture as a rectangle of the picture.
+fn in_picture([left, top, right, bottom]: [f32; 4], [across, down]: [f32; 2]) -> Rect {
+    Rect {
+        x: left * across,
+        y: top * down,
+        w: (right - left) * across,
+        h: (bottom - top) * down,
+    }
+}

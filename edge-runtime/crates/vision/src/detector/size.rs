@@ -1,0 +1,57 @@
+//! How large the picture is that the detector sees.
+
+use inference::InputSize;
+
+/// Side of the smallest face that is asked for, in pixels of the reduced picture, where nothing is configured. Faces
+/// are found from about 10 pixels on, and surely from here on.
+const SMALLEST_FACE: f32 = 16.0;
+
+/// Longer side of the reduced picture where nothing is configured: no less, for faces that are large cost little; no more,
+/// for the cost grows with the square.
+const LONGER_SIDES: std::ops::RangeInclusive<f32> = 160.0..=640.0;
+
+/// Shortest side of an input in pixels.
+const SHORTEST: usize = 32;
+
+/// The size to which a picture of so many columns and rows is reduced; never larger than it is, and of its shape.
+///
+/// `longer_px` is the longer side in pixels; without it, the smallest face of `min_face_px` pixels of the picture decides.
+pub(super) fn reduced(columns: usize, rows: usize, min_face_px: f32, longer_px: Option<u32>) -> InputSize {
+    let longer = columns.max(rows) as f32;
+    let wanted = longer_px.map_or_else(
+        || (longer * SMALLEST_FACE / min_face_px).clamp(*LONGER_SIDES.start(), *LONGER_SIDES.end()),
+        |px| px as f32,
+    );
+    let scale = (wanted / longer).min(1.0);
+    let side = |length: usize| ((length as f32 * scale).round() as usize).max(SHORTEST).min(length);
+    InputSize::of(side(columns), side(rows))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_smallest_face_decides_and_the_configuration_before_it() {
+        for (columns, rows, min_px, told, expected) in [
+            (640, 480, 80.0, None, (160, 120)),
+            (640, 480, 40.0, None, (256, 192)),
+            (1280, 720, 80.0, None, (256, 144)),
+            (1920, 1080, 40.0, None, (640, 360)),
+            (1920, 1080, 20.0, None, (640, 360)),
+            (1080, 1920, 80.0, None, (216, 384)),
+            (320, 180, 20.0, None, (256, 144)),
+            (320, 180, 20.0, Some(900), (320, 180)),
+            (640, 480, 80.0, Some(320), (320, 240)),
+            (640, 40, 80.0, None, (160, 32)),
+            (20, 10, 20.0, None, (20, 10)),
+        ] {
+            let size = reduced(columns, rows, min_px, told);
+            assert_eq!(
+                (size.columns, size.rows),
+                expected,
+                "{columns}x{rows} {min_px} {told:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! Films of bright spots, which the detector of the tests takes for faces.
+
+use std::time::Duration;
+
+use super::*;
+use crate::track::Policy;
+use crate::tracking::FaceTracking;
+use inference::Threads;
+use inference::bundle::Bundle;
+use testing::bundle::write_bundle;
+use testing::detector::write_bundle_with_detector;
+
+const SIZE: [usize; 2] = [160, 120];
+
+struct Still;
+
+impl Clock for Still {
+    fn now(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    fn sleep(&self, _: Duration) {}
+}
+
+fn predictor(write: impl FnOnce(&std::path::Path)) -> Predictor {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path());
+    Predictor::load(&Bundle::open(dir.path()).unwrap())
+        .unwrap()
+        .with_threads(Threads::One)
+}
+
+struct Film {
+    live: LiveFaces,
+    predictor: Predictor,
+    stats: Stats,
+    time_ms: u64,
+}
+
+impl Film {
+    fn new(config: TrackConfig) -> Self {
+        let predictor = predictor(|dir| drop(write_bundle_with_detector(dir)));
+        let detector = predictor.detector().unwrap().entry().clone();
+        Self {
+            live: LiveFaces::new(config, &detector, 1),
+            predictor,
+            stats: Stats::default(),
+            time_ms: 0,
+        }
+    }
+
+    /// The next frame, 40 ms after the one before; gives the numbers of the faces in it.
+    fn show(&mut self, pixels: &[u8]) -> Vec<u32> {
+        let frame = GrayView::new(pixels, SIZE[0], SIZE[1]).unwrap();
+        self.live
+            .look(frame, self.time_ms, &mut self.predictor, &Still, &mut self.stats)
+            .unwrap();
+        self.time_ms += 40;
+        self.live.seen().iter().map(|seen| seen.id).collect()
+    }
+
+    fn hold(&mut self, pixels: &[u8], frames: u32) -> Vec<u32> {
+        (0..frames).map(|_| self.show(pixels)).last().unwrap()
+    }
+}
+
+fn all() -> TrackConfig {
+    TrackConfig {
+        policy: Policy::All,
+        ..TrackConfig::default()
+    }
+}
+
+/// A dark room with spots of 16 pixels whose middles are these.
+fn room(spots: &[[usize; 2]]) -> Vec<u8> {
+    let shade = |at: usize| 40 + (at % SIZE[0] / 4) as u8 + (at / SIZE[0] / 6) as u8;
+    let mut pixels: Vec<u8> = (0..SIZE[0] * SIZE[1]).map(shade).collect();
+    for [x, y] in spots {
+        for (column, row) in (y - 8..y + 8).flat_map(|row| (x - 8..x + 8).map(move |column| (column, row))) {
+            pixels[row * SIZE[0] + column] = 250;
+        }
+    }
+    pixels
+}
+
+#[test]
+fn a_face_is_judged_in_its_second_frame_moves_with_its_number_and_is_gone_after_a_while() {
+    let mut film = Film::new(all());
+    assert!(film.hold(&room(&[]), 10).is_empty());
+    assert!(film.show(&room(&[[44, 60]])).is_empty());
+    assert_eq!(film.show(&room(&[[44, 60]])), [1]);
+    assert_eq!(film.stats.networks.count(), 1);
+    for step in 0..15 {
+        let x = 44 + 4 * step;
+        assert_eq!(film.show(&room(&[[x, 60]])), [1]);
+        let bounds = film.live.seen()[0].bounds;
+        let middle = bounds.x + bounds.w / 2.0;
+        assert!((middle - x as f32).abs() < 8.0, "{middle} instead of {x}");
+    }
+    assert_eq!(film.stats.networks.count(), 16, "once a frame");
+    assert_eq!(film.hold(&room(&[]), 17), [1], "680 ms");
+    assert!(film.show(&room(&[])).is_empty());
+    assert_eq!(film.live.counting().map(|seen| seen.id), None);
+}
+
+#[test]
+fn a_face_that_is_turned_away_or_cannot_be_seen_is_not_judged() {
+    let mut film = Film::new(all());
+    film.hold(&room(&[[84, 60]]), 5);
+    // The networks of the tests know nothing of faces.
+    assert_eq!(film.live.seen()[0].withheld, Some(Withheld::TurnedAway));
+    // Where the spot was, there is nothing to be seen.
+    let mut flat = room(&[]);
+    for (x, y) in (30..90).flat_map(|y| (54..114).map(move |x| (x, y))) {
+        flat[y * SIZE[0] + x] = 90;
+    }
+    film.show(&flat);
+    let withheld: Vec<_> = film.live.seen().iter().map(|seen| seen.withheld).collect();
+    assert_eq!(withheld, [Some(Withheld::LowContrast)]);
+}
+
+#[test]
+fn an_empty_room_is_searched_five_times_a_second_and_at_once_when_it_changes() {
+    let mut film = Film::new(all());
+    film.hold(&room(&[]), 50);
+    assert_eq!(film.stats.find.count(), 10, "in two seconds");
+    film.hold(&room(&[]), 2);
+    let searched = film.stats.find.count();
+    film.show(&room(&[[84, 60]]));
+    assert_eq!(film.stats.find.count(), searched + 1);
+    film.hold(&room(&[[84, 60]]), 10);
+    assert_eq!(
+        film.stats.find.count(),
+        searched + 11,
+        "every frame while somebody is there"
+    );
+    let mut often = Film::new(TrackConfig {
+        idle_fps: 25.0,
+        ..all()
+    });
+    often.hold(&room(&[]), 50);
+    assert_eq!(often.stats.find.count(), 50);
+}
+
+#[test]
+fn nobody_keeps_a_number_over_a_cut() {
+    let mut film = Film::new(all());
+    assert_eq!(film.hold(&room(&[[92, 60]]), 5), [1]);
+    // Another room, with somebody in the same place.
+    let mut other: Vec<u8> = (0..SIZE[0] * SIZE[1])
+        .map(|at| if at % SIZE[0] < SIZE[0] / 2 { 150 } else { 20 })
+        .collect();
+    for (value, spot) in other.iter_mut().zip(room(&[[92, 60]])) {
+        *value = if spot == 250 { spot } else { *value };
+    }
+    assert!(film.show(&other).is_empty());
+    assert_eq!(film.show(&other), [2]);
+}
+
+#[test]
+fn only_the_region_is_searched() {
+    let region = crate::track::Region {
+        x: 0.5,
+        w: 0.5,
+        ..crate::track::Region::WHOLE
+    };
+    let mut film = Film::new(TrackConfig { region, ..all() });
+    assert_eq!(film.hold(&room(&[[36, 60], [116, 60]]), 3), [1]);
+    let bounds = film.live.seen()[0].bounds;
+    assert!((bounds.x + bounds.w / 2.0 - 116.0).abs() < 5.0, "{bounds:?}");
+}
+
+#[test]
+fn another_bundle_may_have_another_way_and_numbers_go_on() {
+    let mut film = Film::new(all());
+    let mut cascade = predictor(|dir| drop(write_bundle(dir)));
+    let mut tracking = FaceTracking::new(all(), crate::track::Pace::Wait, &film.predictor).unwrap();
+    let pixels = room(&[[84, 60]]);
+    let frame = GrayView::new(&pixels, SIZE[0], SIZE[1]).unwrap();
+    let mut ids = |predictor: &mut Predictor, time_ms| {
+        tracking
+            .look(frame, time_ms, predictor, &Still, &mut film.stats)
+            .unwrap();
+        let ids: Vec<u32> = tracking.seen().iter().map(|seen| seen.id).collect();
+        (tracking.is_by_detector(), ids)
+    };
+    ids(&mut film.predictor, 0);
+    assert_eq!(ids(&mut film.predictor, 40), (true, vec![1]));
+    assert_eq!(
+        ids(&mut cascade, 80),
+        (false, vec![]),
+        "a spot is no face for the cascade"
+    );
+    ids(&mut film.predictor, 120);
+    assert_eq!(ids(&mut film.predictor, 160), (true, vec![2]));
+}

@@ -1,0 +1,192 @@
+//! Tracking by detection: which box of a frame is which face of the frames before.
+//!
+//! A detector has searched every frame; boxes and time come in, numbered faces go out. Nothing else is looked at, so that
+//! the same boxes give the same numbers. After SORT (Bewley et al., 2016) and ByteTrack (Zhang et al., 2022): each face
+//! is predicted to go on at constant velocity, boxes are matched to predictions by intersection over union, sure boxes
+//! first and doubtful ones to the faces that are left.
+//!
+//! Terms:
+//! - *observation*: a box that the detector gave for this frame, square as the networks' crops want it;
+//! - *candidate*: a track that was observed too seldom to have a number yet;
+//! - *coasting*: a track without an observation in this frame goes on as it went.
+//!
+//! A number never passes between two boxes that do not meet, and is never given twice. Nobody is recognised: whoever was
+//! away for longer than [`TrackerSettings::death_ms`] gets another number.
+
+mod association;
+mod choice;
+mod settings;
+#[cfg(test)]
+mod tests;
+mod track;
+#[cfg(test)]
+mod wild;
+
+pub use settings::TrackerSettings;
+pub use track::Track;
+
+use shared_model::image::Rect;
+
+use crate::track::Policy;
+use crate::track::place::inside;
+use association::{Association, Pool};
+
+/// Most tracks at once, candidates among them: twice as many as are shown.
+const MAX_TRACKS: usize = 16;
+
+/// Most observations of a frame; the surest count.
+pub const MAX_OBSERVATIONS: usize = 64;
+
+/// A box in which the detector saw a face.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Observation {
+    /// Where, in pixels of the frame; a square, which may reach beyond the frame.
+    pub bounds: Rect,
+    /// Probability that it is a face, 0 to 1.
+    pub score: f32,
+}
+
+/// Tracks faces from frame to frame.
+#[derive(Debug, Clone)]
+pub struct Tracker {
+    settings: TrackerSettings,
+    policy: Policy,
+    tracks: heapless::Vec<Track, MAX_TRACKS>,
+    association: Association,
+    /// Number of the face that counts.
+    counting: Option<u32>,
+    /// The next number that is given.
+    next: u32,
+    /// Time of the last frame.
+    last_ms: Option<u64>,
+}
+
+impl Tracker {
+    /// Tracks nobody yet; the first number is `first`, at least 1.
+    pub fn new(policy: Policy, settings: TrackerSettings, first: u32) -> Self {
+        Self {
+            settings,
+            policy,
+            tracks: heapless::Vec::new(),
+            association: Association::default(),
+            counting: None,
+            next: first.max(1),
+            last_ms: None,
+        }
+    }
+
+    /// Takes in what the detector saw in a frame that was taken at `now_ms`. Faces count whose centre lies in `region`,
+    /// in pixels of the frame.
+    pub fn update(&mut self, found: &[Observation], region: &Rect, now_ms: u64) {
+        let pause_ms = self.last_ms.map_or(0, |last_ms| now_ms.saturating_sub(last_ms));
+        self.last_ms = Some(now_ms);
+        if pause_ms > self.settings.longest_pause_ms {
+            self.tracks.clear();
+        }
+        let mut pool = Pool::new(found, &self.settings);
+        self.associate(&mut pool, now_ms);
+        self.end(region, now_ms);
+        self.confirm(region);
+        self.begin(&pool, region, now_ms);
+        choice::show(&mut self.tracks, self.policy);
+        self.counting = choice::counting(
+            &mut self.tracks,
+            self.policy,
+            self.counting,
+            region,
+            now_ms,
+            &self.settings,
+        );
+    }
+
+    /// The scene is another one: nobody keeps a number.
+    pub fn forget(&mut self) {
+        self.tracks.clear();
+        self.counting = None;
+    }
+
+    /// Whether nobody is there, not even a candidate.
+    pub fn is_idle(&self) -> bool {
+        self.tracks.is_empty()
+    }
+
+    /// The faces that the policy wants, by their numbers.
+    pub fn shown(&self) -> impl Iterator<Item = &Track> {
+        self.tracks.iter().filter(|track| track.shown)
+    }
+
+    /// Number of the face that counts.
+    pub fn counting(&self) -> Option<u32> {
+        self.counting
+    }
+
+    /// The next number that will be given: greater than all before.
+    pub fn next_number(&self) -> u32 {
+        self.next
+    }
+
+    /// Sure observations first, then doubtful ones; candidates get what is left of the sure ones.
+    fn associate(&mut self, pool: &mut Pool, now_ms: u64) {
+        let settings = &self.settings;
+        let rounds = [
+            (true, true, settings.least_overlap),
+            (true, false, settings.least_overlap_doubtful),
+            (false, true, settings.least_overlap),
+        ];
+        for (numbered, sure, least) in rounds {
+            let takes_part = |track: &Track| (track.id > 0) == numbered && !track.is_found(now_ms);
+            let tracks = self.tracks.iter().enumerate().filter(|(_, track)| takes_part(track));
+            let pairs = self.association.pairs(tracks, pool, sure, least, now_ms, settings);
+            for (track, observation) in pairs {
+                self.tracks[*track].observe(&observation.bounds, now_ms, settings);
+            }
+        }
+    }
+
+    /// Ends tracks that were not observed for long, that left the region, or that coast over another one's face.
+    fn end(&mut self, region: &Rect, now_ms: u64) {
+        let settings = &self.settings;
+        let found: heapless::Vec<Rect, MAX_TRACKS> = (self.tracks.iter())
+            .filter(|track| track.is_found(now_ms))
+            .map(|track| track.observed)
+            .collect();
+        self.tracks.retain(|track| {
+            if track.is_found(now_ms) {
+                return inside(region, &track.observed);
+            }
+            let bounds = track.bounds(now_ms, settings);
+            let hidden = found
+                .iter()
+                .any(|other| other.overlap(&bounds) > settings.double_overlap);
+            inside(region, &bounds) && !track.is_over(now_ms, settings) && !hidden
+        });
+    }
+
+    /// Gives a number to each candidate that was observed often enough; the one that the policy prefers comes first.
+    fn confirm(&mut self, region: &Rect) {
+        let (policy, births) = (self.policy, self.settings.births);
+        self.tracks.sort_unstable_by(|a, b| {
+            let known = (a.id == 0).cmp(&(b.id == 0)).then(a.id.cmp(&b.id));
+            known.then_with(|| {
+                choice::rank(policy, region, &a.observed).total_cmp(&choice::rank(policy, region, &b.observed))
+            })
+        });
+        for track in self
+            .tracks
+            .iter_mut()
+            .filter(|track| track.id == 0 && track.hits >= births)
+        {
+            track.id = self.next;
+            self.next = self.next.saturating_add(1);
+        }
+    }
+
+    /// Begins a candidate for each sure observation in the region that nobody took, as far as there is room.
+    fn begin(&mut self, pool: &Pool, region: &Rect, now_ms: u64) {
+        for observation in pool.left(region, &self.settings) {
+            if self.tracks.push(Track::new(&observation.bounds, now_ms)).is_err() {
+                return;
+            }
+        }
+    }
+}

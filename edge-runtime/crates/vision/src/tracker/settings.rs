@@ -1,0 +1,75 @@
+//! What tracking goes by.
+
+/// What a [`Tracker`](super::Tracker) goes by. Times are in milliseconds of the frames' own time, so that the frame rate
+/// does not matter.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TrackerSettings {
+    /// Probability, 0 to 1, from which an observation is sure: it may begin a track. The bundle says which.
+    pub sure_score: f32,
+    /// Least intersection over union, 0 to 1, of a sure observation with the prediction of a track. A face that moves by
+    /// half of its side from one frame to the next, against its prediction, still has a third.
+    pub least_overlap: f32,
+    /// The same for a doubtful observation: what only resembles a face must lie just where one was.
+    pub least_overlap_doubtful: f32,
+    /// Frames in which a face is observed before it has a number. A false alarm seldom lasts for two.
+    pub births: u32,
+    /// How long a candidate may go without an observation, in milliseconds: two frames at 15 a second.
+    pub candidate_ms: u64,
+    /// How long a face with a number may, in milliseconds: a hand before the face, a bow, some frames too blurred.
+    /// Whoever comes later is another visitor.
+    pub death_ms: u64,
+    /// How long a face without an observation is still judged where it should be, in milliseconds: two frames at 15 a
+    /// second.
+    pub judged_ms: u64,
+    /// How long a face coasts at its velocity before it stands still, in milliseconds. Heads turn round sooner than they
+    /// go on for longer.
+    pub coast_ms: u64,
+    /// Time constant of the box's place in milliseconds: the detector's boxes of a face that stands still scatter by some
+    /// percent of its side, which the networks would see as movement.
+    pub place_ms: f32,
+    /// Time constant of the box's side in milliseconds: it scatters more, and changes more slowly.
+    pub side_ms: f32,
+    /// The farthest that a face is expected to go between two observations, in its sides.
+    pub farthest: f32,
+    /// Intersection over union, 0 to 1, from which a coasting box has the face of another track.
+    pub double_overlap: f32,
+    /// How much larger than the face that counts another one must be to take its place.
+    pub larger: f32,
+    /// How much nearer to the middle, in widths of the region.
+    pub nearer: f32,
+    /// Longest time between two frames over which a number is kept, in milliseconds: a recording of one picture a second
+    /// is tracked, whoever is there after a camera's failure is somebody else.
+    pub longest_pause_ms: u64,
+}
+
+impl Default for TrackerSettings {
+    fn default() -> Self {
+        Self {
+            sure_score: 0.5,
+            least_overlap: 0.25,
+            least_overlap_doubtful: 0.4,
+            births: 2,
+            candidate_ms: 150,
+            death_ms: 700,
+            judged_ms: 150,
+            coast_ms: 200,
+            place_ms: 60.0,
+            side_ms: 150.0,
+            farthest: 0.6,
+            double_overlap: 0.5,
+            larger: 1.25,
+            nearer: 0.1,
+            longest_pause_ms: 2000,
+        }
+    }
+}
+
+impl TrackerSettings {
+    /// Share of [`TrackerSettings::sure_score`] from which an observation counts at all.
+    const DOUBTFUL: f32 = 0.5;
+
+    /// Probability from which an observation can keep a track: the limit that the detector is to have.
+    pub fn doubtful_score(&self) -> f32 {
+        Self::DOUBTFUL * self.sure_score
+    }
+}
