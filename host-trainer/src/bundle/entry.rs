@@ -128,7 +128,7 @@ pub(super) fn text<const N: usize>(value: &str, what: &str) -> Result<Text<N>> {
     Text::try_from(value).map_err(|_| anyhow!("bundle: {what} `{value}` is longer than {N} bytes"))
 }
 
-fn sha(hex: &str) -> Result<Sha256> {
+pub(super) fn sha(hex: &str) -> Result<Sha256> {
     Sha256::try_from(text::<64>(hex, "fingerprint")?).map_err(|error| anyhow!("bundle: {error}"))
 }
 

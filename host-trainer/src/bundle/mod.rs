@@ -1,6 +1,8 @@
-//! Puts two trained networks, their figures and their manifest into one directory.
+//! Puts two trained networks, their figures and their manifest into one directory, and a detector beside them.
 
+mod add;
 mod entry;
+mod finder;
 mod measured;
 mod trained;
 
@@ -18,7 +20,9 @@ use crate::onnx::{Description, merge};
 use crate::portraits::People;
 use crate::train::prepare::Prepared;
 use crate::train::samples::Data;
+pub use add::{Name, add};
 use entry::{GOLDEN, emotion_list, golden_file, keypoint_list, model_file, path, settings_file, text};
+pub use finder::{Finder, Held};
 pub(crate) use measured::{Measured, Measurements, NetworkFile, Told};
 use measured::{measure_emotion, measure_keypoints};
 pub use trained::Trained;

@@ -1,37 +1,42 @@
 //! `host-trainer bundle`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use host_trainer::bundle::{Gallery, Identity, Source, Trained, write};
+use host_trainer::bundle::{Finder, Gallery, Identity, Name, Source, Trained, add, write};
 use host_trainer::model::Task;
 use host_trainer::onnx::quantise::task_of;
 use host_trainer::portraits::people;
 use host_trainer::train::prepare::Prepared;
 use inference::Views;
+use inference::bundle::Bundle as BundleDir;
+use shared_model::manifest::Manifest;
 
 use super::commit::commit;
 use super::data::DataOptions;
+use super::finder::DetectorOptions;
 
-/// Put two trained networks into the directory that the runtime loads.
+/// Put trained networks into the directory that the runtime loads.
 ///
 /// Measures both on the faces held out, in each precision, calibrates the scores, finds how the face detector's box
-/// relates to each data set's framing, and writes networks, golden vectors, manifest and model card.
+/// relates to each data set's framing, and writes networks, golden vectors, manifest and model card. A detector can be
+/// added; where the other two come from one bundle and nothing is given to measure them with, they are taken over as they
+/// are.
 #[derive(Debug, Args)]
 pub(crate) struct Bundle {
     /// Directory of the keypoint run, or of a bundle whose keypoint network is taken over as it is.
     #[arg(long, value_name = "RUN|BUNDLE")]
     keypoints: PathBuf,
     /// The CSV that the keypoint network was trained on.
-    #[arg(long, value_name = "CSV")]
-    keypoints_data: PathBuf,
+    #[arg(long, value_name = "CSV", requires = "emotion_data")]
+    keypoints_data: Option<PathBuf>,
     /// Directory of the emotion run, or of a bundle whose emotion network is taken over as it is.
     #[arg(long, value_name = "RUN|BUNDLE")]
     emotion: PathBuf,
     /// The data that the emotion network was trained on; several sets in the order of the training.
-    #[arg(long, value_name = "CSV|DIR", required = true)]
+    #[arg(long, value_name = "CSV|DIR", requires = "keypoints_data")]
     emotion_data: Vec<PathBuf>,
     /// The votes that the emotion run was trained with.
     #[arg(long, value_name = "CSV")]
@@ -42,6 +47,8 @@ pub(crate) struct Bundle {
     /// The network also sees each face mirrored, and the mean counts: twice the work, a smaller error.
     #[arg(long, value_name = "TASK", num_args = 1..)]
     mirrored: Vec<Task>,
+    #[command(flatten)]
+    finder: DetectorOptions,
     /// Leave out rows that cannot be read, as in the training.
     #[arg(long)]
     skip_bad_rows: bool,
@@ -72,7 +79,44 @@ pub(crate) struct Bundle {
 
 impl Bundle {
     pub(crate) fn run(&self) -> Result<ExitCode> {
-        let [keypoints, emotion] = self.load()?;
+        let manifest = match (&self.keypoints_data, self.finder.finder()?) {
+            (Some(faces), None) => self.write(faces, &self.out)?,
+            (Some(faces), Some(finder)) => {
+                // Where both networks grow before the detector joins them.
+                let both = beside(&self.out)?;
+                self.write(faces, &both)?;
+                let added = self.add(&both, &finder);
+                std::fs::remove_dir_all(&both).with_context(|| format!("remove {}", both.display()))?;
+                added?
+            }
+            (None, Some(finder))
+                if self.keypoints == self.emotion && self.int8.is_empty() && self.mirrored.is_empty() =>
+            {
+                self.add(&self.keypoints, &finder)?
+            }
+            (None, _) => bail!(
+                "bundle: give --keypoints-data and --emotion-data; they are needed unless a --detector joins two networks \
+                 that come from one bundle and stay as they are"
+            ),
+        };
+        super::write_line(&serde_json::to_string(&manifest)?)?;
+        tracing::info!("{} is ready; its README.md has the figures", self.out.display());
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// The bundle in `from` with this detector.
+    fn add(&self, from: &Path, finder: &Finder) -> Result<Manifest> {
+        let name = Name {
+            name: &self.name,
+            version: self.number,
+            commit: &commit(),
+        };
+        add(&BundleDir::open(from)?, finder, &name, &self.out)
+    }
+
+    /// Measures both networks and writes them to `out`.
+    fn write(&self, faces: &Path, out: &Path) -> Result<Manifest> {
+        let [keypoints, emotion] = self.load(faces)?;
         let identity = Identity {
             name: self.name.clone(),
             version: self.number,
@@ -87,17 +131,15 @@ impl Bundle {
             views: self.views(trained.config.task),
             prepared,
         });
-        let (manifest, warnings) = write(&self.out, &keypoints, &emotion, &identity)?;
+        let (manifest, warnings) = write(out, &keypoints, &emotion, &identity)?;
         for warning in warnings {
             tracing::warn!("{warning}");
         }
-        super::write_line(&serde_json::to_string(&manifest)?)?;
-        tracing::info!("{} is ready; its README.md has the figures", self.out.display());
-        Ok(ExitCode::SUCCESS)
+        Ok(manifest)
     }
 
     /// Both networks with their data, divided as in their trainings.
-    fn load(&self) -> Result<[(Trained, Prepared); 2]> {
+    fn load(&self, faces: &Path) -> Result<[(Trained, Prepared); 2]> {
         let mut keypoints = Trained::open(&self.keypoints, Some(Task::Keypoints))?;
         let mut emotion = Trained::open(&self.emotion, Some(Task::Emotion))?;
         for (task, onnx) in self.read_int8()? {
@@ -114,7 +156,7 @@ impl Bundle {
             };
             options.prepare_trained(&trained.config)
         };
-        let faces = prepare(&keypoints, std::slice::from_ref(&self.keypoints_data), None)?;
+        let faces = prepare(&keypoints, &[faces.to_owned()], None)?;
         let labelled = prepare(&emotion, &self.emotion_data, self.emotion_votes.clone())?;
         Ok([(keypoints, faces), (emotion, labelled)])
     }
@@ -149,4 +191,16 @@ impl Bundle {
         }
         Ok(files)
     }
+}
+
+/// A directory beside `out` that does not exist.
+fn beside(out: &Path) -> Result<PathBuf> {
+    let name = out
+        .file_name()
+        .with_context(|| format!("{} is no name for a directory", out.display()))?;
+    let path = out.with_file_name(format!(".networks-{}", name.to_string_lossy()));
+    if path.exists() {
+        bail!("bundle: {} is left over from another try: remove it", path.display());
+    }
+    Ok(path)
 }

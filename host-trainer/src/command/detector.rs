@@ -1,4 +1,7 @@
-//! `host-trainer train detector`, `evaluate detector`, `export detector`.
+//! `host-trainer train detector`, `evaluate detector`, `export detector`, `quantise detector`, `report detector`.
+
+mod quantise;
+mod report;
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -7,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use host_trainer::detector::checkpoint::Checkpoint;
 use host_trainer::detector::config::DetectorConfig;
@@ -20,6 +23,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use super::exit;
+pub(crate) use quantise::QuantiseDetector;
+pub(crate) use report::ReportDetector;
 
 /// Between two plain lines of progress.
 const QUIET: Duration = Duration::from_mins(1);
@@ -68,6 +73,10 @@ pub(crate) struct TrainDetector {
     /// Steps between two measurements on held-out pictures.
     #[arg(long, default_value_t = DetectorConfig::default().measure_every)]
     measure_every: u64,
+    /// Look for false alarms on the pictures without a face every so many steps, and show them in later samples; 0 for
+    /// never.
+    #[arg(long, value_name = "STEPS", default_value_t = DetectorConfig::default().mine_every)]
+    mine: u64,
     /// Seed of every random choice.
     #[arg(long, default_value_t = DetectorConfig::default().seed)]
     seed: u64,
@@ -75,7 +84,7 @@ pub(crate) struct TrainDetector {
 
 /// Width and height in pixels.
 #[derive(Debug, Clone, Copy)]
-struct Size([usize; 2]);
+pub(super) struct Size(pub(super) [usize; 2]);
 
 /// Measure a trained detector on the pictures held out.
 ///
@@ -85,8 +94,11 @@ pub(crate) struct EvaluateDetector {
     #[command(flatten)]
     pictures: Pictures,
     /// Directory of the run.
-    #[arg(long, value_name = "DIR")]
-    run: PathBuf,
+    #[arg(long, value_name = "DIR", required_unless_present = "onnx")]
+    run: Option<PathBuf>,
+    /// A file of `export detector` or `quantise detector` in place of a run; the runtime's code runs it.
+    #[arg(long, value_name = "ONNX", conflicts_with = "run")]
+    onnx: Option<PathBuf>,
     /// Width and height that pictures are fitted into; may be given several times.
     #[arg(long, value_name = "WIDTHxHEIGHT", default_value = "160x120", value_parser = size)]
     input: Vec<Size>,
@@ -115,15 +127,12 @@ pub(crate) struct ExportDetector {
     /// Directory of the run.
     #[arg(long, value_name = "DIR")]
     run: PathBuf,
-    /// Width and height of its input.
-    #[arg(long, value_name = "WIDTHxHEIGHT", default_value = "160x120", value_parser = size)]
-    input: Size,
-    /// The file.
+    /// The file; its input takes pictures of any size.
     #[arg(long, value_name = "ONNX")]
     out: PathBuf,
 }
 
-fn size(text: &str) -> Result<Size, String> {
+pub(super) fn size(text: &str) -> Result<Size, String> {
     let sides = text
         .split_once('x')
         .and_then(|(width, height)| Some([width.parse().ok()?, height.parse().ok()?]));
@@ -141,6 +150,7 @@ impl TrainDetector {
             seed: self.seed,
             learning_rate: self.learning_rate,
             measure_every: self.measure_every,
+            mine_every: self.mine,
             ..DetectorConfig::default()
         };
         config.check()?;
@@ -212,6 +222,7 @@ impl Progress {
                     self.last_line = Some(Instant::now());
                 }
             }
+            Event::Mined(alarms) => tracing::info!("{alarms} false alarms on pictures without a face"),
             Event::Measured(measured) => {
                 let line = format!(
                     "step {} of {}: loss {:.4}, held out: average precision {:.4}, recall at 5 false alarms in 100 \
@@ -235,8 +246,7 @@ impl Progress {
 
 impl EvaluateDetector {
     pub(crate) fn run(&self) -> Result<ExitCode> {
-        let checkpoint = Checkpoint::load(&self.run)?;
-        let detector = Detector::of(&checkpoint);
+        let detector = self.detector()?;
         let set = Set::read(&self.pictures.data, &self.pictures.faces, Part::Held)?;
         let wanted = |photo: &&Photo| photo.held && self.source.as_ref().is_none_or(|source| *source == photo.source);
         let photos: Vec<&Photo> = set.photos.iter().filter(wanted).collect();
@@ -251,13 +261,24 @@ impl EvaluateDetector {
                     least: self.min_face,
                     ..Task::plain(input.0)
                 };
-                tell(name, "all", input.0, &measure(&detector, &photos, &task))?;
-                for (source, figures) in by_source(&detector, &photos, &task) {
+                tell(name, "all", input.0, &measure(&detector, &photos, &task)?)?;
+                for (source, figures) in by_source(&detector, &photos, &task)? {
                     tell(name, &source, input.0, &figures)?;
                 }
             }
         }
         Ok(ExitCode::SUCCESS)
+    }
+
+    fn detector(&self) -> Result<Detector> {
+        match (&self.onnx, &self.run) {
+            (Some(path), _) => {
+                let onnx = std::fs::read(path).with_context(|| format!("read {}", path.display()))?;
+                Detector::of_onnx(onnx).with_context(|| format!("load {}", path.display()))
+            }
+            (None, Some(run)) => Ok(Detector::of(&Checkpoint::load(run)?)),
+            (None, None) => bail!("evaluate: name a --run or a file with --onnx"),
+        }
     }
 }
 
@@ -295,7 +316,7 @@ fn tell(variation: &str, source: &str, [width, height]: [usize; 2], figures: &Fi
 impl ExportDetector {
     pub(crate) fn run(&self) -> Result<ExitCode> {
         let checkpoint = Checkpoint::load(&self.run)?;
-        let bytes = onnx(&Detector::of(&checkpoint), self.input.0);
+        let bytes = onnx(&Detector::of(&checkpoint));
         durable::replace_file(&self.out, &bytes).with_context(|| format!("write {}", self.out.display()))?;
         Ok(ExitCode::SUCCESS)
     }

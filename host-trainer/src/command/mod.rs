@@ -8,6 +8,7 @@ mod detector;
 mod evaluate;
 pub(crate) mod exit;
 mod export;
+mod finder;
 mod frame;
 mod progress;
 mod quantise;
@@ -45,6 +46,8 @@ enum Command {
     EvaluateDetector(detector::EvaluateDetector),
     /// Write a page about a trained network: curves, figures, faces, data, settings.
     Report(report::Report),
+    /// Write a page about the network that finds faces: `report detector`.
+    ReportDetector(detector::ReportDetector),
     /// Measure how data sets frame their faces, and which `frame` makes them alike.
     Frame(frame::Frame),
     /// Write a trained network as an ONNX file.
@@ -53,13 +56,15 @@ enum Command {
     ExportDetector(detector::ExportDetector),
     /// Quantise a trained network to 8-bit integers.
     Quantise(quantise::Quantise),
+    /// Quantise the network that finds faces: `quantise detector`.
+    QuantiseDetector(detector::QuantiseDetector),
     /// Measure how fast this machine trains.
     #[command(subcommand)]
     Bench(bench::Bench),
     #[cfg(feature = "remote")]
     Serve(serve::Serve),
-    /// Put two trained networks into the directory that the runtime loads.
-    Bundle(bundle::Bundle),
+    /// Put trained networks into the directory that the runtime loads.
+    Bundle(Box<bundle::Bundle>),
     /// Sign what devices accept as an update.
     #[command(subcommand)]
     Sign(sign::Sign),
@@ -70,11 +75,13 @@ fn write_line(line: &str) -> Result<()> {
     writeln!(io::stdout(), "{line}").context("write to standard output")
 }
 
-/// What was typed, with `train detector` as the one command that it is; likewise `evaluate` and `export`.
+/// What was typed, with `train detector` as the one command that it is; likewise the others about a network.
 pub(crate) fn typed(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     let mut typed: Vec<OsString> = arguments.into_iter().collect();
     if let [_, verb, subject, ..] = typed.as_slice()
-        && ["train", "evaluate", "export"].iter().any(|known| verb == known)
+        && ["train", "evaluate", "export", "quantise", "report"]
+            .iter()
+            .any(|known| verb == known)
         && subject == "detector"
     {
         let mut command = verb.clone();
@@ -92,10 +99,12 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Evaluate(command) => command.run(),
         Command::EvaluateDetector(command) => command.run(),
         Command::Report(command) => command.run(),
+        Command::ReportDetector(command) => command.run(),
         Command::Frame(command) => command.run(),
         Command::Export(command) => command.run(),
         Command::ExportDetector(command) => command.run(),
         Command::Quantise(command) => command.run(),
+        Command::QuantiseDetector(command) => command.run(),
         Command::Bench(command) => command.run(),
         #[cfg(feature = "remote")]
         Command::Serve(command) => command.run(),
@@ -119,7 +128,39 @@ mod tests {
         assert!(matches!(train, Command::TrainDetector(_)), "{train:?}");
         let train = parsed("host-trainer train keypoints --epochs 2 --data a.csv --out run").unwrap();
         assert!(matches!(train, Command::Train(_)), "{train:?}");
+        for (line, wanted) in [
+            ("evaluate detector --data a.zip --faces a.csv --onnx a.onnx", true),
+            (
+                "evaluate detector --data a.zip --faces a.csv --run r --onnx a.onnx",
+                false,
+            ),
+            ("evaluate detector --data a.zip --faces a.csv", false),
+            (
+                "quantise detector --data a.zip --faces a.csv --run r --out a.onnx",
+                true,
+            ),
+            ("report detector --data a.zip --faces a.csv --run r --out report", true),
+            ("export detector --run r --out a.onnx", true),
+        ] {
+            let command = parsed(&format!("host-trainer {line}"));
+            assert_eq!(command.is_ok(), wanted, "{line}: {command:?}");
+        }
         let export = parsed("host-trainer export run --out a.onnx").unwrap();
         assert!(matches!(export, Command::Export(_)), "{export:?}");
+    }
+
+    #[test]
+    fn a_detector_joins_a_bundle_whose_networks_need_no_data() {
+        let bundle = "host-trainer bundle --keypoints b --emotion b --out n";
+        for (options, wanted) in [
+            ("--detector r --detector-data a.zip --detector-faces a.csv", true),
+            ("--detector other-bundle", true),
+            ("--detector r --detector-data a.zip", false),
+            ("--detector-int8 a.onnx", false),
+            ("--keypoints-data a.csv", false),
+        ] {
+            let command = parsed(&format!("{bundle} {options}"));
+            assert_eq!(command.is_ok(), wanted, "{options}: {command:?}");
+        }
     }
 }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::config::DetectorConfig;
+use super::mine::Alarm;
 use super::network::{initial, layers};
 use super::optimiser::Weights;
 
@@ -48,6 +49,9 @@ pub struct State {
     pub running: (f64, u64),
     /// The measurements.
     pub history: Vec<Measured>,
+    /// False alarms that samples show.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub alarms: Vec<Alarm>,
 }
 
 /// A training that can go on.
@@ -88,11 +92,17 @@ impl Checkpoint {
             step: 0,
             running: (0.0, 0),
             history: Vec::new(),
+            alarms: Vec::new(),
         };
         Self {
             state,
             weights: Weights::new(params, statistics),
         }
+    }
+
+    /// Number of parameters, running statistics included.
+    pub fn parameters(&self) -> usize {
+        self.weights.params.len() + self.weights.statistics.len()
     }
 
     /// Replaces the checkpoint of a run; a power cut leaves the old or the new one.

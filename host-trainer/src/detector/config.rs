@@ -26,6 +26,9 @@ pub struct DetectorConfig {
     pub clip: f32,
     /// Steps between two measurements on held-out photos.
     pub measure_every: u64,
+    /// Steps between two searches for false alarms on photos without a face; 0 for none.
+    #[serde(default)]
+    pub mine_every: u64,
 }
 
 impl Default for DetectorConfig {
@@ -41,6 +44,7 @@ impl Default for DetectorConfig {
             average: 0.998,
             clip: 10.0,
             measure_every: 500,
+            mine_every: 0,
         }
     }
 }

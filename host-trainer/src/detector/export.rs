@@ -1,76 +1,46 @@
 //! The detector as an ONNX file: convolutions, `ReLU` and additions, batch norm folded into the weights.
 //!
-//! Input `[n, 1, height, width]`, pixels of 0 to 255 less 128, divided by 128; outputs `[n, channels, rows, columns]`, one
-//! a head, as [`super::decode`] reads them.
+//! Input `[n, 1, height, width]` of any size, pixels of 0 to 255 less 128, divided by 128; outputs
+//! `[n, channels, rows, columns]`, one a head, as [`vision::detector::decode`] reads them.
 
-use prost::Message;
-use tract_onnx::pb::attribute_proto::AttributeType;
-use tract_onnx::pb::tensor_proto::DataType;
-use tract_onnx::pb::tensor_shape_proto::{Dimension, dimension};
-use tract_onnx::pb::type_proto::{Tensor, Value};
-use tract_onnx::pb::{
-    AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, StringStringEntryProto, TensorProto,
-    TensorShapeProto, TypeProto, ValueInfoProto,
-};
+use shared_model::manifest::{DETECTOR_CONTRACT, INPUT_NAME};
+use tract_onnx::pb::NodeProto;
 
-use super::engine::{After, FoldedLayer, Plane};
+use super::engine::{After, FoldedLayer};
 use super::evaluate::Detector;
+use super::network::ARCHITECTURE;
+use crate::onnx::graph::{Form, Graph, Weight, integers, node};
 
-/// Operator set of the file; the operators used have kept their form since.
-const OPSET: i64 = 18;
-/// IR version that belongs to it.
-const IR_VERSION: i64 = 8;
-/// Name of the input.
-pub const INPUT: &str = "input";
-
-/// Bytes of the file for inputs of `width` x `height` pixels.
-pub fn onnx(detector: &Detector, [width, height]: [usize; 2]) -> Vec<u8> {
-    let layers = &detector.network().layers;
-    let mut graph = GraphProto {
-        name: "face-detector".to_owned(),
-        input: vec![value(
-            INPUT,
-            1,
-            Plane {
-                columns: width,
-                rows: height,
-            },
-        )],
-        ..GraphProto::default()
+/// Bytes of the file.
+pub fn onnx(detector: &Detector) -> Vec<u8> {
+    let layers = detector.layers();
+    let mut graph = Graph {
+        input: INPUT_NAME.to_owned(),
+        // The file does not say a size.
+        form: Form::Maps { rows: 1, columns: 1 },
+        ..Graph::default()
     };
-    let plain: Vec<_> = layers.iter().map(|folded| folded.layer.clone()).collect();
-    let planes = super::engine::planes(
-        &plain,
-        Plane {
-            columns: width,
-            rows: height,
-        },
-    );
-    for (folded, plane) in layers.iter().zip(planes) {
+    for folded in layers {
         add(&mut graph, folded, layers);
         if folded.layer.after == After::Bias {
-            graph
-                .output
-                .push(value(&folded.layer.name, folded.layer.outputs, plane));
+            graph.outputs.push((folded.layer.name.clone(), folded.layer.outputs));
         }
     }
-    let entry = |key: &str, value: &str| StringStringEntryProto {
-        key: key.to_owned(),
-        value: value.to_owned(),
-    };
-    let model = ModelProto {
-        ir_version: IR_VERSION,
-        opset_import: vec![OperatorSetIdProto {
-            domain: String::new(),
-            version: OPSET,
-        }],
-        producer_name: "host-trainer".to_owned(),
-        producer_version: env!("CARGO_PKG_VERSION").to_owned(),
-        graph: Some(graph),
-        metadata_props: vec![entry("task", "faces"), entry("input", "(pixel - 128) / 128")],
-        ..ModelProto::default()
-    };
-    model.encode_to_vec()
+    graph.write(&metadata())
+}
+
+/// What is written into the file beside the network.
+pub(crate) fn metadata() -> Vec<(&'static str, String)> {
+    vec![
+        ("contract", DETECTOR_CONTRACT.to_string()),
+        ("task", "faces".to_owned()),
+        ("architecture", ARCHITECTURE.to_owned()),
+        ("version", env!("CARGO_PKG_VERSION").to_owned()),
+        (
+            "input",
+            format!("{INPUT_NAME} [n,1,height,width] grey values of 0..=255 less 128, divided by 128"),
+        ),
+    ]
 }
 
 /// Name of a layer's output.
@@ -81,44 +51,52 @@ fn output(folded: &FoldedLayer) -> String {
     }
 }
 
-fn add(graph: &mut GraphProto, folded: &FoldedLayer, layers: &[FoldedLayer]) {
+fn add(graph: &mut Graph, folded: &FoldedLayer, layers: &[FoldedLayer]) {
     let layer = &folded.layer;
     let named = |part: &str| format!("{}.{part}", layer.name);
-    let input = layer.input.map_or_else(|| INPUT.to_owned(), |at| output(&layers[at]));
-    let dims = [layer.outputs, layer.inputs, layer.kernel, layer.kernel];
-    graph.initializer.push(tensor(named("weight"), &dims, &planar(folded)));
-    graph
-        .initializer
-        .push(tensor(named("bias"), &[layer.outputs], &folded.bias));
+    let input = layer
+        .input
+        .map_or_else(|| INPUT_NAME.to_owned(), |at| output(&layers[at]));
+    let mut constant = |name: &str, dims: &[usize], values: Vec<f32>| {
+        let dims = dims.to_vec();
+        graph.weights.insert(name.to_owned(), Weight { dims, values });
+    };
+    let (weight, bias) = (named("weight"), named("bias"));
+    constant(
+        &weight,
+        &[layer.outputs, layer.inputs, layer.kernel, layer.kernel],
+        planar(folded),
+    );
+    constant(&bias, &[layer.outputs], folded.bias.clone());
     let (side, stride, margin) = (layer.kernel as i64, layer.stride as i64, (layer.kernel / 2) as i64);
     let attributes = vec![
         integers("kernel_shape", &[side; 2]),
         integers("pads", &[margin; 4]),
         integers("strides", &[stride; 2]),
     ];
-    let last = match layer.after {
+    let mut last = match layer.after {
         After::Bias => layer.name.clone(),
         _ => named("conv"),
     };
-    graph.node.push(node(
-        "Conv",
-        &[&input, &named("weight"), &named("bias")],
-        &last,
-        attributes,
-    ));
-    let mut last = last;
+    let mut convolution = node("Conv", &[&input, &weight, &bias], &last, attributes);
+    convolution.name.clone_from(&layer.name);
+    graph.nodes.push(convolution);
     if let After::NormAddRelu(residual) = layer.after {
-        graph.node.push(node(
-            "Add",
-            &[&last, &output(&layers[residual])],
-            &named("add"),
-            Vec::new(),
-        ));
-        last = named("add");
+        let sum = named("add");
+        let other = output(&layers[residual]);
+        graph.nodes.push(called("Add", &[&last, &other], &sum));
+        last = sum;
     }
     if layer.has_norm() {
-        graph.node.push(node("Relu", &[&last], &output(folded), Vec::new()));
+        graph.nodes.push(called("Relu", &[&last], &output(folded)));
     }
+}
+
+/// A node with the name of its output.
+fn called(operator: &str, inputs: &[&str], output: &str) -> NodeProto {
+    let mut node = node(operator, inputs, output, Vec::new());
+    output.clone_into(&mut node.name);
+    node
 }
 
 /// Weights as `[outputs, inputs, kernel, kernel]`.
@@ -131,62 +109,6 @@ fn planar(folded: &FoldedLayer) -> Vec<f32> {
         }
     }
     planar
-}
-
-fn node(op: &str, inputs: &[&str], output: &str, attribute: Vec<AttributeProto>) -> NodeProto {
-    NodeProto {
-        op_type: op.to_owned(),
-        name: output.to_owned(),
-        input: inputs.iter().map(|input| (*input).to_owned()).collect(),
-        output: vec![output.to_owned()],
-        attribute,
-        ..NodeProto::default()
-    }
-}
-
-fn integers(name: &str, values: &[i64]) -> AttributeProto {
-    AttributeProto {
-        name: name.to_owned(),
-        r#type: AttributeType::Ints as i32,
-        ints: values.to_vec(),
-        ..AttributeProto::default()
-    }
-}
-
-fn tensor(name: String, dims: &[usize], values: &[f32]) -> TensorProto {
-    TensorProto {
-        name,
-        dims: dims.iter().map(|dim| *dim as i64).collect(),
-        data_type: DataType::Float as i32,
-        raw_data: values.iter().flat_map(|value| value.to_le_bytes()).collect(),
-        ..TensorProto::default()
-    }
-}
-
-fn value(name: &str, channels: usize, plane: Plane) -> ValueInfoProto {
-    let number = |value: usize| Dimension {
-        value: Some(dimension::Value::DimValue(value as i64)),
-        ..Default::default()
-    };
-    let batch = Dimension {
-        value: Some(dimension::Value::DimParam("n".to_owned())),
-        ..Default::default()
-    };
-    let shape = TensorShapeProto {
-        dim: vec![batch, number(channels), number(plane.rows), number(plane.columns)],
-    };
-    let tensor = Tensor {
-        elem_type: DataType::Float as i32,
-        shape: Some(shape),
-    };
-    ValueInfoProto {
-        name: name.to_owned(),
-        r#type: Some(TypeProto {
-            value: Some(Value::TensorType(tensor)),
-            ..TypeProto::default()
-        }),
-        ..ValueInfoProto::default()
-    }
 }
 
 #[cfg(test)]

@@ -5,8 +5,9 @@
 //! smooth L1 of the logarithms of its sides. Points: smooth L1 relative to the face's size.
 
 use super::compose::{Sample, Target};
-use super::decode::{FIELDS, LEVELS, Level, overlap};
 use super::engine::Plane;
+use super::levels::{CHANNELS, LEVELS, Level};
+use vision::detector::decode::{FIELDS, overlap};
 
 /// Cells whose centre is nearer than this to the face's, in strides, in both directions, learn it.
 const NEAR: f32 = 0.8;
@@ -16,7 +17,7 @@ const SIZE_WEIGHT: f32 = 0.5;
 const POINTS_WEIGHT: f32 = 0.3;
 /// Where smooth L1 becomes straight.
 const BEND: f32 = 0.1;
-/// Logarithms of sizes are held within as in [`super::decode`].
+/// Logarithms of sizes are held within as in [`vision::detector::decode`].
 const LARGEST_LOG: f32 = 5.0;
 
 /// Loss summed over cells, by part, and how many cells learned a face.
@@ -37,8 +38,8 @@ impl Losses {
 /// Cells that learn a face, over all samples and levels; what losses and gradients are divided by.
 pub(crate) fn positives(samples: &[Sample], planes: &[Plane]) -> usize {
     let count = |sample: &Sample, level: &Level| {
-        let plane = planes[level.head];
-        (0..plane.pixels() * level.split * level.split)
+        let plane = planes[level.grid.head];
+        (0..plane.pixels() * level.grid.split * level.grid.split)
             .filter(|at| nearest(sample, level, centre(level, plane, *at)).is_some())
             .count()
     };
@@ -59,14 +60,14 @@ pub(crate) fn head(
     losses: &mut Losses,
 ) {
     gradient.fill(0.0);
-    let channels = super::decode::CHANNELS[head];
+    let channels = CHANNELS[head];
     let image = plane.pixels() * channels;
-    for level in LEVELS.iter().filter(|level| level.head == head) {
+    for level in LEVELS.iter().filter(|level| level.grid.head == head) {
         let maps = output.chunks_exact(image).zip(gradient.chunks_exact_mut(image));
         for (sample, (output, gradient)) in samples.iter().zip(maps) {
-            let parts = level.split * level.split;
+            let parts = level.grid.split * level.grid.split;
             for at in 0..plane.pixels() * parts {
-                let first = at / parts * channels + level.first + at % parts * FIELDS;
+                let first = at / parts * channels + level.grid.first + at % parts * FIELDS;
                 let fields = &output[first..first + FIELDS];
                 let place = centre(level, plane, at);
                 cell(
@@ -85,15 +86,21 @@ pub(crate) fn head(
 
 /// Centre of a cell in pixels of the input; `at` counts the parts of one pixel of the map one after the other.
 fn centre(level: &Level, plane: Plane, at: usize) -> [f32; 2] {
-    let (pixel, part) = (at / (level.split * level.split), at % (level.split * level.split));
-    let x = pixel % plane.columns * level.split + part % level.split;
-    let y = pixel / plane.columns * level.split + part / level.split;
-    [(x as f32 + 0.5) * level.stride, (y as f32 + 0.5) * level.stride]
+    let (pixel, part) = (
+        at / (level.grid.split * level.grid.split),
+        at % (level.grid.split * level.grid.split),
+    );
+    let x = pixel % plane.columns * level.grid.split + part % level.grid.split;
+    let y = pixel / plane.columns * level.grid.split + part / level.grid.split;
+    [
+        (x as f32 + 0.5) * level.grid.stride,
+        (y as f32 + 0.5) * level.grid.stride,
+    ]
 }
 
 /// The face that a cell learns: the one with the nearest centre.
 fn nearest<'a>(sample: &'a Sample, level: &Level, [x, y]: [f32; 2]) -> Option<&'a Target> {
-    let reach = NEAR * level.stride;
+    let reach = NEAR * level.grid.stride;
     let distance = |face: &Target| {
         let [left, top, right, bottom] = face.bounds;
         (f32::midpoint(left, right) - x)
@@ -137,13 +144,13 @@ fn cell(
         return;
     };
     losses.positives += 1;
-    let quality = learn_box(level.stride, place, face, fields, gradient, share, losses);
+    let quality = learn_box(level.grid.stride, place, face, fields, gradient, share, losses);
     losses.score += f64::from(score(fields[0], 0.4 + 0.6 * quality, &mut gradient[0], share));
     if let Some(points) = &face.points {
-        let scale = level.stride / face.size();
+        let scale = level.grid.stride / face.size();
         let weight = POINTS_WEIGHT / share;
         for (at, wanted) in points.as_flattened().iter().enumerate() {
-            let wanted = (wanted - place[at % 2]) / level.stride;
+            let wanted = (wanted - place[at % 2]) / level.grid.stride;
             let (value, slope) = smooth((fields[5 + at] - wanted) * scale);
             losses.points += f64::from(weight * value);
             gradient[5 + at] += weight * slope * scale;

@@ -4,19 +4,19 @@
 //! - *photo*: a picture of the data set with its annotated faces, grey, at most 480 pixels long;
 //! - *sample*: what the network is trained on: a photo's part, or a background with faces of other photos pasted in;
 //! - *size* of a face: the root of its box's area.
-//!
-//! [`decode`] depends on nothing else here.
 
 pub mod checkpoint;
-mod compose;
+pub(crate) mod compose;
 pub mod config;
 pub mod data;
-pub mod decode;
 pub(crate) mod engine;
 pub mod evaluate;
 pub mod export;
 mod geometry;
+pub(crate) mod levels;
 mod loss;
-mod network;
+pub mod mine;
+pub(crate) mod network;
 mod optimiser;
+pub mod quantise;
 pub mod train;

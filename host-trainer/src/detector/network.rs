@@ -1,15 +1,18 @@
 //! The network: 3x3 convolutions, one residual pair a stage, a head at strides 8, 16 and 32.
 //!
 //! About 42 million multiplications for 160 x 120 pixels. The head at stride 8 also predicts on cells of 4 pixels (see
-//! [`super::decode`]): small faces get the finer grid without an operator that enlarges maps.
+//! [`vision::detector::decode`]): small faces get the finer grid without an operator that enlarges maps.
 
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
+use vision::detector::decode::FIELDS;
 
-use super::decode::{CHANNELS, HEADS, LEVELS};
 use super::engine::Layer;
 use super::engine::{After, places};
+use super::levels::{CHANNELS, GRIDS, HEADS};
 
+/// The network by name, for files and manifests.
+pub(crate) const ARCHITECTURE: &str = "plain-16-32-48-64-64";
 /// Channels at strides 2, 4, 8, 16, 32.
 const WIDTHS: [usize; 5] = [16, 32, 48, 64, 64];
 /// Channels of the heads' own convolutions.
@@ -60,7 +63,7 @@ pub(crate) fn layers() -> Vec<Layer> {
         );
         push(
             &mut layers,
-            format!("faces{head}"),
+            output_name(head),
             Some(own),
             [width, CHANNELS[head]],
             1,
@@ -89,6 +92,15 @@ fn push(
         after,
     });
     layers.len() - 1
+}
+
+fn output_name(head: usize) -> String {
+    format!("faces{head}")
+}
+
+/// Names of the output maps, in the order of the heads.
+pub(crate) fn output_names() -> [String; HEADS] {
+    std::array::from_fn(output_name)
 }
 
 /// Indices of the layers that are the outputs, in the order of the heads.
@@ -123,10 +135,10 @@ pub(crate) fn initial(layers: &[Layer], seed: u64) -> (Vec<f32>, Vec<f32>) {
         statistics[place.variance.clone()].fill(1.0);
     }
     let outputs = outputs(layers);
-    for level in &LEVELS {
-        let bias = &mut params[places[outputs[level.head]].beta.clone()];
-        for part in 0..level.split * level.split {
-            bias[level.first + part * super::decode::FIELDS] = -(1.0 / PRIOR - 1.0).ln();
+    for grid in &GRIDS {
+        let bias = &mut params[places[outputs[grid.head]].beta.clone()];
+        for part in 0..grid.split * grid.split {
+            bias[grid.first + part * FIELDS] = -(1.0 / PRIOR - 1.0).ln();
         }
     }
     (params, statistics)

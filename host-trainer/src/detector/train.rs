@@ -10,10 +10,11 @@ use super::checkpoint::{CHECKPOINT, Checkpoint, Measured};
 use super::compose::{Composer, Sample};
 use super::config::DetectorConfig;
 use super::data::{Photo, Set};
-use super::decode::STRIDES;
 use super::engine::{Layer, Plane, Trained};
 use super::evaluate::{Detector, Task, measure};
+use super::levels::STRIDES;
 use super::loss::{self, Losses};
+use super::mine::mine;
 use super::network::{layers, outputs};
 use super::optimiser::Optimiser;
 
@@ -29,7 +30,7 @@ const HISTORY: &str = "history.csv";
 /// A training to be run.
 #[derive(Debug)]
 pub struct Job<'a> {
-    /// How; of a training that goes on, only `steps` may differ.
+    /// How; of a training that goes on, only `steps` and `mine_every` may differ.
     pub config: DetectorConfig,
     /// On what.
     pub set: &'a Set,
@@ -58,6 +59,8 @@ pub enum Event {
         /// Samples a second since the training began, or went on; time of measuring left out.
         speed: f64,
     },
+    /// False alarms on photos without a face were looked for; so many were found.
+    Mined(usize),
     /// Held-out photos were measured.
     Measured(Measured),
 }
@@ -131,7 +134,8 @@ pub fn train(job: &Job<'_>, stop: &AtomicBool, tell: &mut dyn FnMut(Event)) -> R
     job.config.check()?;
     let mut checkpoint = begin(job)?;
     let config = checkpoint.state.config;
-    let composer = Composer::new(&job.set.photos, config.input, config.seed)?;
+    let mut composer = Composer::new(&job.set.photos, config.input, config.seed)?;
+    composer.show(&checkpoint.state.alarms);
     let mut stepper = Stepper::new(&config, checkpoint.weights.params.len());
     let held: Vec<&Photo> = job.set.photos.iter().filter(|photo| photo.held).collect();
     let held: Vec<&Photo> = held
@@ -148,8 +152,14 @@ pub fn train(job: &Job<'_>, stop: &AtomicBool, tell: &mut dyn FnMut(Event)) -> R
             checkpoint.save(job.run)?;
             return Ok(Ended::Interrupted);
         }
-        let begun = Instant::now();
         let step = checkpoint.state.step;
+        if config.mine_every > 0 && step > 0 && step.is_multiple_of(config.mine_every) {
+            let alarms = mine(&averaged(&checkpoint, &stepper.layers), &job.set.photos, config.input)?;
+            tell(Event::Mined(alarms.len()));
+            composer.show(&alarms);
+            checkpoint.state.alarms = alarms;
+        }
+        let begun = Instant::now();
         let samples: Vec<Sample> = (0..config.batch).map(|place| composer.sample(step, place)).collect();
         let loss = stepper.step(&mut checkpoint, &samples).total();
         if !loss.is_finite() {
@@ -168,7 +178,7 @@ pub fn train(job: &Job<'_>, stop: &AtomicBool, tell: &mut dyn FnMut(Event)) -> R
         });
         let due = (step + 1).is_multiple_of(config.measure_every) || step + 1 == config.steps;
         if due {
-            let measured = measured(&mut checkpoint, &stepper.layers, &held);
+            let measured = measured(&mut checkpoint, &stepper.layers, &held)?;
             write_history(job.run, &checkpoint)?;
             tell(Event::Measured(measured));
         }
@@ -202,6 +212,7 @@ fn begin(job: &Job<'_>) -> Result<Checkpoint> {
     }
     let wanted = DetectorConfig {
         steps: checkpoint.state.config.steps,
+        mine_every: checkpoint.state.config.mine_every,
         ..job.config
     };
     if checkpoint.state.config != wanted {
@@ -211,14 +222,19 @@ fn begin(job: &Job<'_>) -> Result<Checkpoint> {
         );
     }
     checkpoint.state.config.steps = job.config.steps;
+    checkpoint.state.config.mine_every = job.config.mine_every;
     Ok(checkpoint)
 }
 
-/// Measures the average of the weights on held-out photos.
-fn measured(checkpoint: &mut Checkpoint, layers: &[Layer], held: &[&Photo]) -> Measured {
+fn averaged(checkpoint: &Checkpoint, layers: &[Layer]) -> Detector {
     let weights = &checkpoint.weights;
-    let detector = Detector::new(layers, &weights.average, &weights.average_statistics);
-    let figures = measure(&detector, held, &Task::plain(checkpoint.state.config.input));
+    Detector::new(layers, &weights.average, &weights.average_statistics)
+}
+
+/// Measures the average of the weights on held-out photos.
+fn measured(checkpoint: &mut Checkpoint, layers: &[Layer], held: &[&Photo]) -> Result<Measured> {
+    let detector = averaged(checkpoint, layers);
+    let figures = measure(&detector, held, &Task::plain(checkpoint.state.config.input))?;
     let state = &mut checkpoint.state;
     let (sum, steps) = std::mem::take(&mut state.running);
     let measured = Measured {
@@ -230,7 +246,7 @@ fn measured(checkpoint: &mut Checkpoint, layers: &[Layer], held: &[&Photo]) -> M
         learning_rate: state.config.rate(state.step),
     };
     state.history.push(measured);
-    measured
+    Ok(measured)
 }
 
 fn write_history(run: &Path, checkpoint: &Checkpoint) -> Result<()> {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use prost::Message;
+use shared_model::image::SIDE;
 use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::type_proto::{Tensor as TensorType, Value};
 use tract_onnx::pb::{
@@ -73,12 +74,28 @@ pub(crate) struct Graph {
     /// Quantised constants: written, never read.
     pub(crate) quantised: BTreeMap<String, Quantised>,
     pub(crate) input: String,
-    /// Name and number of values of each output.
+    /// Name of each output, and its number of values, or of channels.
     pub(crate) outputs: Vec<(String, usize)>,
+    pub(crate) form: Form,
+}
+
+/// What goes in and comes out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// A crop; outputs `[n, length]`.
+    #[default]
+    Crop,
+    /// A picture of any size; outputs `[n, channels, rows, columns]`.
+    Maps {
+        /// Rows and columns of the pictures that the graph is looked into with; the file does not say them.
+        rows: usize,
+        /// See `rows`.
+        columns: usize,
+    },
 }
 
 impl Graph {
-    /// Reads an ONNX file with one input, and outputs `[n, length]`.
+    /// Reads an ONNX file with one input, and outputs that are all `[n, length]`, or all maps.
     pub(crate) fn read(bytes: &[u8]) -> Result<Self, ExportError> {
         let model = ModelProto::decode(bytes).map_err(|error| unexpected(format!("its own file: {error}")))?;
         let graph = model.graph.ok_or_else(|| unexpected("a file without a graph"))?;
@@ -99,6 +116,16 @@ impl Graph {
             return Err(unexpected("more than one input"));
         };
         own.input.clone_from(&input.name);
+        if graph
+            .output
+            .iter()
+            .all(|output| dims(output).is_some_and(|dims| dims.len() == 4))
+        {
+            own.form = Form::Maps {
+                rows: SIDE,
+                columns: SIDE,
+            };
+        }
         let length = |output: &ValueInfoProto| length(output).ok_or_else(|| unexpected("an output without a length"));
         own.outputs = graph
             .output
@@ -217,20 +244,27 @@ impl Graph {
 
     /// The file.
     pub(crate) fn write(&self, metadata: &[(&str, String)]) -> Vec<u8> {
-        let side = shared_model::image::SIDE as i64;
-        let batch = || dimension(tensor_shape_proto::dimension::Value::DimParam(BATCH.to_owned()));
+        let open = |name: &str| dimension(tensor_shape_proto::dimension::Value::DimParam(name.to_owned()));
         let number = |value| dimension(tensor_shape_proto::dimension::Value::DimValue(value));
-        let outputs = self
-            .outputs
-            .iter()
-            .map(|(name, len)| value_info(name, vec![batch(), number(*len as i64)]));
+        let output = |(name, len): &(String, usize)| {
+            let mut dims = vec![open(BATCH), number(*len as i64)];
+            if self.form != Form::Crop {
+                dims.extend(["rows", "columns"].map(|side| open(&format!("{name}.{side}"))));
+            }
+            value_info(name, dims)
+        };
+        let sides = match self.form {
+            Form::Crop => [number(SIDE as i64), number(SIDE as i64)],
+            Form::Maps { .. } => [open("height"), open("width")],
+        };
+        let outputs = self.outputs.iter().map(output);
         let graph = GraphProto {
             name: "emotion-kiosk".to_owned(),
             node: self.nodes.clone(),
             initializer: self.initializers(),
             input: vec![value_info(
                 &self.input,
-                vec![batch(), number(1), number(side), number(side)],
+                [open(BATCH), number(1)].into_iter().chain(sides).collect(),
             )],
             output: outputs.collect(),
             ..GraphProto::default()
@@ -285,6 +319,16 @@ pub(crate) fn node(op: &str, inputs: &[&str], output: &str, attributes: Vec<Attr
     }
 }
 
+/// An attribute that is a list of integers.
+pub(crate) fn integers(name: &str, values: &[i64]) -> AttributeProto {
+    AttributeProto {
+        name: name.to_owned(),
+        r#type: AttributeType::Ints as i32,
+        ints: values.to_vec(),
+        ..AttributeProto::default()
+    }
+}
+
 /// An integer attribute.
 pub(crate) fn integer(name: &str, value: i64) -> AttributeProto {
     AttributeProto {
@@ -295,10 +339,14 @@ pub(crate) fn integer(name: &str, value: i64) -> AttributeProto {
     }
 }
 
-/// The last size of an output.
-fn length(output: &ValueInfoProto) -> Option<usize> {
+fn dims(output: &ValueInfoProto) -> Option<&[tensor_shape_proto::Dimension]> {
     let Value::TensorType(tensor) = output.r#type.as_ref()?.value.as_ref()?;
-    match tensor.shape.as_ref()?.dim.last()?.value {
+    Some(&tensor.shape.as_ref()?.dim)
+}
+
+/// Values of a vector, or channels of a map.
+fn length(output: &ValueInfoProto) -> Option<usize> {
+    match dims(output)?.get(1)?.value {
         Some(tensor_shape_proto::dimension::Value::DimValue(length)) => usize::try_from(length).ok(),
         _ => None,
     }

@@ -6,7 +6,7 @@
 //! change from run to run. Both networks can be merged into one file with one input.
 
 mod fold;
-mod graph;
+pub(crate) mod graph;
 mod merge;
 mod names;
 pub mod quantise;

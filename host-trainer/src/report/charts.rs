@@ -15,6 +15,34 @@ const SECOND: RGBColor = RGBColor(230, 110, 20);
 /// Text size; plotters writes it divided by 1.24.
 const TEXT: u32 = 17;
 
+/// One value over the steps of a training.
+pub(super) struct Curve<'a> {
+    /// Of its file, without ending.
+    pub(super) name: &'static str,
+    pub(super) title: &'a str,
+    /// Step and value.
+    pub(super) points: Vec<(f64, f64)>,
+}
+
+/// A value over the steps.
+pub(super) fn course(curve: Curve<'_>) -> Result<Chart> {
+    let last = curve.points.iter().map(|(step, _)| *step).fold(2.0, f64::max);
+    Plot {
+        name: curve.name,
+        title: curve.title,
+        x: ("step", 0.0..last),
+        y: ("", span(curve.points.iter().map(|(_, value)| *value))),
+        legend: SeriesLabelPosition::UpperRight,
+        bars: Vec::new(),
+        lines: vec![Line {
+            label: "",
+            colour: FIRST,
+            points: curve.points,
+        }],
+    }
+    .draw()
+}
+
 /// Training loss, validation loss, validation metric and learning rate over the epochs.
 ///
 /// Both losses stand in one chart where they have one unit.

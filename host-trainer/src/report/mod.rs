@@ -5,6 +5,7 @@
 //! exported network and the runtime's code.
 
 mod charts;
+pub mod detector;
 mod emotion;
 mod faces;
 mod html;
@@ -318,6 +319,11 @@ fn split(page: &mut Page, source: &Source<'_>) {
 fn settings(page: &mut Page, source: &Source<'_>, provenance: &Provenance) -> Result<()> {
     page.section("Settings");
     page.code(&toml::to_string(&source.shipped.state.config).context("write the settings")?);
+    repeat(page, provenance);
+    Ok(())
+}
+
+fn repeat(page: &mut Page, provenance: &Provenance) {
     page.section("How to repeat it");
     if let Some(begun) = &provenance.begun {
         page.paragraph(&format!(
@@ -334,7 +340,6 @@ fn settings(page: &mut Page, source: &Source<'_>, provenance: &Provenance) -> Re
         provenance.commit
     ));
     page.code(&provenance.report);
-    Ok(())
 }
 
 fn percent(part: usize, whole: usize) -> String {

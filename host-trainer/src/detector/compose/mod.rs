@@ -14,6 +14,7 @@ use rand::rngs::ChaCha8Rng;
 
 use super::data::Photo;
 use super::geometry::area;
+use super::mine::Alarm;
 use pick::Pool;
 use scene::Scene;
 
@@ -70,6 +71,11 @@ impl<'a> Composer<'a> {
         Ok(Self { pool, size, seed })
     }
 
+    /// Lets samples show these false alarms from now on.
+    pub(crate) fn show(&mut self, alarms: &[Alarm]) {
+        self.pool.alarms = alarms.to_vec();
+    }
+
     /// The sample at a place of a step.
     pub(crate) fn sample(&self, step: u64, place: usize) -> Sample {
         let mut key = [0; 32];
@@ -86,4 +92,4 @@ impl<'a> Composer<'a> {
 }
 
 #[cfg(test)]
-pub(in crate::detector) mod tests;
+pub(crate) mod tests;

@@ -6,6 +6,7 @@ use rand::RngExt;
 
 use super::Rng;
 use crate::detector::data::{Face, Kind, Photo};
+use crate::detector::mine::Alarm;
 
 /// Shares of sources known to differ in what they teach; any other source has [`OTHER`].
 const SHARES: [(&str, f32); 11] = [
@@ -41,6 +42,8 @@ pub(super) struct Pool<'a> {
     scenes: Vec<(f32, Vec<usize>)>,
     /// Photos without a face.
     empty: Vec<usize>,
+    /// What was taken for a face in them.
+    pub(super) alarms: Vec<Alarm>,
 }
 
 impl<'a> Pool<'a> {
@@ -84,6 +87,7 @@ impl<'a> Pool<'a> {
             sources,
             scenes,
             empty,
+            alarms: Vec::new(),
         }
     }
 
@@ -98,6 +102,15 @@ impl<'a> Pool<'a> {
     /// A photo without a face.
     pub(super) fn empty(&self, rng: &mut Rng) -> &'a Photo {
         &self.photos[self.empty[rng.random_range(0..self.empty.len())]]
+    }
+
+    /// A false alarm with its photo, where there are any.
+    pub(super) fn alarm(&self, rng: &mut Rng) -> Option<(&'a Photo, &Alarm)> {
+        if self.alarms.is_empty() {
+            return None;
+        }
+        let alarm = &self.alarms[rng.random_range(0..self.alarms.len())];
+        self.photos.get(alarm.photo).map(|photo| (photo, alarm))
     }
 
     /// A photo with faces.

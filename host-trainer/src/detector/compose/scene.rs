@@ -12,6 +12,8 @@ use crate::detector::geometry::{Affine, area, common};
 const AS_IT_IS: f32 = 0.28;
 const NOBODY: f32 = 0.18;
 const SEVERAL: f32 = 0.24;
+/// Share of the backgrounds that show a false alarm, once some are known.
+const ALARM: f32 = 0.3;
 /// Sizes of faces in a sample of 160 x 120 pixels, and the share of its shorter side that the largest takes.
 const SIZES: [f32; 2] = [7.5, 1.35];
 /// Faces smaller than this take no part.
@@ -55,7 +57,9 @@ impl Scene {
             self.part(pool, rng);
             return;
         }
-        self.background(pool, rng);
+        if !self.alarm(pool, rng) {
+            self.background(pool, rng);
+        }
         for _ in 0..rng.random_range(0..3) {
             self.distract(pool, rng);
         }
@@ -91,6 +95,27 @@ impl Scene {
         let map = Affine::around([x, y], moved, scale, 0.5 * turn(rng), rng.random());
         self.surround(photo, &map);
         self.add(photo, &map, None);
+    }
+
+    /// Sometimes, where there are any: a photo without a face, with a false alarm at about the size at which it fired.
+    fn alarm(&mut self, pool: &Pool<'_>, rng: &mut Rng) -> bool {
+        let Some((photo, alarm)) = pool.alarm(rng) else {
+            return false;
+        };
+        if rng.random::<f32>() >= ALARM {
+            return false;
+        }
+        let scale = alarm.scale * rng.random_range(0.75..1.35f32);
+        let place = self.place(alarm.size * scale, rng);
+        let length = photo.size().map(|side| side as f32 * scale);
+        let moved = [0, 1].map(|axis| {
+            let (at, side) = (alarm.middle[axis] * scale, self.size[axis] as f32);
+            keep_covered(place[axis], at, length[axis], side)
+        });
+        let map = Affine::around(alarm.middle, moved, scale, 0.3 * turn(rng), rng.random());
+        self.surround(photo, &map);
+        draw(&mut self.pixels, self.size[0], photo, &map, None);
+        true
     }
 
     /// A photo without a face, filling the sample.

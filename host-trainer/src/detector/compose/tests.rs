@@ -2,7 +2,7 @@ use super::*;
 use crate::detector::data::{Face, Gray, Kind};
 
 /// Photos of noise-like patterns: some with a face, some without.
-pub(in crate::detector) fn photos() -> Vec<Photo> {
+pub(crate) fn photos() -> Vec<Photo> {
     let pattern = |seed: usize| {
         let pixels = (0..96 * 80)
             .map(|at| ((at * (7 + seed) + at / 96 * 31 * seed) % 251) as u8)
@@ -83,4 +83,28 @@ fn held_out_photos_never_get_into_samples() {
     }
     let error = Composer::new(&photos, [96, 64], 1).err().unwrap().to_string();
     assert!(error.contains("not held out"), "{error}");
+}
+
+#[test]
+fn false_alarms_become_the_background_of_some_samples() {
+    let photos = photos();
+    let mut composer = Composer::new(&photos, [96, 64], 1).unwrap();
+    let before: Vec<Sample> = (0..100).map(|place| composer.sample(0, place)).collect();
+    let alarm = Alarm {
+        photo: 1,
+        middle: [30.0, 40.0],
+        size: 12.0,
+        scale: 1.2,
+    };
+    composer.show(&[alarm]);
+    let mut others = 0;
+    for (place, before) in before.iter().enumerate() {
+        let sample = composer.sample(0, place);
+        others += usize::from(sample != *before);
+        assert!(sample.pixels.iter().all(|pixel| (0.0..=255.0).contains(pixel)));
+    }
+    // Backgrounds are seven samples of ten; all of these draw other random numbers now.
+    assert!((50..=90).contains(&others), "{others}");
+    composer.show(&[]);
+    assert!(composer.sample(0, 0) == before[0]);
 }

@@ -14,11 +14,11 @@ mod voc;
 mod wider;
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
+use crate::train::checkpoint::hex;
 use archive::Archive;
 pub use error::{SetError, Wrong};
 pub use photo::{Face, Gray, Kind, LONGEST, Photo};
@@ -55,8 +55,30 @@ pub struct Set {
 pub enum Part {
     /// Those to train on, and those of the same sources to measure on.
     Training,
+    /// Those to train on alone.
+    TrainedOn,
     /// Those to measure on, of all sources.
     Held,
+}
+
+/// Photos of a part, by their annotations alone.
+///
+/// # Errors
+/// As of [`Set::read`], where the annotations cannot be read.
+pub fn count(faces: &Path, part: Part) -> Result<usize, SetError> {
+    let annotations = annotations(faces)?;
+    Ok(annotations.values().filter(|annotated| part.has(annotated)).count())
+}
+
+impl Part {
+    fn has(self, annotated: &Annotated) -> bool {
+        let known = HELD_SOURCES.contains(&annotated.source.as_str());
+        match self {
+            Self::Training => !known,
+            Self::TrainedOn => !known && !annotated.held,
+            Self::Held => annotated.held || known,
+        }
+    }
 }
 
 impl Set {
@@ -67,14 +89,10 @@ impl Set {
         let mut photos = Vec::new();
         let mut hash = Sha256::new();
         for (name, annotated) in annotations {
-            let known = HELD_SOURCES.contains(&annotated.source.as_str());
-            let wanted = match part {
-                Part::Training => !known,
-                Part::Held => annotated.held || known,
-            };
-            if !wanted {
+            if !part.has(&annotated) {
                 continue;
             }
+            let known = HELD_SOURCES.contains(&annotated.source.as_str());
             let bytes = archive.read(&name)?;
             hash.update(name.as_bytes());
             hash.update(format!("{annotated:?}").as_bytes());
@@ -84,12 +102,19 @@ impl Set {
         if photos.is_empty() {
             return Err(SetError::Empty { path: faces.to_owned() });
         }
-        let mut fingerprint = String::new();
-        for byte in hash.finalize() {
-            let _ = write!(fingerprint, "{byte:02x}");
-        }
+        let fingerprint = hex(&hash.finalize());
         Ok(Self { photos, fingerprint })
     }
+}
+
+/// SHA-256 over photos with their annotations, in hexadecimal: tells whether two figures are comparable.
+pub fn fingerprint(photos: &[&Photo]) -> String {
+    let mut hash = Sha256::new();
+    for photo in photos {
+        hash.update(format!("{} {:?} {:?}", photo.name, photo.size(), photo.faces).as_bytes());
+        hash.update(&photo.gray().pixels);
+    }
+    hex(&hash.finalize())
 }
 
 fn annotations(path: &Path) -> Result<Annotations, SetError> {

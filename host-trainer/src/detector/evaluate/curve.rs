@@ -2,8 +2,8 @@
 
 use super::Seen;
 use crate::detector::data::{Face, Kind};
-use crate::detector::decode::overlap;
 use crate::detector::geometry::{area, common};
+use vision::detector::decode::overlap;
 
 /// Least intersection over union of a hit.
 const HIT: f32 = 0.5;

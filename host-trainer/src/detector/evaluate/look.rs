@@ -1,13 +1,19 @@
 //! Looking at a photo with a trained network.
 
+use std::cell::RefCell;
+
+use inference::PredictError;
+
+use super::file::FileNetwork;
 use super::{Task, scaled};
 use crate::detector::checkpoint::Checkpoint;
 use crate::detector::data::{Face, Gray, Photo};
-use crate::detector::decode::{Detection, HEADS, Map, decode};
-use crate::detector::engine::{Folded, Layer, Plane};
+use crate::detector::engine::{Folded, FoldedLayer, Layer, Plane};
 use crate::detector::geometry::Affine;
+use crate::detector::levels::{CHANNELS, GRIDS, HEADS};
 use crate::detector::network::layers;
 use crate::detector::train::{MEAN, SPREAD};
+use vision::detector::decode::{Detection, Map, decode};
 
 /// Passes of a blur of 3 pixels that come to a standard deviation of 2.
 const BLURS: usize = 8;
@@ -28,9 +34,13 @@ pub enum Variation {
 }
 
 /// A network that finds faces.
-#[derive(Debug, Clone)]
-pub struct Detector {
-    network: Folded,
+pub struct Detector(Network);
+
+enum Network {
+    /// Weights of a training, in floats.
+    Trained(Folded),
+    /// A file, by the code that ships.
+    File(RefCell<FileNetwork>),
 }
 
 /// What was found in a photo, beside what is there.
@@ -46,9 +56,15 @@ pub struct Seen {
 
 impl Detector {
     pub(crate) fn new(layers: &[Layer], params: &[f32], statistics: &[f32]) -> Self {
-        Self {
-            network: Folded::new(layers, params, statistics),
-        }
+        Self(Network::Trained(Folded::new(layers, params, statistics)))
+    }
+
+    /// The network in an ONNX file, in floats or in integers, run by the runtime's code.
+    ///
+    /// # Errors
+    /// Those of [`inference::Model::load_maps`].
+    pub fn of_onnx(onnx: Vec<u8>) -> Result<Self, PredictError> {
+        Ok(Self(Network::File(RefCell::new(FileNetwork::new(onnx)?))))
     }
 
     /// The averaged weights of a training.
@@ -57,12 +73,19 @@ impl Detector {
         Self::new(&layers(), &weights.average, &weights.average_statistics)
     }
 
-    pub(crate) fn network(&self) -> &Folded {
-        &self.network
+    /// The layers of weights; none of a file.
+    pub(crate) fn layers(&self) -> &[FoldedLayer] {
+        match &self.0 {
+            Network::Trained(network) => &network.layers,
+            Network::File(_) => &[],
+        }
     }
 
     /// Finds faces in a photo, fitted into the task's input.
-    pub fn look(&self, photo: &Photo, task: &Task) -> Seen {
+    ///
+    /// # Errors
+    /// Those of [`inference::Model::load_maps`] and [`inference::Model::run`], of a network in a file.
+    pub fn look(&self, photo: &Photo, task: &Task) -> Result<Seen, PredictError> {
         let (gray, faces) = varied(photo, task.variation);
         let half = if task.variation == Variation::Half { 2 } else { 1 };
         let fit = |axis: usize, side: usize| task.input[axis] as f32 / half as f32 / side as f32;
@@ -74,43 +97,47 @@ impl Detector {
         } else {
             enlarged(&gray, width, height)
         };
-        let (found, dropped) = self.find(&input, task);
-        Seen {
+        let (found, dropped) = self.find(&input, task)?;
+        Ok(Seen {
             found: found.into_iter().map(|face| scaled(face, scale)).collect(),
             faces,
             dropped,
-        }
+        })
     }
 
     /// Faces in pixels of the input itself, and how many cells were left out.
-    fn find(&self, input: &Gray, task: &Task) -> (Vec<Detection>, usize) {
+    pub(crate) fn find(&self, input: &Gray, task: &Task) -> Result<(Vec<Detection>, usize), PredictError> {
         let values: Vec<f32> = input
             .pixels
             .iter()
             .map(|pixel| (f32::from(*pixel) - MEAN) / SPREAD)
             .collect();
-        let outputs = self.network.run(
-            &values,
-            Plane {
-                columns: input.width,
-                rows: input.height,
-            },
-        );
-        let maps: [Map<'_>; HEADS] = std::array::from_fn(|head| {
-            let (values, plane) = &outputs[head];
-            let channels = crate::detector::decode::CHANNELS[head];
-            Map {
-                values,
-                columns: plane.columns,
-                rows: plane.rows,
-                pixel_step: channels,
-                channel_step: 1,
-            }
-        });
+        let size = [input.width, input.height];
         let mut found = Vec::new();
-        let dropped = decode(&maps, [input.width, input.height], &task.limits, &mut found);
-        (found, dropped.damaged + dropped.crowded)
+        let mut read = |maps: &[Map<'_>; HEADS]| decode(maps, &GRIDS, size, &task.limits, &mut found);
+        let dropped = match &self.0 {
+            Network::Trained(network) => read(&maps(&network.run(&values, plane(size)))),
+            Network::File(network) => network.borrow_mut().run(&values, size, read)?,
+        };
+        Ok((found, dropped.damaged + dropped.crowded))
     }
+}
+
+fn plane([columns, rows]: [usize; 2]) -> Plane {
+    Plane { columns, rows }
+}
+
+fn maps(outputs: &[(Vec<f32>, Plane)]) -> [Map<'_>; HEADS] {
+    std::array::from_fn(|head| {
+        let (values, plane) = &outputs[head];
+        Map {
+            values,
+            columns: plane.columns,
+            rows: plane.rows,
+            pixel_step: CHANNELS[head],
+            channel_step: 1,
+        }
+    })
 }
 
 fn varied(photo: &Photo, variation: Variation) -> (Gray, Vec<Face>) {

@@ -4,14 +4,16 @@
 //! an ignored box, or on a face smaller than [`Task::least`], counts neither way.
 
 mod curve;
+mod file;
 mod look;
 
 use std::collections::BTreeMap;
 
+use inference::PredictError;
 use serde::Serialize;
+use vision::detector::decode::{Detection, Limits};
 
 use super::data::Photo;
-use super::decode::{Detection, Limits};
 pub use curve::{Outcome, Tally};
 pub use look::{Detector, Seen, Variation};
 
@@ -71,31 +73,37 @@ pub struct Figures {
 }
 
 /// Measures on all photos.
-pub fn measure(detector: &Detector, photos: &[&Photo], task: &Task) -> Figures {
+///
+/// # Errors
+/// Those of [`Detector::look`].
+pub fn measure(detector: &Detector, photos: &[&Photo], task: &Task) -> Result<Figures, PredictError> {
     let mut tally = Tally::default();
     let mut dropped = 0;
     for photo in photos {
-        let seen = detector.look(photo, task);
+        let seen = detector.look(photo, task)?;
         dropped += seen.dropped;
         tally.take(&seen, photo.is_empty(), task.least);
     }
-    figures(
-        &tally,
-        photos.len(),
-        photos.iter().filter(|photo| photo.is_empty()).count(),
-        dropped,
-    )
+    let empty = photos.iter().filter(|photo| photo.is_empty()).count();
+    Ok(figures(&tally, photos.len(), empty, dropped))
 }
 
 /// The same for each source apart.
-pub fn by_source(detector: &Detector, photos: &[&Photo], task: &Task) -> BTreeMap<String, Figures> {
+///
+/// # Errors
+/// Those of [`Detector::look`].
+pub fn by_source(
+    detector: &Detector,
+    photos: &[&Photo],
+    task: &Task,
+) -> Result<BTreeMap<String, Figures>, PredictError> {
     let mut sources: BTreeMap<String, Vec<&Photo>> = BTreeMap::new();
     for photo in photos {
         sources.entry(photo.source.clone()).or_default().push(photo);
     }
     sources
         .into_iter()
-        .map(|(source, photos)| (source, measure(detector, &photos, task)))
+        .map(|(source, photos)| Ok((source, measure(detector, &photos, task)?)))
         .collect()
 }
 

@@ -1,7 +1,10 @@
+use prost::Message;
+use tract_onnx::pb::ModelProto;
 use tract_onnx::prelude::*;
 
 use super::*;
-use crate::detector::decode::{CHANNELS, HEADS};
+use crate::detector::engine::{Folded, Plane};
+use crate::detector::levels::{CHANNELS, HEADS};
 use crate::detector::network::{initial, layers};
 
 #[test]
@@ -14,7 +17,7 @@ fn the_file_computes_what_the_network_does_with_three_operators() {
         .for_each(|(at, value)| *value += (at % 5) as f32 * 0.02);
     let detector = Detector::new(&layers, &params, &statistics);
     let size = Plane { columns: 48, rows: 40 };
-    let bytes = super::onnx(&detector, [48, 40]);
+    let bytes = super::onnx(&detector);
     let model = ModelProto::decode(bytes.as_slice()).unwrap();
     let nodes = model.graph.unwrap().node;
     assert!(
@@ -36,7 +39,7 @@ fn the_file_computes_what_the_network_does_with_three_operators() {
         .unwrap();
     let tensor = tract_onnx::prelude::Tensor::from_shape(&[1, 1, size.rows, size.columns], &input).unwrap();
     let found = model.run(tvec!(tensor.into())).unwrap();
-    let wanted = detector.network().run(&input, size);
+    let wanted = Folded::new(&layers, &params, &statistics).run(&input, size);
     for head in 0..HEADS {
         let (map, plane) = &wanted[head];
         let found = found[head].to_plain_array_view::<f32>().unwrap();

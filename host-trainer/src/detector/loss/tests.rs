@@ -101,7 +101,7 @@ fn a_face_is_learned_near_its_centre_on_levels_of_its_size() {
 #[test]
 fn ignored_boxes_take_no_part() {
     let plane = Plane { columns: 1, rows: 1 };
-    let output = vec![1.0; super::super::decode::CHANNELS[1]];
+    let output = vec![1.0; CHANNELS[1]];
     let gradient_with = |faces| {
         let mut gradient = vec![0.0; output.len()];
         let samples = [Sample {

@@ -9,6 +9,7 @@ fn config() -> DetectorConfig {
         batch: 4,
         steps: 6,
         measure_every: 3,
+        mine_every: 2,
         ..DetectorConfig::default()
     }
 }

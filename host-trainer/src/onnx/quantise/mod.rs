@@ -22,7 +22,7 @@ use anyhow::{Result, bail};
 use shared_model::image::{INPUT_LEN, Normalisation, SIDE, sample};
 use tract_onnx::pb::NodeProto;
 
-use super::graph::Graph;
+use super::graph::{Form, Graph};
 use super::{Description, metadata};
 use crate::train::prepare::Prepared;
 pub use observe::Observer;
@@ -117,10 +117,45 @@ pub fn quantise(
     calibration: &[Vec<f32>],
     tell: &mut dyn FnMut(&str),
 ) -> Result<Quantised> {
+    rewritten(onnx, metadata(description), Form::Crop, settings, calibration, tell)
+}
+
+/// Quantises a network that gives maps, written by [`crate::detector::export::onnx`].
+///
+/// `calibration` are normalised pictures of this size, row by row.
+pub fn quantise_maps(
+    onnx: &[u8],
+    settings: &Settings,
+    [columns, rows]: [usize; 2],
+    calibration: &[Vec<f32>],
+    tell: &mut dyn FnMut(&str),
+) -> Result<Quantised> {
+    let metadata = crate::detector::export::metadata();
+    rewritten(
+        onnx,
+        metadata,
+        Form::Maps { rows, columns },
+        settings,
+        calibration,
+        tell,
+    )
+}
+
+fn rewritten(
+    onnx: &[u8],
+    mut metadata: Vec<(&'static str, String)>,
+    form: Form,
+    settings: &Settings,
+    calibration: &[Vec<f32>],
+    tell: &mut dyn FnMut(&str),
+) -> Result<Quantised> {
     if calibration.is_empty() {
         bail!("quantise: no face to calibrate with");
     }
-    let graph = Graph::read(onnx)?;
+    let graph = Graph {
+        form,
+        ..Graph::read(onnx)?
+    };
     let layers = qdq::layers(&graph);
     if let Some(unknown) = settings.keep_float.iter().find(|name| !layers.contains(name)) {
         bail!(
@@ -140,7 +175,6 @@ pub fn quantise(
     let errors = layer_errors(&graph, &corrected, &ranges, calibration)?;
     let float: BTreeSet<&str> = settings.keep_float.iter().map(String::as_str).collect();
     let quantised = qdq::rewrite(&corrected, &ranges, &|layer| !float.contains(layer))?;
-    let mut metadata = metadata(description);
     metadata.push((origin::KEY, origin::of(onnx)));
     Ok(Quantised {
         onnx: quantised.write(&metadata),
@@ -159,8 +193,7 @@ fn layer_errors(
     calibration: &[Vec<f32>],
 ) -> Result<Vec<LayerError>> {
     let faces = &calibration[..calibration.len().min(COMPARED)];
-    let outputs: Vec<(&str, usize)> = graph.outputs.iter().map(|(name, len)| (name.as_str(), *len)).collect();
-    let exact = Probe::of_outputs(&graph.write(&[]), &outputs)?.all(faces)?;
+    let exact = Probe::of_outputs(graph)?.all(faces)?;
     let error = |layer: &NodeProto| {
         let mut alone = graph.clone();
         if let Some((name, bias)) = layer
@@ -171,7 +204,7 @@ fn layer_errors(
             alone.weights.insert(name.clone(), bias.clone());
         }
         let one = qdq::rewrite(&alone, ranges, &|name| name == layer.name)?;
-        let rough = Probe::of_outputs(&one.write(&[]), &outputs)?.all(faces)?;
+        let rough = Probe::of_outputs(&one)?.all(faces)?;
         Ok(LayerError {
             name: layer.name.clone(),
             sqnr_db: sqnr(&exact, &rough),

@@ -57,6 +57,7 @@ pub(super) fn rewrite(
         done: Graph::default(),
         pairs: BTreeMap::new(),
     };
+    writer.done.form = graph.form;
     writer.done.input.clone_from(&graph.input);
     writer.done.outputs.clone_from(&graph.outputs);
     writer.done.weights.clone_from(&graph.weights);
