@@ -8,7 +8,7 @@ const AGAIN_MS = 2_000;
 /**
  * Follows the stream for as long as the page lives.
  *
- * `on.snapshot`, `on.state` and `on.faces` get the message; `on.lost` is called once each time that the stream breaks.
+ * `on.snapshot`, `on.state`, `on.faces` and `on.trigger` get the message; `on.lost` is called once each time that the stream breaks.
  */
 export function follow(on) {
   let lost = true;
@@ -31,7 +31,7 @@ export function follow(on) {
   };
   const open = () => {
     source = new EventSource("/api/events");
-    for (const name of ["snapshot", "state", "faces"]) {
+    for (const name of ["snapshot", "state", "faces", "trigger"]) {
       source.addEventListener(name, (event) => {
         heard();
         on[name]?.(JSON.parse(event.data));

@@ -28,6 +28,9 @@ const known = {
   faces: [],
   facesAt: 0,
   cameAt: null,
+  /** The trigger whose media are shown, and until when. */
+  trigger: null,
+  triggerUntil: 0,
   noticeAt: performance.now(),
 };
 
@@ -137,7 +140,8 @@ function render() {
   showBars(name);
   const alone = name === "attract" || name === "away" || name === "paused";
   mirror.show(alone ? null : known.faces);
-  show.show(known.page?.media, alone ? "no_face" : verdict, element("more"));
+  const triggered = now < known.triggerUntil ? known.trigger : null;
+  show.show(known.page?.media, triggered ?? (alone ? "no_face" : verdict), element("more"));
 }
 
 async function takeSnapshot(snapshot) {
@@ -182,6 +186,11 @@ follow({
   },
   faces(message) {
     takeFaces(message);
+    render();
+  },
+  trigger(message) {
+    known.trigger = message.name;
+    known.triggerUntil = performance.now() + message.show_ms;
     render();
   },
   lost() {

@@ -9,11 +9,15 @@ mod gpio;
 mod location;
 mod metrics;
 mod mqtt;
+mod network;
 mod page;
 mod ranges;
 mod schema;
+mod serial;
 mod source;
 mod update;
+mod webhook;
+mod when;
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -26,17 +30,23 @@ use serde::Deserialize;
 use crate::counts::CountsSettings;
 use crate::decide::DecideConfig;
 use crate::page::settings::PageConfig;
-use crate::sink::gpio::GpioConfig;
+use crate::sink::gpio::{GpioConfig, GpioConfigError};
+use crate::sink::osc::OscConfig;
+use crate::sink::serial::SerialConfig;
 use crate::sink::settings::MqttConfig;
+use crate::sink::udp::UdpConfig;
+use crate::sink::webhook::WebhookConfig;
 use inference::bundle;
 use inference::{PrecisionChoice, Threads};
 
 pub use face::{FaceConfig, FaceMode, PolicyName};
 pub use location::Location;
+use location::SectionFault;
 pub use metrics::MetricsConfig;
 pub use schema::json_schema;
 pub use source::{Origin, Pacing, SourceConfig};
 pub use update::UpdateConfig;
+pub use when::WhenSection;
 
 /// Form of the file that this program reads.
 pub const SCHEMA: u32 = 1;
@@ -92,6 +102,10 @@ pub struct Config {
     #[serde(default, deserialize_with = "page::page")]
     #[schemars(with = "Option<page::RawPage>")]
     pub page: Option<PageConfig>,
+    /// What does something, and when.
+    #[serde(default)]
+    #[schemars(with = "Vec<when::RawWhen>")]
+    pub when: Vec<WhenSection>,
     /// Where new bundles come from; none do where it is absent.
     #[serde(default)]
     pub update: Option<UpdateConfig>,
@@ -166,6 +180,22 @@ pub struct SinkConfig {
     #[serde(deserialize_with = "mqtt::mqtt")]
     #[schemars(with = "Option<mqtt::RawMqtt>")]
     pub mqtt: Option<MqttConfig>,
+    /// Open Sound Control, if somebody listens to it.
+    #[serde(deserialize_with = "network::osc")]
+    #[schemars(with = "Option<network::RawOsc>")]
+    pub osc: Option<OscConfig>,
+    /// JSON in datagrams, if somebody reads them.
+    #[serde(deserialize_with = "network::udp")]
+    #[schemars(with = "Option<network::RawUdp>")]
+    pub udp: Option<UdpConfig>,
+    /// A web server that verdicts are posted to, if there is one.
+    #[serde(deserialize_with = "webhook::webhook")]
+    #[schemars(with = "Option<webhook::RawWebhook>")]
+    pub webhook: Option<WebhookConfig>,
+    /// A serial port, if a board hangs on one.
+    #[serde(deserialize_with = "serial::serial")]
+    #[schemars(with = "Option<serial::RawSerial>")]
+    pub serial: Option<SerialConfig>,
 }
 
 /// What standard output gets, in JSON lines.
@@ -247,7 +277,27 @@ impl Config {
     ///
     /// Where in the text a rule is broken, and which one.
     pub fn parse(text: &str) -> Result<Self, Location> {
-        toml::from_str(text).map_err(|error| Location::of(text, &error))
+        let mut config: Self = toml::from_str(text).map_err(|error| Location::of(text, &error))?;
+        config.join().map_err(|fault| Location::in_section(text, fault))?;
+        Ok(config)
+    }
+
+    /// Joins sections that need each other.
+    fn join(&mut self) -> Result<(), SectionFault> {
+        for (at, section) in self.when.iter().enumerate() {
+            when::fits(&self.sink, self.page.as_ref(), &self.when[..at], section)
+                .map_err(|message| SectionFault::new("[[when]]", at, message))?;
+            let pin = section.when.actions.pulse.map(|(pin, _)| pin);
+            if let (Some(pin), Some(gpio)) = (pin, &mut self.sink.gpio) {
+                gpio.pulses.push((pin, section.polarity));
+                gpio.check()
+                    .map_err(|error| SectionFault::new("[[when]]", at, error.to_string()))?;
+            }
+        }
+        if self.sink.gpio.as_ref().is_some_and(|gpio| gpio.pins().is_empty()) {
+            return Err(SectionFault::new("[sink.gpio]", 0, GpioConfigError::NoLine.to_string()));
+        }
+        Ok(())
     }
 
     fn beside(mut self, dir: &Path) -> Self {
@@ -256,6 +306,9 @@ impl Config {
         self.source.origin.beside(dir);
         if let Some(mqtt) = &mut self.sink.mqtt {
             mqtt.beside(dir);
+        }
+        if let Some(webhook) = &mut self.sink.webhook {
+            webhook::beside(webhook, dir);
         }
         self.counts = self.counts.map(|counts| counts::beside(counts, dir));
         if let Some(page) = &mut self.page {

@@ -56,14 +56,27 @@ pub fn memory() -> Finding {
     }
 }
 
+/// What kind of machine this is, where it says so.
+pub fn model() -> Option<String> {
+    let files = ["/sys/firmware/devicetree/base/model", "/sys/class/dmi/id/product_name"];
+    let texts = files.iter().filter_map(|path| fs::read_to_string(path).ok());
+    // The device tree ends its texts with a zero.
+    let mut models = texts.map(|text| text.trim_matches(['\0', '\n', ' ']).to_owned());
+    models.find(|model| !model.is_empty())
+}
+
+/// Temperature of the processor in degrees Celsius, where a sensor tells it.
+pub fn temperature() -> Option<f64> {
+    let text = fs::read_to_string("/sys/class/thermal/thermal_zone0/temp").ok()?;
+    text.trim().parse::<f64>().ok().map(|millis| millis / 1000.0)
+}
+
 /// Whether the machine slows down.
 pub fn throttling() -> Finding {
     let read = |path: &str| fs::read_to_string(path).ok();
     let flags = read("/sys/devices/platform/soc/soc:firmware/get_throttled")
         .and_then(|text| u32::from_str_radix(text.trim().trim_start_matches("0x"), 16).ok());
-    let degrees = read("/sys/class/thermal/thermal_zone0/temp").and_then(|text| text.trim().parse::<f64>().ok());
-    let degrees = degrees.map(|millis| millis / 1000.0);
-    match (flags, degrees) {
+    match (flags, temperature()) {
         // Bits 0 to 3: under voltage, frequency capped, throttled, soft temperature limit.
         (Some(flags), _) if flags & 0xf != 0 => Finding::bad(
             "throttling",

@@ -18,6 +18,7 @@ mod fuzz;
 mod mqtt;
 mod mutants;
 mod outbox;
+mod outlets;
 #[cfg(feature = "page")]
 mod page;
 mod properties;

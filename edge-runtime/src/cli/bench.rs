@@ -14,13 +14,13 @@ use shared_model::keypoints::COORDINATES;
 use shared_model::manifest::{EMOTION_NAME, KEYPOINTS_NAME, Network, Precision};
 
 use super::failure::{Failure, code, io_code};
-use super::open_bundle;
+use super::{open_bundle, outputs};
 
 const AFTER: &str = "\
 All times are medians in milliseconds, of a layer on one thread. MMAC are millions of multiplications, as the definition of a
 layer counts them; a layer that tract has rewritten may not know them.";
 
-/// Times each layer of a bundle's networks on this machine
+/// Times each layer of a bundle's networks on this machine, or the ways out
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER)]
 pub(crate) struct Args {
@@ -40,6 +40,9 @@ pub(crate) struct Args {
     /// Threads of the last line, which times a whole face: 2 run the networks side by side
     #[arg(long, value_name = "1|2", default_value = "2", value_parser = parse_threads)]
     threads: Threads,
+    /// Times the ways to receivers on this machine instead, and what those that behave badly cost a frame
+    #[arg(long, conflicts_with_all = ["seconds", "precision", "isa", "threads"])]
+    outputs: bool,
 }
 
 fn parse_seconds(text: &str) -> Result<f64, String> {
@@ -71,6 +74,10 @@ fn parse_isa(text: &str) -> Result<Isa, String> {
 
 pub(crate) fn main(args: &Args) -> Result<ExitCode, Failure> {
     let bundle = open_bundle(args.bundle.as_deref())?;
+    if args.outputs {
+        outputs::main(&bundle)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let manifest = bundle.manifest();
     let networks = [
         (KEYPOINTS_NAME, COORDINATES, &manifest.keypoints),

@@ -24,7 +24,7 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with = "file")]
     schema: bool,
     /// Looks at this machine as well; nothing is run or changed
-    #[arg(long, requires = "file")]
+    #[arg(long, visible_alias = "try", requires = "file")]
     deep: bool,
 }
 

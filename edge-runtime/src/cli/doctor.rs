@@ -3,6 +3,7 @@
 mod broker;
 mod camera;
 mod keys;
+mod receivers;
 mod search;
 
 use std::fs::OpenOptions;
@@ -36,6 +37,7 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode, Failure> {
     findings.extend(search::search(&config));
     findings.extend(config.update.as_ref().map(keys::keys));
     findings.extend(config.sink.mqtt.as_ref().map(broker::broker));
+    findings.extend(receivers::receivers(&config.sink));
     findings.extend([machine::clock(), machine::memory(), machine::throttling()]);
     let mut out = JsonLines::new(std::io::stdout(), edge_runtime::sink::Faces::Hide);
     for finding in &findings {

@@ -10,6 +10,8 @@ use edge_runtime::pipeline::PipelineError;
 use edge_runtime::sink::SinkError;
 #[cfg(feature = "mqtt")]
 use edge_runtime::sink::mqtt::MqttError;
+#[cfg(feature = "webhook")]
+use edge_runtime::sink::webhook::WebhookError;
 use edge_runtime::source::{Fault, SourceError};
 use inference::PredictError;
 use inference::bundle::BundleError;
@@ -88,6 +90,8 @@ impl From<DaemonError> for Failure {
             DaemonError::Mqtt(error) => return error.into(),
             #[cfg(feature = "page")]
             DaemonError::Page(error) => return error.into(),
+            #[cfg(feature = "webhook")]
+            DaemonError::Webhook(error) => return error.into(),
             DaemonError::Running => code::TEMPORARY,
             DaemonError::AimAbroad(_) => code::USAGE,
             DaemonError::Decide(_)
@@ -95,13 +99,28 @@ impl From<DaemonError> for Failure {
             | DaemonError::Pixels(_)
             | DaemonError::NoGpio
             | DaemonError::NoMqtt
+            | DaemonError::NoWebhook
             | DaemonError::Emotion { .. } => code::CONFIG,
             DaemonError::Untrusted(_) => code::PERMISSION,
             DaemonError::Gpio(_)
+            | DaemonError::Outlet { .. }
             | DaemonError::NoCamera(_)
             | DaemonError::Metrics { .. }
             | DaemonError::Pipeline(PipelineError::Sink { .. }) => code::UNAVAILABLE,
             DaemonError::GpioThread(_) | DaemonError::Pipeline(_) | DaemonError::Thread(_) => code::INTERNAL,
+        };
+        Self::new(code, error)
+    }
+}
+
+#[cfg(feature = "webhook")]
+impl From<WebhookError> for Failure {
+    fn from(error: WebhookError) -> Self {
+        let code = match &error {
+            WebhookError::Outbox(error) => io_code(&error.source),
+            WebhookError::Read { source, .. } => io_code(source),
+            WebhookError::Weak { .. } | WebhookError::Certificates { .. } => code::CONFIG,
+            WebhookError::Start(_) => code::INTERNAL,
         };
         Self::new(code, error)
     }

@@ -11,6 +11,7 @@ mod doctor;
 mod failure;
 mod film;
 mod generate;
+mod outputs;
 mod owner;
 mod run;
 mod safe;

@@ -55,7 +55,7 @@ struct RawLine {
 /// What can hold beside emotions.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-enum StateName {
+pub(super) enum StateName {
     /// Somebody is there, whatever is seen of them.
     Face,
     /// No face is in the frame.
@@ -138,6 +138,8 @@ impl TryFrom<RawGpio> for Gpio {
             lamp: raw.lamp.map(|RawLamp { pin, polarity }| LampConfig { pin, polarity }),
             pause: raw.pause.map(|RawPause { pin, polarity }| Input { pin, polarity }),
             lines: raw.lines.into_iter().map(line).collect::<Result<_, _>>()?,
+            // Known when all sections are.
+            pulses: Vec::new(),
         };
         config.check().map_err(|error| error.to_string())?;
         Ok(Self(config))

@@ -20,7 +20,39 @@ pub struct Location {
     pub nearest: Option<String>,
 }
 
+/// What is wrong with a section as a whole.
+#[derive(Debug)]
+pub(super) struct SectionFault {
+    /// As it stands in the file.
+    header: &'static str,
+    /// Which of those with this header, from 0.
+    at: usize,
+    message: String,
+}
+
+impl SectionFault {
+    pub(super) fn new(header: &'static str, at: usize, message: String) -> Self {
+        Self { header, at, message }
+    }
+}
+
 impl Location {
+    /// The header of the section, or the beginning of the file where it is written in another way.
+    pub(super) fn in_section(text: &str, fault: SectionFault) -> Self {
+        let mut headers = text.lines().zip(1..).filter(|(row, _)| {
+            let row = row.split('#').next().unwrap_or_default();
+            row.trim() == fault.header
+        });
+        let line = headers.nth(fault.at).map_or(1, |(_, line)| line);
+        Self {
+            line,
+            column: 1,
+            key: fault.header.trim_matches(['[', ']']).to_owned(),
+            message: fault.message,
+            nearest: None,
+        }
+    }
+
     pub(super) fn of(text: &str, error: &toml::de::Error) -> Self {
         let at = error.span().map_or(0, |span| span.start).min(text.len());
         let before = text.get(..at).unwrap_or(text);

@@ -11,6 +11,7 @@ use inference::picture::Unread;
 use super::ranges;
 use crate::service::{LONGEST_INTERVAL, WATCHDOG};
 use crate::source::camera::Wanted;
+use crate::source::network::{self, StreamConfig};
 use crate::source::pixels::Pixels;
 use crate::source::{Input, Repeat, rpicam};
 
@@ -39,6 +40,8 @@ pub enum Origin {
     V4l2(PathBuf),
     /// A CSI camera, by this program.
     Rpicam(PathBuf),
+    /// A camera of the network, by ffmpeg.
+    Stream(StreamConfig),
     /// Bare frames or JPEG pictures on standard input.
     Piped(Pixels),
 }
@@ -55,9 +58,11 @@ pub enum Pacing {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawSource {
-    /// File, directory, camera, or standard input.
+    /// File, directory, camera, stream of the network, or standard input.
     #[schemars(length(min = 1))]
     uri: String,
+    /// File with the user name of a stream on the first line and the password on the second.
+    credentials_file: Option<PathBuf>,
     /// Whether frames of files are taken at their own times, which then must follow each other within 2 s.
     #[serde(default)]
     realtime: bool,
@@ -123,6 +128,7 @@ impl Origin {
         match uri.strip_prefix("stdin:") {
             Some("raw") => Ok(Self::Piped(pixels.unwrap_or(Pixels::Yu12))),
             Some("mjpeg") => Ok(Self::Piped(Pixels::Mjpeg)),
+            None if network::is_stream(uri) => Self::stream(uri),
             Some(other) => Err(format!(
                 "`uri` stdin:{other} must be stdin:raw or stdin:mjpeg; a y4m stream is `-`"
             )),
@@ -131,6 +137,26 @@ impl Origin {
                 Some(cure) => Err(format!("`uri` {cure}")),
                 None => Ok(Self::Files(Input::parse(uri))),
             },
+        }
+    }
+
+    fn stream(uri: &str) -> Result<Self, String> {
+        let stream = StreamConfig {
+            url: uri.to_owned(),
+            credentials_file: None,
+        };
+        let authority = uri
+            .split_once("://")
+            .map(|(_, rest)| rest.split(['/', '?', '#']).next());
+        if authority.flatten().is_some_and(|authority| authority.contains('@')) {
+            return Err(
+                "`uri` must name no user and password; `credentials_file` names a file that holds them".to_owned(),
+            );
+        }
+        let plain = uri.chars().all(|c| c.is_ascii_graphic() && c != '\'');
+        match stream.place() {
+            Some((host, _)) if plain && !host.is_empty() => Ok(Self::Stream(stream)),
+            _ => Err("`uri` must be an address such as rtsp://camera.local/live".to_owned()),
         }
     }
 
@@ -149,6 +175,13 @@ impl Origin {
         if let Self::Files(Input::Path(path)) = self {
             *path = dir.join(&*path);
         }
+        if let Self::Stream(StreamConfig {
+            credentials_file: Some(path),
+            ..
+        }) = self
+        {
+            *path = dir.join(&*path);
+        }
     }
 }
 
@@ -162,8 +195,8 @@ fn foreign(uri: &str) -> Option<String> {
         "v4l" | "usb" | "webcam" => return Some("of a USB camera is \"v4l2:/dev/video0\"".to_owned()),
         scheme if rest.starts_with("//") => {
             return Some(format!(
-                "takes no stream of the network; for {scheme}: write \"-\", and start `ffmpeg -i ADDRESS -f yuv4mpegpipe \
-                 -pix_fmt gray - | edge-runtime run`"
+                "takes streams of rtsp:, http: and https: alone; for {scheme}: write \"-\", and start `ffmpeg -i ADDRESS -f \
+                 yuv4mpegpipe -pix_fmt gray - | edge-runtime run`"
             ));
         }
         _ => {}
@@ -184,6 +217,7 @@ impl fmt::Display for Origin {
             Self::Piped(pixels) => write!(f, "{pixels} frames on standard input"),
             Self::V4l2(path) => write!(f, "v4l2:{}", path.display()),
             Self::Rpicam(program) => write!(f, "rpicam:{}", program.display()),
+            Self::Stream(stream) => f.write_str(&stream.url),
         }
     }
 }
@@ -193,7 +227,12 @@ impl TryFrom<RawSource> for SourceConfig {
 
     fn try_from(raw: RawSource) -> Result<Self, Self::Error> {
         let pixels = raw.pixels.pixels();
-        let origin = Origin::parse(&raw.uri, pixels)?;
+        let mut origin = Origin::parse(&raw.uri, pixels)?;
+        match (&mut origin, raw.credentials_file) {
+            (_, None) => {}
+            (Origin::Stream(stream), file) => stream.credentials_file = file,
+            (_, Some(_)) => return Err("`credentials_file` is for streams such as rtsp://camera.local/live".to_owned()),
+        }
         if origin.is_live() && (raw.realtime || raw.repeat) {
             let message =
                 "`realtime` and `loop` are for files: standard input and cameras come once, at their own pace";
@@ -263,6 +302,13 @@ mod tests {
             ("rpicam:/opt/vid", Origin::Rpicam("/opt/vid".into())),
             ("stdin:raw", Origin::Piped(Pixels::Yu12)),
             ("stdin:mjpeg", Origin::Piped(Pixels::Mjpeg)),
+            (
+                "rtsp://camera.local/live",
+                Origin::Stream(StreamConfig {
+                    url: "rtsp://camera.local/live".to_owned(),
+                    credentials_file: None,
+                }),
+            ),
         ] {
             assert_eq!(source(&format!("uri = \"{uri}\"")).unwrap().origin, expected);
         }
@@ -287,8 +333,9 @@ mod tests {
     #[test]
     fn what_only_other_programs_read_is_refused_with_the_cure() {
         for (uri, expected) in [
-            ("rtsp://user:secret@10.0.0.9/live", "ffmpeg -i ADDRESS"),
-            ("http://camera/stream.mjpg", "ffmpeg -i ADDRESS"),
+            ("rtsp://user:secret@10.0.0.9/live", "`credentials_file`"),
+            ("http:///stream.mjpg", "an address such as"),
+            ("srt://user:secret@camera/live", "ffmpeg -i ADDRESS"),
             ("RTMP://camera/live", "for rtmp:"),
             ("libcamera:", "is \\\"rpicam:\\\""),
             ("/dev/video0", "is \\\"v4l2:/dev/video0\\\""),
@@ -313,6 +360,8 @@ mod tests {
             ("uri = \"v4l2:/dev/video0\"\nloop = true", "for files"),
             ("uri = \"rpicam:\"\nrealtime = true", "for files"),
             ("uri = \"rpicam:\"\nwidth = 650", "multiple of 64"),
+            ("uri = \"rtsp://camera/\"\nloop = true", "for files"),
+            ("uri = \"-\"\ncredentials_file = \"login\"", "is for streams"),
             ("uri = \"slides\"\nrealtime = true\nfps = 0.49", "watchdog ends"),
             ("uri = \"v4l2:/dev/video0\"\nwidth = 0", "`width`"),
             ("uri = \"v4l2:/dev/video0\"\npixels = \"h264\"", "`pixels`"),

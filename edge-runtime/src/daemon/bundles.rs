@@ -96,8 +96,12 @@ impl Bundles {
             return Ok((Watcher { stop, thread: None }, swaps));
         };
         let pulse = Arc::new(Pulse::new());
+        let (swapped, running, enter) = (pages.swapped(), Arc::clone(&shared.running), config.decide.0.enter);
         let job = Job {
-            told: pages.swapped(),
+            told: Box::new(move |networks| {
+                Shared::note(&running, networks, enter);
+                swapped(networks);
+            }),
             manager,
             poller,
             pulse: Arc::clone(&pulse),

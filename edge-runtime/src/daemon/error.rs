@@ -16,6 +16,8 @@ use crate::pipeline::PipelineError;
 use crate::sink::GpioError;
 #[cfg(feature = "mqtt")]
 use crate::sink::mqtt::MqttError;
+#[cfg(feature = "webhook")]
+use crate::sink::webhook::WebhookError;
 use crate::source::pixels::PixelsError;
 
 /// What keeps a run from starting or from going on.
@@ -46,6 +48,21 @@ pub enum DaemonError {
     #[cfg(feature = "mqtt")]
     #[error(transparent)]
     Mqtt(#[from] MqttError),
+    /// A sink that sends from an outlet cannot be set up.
+    #[error("set up {name}: {source}")]
+    Outlet {
+        /// Which one.
+        name: &'static str,
+        /// Why.
+        source: io::Error,
+    },
+    /// The webhook cannot be set up.
+    #[cfg(feature = "webhook")]
+    #[error(transparent)]
+    Webhook(#[from] WebhookError),
+    /// A webhook is asked for without the feature `webhook`.
+    #[error("set up webhook: this program was built without it: build with `--features webhook`")]
+    NoWebhook,
     /// The loop over the frames ended early.
     #[error(transparent)]
     Pipeline(#[from] PipelineError),
@@ -58,8 +75,8 @@ pub enum DaemonError {
     /// A broker is asked for without the feature `mqtt`.
     #[error("set up mqtt: this program was built without it: build with `--features mqtt`")]
     NoMqtt,
-    /// The bundle lacks an emotion that a line stands for.
-    #[error("set up gpio: the bundle has no emotion `{label}`, only {known}")]
+    /// The bundle lacks an emotion that a line stands for, or a trigger waits for.
+    #[error("set up sinks: the bundle has no emotion `{label}`, only {known}")]
     Emotion {
         /// The emotion that the configuration names.
         label: String,

@@ -5,7 +5,7 @@ use std::io::{self, BufReader};
 use crate::config::{Config, FaceMode, Origin, Pacing, SourceConfig};
 use crate::pipeline::{FaceSource, Timing};
 use crate::service::LONGEST_INTERVAL;
-use crate::source::{Camera, Files, FrameSource, Input, Piped, Rpicam};
+use crate::source::{Camera, Files, FrameSource, Input, Network, Piped, Rpicam};
 use inference::Predictor;
 use vision::locate::{Faces, Locator};
 use vision::track;
@@ -29,6 +29,7 @@ pub(super) fn source(config: &SourceConfig, context: &RunContext<'_>) -> Result<
             })
         }
         Origin::Rpicam(program) => Ok(Box::new(Camera::new(Rpicam::new(program, wanted), clock()))),
+        Origin::Stream(stream) => Ok(Box::new(Camera::new(Network::new(stream, wanted), clock()))),
         Origin::Piped(pixels) => {
             let size = (wanted.width as usize, wanted.height as usize);
             let piped = Piped::new(BufReader::new(io::stdin()), *pixels, size, clock());
@@ -49,7 +50,10 @@ pub(super) fn timing(config: &SourceConfig) -> Timing {
     match (&config.origin, config.pacing) {
         (Origin::Files(Input::Path(_)), Pacing::Realtime) => Timing::Paced,
         (Origin::Files(Input::Path(_)), Pacing::Fast) => Timing::Recorded,
-        (Origin::Files(Input::Stdin) | Origin::V4l2(_) | Origin::Rpicam(_) | Origin::Piped(_), _) => Timing::Live,
+        (
+            Origin::Files(Input::Stdin) | Origin::V4l2(_) | Origin::Rpicam(_) | Origin::Stream(_) | Origin::Piped(_),
+            _,
+        ) => Timing::Live,
     }
 }
 

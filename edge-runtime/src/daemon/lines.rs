@@ -10,10 +10,13 @@ use crate::sink::gpio::{Gpio, GpioBackend, GpioConfig, GpioError, Input, Lamp, L
 /// Every line of a configuration, the lamp's included.
 pub fn lines(config: &GpioConfig) -> Vec<Output> {
     let lines = config.lines.iter().map(|line| (line.pin, line.polarity));
-    let outputs = lines.chain(config.lamp()).map(|(pin, polarity)| Output {
-        pin,
-        safe: polarity.safe(),
-    });
+    let outputs = lines
+        .chain(config.pulses.iter().copied())
+        .chain(config.lamp())
+        .map(|(pin, polarity)| Output {
+            pin,
+            safe: polarity.safe(),
+        });
     outputs.collect()
 }
 

@@ -11,6 +11,7 @@ mod context;
 mod error;
 mod input;
 mod lines;
+mod outlets;
 mod owner;
 #[cfg(not(feature = "page"))]
 #[path = "no_page.rs"]
@@ -215,6 +216,7 @@ impl Kiosk {
         let mut bundles = Bundles::new(config, context);
         let networks = bundles.start(config)?;
         let facts = page::bundle(&networks);
+        Shared::note(&shared.running, &networks, config.decide.0.enter);
         let (stages, broker) = stages(config, networks, shared, pages, context)?;
         pages.attach(config, &stages.classes, facts, shared, broker);
         let (watcher, swaps) = bundles.watch(config, stages.classes.clone(), shared, pages, poller)?;

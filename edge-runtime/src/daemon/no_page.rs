@@ -16,6 +16,7 @@ use super::shared::{ReadBroker, Shared, Warn};
 use crate::config::Config;
 use crate::service::Liveness;
 use crate::sink::SignalSink;
+use crate::sink::when::ShowMedia;
 
 /// Stands for the pages where the feature `page` is off.
 #[derive(Default)]
@@ -43,6 +44,10 @@ impl Pages {
 
     pub(super) fn warn(&self) -> Warn {
         Arc::new(|_, _| {})
+    }
+
+    pub(super) fn show(&self) -> Option<ShowMedia> {
+        None
     }
 
     pub(super) fn swapped(&self) -> Box<dyn Fn(&Networks) + Send> {

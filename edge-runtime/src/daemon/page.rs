@@ -16,6 +16,7 @@ use crate::page::{About, BundleFacts, CameraFacts, Check, Frames, Hour, Outbox, 
 use crate::preflight::Finding;
 use crate::service::Liveness;
 use crate::sink::SignalSink;
+use crate::sink::when::ShowMedia;
 
 /// The pages, if a configuration wants them.
 #[derive(Default)]
@@ -71,6 +72,12 @@ impl Pages {
                 hub.warn(text, cure);
             }
         })
+    }
+
+    /// Shows the media of a name on the visitor's page for a while, where there is one.
+    pub(super) fn show(&self) -> Option<ShowMedia> {
+        let hub = Arc::clone(self.served.as_ref()?.1.hub());
+        Some(Box::new(move |name, length| hub.show(name, length)))
     }
 
     /// Tells the pages of the networks that the loop swaps to.

@@ -1,9 +1,10 @@
 //! What the parts of a run share.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use shared_model::Text;
+use update::Networks;
 
 use crate::counts::Board;
 use crate::pipeline::Progress;
@@ -29,6 +30,26 @@ pub(super) type ReadBroker = Box<dyn Fn() -> Option<BrokerStatus> + Send>;
 /// Is told what went wrong, and what helps.
 pub(super) type Warn = Arc<dyn Fn(&str, Option<&str>) + Send + Sync>;
 
+/// The bundle that runs, as it is told.
+#[derive(Debug, Default)]
+pub(super) struct Running {
+    /// Name and version.
+    pub(super) bundle: String,
+    /// Smoothed probability from which on an emotion is told.
+    pub(super) threshold: f32,
+}
+
+impl Running {
+    /// Of these networks, where a configuration begins emotions at `enter`.
+    pub(super) fn of(networks: &Networks, enter: f32) -> Self {
+        let manifest = networks.bundle.manifest();
+        Self {
+            bundle: format!("{} {}", manifest.name, manifest.version),
+            threshold: enter.max(manifest.decision.abstain_below),
+        }
+    }
+}
+
 /// What goes on when the configuration changes.
 pub(super) struct Shared {
     /// Identifies this start of the program; differs from start to start.
@@ -39,6 +60,8 @@ pub(super) struct Shared {
     pub(super) updates: Arc<Updates>,
     /// What was counted of visitors, if it is.
     pub(super) counts: Arc<Board>,
+    /// The bundle that runs.
+    pub(super) running: Arc<Mutex<Running>>,
     /// Whether the program was asked to stop.
     pub(super) stop: Arc<AtomicBool>,
     /// Signs of life of the loop.
@@ -50,6 +73,11 @@ pub(super) struct Shared {
 }
 
 impl Shared {
+    /// Notes the networks that run from now on.
+    pub(super) fn note(running: &Mutex<Running>, networks: &Networks, enter: f32) {
+        *running.lock().unwrap_or_else(PoisonError::into_inner) = Running::of(networks, enter);
+    }
+
     /// The state before the first configuration runs.
     pub(super) fn new(boot: Text<32>, stop: Arc<AtomicBool>) -> Self {
         Self {
@@ -58,6 +86,7 @@ impl Shared {
             switches: Arc::default(),
             updates: Arc::default(),
             counts: Arc::default(),
+            running: Arc::default(),
             stop,
             beats: Arc::default(),
             metrics: None,

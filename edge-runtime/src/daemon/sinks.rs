@@ -2,14 +2,22 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+#[cfg(feature = "mqtt")]
+use std::sync::{Mutex, PoisonError};
+#[cfg(feature = "mqtt")]
+use std::time::Instant;
 
-use crate::config::{Config, FaceMode, Stdout};
+use crate::config::{Config, FaceMode, Stdout, WhenSection};
 use crate::counts::{CountsSink, Rules, Start, SystemWall};
+#[cfg(feature = "mqtt")]
+use crate::machine;
 use crate::pipeline::Progress;
 use crate::service::Liveness;
 use crate::sink::gpio::{GpioConfig, Input, Line, Panel, Shows, outputs};
+use crate::sink::outlet::Outlet;
 use crate::sink::settings::MqttConfig;
 use crate::sink::updates::Updates;
+use crate::sink::when::{Effects, Holds, When, WhenSink, local_minute};
 use crate::sink::{Faces, GpioSink, JsonLines, SignalSink, SinkError};
 use crate::switches::Switch;
 use shared_model::emotion::{ClassSet, Label};
@@ -18,6 +26,7 @@ use shared_model::message::State;
 use super::context::RunContext;
 use super::error::DaemonError;
 use super::lines;
+use super::outlets::{outlets, watched};
 use super::page::Pages;
 #[cfg(feature = "mqtt")]
 use super::shared::BrokerStatus;
@@ -69,9 +78,12 @@ pub(super) fn sinks(
         .switches
         .hold_pause(panel.is_some_and(|gpio| gpio.pause.is_some()));
     // A lamp alone is lit elsewhere.
-    if let Some(gpio) = panel.filter(|gpio| !gpio.lines.is_empty() || gpio.pause.is_some()) {
+    let mut effects = Effects::default();
+    let driven = |gpio: &&GpioConfig| !(gpio.lines.is_empty() && gpio.pulses.is_empty()) || gpio.pause.is_some();
+    if let Some(gpio) = panel.filter(driven) {
         let sink = gpio_sink(gpio, classes, shared, context)?;
         let commands = sink.commands();
+        effects.gpio = Some(Arc::clone(&commands));
         liveness.push(Liveness::new("gpio", move || commands.heartbeat()));
         sinks.push(Box::new(sink));
     }
@@ -91,6 +103,15 @@ pub(super) fn sinks(
         sinks.push(sink);
         broker = read;
         liveness.push(Liveness::new("mqtt", move || beats.load(Ordering::Relaxed)));
+    }
+    let outlets = outlets(&config.sink, classes)?;
+    if !config.when.is_empty() {
+        effects.page = pages.show();
+        sinks.push(Box::new(when(&config.when, classes, effects, &outlets)?));
+    }
+    for outlet in outlets {
+        liveness.push(watched(&outlet));
+        sinks.push(Box::new(outlet));
     }
     if let Some(beats) = shared.metrics.clone() {
         liveness.push(Liveness::new("metrics", move || beats.load(Ordering::Relaxed)));
@@ -162,7 +183,12 @@ fn gpio_sink(
             })
         })
         .collect();
-    let own_lines = own_lines?;
+    let mut own_lines = own_lines?;
+    own_lines.extend(config.pulses.iter().map(|(pin, polarity)| Line {
+        pin: *pin,
+        shows: Shows::Trigger,
+        polarity: *polarity,
+    }));
     let pause = config.pause.map(|pause| Input {
         pin: pause.pin,
         polarity: pause.polarity,
@@ -176,6 +202,29 @@ fn gpio_sink(
     Ok(sink)
 }
 
+/// What fires triggers; every emotion that they wait for is one of the bundle's.
+fn when(
+    sections: &[WhenSection],
+    classes: &ClassSet,
+    mut effects: Effects,
+    outlets: &[Outlet],
+) -> Result<WhenSink, DaemonError> {
+    for section in sections {
+        if let Holds::Emotion(label) = &section.when.holds {
+            own_label(classes, label)?;
+        }
+    }
+    for outlet in outlets {
+        match outlet.label() {
+            "osc" => effects.osc = Some(outlet.bell()),
+            "webhook" => effects.webhook = Some(outlet.bell()),
+            _ => effects.all.push(outlet.bell()),
+        }
+    }
+    let whens: Vec<When> = sections.iter().map(|section| section.when.clone()).collect();
+    Ok(WhenSink::new(&whens, effects, Box::new(local_minute)))
+}
+
 /// The label as the bundle writes it.
 fn own_label(classes: &ClassSet, label: &Label) -> Result<Label, DaemonError> {
     let own = classes.index(label).and_then(|class| classes.label(class));
@@ -186,6 +235,25 @@ fn own_label(classes: &ClassSet, label: &Label) -> Result<Label, DaemonError> {
             known: known.join(", "),
         }
     })
+}
+
+/// Judged frames a second, from one look to the next.
+#[cfg(feature = "mqtt")]
+struct Rate(Mutex<(Instant, u64)>);
+
+#[cfg(feature = "mqtt")]
+impl Rate {
+    fn new() -> Self {
+        Self(Mutex::new((Instant::now(), 0)))
+    }
+
+    /// Since the last look, to one decimal; `frames` are those so far.
+    fn of(&self, frames: u64) -> f64 {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (since, before) = std::mem::replace(&mut *last, (Instant::now(), frames));
+        let seconds = since.elapsed().as_secs_f64().max(0.001);
+        (10.0 * frames.saturating_sub(before) as f64 / seconds).round() / 10.0
+    }
 }
 
 #[cfg(feature = "mqtt")]
@@ -208,6 +276,7 @@ fn mqtt_sink(
     } else {
         Counting::Off
     };
+    let (running, rate) = (Arc::clone(&shared.running), Rate::new());
     let stats = move || {
         let counts = [
             ("captured", progress.captured()),
@@ -217,6 +286,13 @@ fn mqtt_sink(
         let mut stats = Map::new();
         stats.insert("boot".to_owned(), json!(boot.as_str()));
         stats.extend(counts.map(|(name, count)| (name.to_owned(), json!(count))));
+        {
+            let running = running.lock().unwrap_or_else(PoisonError::into_inner);
+            stats.insert("bundle".to_owned(), json!(running.bundle));
+            stats.insert("threshold".to_owned(), json!(running.threshold));
+        }
+        stats.insert("fps".to_owned(), json!(rate.of(progress.inferred())));
+        stats.insert("temperature_c".to_owned(), json!(machine::temperature()));
         stats.extend(visitors.total().map(|total| ("counts".to_owned(), total.stats())));
         stats
     };
@@ -224,6 +300,7 @@ fn mqtt_sink(
         switches: Arc::clone(&shared.switches),
         updates,
         counting,
+        hardware: machine::model(),
         stats: Box::new(stats),
         fault: Box::new(move |fault| warn(&format!("mqtt: {fault}"), Some(fault.cure()))),
         alive: Box::new(move || {

@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use super::message::{FrameFaces, Told};
+use super::message::{Told, Trigger};
+use crate::sink::gathered::FrameFaces;
 
 /// States that are remembered, for those who come later.
 pub(super) const RECENT: usize = 16;
@@ -49,6 +50,10 @@ pub(super) struct Newest {
     pub(super) recent: VecDeque<Told>,
     /// Number of states that were shown so far.
     pub(super) states: u64,
+    /// The last trigger that shows something.
+    pub(super) trigger: Option<Trigger>,
+    /// Such triggers so far.
+    pub(super) triggers: u64,
     /// The faces of the last frame that was handed over.
     pub(super) faces: FrameFaces,
     /// Frames that were handed over so far.

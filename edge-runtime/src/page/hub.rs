@@ -8,7 +8,7 @@ use shared_model::emotion::ClassSet;
 
 use super::board::Board;
 use super::facts::{BundleFacts, CameraFacts, Frames, UpdateFacts};
-use super::message::{Broker, Check, Outbox, Page, Snapshot, Today};
+use super::message::{Broker, Check, Outbox, Page, Snapshot, Today, Trigger};
 use super::sink::PageSink;
 use super::status::{FrameRates, Parts, latencies};
 use super::warnings::Warnings;
@@ -116,6 +116,21 @@ impl Hub {
     pub fn warn(&self, text: &str, cure: Option<&str>) {
         let now = self.now();
         self.state().warnings.add(now, text, cure);
+    }
+
+    /// Shows the media of a name on the visitor's page for a while; never waits. While the board is taken, for the time of a
+    /// copy, nothing is shown.
+    pub fn show(&self, name: &str, length: Duration) {
+        let Some(mut newest) = self.board.try_write() else {
+            return;
+        };
+        newest.trigger = Some(Trigger {
+            name: name.to_lowercase(),
+            show_ms: length.as_millis() as u64,
+        });
+        newest.triggers += 1;
+        drop(newest);
+        self.board.announce();
     }
 
     /// Signs of life of the server so far.

@@ -40,6 +40,7 @@ pub(super) struct Live {
     hub: Arc<Hub>,
     states: broadcast::Sender<Arc<str>>,
     faces: watch::Sender<Option<Arc<str>>>,
+    triggers: watch::Sender<Option<Arc<str>>>,
     snapshots: watch::Sender<Option<Arc<str>>>,
     places: Arc<Semaphore>,
     common: Arc<Semaphore>,
@@ -51,6 +52,7 @@ impl Live {
             hub,
             states: broadcast::channel(STATES).0,
             faces: watch::Sender::new(None),
+            triggers: watch::Sender::new(None),
             snapshots: watch::Sender::new(None),
             places: Arc::new(Semaphore::new(VIEWERS)),
             common: Arc::new(Semaphore::new(VIEWERS - OWN)),
@@ -71,6 +73,7 @@ impl Live {
         Some(Feed {
             states: self.states.subscribe(),
             faces: self.faces.subscribe(),
+            triggers: self.triggers.subscribe(),
             snapshots: self.snapshots.subscribe(),
             beat,
             first: true,
@@ -84,6 +87,7 @@ impl Live {
     pub(super) async fn pump(&self) {
         let board = &self.hub.board;
         let (mut states, mut frames) = (board.read().states, 0);
+        let mut triggers = board.read().triggers;
         let mut next_faces = Instant::now();
         let mut due = false;
         loop {
@@ -94,6 +98,9 @@ impl Live {
             for told in self.new_states(&mut states) {
                 // Nobody may be there any more.
                 let _ = self.states.send(told);
+            }
+            if let Some(trigger) = new_trigger(board, &mut triggers) {
+                self.triggers.send_replace(Some(trigger));
             }
             let newest = board.read().frames;
             due = newest != frames;
@@ -133,6 +140,13 @@ impl Live {
     }
 }
 
+/// The last trigger, if it fired since.
+fn new_trigger(board: &Board, seen: &mut u64) -> Option<Arc<str>> {
+    let newest = board.read();
+    let new = std::mem::replace(seen, newest.triggers) != newest.triggers;
+    newest.trigger.as_ref().filter(|_| new).and_then(json)
+}
+
 fn json(message: &impl serde::Serialize) -> Option<Arc<str>> {
     serde_json::to_string(message).ok().map(Arc::from)
 }
@@ -150,6 +164,7 @@ impl Drop for Counted {
 pub(super) struct Feed {
     states: broadcast::Receiver<Arc<str>>,
     faces: watch::Receiver<Option<Arc<str>>>,
+    triggers: watch::Receiver<Option<Arc<str>>>,
     snapshots: watch::Receiver<Option<Arc<str>>>,
     beat: Interval,
     /// Nothing was told so far.
@@ -182,6 +197,12 @@ impl Feed {
                     Err(RecvError::Lagged(_)) => {}
                     Err(RecvError::Closed) => return None,
                 },
+                changed = self.triggers.changed() => {
+                    changed.ok()?;
+                    if let Some(message) = self.triggers.borrow_and_update().clone() {
+                        return Some(("trigger", message));
+                    }
+                }
                 changed = self.snapshots.changed() => {
                     changed.ok()?;
                     if let Some(message) = self.snapshots.borrow_and_update().clone() {

@@ -1,16 +1,12 @@
 //! What viewers are told, in the fields of the lines on standard output.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use serde::ser::SerializeMap;
-use serde::{Serialize, Serializer};
-use shared_model::emotion::{ClassSet, Scores};
-use shared_model::image::Rect;
-use shared_model::keypoints::Keypoints;
-use shared_model::message::{Face, RejectReason, State};
+use serde::Serialize;
+use shared_model::message::State;
 
 use super::facts::{BundleFacts, CameraFacts, UpdateFacts};
+use crate::sink::gathered::FrameFaces;
 
 /// A state, and when it became true.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -21,72 +17,12 @@ pub(super) struct Told {
     pub(super) at_ms: u64,
 }
 
-/// The faces of one frame: the message `faces`.
-#[derive(Debug, Clone, Default)]
-pub(super) struct FrameFaces {
-    /// Name of the source, as in JSON lines.
-    pub(super) input: String,
-    pub(super) frame: u64,
-    pub(super) time_ms: u64,
-    /// Size of the frame in pixels.
-    pub(super) width: usize,
-    pub(super) height: usize,
-    /// Mean of its grey values, 0 to 1.
-    pub(super) light: f32,
-    pub(super) faces: Vec<SeenFace>,
-    /// Names the scores; `None` before the first frame.
-    pub(super) classes: Option<Arc<ClassSet>>,
-}
-
-/// One face of the newest frame.
-#[derive(Debug, Clone)]
-pub(super) struct SeenFace {
-    pub(super) bounds: Rect,
-    pub(super) id: Option<u32>,
-    pub(super) reject_reason: Option<RejectReason>,
-    pub(super) scores: Scores,
-    pub(super) keypoints: Keypoints,
-    /// Whether the verdict is about this face.
-    pub(super) counts: bool,
-}
-
-impl Serialize for FrameFaces {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut message = serializer.serialize_map(None)?;
-        message.serialize_entry("input", &self.input)?;
-        message.serialize_entry("frame", &self.frame)?;
-        message.serialize_entry("time_ms", &self.time_ms)?;
-        message.serialize_entry("width", &self.width)?;
-        message.serialize_entry("height", &self.height)?;
-        message.serialize_entry("light", &self.light)?;
-        let named = |classes| -> Vec<Named<'_>> { self.faces.iter().map(|face| Named { face, classes }).collect() };
-        let faces = self.classes.as_deref().map(named).unwrap_or_default();
-        message.serialize_entry("faces", &faces)?;
-        message.end()
-    }
-}
-
-/// A face with the names of its scores.
-struct Named<'a> {
-    face: &'a SeenFace,
-    classes: &'a ClassSet,
-}
-
-impl Serialize for Named<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let face = Face {
-            bounds: self.face.bounds,
-            id: self.face.id,
-            reject_reason: self.face.reject_reason,
-            classes: self.classes,
-            scores: self.face.scores.clone(),
-            keypoints: self.face.keypoints,
-        };
-        let mut map = serializer.serialize_map(None)?;
-        face.entries(&mut map)?;
-        map.serialize_entry("counts", &self.face.counts)?;
-        map.end()
-    }
+/// The media of a name are shown for a while: the message `trigger`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct Trigger {
+    pub(super) name: String,
+    /// For how long, in milliseconds.
+    pub(super) show_ms: u64,
 }
 
 /// Everything at once: the message `snapshot`.
@@ -211,7 +147,7 @@ pub struct Today {
 pub struct Hour {
     /// Hour of the local day, from 0 to 23.
     pub hour: u8,
-    /// FrameFaces that were there for a second or longer.
+    /// Visitors who were there for a second or longer.
     pub visitors: u64,
     /// Those of them that looked at the screen for a second or longer.
     pub attentive: u64,

@@ -7,7 +7,8 @@ use shared_model::emotion::ClassSet;
 use shared_model::message::{FaceLine, State};
 
 use super::board::{Board, Stage};
-use super::message::{SeenFace, Told};
+use super::message::Told;
+use crate::sink::gathered::Gatherer;
 use crate::sink::{FrameFacts, SignalSink, SinkError};
 
 /// States that may wait for the board; they come seldom, and it is free within moments.
@@ -16,24 +17,18 @@ const WAITING: usize = 64;
 /// Leaves what is newest on the board.
 pub struct PageSink {
     board: Arc<Board>,
-    classes: Arc<ClassSet>,
+    /// Faces of the frame that is being told.
+    gatherer: Gatherer,
     /// States that found the board taken, the oldest first.
     waiting: Vec<Told>,
-    /// Faces of the frame that is being told.
-    faces: Vec<SeenFace>,
-    input: String,
-    frame: u64,
 }
 
 impl PageSink {
     pub(super) fn new(board: Arc<Board>, classes: &ClassSet) -> Self {
         Self {
             board,
-            classes: Arc::new(classes.clone()),
+            gatherer: Gatherer::new(classes),
             waiting: Vec::new(),
-            faces: Vec::new(),
-            input: String::new(),
-            frame: 0,
         }
     }
 
@@ -70,40 +65,16 @@ impl SignalSink for PageSink {
     }
 
     fn frame(&mut self, line: &FaceLine<'_>) -> Result<(), SinkError> {
-        if self.frame != line.frame || line.face.is_none() {
-            self.faces.clear();
-        }
-        self.frame = line.frame;
-        if self.input != line.input {
-            line.input.clone_into(&mut self.input);
-        }
-        self.faces.extend(line.face.as_ref().map(|face| SeenFace {
-            bounds: face.bounds,
-            id: face.id,
-            reject_reason: face.reject_reason,
-            scores: face.scores.clone(),
-            keypoints: face.keypoints,
-            counts: false,
-        }));
+        self.gatherer.face(line);
         Ok(())
     }
 
     fn measured(&mut self, facts: &FrameFacts<'_>) -> Result<(), SinkError> {
-        let one = self.faces.len() == 1;
-        for face in &mut self.faces {
-            face.counts = one || (face.id.is_some() && face.id == facts.counting);
-        }
         let Some(mut newest) = self.board.try_write() else {
-            self.faces.clear();
+            self.gatherer.discard();
             return Ok(());
         };
-        let message = &mut newest.faces;
-        message.input.clone_from(&self.input);
-        message.classes.get_or_insert_with(|| Arc::clone(&self.classes));
-        (message.frame, message.time_ms) = (facts.number, facts.time_ms);
-        (message.width, message.height, message.light) = (facts.width, facts.height, facts.light);
-        message.faces.clear();
-        message.faces.append(&mut self.faces);
+        self.gatherer.finish(facts, &mut newest.faces);
         (newest.bad, newest.dropped) = (facts.stats.bad, facts.stats.dropped);
         let stages = facts.stats.stages();
         if newest.stages.is_empty() {

@@ -9,6 +9,7 @@ use super::paths::others_can_write;
 use super::{Finding, IN_VAIN};
 use crate::config::Config;
 use crate::decide::Decider;
+use crate::sink::when::Holds;
 
 pub(super) fn check(config: &Config) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -45,7 +46,11 @@ fn misfits(config: &Config, factory: &Bundle) -> Vec<Finding> {
     let installed = installed(config).and_then(|dir| Bundle::open(&dir).ok());
     let manifest = installed.as_ref().unwrap_or(factory).manifest();
     let lines = config.sink.gpio.iter().flat_map(|gpio| &gpio.lines);
-    let labels = lines.filter_map(|line| line.emotion());
+    let whens = config.when.iter().filter_map(|section| match &section.when.holds {
+        Holds::Emotion(label) => Some(label),
+        Holds::Face | Holds::NoFace | Holds::Uncertain => None,
+    });
+    let labels = lines.filter_map(|line| line.emotion()).chain(whens);
     let missing = labels.filter(|label| manifest.classes.index(label).is_none());
     let known: Vec<&str> = manifest.classes.iter().collect();
     let mut findings: Vec<Finding> = missing

@@ -6,6 +6,7 @@
 
 mod bundle;
 mod gpio;
+mod outlets;
 #[cfg(feature = "page")]
 mod page;
 #[cfg(not(feature = "page"))]
@@ -83,6 +84,7 @@ pub fn check(config: &Config, scope: Scope) -> Vec<Finding> {
             "name another directory as `sink.mqtt.outbox.dir`",
         ));
     }
+    findings.extend(outlets::check(&config.sink));
     findings.extend(config.counts.as_ref().map(|counts| {
         let cure = "name another directory as `counts.dir`";
         paths::directory("counts", &counts.dir, cure)

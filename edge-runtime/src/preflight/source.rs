@@ -2,13 +2,14 @@
 
 use std::env;
 use std::os::unix::fs::FileTypeExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, access};
 
 use super::Finding;
 use crate::config::{Origin, Pacing, SourceConfig};
 use crate::service::LONGEST_INTERVAL;
+use crate::source::network::{self, StreamConfig};
 use crate::source::{Files, Frame, FrameSource, Input, Next, Repeat};
 
 pub(super) fn check(config: &SourceConfig) -> Finding {
@@ -16,7 +17,8 @@ pub(super) fn check(config: &SourceConfig) -> Finding {
         Origin::Files(Input::Path(path)) => film(path, config),
         Origin::Files(Input::Stdin) | Origin::Piped(_) => Ok(()),
         Origin::V4l2(path) => device(path),
-        Origin::Rpicam(program) => on_the_search_path(program),
+        Origin::Rpicam(program) => on_the_search_path(program, RPICAM),
+        Origin::Stream(stream) => on_the_search_path(Path::new(network::PROGRAM), FFMPEG).and_then(|()| login(stream)),
     };
     match found {
         Ok(()) => Finding::good("source", config.origin.to_string()),
@@ -71,8 +73,21 @@ fn device(path: &Path) -> Result<(), Misfit> {
     }
 }
 
-fn on_the_search_path(program: &Path) -> Result<(), Misfit> {
-    let cure = "`sudo apt-get install rpicam-apps-lite`, or name the program in `source.uri`";
+const RPICAM: &str = "`sudo apt-get install rpicam-apps-lite`, or name the program in `source.uri`";
+const FFMPEG: &str = "`sudo apt-get install ffmpeg`: it reads streams of the network";
+
+/// Whether user and password can be read.
+fn login(stream: &StreamConfig) -> Result<(), Misfit> {
+    let shown = |path: &PathBuf| path.display().to_string();
+    let file = stream.credentials_file.as_ref().map(shown).unwrap_or_default();
+    let cure = "mend the file that `source.credentials_file` names";
+    stream
+        .address()
+        .map(drop)
+        .map_err(|error| (format!("{file}: {error}"), cure))
+}
+
+fn on_the_search_path(program: &Path, cure: &'static str) -> Result<(), Misfit> {
     let runs = |path: &Path| path.is_file() && access(path, Access::EXEC_OK).is_ok();
     let path = env::var_os("PATH").unwrap_or_default();
     let found = if program.components().count() > 1 {

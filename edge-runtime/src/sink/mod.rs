@@ -1,13 +1,26 @@
 //! Where verdicts go.
 //!
-//! [`SignalSink`] is the seam: standard output, GPIO lines and a broker look alike behind it.
+//! [`SignalSink`] is the seam: standard output, GPIO lines, a broker and everybody else look alike behind it. Those who send
+//! over a network or a cable do it from an [outlet](outlet), a queue with a thread of its own.
 
+pub mod datagram;
+pub mod gathered;
 pub mod gpio;
 mod lines;
 #[cfg(feature = "mqtt")]
 pub mod mqtt;
+pub mod osc;
+pub mod outlet;
+pub mod serial;
 pub mod settings;
+pub mod udp;
 pub mod updates;
+#[cfg(feature = "webhook")]
+pub mod webhook;
+#[cfg(not(feature = "webhook"))]
+#[path = "no_webhook.rs"]
+pub mod webhook;
+pub mod when;
 
 use std::io;
 

@@ -97,6 +97,11 @@ pub trait Driver: Send {
 
     /// Tears everything down, whatever state it is in.
     fn close(&mut self);
+
+    /// How long it may take to give its first frame, and how long it may be silent after that.
+    fn patience(&self) -> [Duration; 2] {
+        [FIRST, STALL]
+    }
 }
 
 /// Reads the frames of a device, and opens it again when it fails.
@@ -153,7 +158,7 @@ impl<D: Driver> Camera<D> {
         self.state = State::Open {
             layout,
             since: self.clock.now(),
-            patience: FIRST,
+            patience: self.driver.patience()[0],
         };
         Ok(Next::Nothing)
     }
@@ -193,7 +198,7 @@ impl<D: Driver> Camera<D> {
         self.state = State::Open {
             layout,
             since: now,
-            patience: STALL,
+            patience: self.driver.patience()[1],
         };
         if let Err(error) = layout.read(&self.bytes, &mut frame.picture) {
             return Err(self.spoilt(error.into()));

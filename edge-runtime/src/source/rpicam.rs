@@ -1,24 +1,12 @@
-//! A CSI camera, read by `rpicam-vid` as a child: V4L2 alone cannot read it on Raspberry Pi OS.
-//!
-//! The child writes bare frames to a pipe. It gets a process group of its own, so that it is killed with
-//! whatever it started; its complaints are read as they come, or it would block, and the last line of
-//! them is told when it ends.
+//! A CSI camera, read by `rpicam-vid` as a [child](super::program): V4L2 alone cannot read it on Raspberry Pi OS.
 
-use std::io::{self, Read};
-use std::mem;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
-use std::time::{Duration, Instant};
-
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, Signal, kill_process_group};
+use std::process::Command;
+use std::time::Duration;
 
 use super::camera::{CameraError, Driver, Wanted};
-use super::pixels::{Format, Layout, Pixels};
+use super::pixels::{Format, Pixels};
+use super::program::FrameProgram;
 
 /// The program on the search path.
 pub const PROGRAM: &str = "rpicam-vid";
@@ -26,35 +14,12 @@ pub const PROGRAM: &str = "rpicam-vid";
 /// The ISP writes rows of whole such blocks; other widths would have gaps that nobody announces.
 pub const WIDTH_STEP: u32 = 64;
 
-/// How long a program that writes no more may take to end by itself.
-const GOODBYE: Duration = Duration::from_millis(300);
-
-/// How long its last words may take once it has ended: they wait in a pipe.
-const LAST_WORDS: Duration = Duration::from_secs(1);
-
-/// Most bytes of a complaint that are told.
-const LONGEST_LINE: usize = 300;
-
 /// A child that writes frames.
 pub struct Rpicam {
     program: PathBuf,
     name: String,
     wanted: Wanted,
-    running: Option<Running>,
-}
-
-struct Running {
-    /// What people call the program.
-    program: String,
-    child: Child,
-    out: ChildStdout,
-    /// The last line of its complaints.
-    complaint: Arc<Mutex<String>>,
-    /// Closed when nobody can complain any more.
-    silent: Receiver<()>,
-    /// The frame that is being read, and how much of it has come.
-    frame: Vec<u8>,
-    filled: usize,
+    running: FrameProgram,
 }
 
 impl Rpicam {
@@ -64,7 +29,7 @@ impl Rpicam {
             program: program.to_path_buf(),
             name: format!("rpicam:{}", program.display()),
             wanted,
-            running: None,
+            running: FrameProgram::default(),
         }
     }
 
@@ -84,11 +49,7 @@ impl Rpicam {
         command
             .args(["--codec", "yuv420", "--timeout", "0", "--nopreview", "--flush"])
             .args(["--width", &width.to_string(), "--height", &height.to_string()])
-            .args(["--framerate", &fps.to_string(), "--output", "-"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .process_group(0);
+            .args(["--framerate", &fps.to_string(), "--output", "-"]);
         command
     }
 }
@@ -100,138 +61,17 @@ impl Driver for Rpicam {
 
     fn open(&mut self) -> Result<Format, CameraError> {
         let format = self.format();
-        let length = Layout::new(format)?.frame_bytes();
-        let mut child = self.command().spawn().map_err(CameraError::io("start the program"))?;
-        let (Some(out), Some(err)) = (child.stdout.take(), child.stderr.take()) else {
-            return Err(CameraError::Unfit("the program has no output".to_owned()));
-        };
-        let complaint = Arc::<Mutex<String>>::default();
-        let shared = Arc::clone(&complaint);
-        let (speaks, silent) = channel();
-        let program = self.program.file_name().unwrap_or(self.program.as_os_str());
-        self.running = Some(Running {
-            program: program.to_string_lossy().into_owned(),
-            child,
-            out,
-            complaint,
-            silent,
-            frame: vec![0; length],
-            filled: 0,
-        });
-        let drain = thread::Builder::new()
-            .name("rpicam".to_owned())
-            .spawn(move || drain(err, &shared, speaks));
-        drain.map_err(CameraError::io("read what the program complains of"))?;
+        self.running.start(self.command(), format, &[])?;
         Ok(format)
     }
 
     fn wait(&mut self, limit: Duration, bytes: &mut Vec<u8>) -> Result<bool, CameraError> {
-        let running = self.running.as_mut();
-        let running = running.ok_or(CameraError::Panic {
-            step: "read the program",
-        })?;
-        let start = Instant::now();
-        loop {
-            let left = limit.saturating_sub(start.elapsed());
-            if !is_readable(&running.out, left).map_err(CameraError::io("wait for the program"))? {
-                return Ok(false);
-            }
-            match running.out.read(&mut running.frame[running.filled..]) {
-                Ok(0) => return Err(running.ended()),
-                Ok(read) => running.filled += read,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(CameraError::io("read the program")(error)),
-            }
-            if running.filled == running.frame.len() {
-                running.filled = 0;
-                bytes.resize(running.frame.len(), 0);
-                mem::swap(bytes, &mut running.frame);
-                return Ok(true);
-            }
-        }
+        self.running.wait(limit, bytes)
     }
 
     fn close(&mut self) {
-        let Some(mut running) = self.running.take() else { return };
-        // One that has ended already cannot be killed; it is waited for all the same.
-        let _ = kill_process_group(Pid::from_child(&running.child), Signal::KILL);
-        let _ = running.child.kill();
-        let _ = running.child.wait();
+        self.running.close();
     }
-}
-
-impl Drop for Rpicam {
-    fn drop(&mut self) {
-        self.close();
-    }
-}
-
-impl Running {
-    /// Why the child writes no more.
-    fn ended(&mut self) -> CameraError {
-        // It may be about to say why.
-        let start = Instant::now();
-        while start.elapsed() < GOODBYE && matches!(self.child.try_wait(), Ok(None)) {
-            thread::sleep(Duration::from_millis(5));
-        }
-        // Whoever it started may hold its output open.
-        let _ = kill_process_group(Pid::from_child(&self.child), Signal::KILL);
-        let _ = self.child.kill();
-        let status = self
-            .child
-            .wait()
-            .map_or_else(|error| error.to_string(), |status| status.to_string());
-        // Closed or late: what was heard until then is told.
-        let _ = self.silent.recv_timeout(LAST_WORDS);
-        let complaint = self.complaint.lock().unwrap_or_else(PoisonError::into_inner);
-        let why = if complaint.is_empty() {
-            "it says nothing"
-        } else {
-            complaint.as_str()
-        };
-        CameraError::Ended(format!("{} ended ({status}): {why}", self.program))
-    }
-}
-
-fn is_readable(out: &ChildStdout, wait: Duration) -> io::Result<bool> {
-    let limit = Timespec {
-        tv_sec: wait.as_secs().try_into().unwrap_or(i64::MAX),
-        tv_nsec: wait.subsec_nanos().into(),
-    };
-    let mut fds = [PollFd::new(out, PollFlags::IN)];
-    match poll(&mut fds, Some(&limit)) {
-        Ok(ready) => Ok(ready > 0),
-        Err(rustix::io::Errno::INTR) => Ok(false),
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// Reads complaints until the child and all its own are gone; keeps the last line, also one that was not ended.
-fn drain(mut err: ChildStderr, complaint: &Mutex<String>, _speaks: Sender<()>) {
-    let (mut chunk, mut line) = ([0; 4096], Vec::with_capacity(LONGEST_LINE));
-    let keep = |line: &mut Vec<u8>| {
-        if !line.trim_ascii().is_empty() {
-            let mut complaint = complaint.lock().unwrap_or_else(PoisonError::into_inner);
-            complaint.clear();
-            complaint.push_str(String::from_utf8_lossy(line).trim());
-        }
-        line.clear();
-    };
-    loop {
-        let read = match err.read(&mut chunk) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Ok(read) if read > 0 => read,
-            Ok(_) | Err(_) => break,
-        };
-        for byte in &chunk[..read] {
-            if *byte == b'\n' {
-                keep(&mut line);
-            } else if line.len() < LONGEST_LINE {
-                line.push(*byte);
-            }
-        }
-    }
-    keep(&mut line);
 }
 
 #[cfg(test)]

@@ -37,8 +37,10 @@ def check(config, topic, payload):
     shown = render(config["value_template"], payload)
     if config["platform"] == "sensor" and config.get("options") and shown not in config["options"]:
         refuse(f"{shown} is none of the options")
-    if config["platform"] == "sensor" and config.get("unit_of_measurement"):
+    if config["platform"] == "sensor" and config.get("unit_of_measurement") and shown != "None":
         float(shown)
+    if config["platform"] == "event" and json.loads(shown)["event_type"] not in config["event_types"]:
+        refuse(f"{shown} is no event of its kind")
     if config["platform"] in ("binary_sensor", "switch") and shown not in ("ON", "OFF"):
         refuse(f"{shown} on {topic} is neither on nor off")
     if config["platform"] == "update":

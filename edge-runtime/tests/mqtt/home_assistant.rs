@@ -30,6 +30,7 @@ fn heard(listener: &Listener) -> Value {
         "payload": config.text,
         "messages": {
             "emotion/hall/state": texts("/state"),
+            "emotion/hall/event": texts("/event"),
             "emotion/hall/stats": texts("/stats"),
             "emotion/hall/availability": ["online", "offline", "stopped"],
         },
@@ -88,12 +89,13 @@ fn home_assistant_takes_what_it_is_told() {
 
     // A judge that takes everything would be none.
     let payload: Value = serde_json::from_str(good["payload"].as_str().unwrap()).unwrap();
-    let bends: [Bend; 6] = [
+    let bends: [Bend; 7] = [
         |it| drop(it.as_object_mut().unwrap().remove("o")),
         |it| drop(it["cmps"]["emotion"].as_object_mut().unwrap().remove("unique_id")),
         |it| it["cmps"]["emotion"]["state_class"] = "measurement".into(),
         |it| it["cmps"]["emotion"]["options"] = json!(["Happy"]),
         |it| it["cmps"]["face"]["device_class"] = "presence of mind".into(),
+        |it| it["cmps"]["verdict"]["event_types"] = json!(["Happy"]),
         |it| it["cmps"]["update"]["value_template"] = "{{ value_json.stats }}".into(),
     ];
     for (number, bend) in bends.into_iter().enumerate() {

@@ -66,6 +66,7 @@ impl Kiosk {
             switches: Arc::clone(&switches),
             updates: Some(Arc::clone(&updates)),
             counting: Counting::Off,
+            hardware: Some("Board".to_owned()),
             stats: Box::new(serde_json::Map::new),
             fault: Box::new(|_| {}),
             alive: Box::new(|| {}),

@@ -29,6 +29,21 @@ fn the_unit_is_hardened() {
     assert!(output.status.success(), "{said}");
 }
 
+/// The unit of a second camera differs by names alone.
+#[test]
+fn the_unit_of_a_second_camera_is_confined_alike() {
+    let second = include_str!("../../systemd/edge-runtime@.service");
+    let settings = |unit: &str| -> Vec<String> {
+        let lines = unit.lines().filter(|line| !line.starts_with('#'));
+        lines.map(str::to_owned).collect()
+    };
+    let expected = UNIT
+        .replace("Description=Emotion kiosk", "Description=Emotion kiosk %i")
+        .replace("/etc/edge-runtime/config.toml", "/etc/edge-runtime/%i.toml")
+        .replace("StateDirectory=edge-runtime\n", "StateDirectory=edge-runtime-%i\n");
+    assert_eq!(settings(second), settings(&expected));
+}
+
 #[test]
 fn the_slowest_frames_leave_a_second_of_the_watchdog() {
     assert_eq!(waits("WatchdogSec"), WATCHDOG);

@@ -1,13 +1,19 @@
 //! The camera: what it offers, and whether what is configured is among that.
 
+use std::net::{TcpStream, ToSocketAddrs};
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use edge_runtime::config::{Origin, SourceConfig};
+use edge_runtime::source::network::StreamConfig;
 #[cfg(feature = "camera")]
 use edge_runtime::source::offers;
 
 use super::{Finding, openable};
+
+/// Longest wait for a camera of the network.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// `None` where no device is asked for.
 pub(super) fn camera(config: &SourceConfig) -> Option<Finding> {
@@ -17,6 +23,7 @@ pub(super) fn camera(config: &SourceConfig) -> Option<Finding> {
             openable("camera", path, "video", cure).unwrap_or_else(|| v4l2(path, config))
         }
         Origin::Rpicam(program) => rpicam(program),
+        Origin::Stream(config) => stream(config),
         Origin::Files(_) | Origin::Piped(_) => return None,
     })
 }
@@ -42,6 +49,30 @@ fn v4l2(path: &Path, _: &SourceConfig) -> Finding {
         path.display()
     );
     Finding::bad("camera", found, "build with `--features camera`")
+}
+
+/// Whether the camera takes a connection; what it sends is not looked at.
+fn stream(config: &StreamConfig) -> Finding {
+    let url = &config.url;
+    let cure = "check `uri`, the network and firewalls, and that the camera runs";
+    let Some((host, port)) = config.place() else {
+        return Finding::bad("camera", format!("{url} names no host"), cure);
+    };
+    let places = match (host.as_str(), port).to_socket_addrs() {
+        Ok(places) => places,
+        Err(error) => return Finding::bad("camera", format!("{host}: {error}"), "check the name in `uri`"),
+    };
+    let tried: Vec<_> = places
+        .map(|place| TcpStream::connect_timeout(&place, PATIENCE))
+        .collect();
+    match tried
+        .into_iter()
+        .reduce(|first, second| if first.is_ok() { first } else { second })
+    {
+        Some(Ok(_)) => Finding::good("camera", format!("{host}:{port} takes connections")),
+        Some(Err(error)) => Finding::bad("camera", format!("{host}:{port}: {error}"), cure),
+        None => Finding::bad("camera", format!("{host} has no address"), "check the name in `uri`"),
+    }
 }
 
 /// The program lists the cameras by itself, with their sizes; it scales to any that is asked for.

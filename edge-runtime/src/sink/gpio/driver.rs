@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use shared_model::message::Verdict;
 
-use super::{GpioError, Input, Panel, Request};
+use super::{GpioError, Input, Panel, Pulse, Request};
 use crate::switches::{Switch, Switches};
 
 /// Time between two reads of the requests: five reads fit into the 100 ms that a safe line may take.
@@ -67,6 +67,16 @@ impl CommandSlot {
         let mut shared = self.shared();
         shared.request.verdict = Some((verdict, now));
         shared.request.beat = now;
+        self.changed.notify_all();
+    }
+
+    /// Requests a line that is active for so long from now on, whatever is held true.
+    pub fn pulse(&self, pin: u32, length: Duration) {
+        let begun = self.start.elapsed();
+        let mut shared = self.shared();
+        let pulses = &mut shared.request.pulses;
+        pulses.retain(|pulse| pulse.pin != pin && pulse.lasts(begun));
+        pulses.push(Pulse { pin, begun, length });
         self.changed.notify_all();
     }
 
@@ -192,6 +202,7 @@ fn keep(mut panel: Guard, commands: &CommandSlot, overrides: &Overrides) -> Resu
         }
         if overrides.stop.load(Ordering::Relaxed) || overrides.switches.is_on(Switch::Mute) {
             request.verdict = None;
+            request.pulses.clear();
         }
         let heard = overrides
             .pause

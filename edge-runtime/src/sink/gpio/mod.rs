@@ -20,7 +20,7 @@ use std::io::Write;
 pub use chip::{Chip, Found, chips};
 pub use driver::{CommandSlot, LineDriver};
 pub use lamp::Lamp;
-pub use panel::{Line, Panel, Request, Shows, Signal, outputs};
+pub use panel::{Line, Panel, Pulse, Request, Shows, Signal, outputs};
 #[cfg(feature = "gpio")]
 pub use pi::Pi;
 pub use settings::{GpioBackend, GpioConfig, GpioConfigError, LampConfig, LineConfig};

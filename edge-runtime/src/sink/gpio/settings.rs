@@ -28,6 +28,8 @@ pub struct GpioConfig {
     pub pause: Option<Input>,
     /// What is shown; no line and nothing shown stands twice.
     pub lines: Vec<LineConfig>,
+    /// Lines that triggers pulse.
+    pub pulses: Vec<(u32, Polarity)>,
 }
 
 /// The hardware, or the log, that drives the lines.
@@ -65,7 +67,7 @@ pub struct LineConfig {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum GpioConfigError {
     /// There is nothing to drive and nothing to read.
-    #[error("`lines` needs at least one line where there is neither `lamp` nor `pause`")]
+    #[error("`lines` needs at least one line where there is neither `lamp` nor `pause`, nor a `pulse` of [[when]]")]
     NoLine,
     /// The backend that writes levels down has no inputs.
     #[error("`pause` is read from a line: backend = \"log\" has none")]
@@ -94,7 +96,7 @@ impl LineConfig {
     pub fn emotion(&self) -> Option<&Label> {
         match &self.shows {
             Shows::Emotion(label) => Some(label),
-            Shows::Face | Shows::NoFace | Shows::Uncertain => None,
+            Shows::Face | Shows::NoFace | Shows::Uncertain | Shows::Trigger => None,
         }
     }
 }
@@ -109,7 +111,8 @@ impl GpioConfig {
     pub fn pins(&self) -> Vec<u32> {
         let others = [self.lamp.map(|lamp| lamp.pin), self.pause.map(|pause| pause.pin)];
         let lines = self.lines.iter().map(|line| line.pin);
-        lines.chain(others.into_iter().flatten()).collect()
+        let pulses = self.pulses.iter().map(|(pin, _)| *pin);
+        lines.chain(others.into_iter().flatten()).chain(pulses).collect()
     }
 
     /// Whether such lines can be there together.
@@ -118,9 +121,6 @@ impl GpioConfig {
     ///
     /// The first rule that is broken, in the words of the configuration.
     pub fn check(&self) -> Result<(), GpioConfigError> {
-        if self.pins().is_empty() {
-            return Err(GpioConfigError::NoLine);
-        }
         if self.pause.is_some() && self.backend == GpioBackend::Log {
             return Err(GpioConfigError::NoInput);
         }
@@ -137,6 +137,7 @@ impl GpioConfig {
                 Shows::Face => "state \"face\"".to_owned(),
                 Shows::NoFace => "state \"no_face\"".to_owned(),
                 Shows::Uncertain => "state \"uncertain\"".to_owned(),
+                Shows::Trigger => continue,
             };
             if let Some(name) = shown.replace(name) {
                 return Err(GpioConfigError::ShownTwice(name));

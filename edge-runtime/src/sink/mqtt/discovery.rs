@@ -18,32 +18,48 @@ pub(super) enum Updating {
 }
 
 /// What a device has that another may lack.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Extras {
     pub(super) updating: Updating,
     pub(super) counting: Counting,
+    /// What kind of machine it is, where it says so.
+    pub(super) hardware: Option<String>,
 }
 
 /// The message that makes the device known; an empty one removes it.
 ///
 /// What was announced earlier and is not in the message any more is removed, too.
-pub(super) fn payload(topics: &Topics, name: &str, classes: &ClassSet, extras: Extras) -> Vec<u8> {
+pub(super) fn payload(topics: &Topics, name: &str, classes: &ClassSet, extras: &Extras) -> Vec<u8> {
     let version = env!("CARGO_PKG_VERSION");
     let mut components = serde_json::Map::new();
     components.insert("emotion".to_owned(), emotion(topics, classes));
     components.insert("confidence".to_owned(), confidence(topics));
     components.insert("face".to_owned(), face(topics));
+    components.insert("verdict".to_owned(), verdict(topics, classes));
     for switch in Switch::ALL {
         components.insert(switch.name().to_owned(), toggle(topics, switch));
     }
+    components.extend(diagnostics(topics));
     if extras.counting == Counting::On {
         components.extend(counters(topics, classes));
     }
     if extras.updating == Updating::Looks {
         components.insert("update".to_owned(), update(topics));
     }
+    for (key, component) in &mut components {
+        // By what the entity is called until somebody renames it; ids of Home Assistant have no hyphens.
+        let platform = component["p"].as_str().unwrap_or_default();
+        let entity = format!("{platform}.{}_{key}", topics.id())
+            .to_lowercase()
+            .replace('-', "_");
+        component["default_entity_id"] = entity.into();
+    }
+    let mut device = json!({ "ids": [topics.id()], "name": name, "mdl": "Emotion kiosk", "sw": version });
+    if let Some(model) = &extras.hardware {
+        device["hw"] = model.as_str().into();
+    }
     let message = json!({
-        "dev": { "ids": [topics.id()], "name": name, "mdl": "Emotion kiosk", "sw": version },
+        "dev": device,
         "o": { "name": env!("CARGO_PKG_NAME"), "sw": version },
         "cmps": components,
         "availability_topic": topics.availability(),
@@ -55,17 +71,73 @@ pub(super) fn payload(topics: &Topics, name: &str, classes: &ClassSet, extras: E
 }
 
 fn emotion(topics: &Topics, classes: &ClassSet) -> Value {
-    let others = [Verdict::Uncertain, Verdict::NoFace, Verdict::Unknown];
-    let options: Vec<&str> = classes.iter().chain(others.iter().map(Verdict::as_str)).collect();
     json!({
         "p": "sensor",
         "unique_id": unique(topics, "emotion"),
         "name": "Emotion",
         "device_class": "enum",
-        "options": options,
+        "options": verdicts(classes),
         "state_topic": topics.state(),
         "value_template": "{{ value_json.emotion }}",
     })
+}
+
+/// What a verdict can be.
+fn verdicts(classes: &ClassSet) -> Vec<String> {
+    let others = [Verdict::Uncertain, Verdict::NoFace, Verdict::Unknown];
+    let all = classes.iter().chain(others.iter().map(Verdict::as_str));
+    all.map(str::to_owned).collect()
+}
+
+/// An event for each verdict, for automations: a state that comes again is one as well.
+fn verdict(topics: &Topics, classes: &ClassSet) -> Value {
+    json!({
+        "p": "event",
+        "unique_id": unique(topics, "verdict"),
+        "name": "Verdict",
+        "event_types": verdicts(classes),
+        "state_topic": topics.event(),
+        "value_template": "{{ {'event_type': value_json.emotion, 'confidence': value_json.confidence, \
+                           'sequence': value_json.sequence} | to_json }}",
+    })
+}
+
+/// How the device is doing. What a machine does not tell is `None`, which Home Assistant shows as unknown.
+fn diagnostics(topics: &Topics) -> Vec<(String, Value)> {
+    let sensor = |key: &str, name: &str, path: &str, more: Value| {
+        let mut sensor = json!({
+            "p": "sensor",
+            "unique_id": unique(topics, key),
+            "name": name,
+            "entity_category": "diagnostic",
+            "state_topic": topics.stats(),
+            "value_template": format!("{{{{ value_json.get({path}) }}}}"),
+        });
+        for (key, value) in more.as_object().into_iter().flatten() {
+            sensor[key] = value.clone();
+        }
+        (key.to_owned(), sensor)
+    };
+    let measured = |unit: &str| json!({ "state_class": "measurement", "unit_of_measurement": unit });
+    let mut temperature = measured("°C");
+    temperature["device_class"] = "temperature".into();
+    vec![
+        sensor("temperature", "Temperature", "'temperature_c'", temperature),
+        sensor("fps", "Frame rate", "'fps'", measured("fps")),
+        sensor(
+            "outbox",
+            "Waiting events",
+            "'outbox', {}).get('waiting'",
+            json!({ "state_class": "measurement" }),
+        ),
+        sensor("bundle", "Running bundle", "'bundle'", json!({})),
+        sensor(
+            "threshold",
+            "Threshold",
+            "'threshold'",
+            json!({ "state_class": "measurement" }),
+        ),
+    ]
 }
 
 fn confidence(topics: &Topics) -> Value {
@@ -158,11 +230,12 @@ mod tests {
     const EVERYTHING: Extras = Extras {
         updating: Updating::Looks,
         counting: Counting::On,
+        hardware: None,
     };
 
     fn message() -> Value {
         let topics = Topics::new("hall-1", "homeassistant");
-        serde_json::from_slice(&payload(&topics, "Hall", &ClassSet::product(), EVERYTHING)).unwrap()
+        serde_json::from_slice(&payload(&topics, "Hall", &ClassSet::product(), &EVERYTHING)).unwrap()
     }
 
     #[test]
@@ -188,6 +261,23 @@ mod tests {
         ids.sort_unstable();
         ids.dedup();
         assert_eq!(ids.len(), components.len());
+    }
+
+    #[test]
+    fn verdicts_are_events_and_diagnostics_are_set_apart() {
+        let message = message();
+        let verdict = &message["cmps"]["verdict"];
+        assert_eq!(
+            (&verdict["p"], &verdict["state_topic"]),
+            (&json!("event"), &json!("emotion/hall-1/event"))
+        );
+        assert_eq!(verdict["event_types"], message["cmps"]["emotion"]["options"]);
+        assert_eq!(verdict["default_entity_id"], "event.hall_1_verdict");
+        for key in ["temperature", "fps", "outbox", "bundle", "threshold"] {
+            assert_eq!(message["cmps"][key]["entity_category"], "diagnostic", "{key}");
+        }
+        let outbox = &message["cmps"]["outbox"]["value_template"];
+        assert_eq!(outbox, "{{ value_json.get('outbox', {}).get('waiting') }}");
     }
 
     #[test]
@@ -239,9 +329,11 @@ mod tests {
         let nothing = Extras {
             updating: Updating::Never,
             counting: Counting::Off,
+            hardware: Some("Board 1".to_owned()),
         };
-        let without = payload(&topics, "Hall", &ClassSet::product(), nothing);
+        let without = payload(&topics, "Hall", &ClassSet::product(), &nothing);
         let without: Value = serde_json::from_slice(&without).unwrap();
+        assert_eq!(without["dev"]["hw"], "Board 1");
         assert!(without["cmps"].get("update").is_none());
         assert!(without["cmps"].get("visitors").is_none());
     }

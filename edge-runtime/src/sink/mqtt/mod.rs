@@ -99,6 +99,8 @@ pub struct MqttContext {
     pub updates: Option<Arc<Updates>>,
     /// Whether the program counts visitors of the kiosk.
     pub counting: Counting,
+    /// What kind of machine this is, where it says so.
+    pub hardware: Option<String>,
     /// Counts to publish beside the sink's own.
     pub stats: Box<dyn Fn() -> Map<String, Value> + Send>,
     /// Takes what keeps the device and its broker apart, when it changes.
@@ -201,6 +203,7 @@ impl MqttSink {
         let extras = Extras {
             updating,
             counting: context.counting,
+            hardware: context.hardware.clone(),
         };
         let outbox = Outbox::open(&config.outbox.dir, config.outbox.limits())?;
         let identity = Identity::note(&config.outbox.dir, &config.device, &config.discovery_prefix);
@@ -209,7 +212,7 @@ impl MqttSink {
             outbox,
             session: Session::new(Announcement {
                 former,
-                ..announcement(config, topics, boot, classes, extras, chance)
+                ..announcement(config, topics, boot, classes, &extras, chance)
             }),
             reports: Reports::new(client_name(&config.device)),
             identity,
@@ -290,7 +293,7 @@ fn announcement(
     topics: Topics,
     boot: &Text<32>,
     classes: &ClassSet,
-    extras: Extras,
+    extras: &Extras,
     chance: f64,
 ) -> Announcement {
     let unknown = State {

@@ -86,7 +86,7 @@ fn a_child_that_floods_its_complaints_goes_on() {
     let mut driver = fake.driver();
     driver.open().unwrap();
     outcome(&mut driver, &mut Vec::new()).unwrap();
-    assert_eq!(*driver.running.as_ref().unwrap().complaint.lock().unwrap(), "a warning");
+    assert_eq!(driver.running.complaint(), "a warning");
     driver.close();
     assert_eq!(fake.alive(), 0);
 }

@@ -1,0 +1,51 @@
+//! The sinks that send from an outlet, each with a queue and a thread of its own.
+
+use std::io;
+use std::sync::atomic::Ordering;
+
+use shared_model::emotion::ClassSet;
+
+use super::error::DaemonError;
+use crate::config::SinkConfig;
+use crate::service::Liveness;
+use crate::sink::outlet::Outlet;
+use crate::sink::webhook::WebhookConfig;
+use crate::sink::{osc, serial, udp};
+
+/// Every outlet that a configuration asks for.
+pub(super) fn outlets(config: &SinkConfig, classes: &ClassSet) -> Result<Vec<Outlet>, DaemonError> {
+    let mut outlets = Vec::new();
+    if let Some(osc) = config.osc {
+        outlets.push(started("osc", osc::start(osc, classes))?);
+    }
+    if let Some(udp) = config.udp {
+        outlets.push(started("udp", udp::start(udp, classes))?);
+    }
+    if let Some(config) = &config.serial {
+        outlets.push(started("serial", serial::start(config, classes))?);
+    }
+    if let Some(config) = &config.webhook {
+        outlets.push(webhook(config, classes)?);
+    }
+    Ok(outlets)
+}
+
+#[cfg(feature = "webhook")]
+fn webhook(config: &WebhookConfig, classes: &ClassSet) -> Result<Outlet, DaemonError> {
+    Ok(crate::sink::webhook::start(config, classes)?)
+}
+
+#[cfg(not(feature = "webhook"))]
+fn webhook(_: &WebhookConfig, _: &ClassSet) -> Result<Outlet, DaemonError> {
+    Err(DaemonError::NoWebhook)
+}
+
+/// The signs of life of an outlet's thread.
+pub(super) fn watched(outlet: &Outlet) -> Liveness {
+    let status = outlet.status();
+    Liveness::new(outlet.label(), move || status.rounds.load(Ordering::Relaxed))
+}
+
+fn started(name: &'static str, outlet: io::Result<Outlet>) -> Result<Outlet, DaemonError> {
+    outlet.map_err(|source| DaemonError::Outlet { name, source })
+}

@@ -1,0 +1,421 @@
+//! A queue and a thread between the loop and somebody who is told: what all senders over a network or a cable share.
+//!
+//! The loop only *tries* to take the lock, which the thread holds for the time of a copy and never while it sends. States
+//! that find it taken, or the queue full, wait in the sink; of frames the newest is kept. So whoever is dead, slow or
+//! hostile costs the loop nothing, and loses what is oldest: that is counted.
+
+use std::collections::VecDeque;
+use std::io;
+use std::mem;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::time::Duration;
+
+use serde::Serialize;
+use shared_model::emotion::ClassSet;
+use shared_model::message::{FaceLine, State, Verdict};
+
+use super::gathered::{FrameFaces, Gatherer};
+use super::{FrameFacts, SignalSink, SinkError};
+
+/// States that may wait.
+const WAITING: usize = 64;
+
+/// Longest time from one look at the queue to the next.
+const TICK: Duration = Duration::from_millis(100);
+
+/// Longest wait for the thread at the end.
+const END: Duration = Duration::from_secs(3);
+
+/// Who is told, on the thread of the outlet. None of these may wait for longer than a second: the watchdog looks on.
+pub trait Recipient: Send + 'static {
+    /// Takes a new state.
+    ///
+    /// # Errors
+    /// What keeps it from being told; it is not given again.
+    fn state(&mut self, state: &State) -> io::Result<()>;
+
+    /// Takes the newest judged frame; left out where faces are not sent.
+    ///
+    /// # Errors
+    /// What keeps it from being told.
+    fn faces(&mut self, _faces: &FrameFaces) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Takes a trigger that fired.
+    ///
+    /// # Errors
+    /// What keeps it from being told.
+    fn fired(&mut self, _fired: &Fired) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Comes at least ten times a second.
+    ///
+    /// # Errors
+    /// What went wrong since the last time.
+    fn tick(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Comes once, at the end.
+    fn close(&mut self) {}
+}
+
+/// A trigger of `[[when]]` that fired.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fired {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Where it goes, for those who know addresses.
+    pub address: Arc<str>,
+    /// What was held true.
+    pub verdict: Verdict,
+    /// Smoothed probability of the emotion, 0 to 1.
+    pub confidence: f32,
+    /// Milliseconds since the source began.
+    pub time_ms: u64,
+}
+
+/// The fields of a trigger in messages.
+#[derive(Debug, Serialize)]
+pub struct FiredData<'a> {
+    name: &'a str,
+    emotion: &'a str,
+    confidence: f32,
+    time_ms: u64,
+}
+
+impl Fired {
+    /// What is told of it in JSON.
+    pub fn data(&self) -> FiredData<'_> {
+        FiredData {
+            name: &self.name,
+            emotion: self.verdict.as_str(),
+            confidence: self.confidence,
+            time_ms: self.time_ms,
+        }
+    }
+}
+
+/// Whether the faces of frames are sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sends {
+    /// Each new state alone.
+    States,
+    /// Faces too.
+    Faces,
+}
+
+/// What has become of what was to be told.
+#[derive(Debug, Default)]
+pub struct OutletStatus {
+    /// Messages that were sent.
+    pub sent: AtomicU64,
+    /// Messages that could not be.
+    pub failed: AtomicU64,
+    /// States and triggers that made room for newer ones.
+    pub dropped: AtomicU64,
+    /// Frames that a newer one replaced.
+    pub replaced: AtomicU64,
+    /// Rounds of the thread; grows while it is alive.
+    pub rounds: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Desk {
+    states: VecDeque<State>,
+    fired: VecDeque<Fired>,
+    frame: FrameFaces,
+    /// Whether that frame was not taken yet.
+    fresh: bool,
+    stop: bool,
+}
+
+#[derive(Debug, Default)]
+struct Between {
+    desk: Mutex<Desk>,
+    news: Condvar,
+    status: Arc<OutletStatus>,
+}
+
+/// Rings for triggers, from anywhere.
+#[derive(Debug, Clone)]
+pub struct Bell(Arc<Between>);
+
+/// Wakes the thread of an outlet.
+#[derive(Debug, Clone)]
+pub struct Waker(Arc<Between>);
+
+/// The sink in front of the queue.
+pub struct Outlet {
+    name: &'static str,
+    sends: Sends,
+    gatherer: Gatherer,
+    /// States that found the lock taken, the oldest first.
+    waiting: VecDeque<State>,
+    between: Arc<Between>,
+    /// Hears when the thread has ended.
+    ended: Receiver<()>,
+    closed: bool,
+}
+
+impl Between {
+    fn lock(&self) -> MutexGuard<'_, Desk> {
+        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn try_lock(&self) -> Option<MutexGuard<'_, Desk>> {
+        match self.desk.try_lock() {
+            Ok(desk) => Some(desk),
+            Err(TryLockError::Poisoned(desk)) => Some(desk.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
+    }
+
+    /// Adds to a queue; the oldest makes room.
+    fn push<T>(&self, queue: &mut VecDeque<T>, item: T) {
+        if queue.len() >= WAITING {
+            queue.pop_front();
+            self.status.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+        queue.push_back(item);
+    }
+}
+
+impl Bell {
+    /// Tells of a trigger.
+    pub fn ring(&self, fired: Fired) {
+        let mut desk = self.0.lock();
+        self.0.push(&mut desk.fired, fired);
+        drop(desk);
+        self.0.news.notify_one();
+    }
+}
+
+impl Waker {
+    /// Lets the thread look at once.
+    pub fn wake(&self) {
+        self.0.news.notify_one();
+    }
+}
+
+impl Outlet {
+    /// Starts the thread; `told` is made with what wakes it.
+    ///
+    /// # Errors
+    /// Where `told` cannot be made, or the system starts no thread.
+    pub fn start<T: Recipient>(
+        name: &'static str,
+        sends: Sends,
+        classes: &ClassSet,
+        told: impl FnOnce(Waker) -> io::Result<T>,
+    ) -> io::Result<Self> {
+        let between = Arc::<Between>::default();
+        between.lock().states.reserve(WAITING);
+        let told = told(Waker(Arc::clone(&between)))?;
+        let (end, ended) = channel();
+        let shared = Arc::clone(&between);
+        diagnostics::spawn(name, move || work(name, &shared, told, &end))?;
+        Ok(Self {
+            name,
+            sends,
+            gatherer: Gatherer::new(classes),
+            waiting: VecDeque::with_capacity(WAITING),
+            between,
+            ended,
+            closed: false,
+        })
+    }
+
+    /// What people call the sink; its thread has the same name.
+    pub fn label(&self) -> &'static str {
+        self.name
+    }
+
+    /// What has become of what was to be told.
+    pub fn status(&self) -> Arc<OutletStatus> {
+        Arc::clone(&self.between.status)
+    }
+
+    /// Rings for triggers.
+    pub fn bell(&self) -> Bell {
+        Bell(Arc::clone(&self.between))
+    }
+
+    fn hand_over(&mut self) {
+        if self.waiting.is_empty() {
+            return;
+        }
+        let Some(mut desk) = self.between.try_lock() else {
+            return;
+        };
+        for state in self.waiting.drain(..) {
+            self.between.push(&mut desk.states, state);
+        }
+        drop(desk);
+        self.between.news.notify_one();
+    }
+}
+
+impl SignalSink for Outlet {
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn show(&mut self, state: &State) -> Result<(), SinkError> {
+        self.between.push(&mut self.waiting, state.clone());
+        self.hand_over();
+        Ok(())
+    }
+
+    fn frame(&mut self, line: &FaceLine<'_>) -> Result<(), SinkError> {
+        if self.sends == Sends::Faces {
+            self.gatherer.face(line);
+        }
+        Ok(())
+    }
+
+    fn measured(&mut self, facts: &FrameFacts<'_>) -> Result<(), SinkError> {
+        if self.sends == Sends::States {
+            return Ok(());
+        }
+        let Some(mut desk) = self.between.try_lock() else {
+            self.gatherer.discard();
+            self.between.status.replaced.fetch_add(1, Ordering::Relaxed);
+            return Ok(());
+        };
+        if mem::replace(&mut desk.fresh, true) {
+            self.between.status.replaced.fetch_add(1, Ordering::Relaxed);
+        }
+        self.gatherer.finish(facts, &mut desk.frame);
+        drop(desk);
+        self.between.news.notify_one();
+        Ok(())
+    }
+
+    fn beat(&mut self) -> Result<(), SinkError> {
+        self.hand_over();
+        Ok(())
+    }
+
+    /// Lets the thread tell what waits, but not for ever: nobody who is told keeps a kiosk from ending.
+    fn close(&mut self) -> Result<(), SinkError> {
+        self.closed = true;
+        let mut desk = self.between.lock();
+        for state in self.waiting.drain(..) {
+            self.between.push(&mut desk.states, state);
+        }
+        desk.stop = true;
+        drop(desk);
+        self.between.news.notify_one();
+        if self.ended.recv_timeout(END).is_err() {
+            tracing::warn!(
+                about = self.name,
+                "{}: what waited could not be told in time",
+                self.name
+            );
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Outlet {
+    fn drop(&mut self) {
+        if !self.closed {
+            // It never fails.
+            let _ = self.close();
+        }
+    }
+}
+
+/// What was taken from the desk beside states and triggers.
+struct Taken {
+    fresh: bool,
+    stop: bool,
+}
+
+/// Waits for news, and takes all of it.
+fn take(between: &Between, states: &mut VecDeque<State>, fired: &mut VecDeque<Fired>, frame: &mut FrameFaces) -> Taken {
+    let nothing = |desk: &Desk| desk.states.is_empty() && desk.fired.is_empty() && !desk.fresh && !desk.stop;
+    let mut desk = between.lock();
+    if nothing(&desk) {
+        // Once and not until there is news: whoever wakes the thread without any wants it to look as well.
+        desk = between
+            .news
+            .wait_timeout(desk, TICK)
+            .unwrap_or_else(PoisonError::into_inner)
+            .0;
+    }
+    mem::swap(&mut desk.states, states);
+    mem::swap(&mut desk.fired, fired);
+    let fresh = mem::take(&mut desk.fresh);
+    if fresh {
+        mem::swap(&mut desk.frame, frame);
+    }
+    Taken { fresh, stop: desk.stop }
+}
+
+fn work(name: &'static str, between: &Between, mut told: impl Recipient, ended: &Sender<()>) {
+    let (mut states, mut fired) = (VecDeque::with_capacity(WAITING), VecDeque::new());
+    let mut frame = FrameFaces::default();
+    let mut reports = Reports::new(name);
+    loop {
+        let Taken { fresh, stop } = take(between, &mut states, &mut fired, &mut frame);
+        for state in states.drain(..) {
+            reports.note(told.state(&state), &between.status);
+        }
+        for fired in fired.drain(..) {
+            reports.note(told.fired(&fired), &between.status);
+        }
+        if fresh {
+            reports.note(told.faces(&frame), &between.status);
+        }
+        if let Err(error) = told.tick() {
+            reports.note(Err(error), &between.status);
+        }
+        between.status.rounds.fetch_add(1, Ordering::Relaxed);
+        if stop {
+            told.close();
+            break;
+        }
+    }
+    // Before it counts as ended: files that it holds may be opened again at once.
+    drop(told);
+    // Nobody may listen any more.
+    let _ = ended.send(());
+}
+
+/// Tells of failures, and of their end.
+struct Reports {
+    name: &'static str,
+    failing: bool,
+}
+
+impl Reports {
+    fn new(name: &'static str) -> Self {
+        Self { name, failing: false }
+    }
+
+    fn note(&mut self, done: io::Result<()>, status: &OutletStatus) {
+        let name = self.name;
+        match done {
+            Ok(()) => {
+                status.sent.fetch_add(1, Ordering::Relaxed);
+                if mem::take(&mut self.failing) {
+                    tracing::info!(about = name, "{name}: messages go out again");
+                }
+            }
+            Err(error) => {
+                status.failed.fetch_add(1, Ordering::Relaxed);
+                self.failing = true;
+                tracing::warn!(about = name, "{name}: {error}");
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,56 @@
+//! What the webhook is set up with; a configuration is read into it.
+
+use std::path::PathBuf;
+
+use crate::sink::settings::OutboxConfig;
+
+/// Where events are posted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WebhookConfig {
+    /// Where they go: `https://…`, or `http://…` within a network that is trusted. Without user and password.
+    pub url: String,
+    /// File with the secret that signs them, one line.
+    pub secret_file: PathBuf,
+    /// Authorities that are trusted besides the system's, in PEM.
+    pub ca_file: Option<PathBuf>,
+    /// What waits for the server.
+    pub outbox: OutboxConfig,
+}
+
+/// Whether a text can be posted to: a scheme, a host, and no user or password, which would be told in messages.
+pub fn is_web_address(url: &str) -> bool {
+    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+    let plain = |c: char| c.is_ascii_graphic();
+    rest.is_some_and(|rest| {
+        let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        !host.is_empty() && !host.contains('@') && !host.starts_with(':') && url.chars().all(plain)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_addresses_without_passwords_can_be_posted_to() {
+        for good in [
+            "https://example.org/kiosk",
+            "http://127.0.0.1:1880/hook?a=b@c",
+            "https://a",
+        ] {
+            assert!(is_web_address(good), "{good}");
+        }
+        for bad in [
+            "",
+            "example.org",
+            "ftp://a/b",
+            "https://",
+            "https://u:p@a/",
+            "https:///x",
+            "https://a b/",
+            "https://:80/",
+        ] {
+            assert!(!is_web_address(bad), "{bad}");
+        }
+    }
+}
