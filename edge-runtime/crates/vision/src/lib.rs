@@ -3,9 +3,8 @@
 //! Two ways lead from frames to faces, and [`tracking`] takes the one that suits the bundle. Where the bundle has a
 //! [`detector`], every frame is searched by it ([`live`]), and boxes become numbered faces by association alone
 //! ([`tracker`]). Without one, the cascade ([`face`]) searches now and then, and [`track`] follows faces in between.
-//! [`locate`] says what the networks see of each face of a single picture. [`gesture`] tells how a head is
-//! held and what a face does. Time comes in by [`clock`]; [`stats`] counts
-//! what each step takes.
+//! [`locate`] says what the networks see of each face of a single picture. [`gesture`] tells how a head is held and what a
+//! face does. Time comes in by [`clock`]; [`stats`] counts what each step takes.
 #![forbid(unsafe_code)]
 
 pub mod clock;
