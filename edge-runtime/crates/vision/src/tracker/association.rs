@@ -60,7 +60,7 @@ impl Pool {
 
 /// A track and an observation that may belong to each other.
 #[derive(Debug, Clone, Copy)]
-struct Fit {
+struct Match {
     fit: f32,
     track: usize,
     observation: usize,
@@ -69,7 +69,7 @@ struct Fit {
 /// Finds pairs; keeps its memory from frame to frame.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Association {
-    fits: Vec<Fit>,
+    fits: Vec<Match>,
     pairs: Vec<(usize, Observation)>,
 }
 
@@ -94,7 +94,7 @@ impl Association {
                 }
                 let fit = known.fit(&observed.bounds, now_ms, settings);
                 if fit >= least {
-                    self.fits.push(Fit {
+                    self.fits.push(Match {
                         fit,
                         track,
                         observation,
@@ -103,10 +103,10 @@ impl Association {
             }
         }
         // Of equal fits the one of the older track comes first. Unstable, since a stable sort takes memory.
-        let places = |fit: &Fit| (fit.track, fit.observation);
+        let places = |fit: &Match| (fit.track, fit.observation);
         self.fits
             .sort_unstable_by(|a, b| b.fit.total_cmp(&a.fit).then(places(a).cmp(&places(b))));
-        for Fit { track, observation, .. } in &self.fits {
+        for Match { track, observation, .. } in &self.fits {
             let known = self.pairs.iter().any(|(other, _)| other == track);
             if !known && !pool.taken[*observation] {
                 pool.taken[*observation] = true;
