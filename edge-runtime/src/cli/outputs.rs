@@ -1,8 +1,14 @@
 //! `edge-runtime bench --outputs`: how soon receivers on this machine are told, and what they cost a frame.
 
+#[cfg(feature = "webhook")]
 use std::fs;
-use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::io;
+#[cfg(feature = "webhook")]
+use std::io::{Read, Write};
+#[cfg(feature = "webhook")]
+use std::net::TcpListener;
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+#[cfg(feature = "webhook")]
 use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -184,10 +190,11 @@ fn receivers() -> io::Result<Vec<(&'static str, Bad)>> {
 }
 
 /// A directory of this run's own.
+#[cfg(feature = "webhook")]
 struct Scratch(PathBuf);
 
+#[cfg(feature = "webhook")]
 impl Scratch {
-    #[cfg_attr(not(feature = "webhook"), expect(dead_code, reason = "for webhooks alone"))]
     fn new() -> io::Result<Self> {
         let dir = std::env::temp_dir().join(format!("edge-runtime-bench-{}", std::process::id()));
         fs::create_dir(&dir)?;
@@ -195,6 +202,7 @@ impl Scratch {
     }
 }
 
+#[cfg(feature = "webhook")]
 impl Drop for Scratch {
     fn drop(&mut self) {
         // What stays behind is small, and named after this program.

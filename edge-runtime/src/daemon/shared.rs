@@ -31,6 +31,7 @@ pub(super) type ReadBroker = Box<dyn Fn() -> Option<BrokerStatus> + Send>;
 pub(super) type Warn = Arc<dyn Fn(&str, Option<&str>) + Send + Sync>;
 
 /// The bundle that runs, as it is told.
+#[cfg_attr(not(feature = "mqtt"), expect(dead_code, reason = "only the broker is told"))]
 #[derive(Debug, Default)]
 pub(super) struct Running {
     /// Name and version.
