@@ -8,6 +8,7 @@
 mod architecture;
 mod default_bundle;
 mod deploy;
+mod desk;
 mod film;
 mod flash;
 mod honest;
@@ -17,6 +18,7 @@ mod killed;
 mod path;
 mod people;
 mod pretrained;
+mod python;
 mod quantised;
 mod refused;
 #[cfg(all(unix, feature = "remote"))]

@@ -117,6 +117,14 @@ fn a_bundle_that_sees_both_sides_of_a_face_has_the_figures_of_that() {
     let manifest = run(command.arg(folder.path().join("mirrored")), 0).lines().remove(0);
     assert_eq!(manifest["keypoints"]["mirrored"], true);
     assert_eq!(manifest["emotion"]["mirrored"], false);
+    // Taken over by another bundle, it goes on seeing both sides.
+    let mirrored = folder.path().join("mirrored");
+    let mut again = bundling(&mirrored, &trained().run("emotion"), &trained().csv);
+    let next = run(again.arg("--out").arg(folder.path().join("next")), 0)
+        .lines()
+        .remove(0);
+    assert_eq!(next["keypoints"]["mirrored"], true);
+    assert_eq!(next["keypoints"]["files"], manifest["keypoints"]["files"]);
     let evaluate = |more: &[&str]| {
         let mut command = program("host-trainer");
         command.arg("evaluate").arg("--run").arg(trained().run("keypoints"));

@@ -175,10 +175,7 @@ fn calibration(text: &mut String, told: &Told) -> std::fmt::Result {
     }
     writeln!(text, "| | without the temperature | with it |\n|---|---|---|")?;
     for (bins, [before, after]) in &told.calibration.errors {
-        writeln!(
-            text,
-            "| expected calibration error, {bins} bins | {before:.4} | {after:.4} |"
-        )?;
+        writeln!(text, "| calibration error, {bins} bins | {before:.4} | {after:.4} |")?;
     }
     let [before, after] = told.calibration.log_loss;
     writeln!(text, "| log loss | {before:.4} | {after:.4} |\n")
@@ -361,15 +358,38 @@ fn preprocessing(text: &mut String, manifest: &Manifest) -> std::fmt::Result {
     )?;
     writeln!(
         text,
-        "| | scale | right | down | normalisation |\n|---|---|---|---|---|"
+        "| | scale | right | down | normalisation | sees |\n|---|---|---|---|---|---|"
     )?;
     for (name, network) in [("keypoints", &manifest.keypoints), ("emotion", &manifest.emotion)] {
         let crop = network.crop;
         writeln!(
             text,
-            "| {name} | {:.3} | {:+.3} | {:+.3} | {:?} |",
-            crop.scale, crop.dx, crop.dy, network.normalisation
+            "| {name} | {} | {:+} | {:+} | {:?} | {} |",
+            crop.scale,
+            crop.dx,
+            crop.dy,
+            network.normalisation,
+            if network.mirrored {
+                "the crop and its mirror image"
+            } else {
+                "the crop"
+            }
         )?;
     }
-    writeln!(text)
+    writeln!(text)?;
+    text.push_str(FORMULAS);
+    Ok(())
 }
+
+const FORMULAS: &str = "\
+- *Sampling*: pixel `i` covers `[i, i + 1)`. An output pixel is the mean of the pixels around its centre, weighted by a
+  triangle of one step to either side, at least one pixel; beyond the edge, the edge repeats.
+- *`Standardise { epsilon }`*: `(x - mean) / (deviation + epsilon)` over the 9216 values, with the deviation of the whole
+  (divided by 9216). *`Unit`*: the values as they are.
+- *Mirrored* networks see the crop and its mirror image, and the mean of both outputs counts. Points of the mirror image
+  come back by `x -> 96 - x`, left and right exchanged by name.
+- *Scores* are the softmax of `logits / temperature`. *Keypoints* are pixels of the crop.
+
+The project's chapter *From Python* has all of this as code.
+
+";

@@ -12,9 +12,14 @@ use shared_model::image::Normalisation;
 use crate::augment::AugmentConfig;
 use crate::model::{Architecture, Task};
 
+mod difference;
+pub mod keys;
+mod motion;
 mod sets;
 mod split;
 
+pub use difference::Difference;
+pub use motion::{Optimiser, Rule, Schedule};
 pub use sets::{Divided, OTHER, SetConfig};
 pub use split::{SplitBy, SplitConfig};
 
@@ -26,6 +31,10 @@ pub struct TrainConfig {
     pub task: Task,
     /// The classes of an emotion network, and those that a keypoint network is bundled with.
     pub classes: ClassSet,
+    /// What the numbers in the column `emotion` mean, from 0; empty for what they mean in FER2013, or in the notebook's
+    /// file.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<String>,
     /// Seed of weights, split, order, augmentation and dropout. At most `i64::MAX`, TOML's largest.
     pub seed: u64,
     /// Faces in one step, over all replicas.
@@ -99,48 +108,6 @@ pub enum Loss {
     },
 }
 
-/// How weights move.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Optimiser {
-    /// Highest learning rate.
-    pub learning_rate: f64,
-    /// Decay of the first moment.
-    pub beta1: f32,
-    /// Decay of the second moment.
-    pub beta2: f32,
-    /// Added to the root of the second moment; Keras's is 1e-7.
-    pub epsilon: f32,
-    /// Keep the largest second moment seen (AMSGrad).
-    pub amsgrad: bool,
-    /// Weight decay.
-    pub weight_decay: f32,
-    /// Whether the decay acts on the weights (AdamW) or is added to the gradient (Adam with L2).
-    pub decoupled: bool,
-    /// Longest gradient over all parameters; 0 is off.
-    pub clip: f32,
-}
-
-/// Learning rate over time.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "kind", deny_unknown_fields)]
-pub enum Schedule {
-    /// Keras's `ReduceLROnPlateau` on the validation loss.
-    Plateau {
-        /// What the rate is multiplied with.
-        factor: f64,
-        /// Epochs without progress before.
-        patience: u32,
-        /// Lowest rate.
-        minimum: f64,
-    },
-    /// Rises to the learning rate, then falls to nothing, both along a cosine (Smith and Topin, 2018).
-    OneCycle {
-        /// Share of all steps in which it rises.
-        warmup: f64,
-    },
-}
-
 /// When to stop, and what to keep.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -199,6 +166,7 @@ impl TrainConfig {
         let classes = ClassSet::product();
         Self {
             task,
+            labels: Vec::new(),
             seed: 42,
             batch: 64,
             epochs: 100,
@@ -226,6 +194,8 @@ impl TrainConfig {
                 },
             },
             optimiser: Optimiser {
+                rule: Rule::Adam,
+                momentum: None,
                 learning_rate: 8e-4,
                 beta1: 0.9,
                 beta2: 0.999,
@@ -268,8 +238,9 @@ impl TrainConfig {
     }
 
     fn overlaid(&self, text: &str) -> Result<Self, String> {
-        let recipe: toml::Table = toml::from_str(text).map_err(|error| error.to_string())?;
+        let mut recipe: toml::Table = toml::from_str(text).map_err(|error| error.to_string())?;
         let mut own = toml::Table::try_from(self).map_err(|error| error.to_string())?;
+        count_classes(&mut recipe, &own);
         lay_over(&mut own, recipe);
         own.try_into().map_err(|error: toml::de::Error| error.to_string())
     }
@@ -294,12 +265,8 @@ impl TrainConfig {
             "normalisation.epsilon",
             "a number above 0",
         )?;
-        let rate = self.optimiser.learning_rate;
-        require(
-            rate.is_finite() && rate > 0.0,
-            "optimiser.learning_rate",
-            "a number above 0",
-        )?;
+        self.optimiser.check()?;
+        self.schedule.check()?;
         require(
             self.loss.fits(self.task),
             "loss",
@@ -348,6 +315,29 @@ fn require(holds: bool, key: &'static str, expected: &'static str) -> Result<(),
         Ok(())
     } else {
         Err(ConfigError::Value { key, expected })
+    }
+}
+
+/// A head has as many outputs as there are classes, unless the recipe says otherwise.
+fn count_classes(recipe: &mut toml::Table, own: &toml::Table) {
+    let count = |table: &toml::Table| Some(table.get("classes")?.as_array()?.len() as i64);
+    let is_emotion = |table: &toml::Table| {
+        let head = table.get("architecture")?.get("head")?;
+        (head.get("kind")?.as_str()? == "emotion").then_some(())
+    };
+    let Some(classes) = count(recipe).or_else(|| count(own)) else {
+        return;
+    };
+    if is_emotion(recipe).or_else(|| is_emotion(own)).is_none() {
+        return;
+    }
+    let empty = || toml::Value::Table(toml::Table::new());
+    let architecture = recipe.entry("architecture").or_insert_with(empty);
+    let head = architecture
+        .as_table_mut()
+        .map(|table| table.entry("head").or_insert_with(empty));
+    if let Some(head) = head.and_then(toml::Value::as_table_mut) {
+        head.entry("classes").or_insert(toml::Value::Integer(classes));
     }
 }
 

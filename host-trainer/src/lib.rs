@@ -21,6 +21,7 @@ pub mod onnx;
 pub mod panel;
 pub mod plateau;
 pub mod portraits;
+pub mod predict;
 pub mod report;
 pub mod sign;
 pub mod tables;

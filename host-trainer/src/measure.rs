@@ -1,11 +1,12 @@
 //! Exported networks on labelled faces, run by the code that runs on the device.
 
+use std::ops::Range;
 use std::thread;
 
 use anyhow::{Context, Result, anyhow};
 use inference::{FaceNetwork, Output, Setup, Views};
 use shared_model::emotion::Scores;
-use shared_model::image::Normalisation;
+use shared_model::image::{GrayView, Normalisation};
 use shared_model::keypoints::Keypoints;
 
 use crate::calibrate::Evidence;
@@ -147,12 +148,25 @@ impl Judged {
 impl Exported<'_> {
     /// Outputs for these faces, each of which already is the crop, in their order.
     fn outputs(self, output: Output, faces: &Faces, rows: &[u32]) -> Result<Vec<Vec<f32>>> {
+        self.each(output, rows.len(), &|at| faces.view(rows[at] as usize))
+    }
+
+    /// Outputs for `count` pictures, each of which already is the crop, in their order.
+    pub(crate) fn each<'f>(
+        self,
+        output: Output,
+        count: usize,
+        picture: &(dyn Fn(usize) -> GrayView<'f> + Sync),
+    ) -> Result<Vec<Vec<f32>>> {
         let threads = thread::available_parallelism().map_or(1, usize::from);
-        let share = rows.len().div_ceil(threads).max(1);
+        let share = count.div_ceil(threads).max(1);
         thread::scope(|scope| {
-            let threads: Vec<_> = rows
-                .chunks(share)
-                .map(|rows| scope.spawn(move || self.some_outputs(output, faces, rows)))
+            let threads: Vec<_> = (0..count)
+                .step_by(share)
+                .map(|start| {
+                    let part = start..(start + share).min(count);
+                    scope.spawn(move || self.some(output, part, picture))
+                })
                 .collect();
             let parts = threads
                 .into_iter()
@@ -161,16 +175,21 @@ impl Exported<'_> {
         })
     }
 
-    fn some_outputs(self, output: Output, faces: &Faces, rows: &[u32]) -> Result<Vec<Vec<f32>>> {
+    fn some<'f>(
+        self,
+        output: Output,
+        part: Range<usize>,
+        picture: &(dyn Fn(usize) -> GrayView<'f> + Sync),
+    ) -> Result<Vec<Vec<f32>>> {
         let setup = Setup {
             output,
             normalisation: self.normalisation,
             views: self.views,
         };
         let mut network = FaceNetwork::load(self.onnx.to_vec(), setup)?;
-        let mut outputs = Vec::with_capacity(rows.len());
-        for row in rows {
-            let face = faces.view(*row as usize);
+        let mut outputs = Vec::with_capacity(part.len());
+        for at in part {
+            let face = picture(at);
             outputs.push(network.infer(face, &face.bounds())?.to_vec());
         }
         Ok(outputs)

@@ -211,6 +211,7 @@ pub(crate) const CRATES: [Crate; 12] = [
             "csv",
             "ctrlc",
             "faer",
+            "flate2",
             "heapless",
             "image",
             "indicatif",

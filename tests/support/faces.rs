@@ -70,17 +70,20 @@ fn write_shared(data: &Path, csv: &Csv) {
 
     let index = table("fer2013_public_index.csv");
     let mut text = String::from("emotion,pixels\n");
-    let mut rows = 0;
+    let mut rows = [0; LABELS.len()];
     for (line, pixels) in index
         .lines()
         .skip(1)
         .zip(pixels(&data.join("fer2013_public.u8.zst"), 48 * 48))
     {
         let label: u8 = line.split(',').nth(2).unwrap().parse().unwrap();
-        if LABELS.contains(&label) && rows < FACES {
+        // Some of each class, or its training is refused.
+        let class = LABELS.iter().position(|own| *own == label);
+        if let Some(class) = class.filter(|class| rows[*class] < FACES.div_ceil(LABELS.len())) {
             writeln!(text, "{label},{}", numbers(&pixels)).unwrap();
-            rows += 1;
-        } else if rows == FACES {
+            rows[class] += 1;
+        }
+        if rows.iter().sum::<usize>() == FACES {
             break;
         }
     }

@@ -132,6 +132,111 @@ impl AugmentConfig {
         }
     }
 
+    /// Each variation alone, by its key; one that comes with a probability comes for sure.
+    pub fn singles(&self) -> Vec<(&'static str, Self)> {
+        let own = *self;
+        let none = Self {
+            swap_mirrored_points: own.swap_mirrored_points,
+            low_resolution_px: own.low_resolution_px,
+            erase_px: own.erase_px,
+            ..Self::none()
+        };
+        let sure = |probability: f32| f32::from(u8::from(probability > 0.0));
+        let all = [
+            (
+                "mirror",
+                own.mirror,
+                Self {
+                    mirror: sure(own.mirror),
+                    ..none
+                },
+            ),
+            (
+                "vertical_flip",
+                own.vertical_flip,
+                Self {
+                    vertical_flip: sure(own.vertical_flip),
+                    ..none
+                },
+            ),
+            (
+                "rotation_degrees",
+                own.rotation_degrees,
+                Self {
+                    rotation_degrees: own.rotation_degrees,
+                    ..none
+                },
+            ),
+            (
+                "shift",
+                own.shift,
+                Self {
+                    shift: own.shift,
+                    ..none
+                },
+            ),
+            (
+                "shear",
+                own.shear,
+                Self {
+                    shear: own.shear,
+                    ..none
+                },
+            ),
+            ("zoom", own.zoom, Self { zoom: own.zoom, ..none }),
+            (
+                "brightness",
+                own.brightness,
+                Self {
+                    brightness: own.brightness,
+                    ..none
+                },
+            ),
+            (
+                "contrast",
+                own.contrast,
+                Self {
+                    contrast: own.contrast,
+                    ..none
+                },
+            ),
+            (
+                "gamma",
+                own.gamma,
+                Self {
+                    gamma: own.gamma,
+                    ..none
+                },
+            ),
+            (
+                "low_resolution",
+                own.low_resolution,
+                Self {
+                    low_resolution: sure(own.low_resolution),
+                    ..none
+                },
+            ),
+            (
+                "noise",
+                own.noise,
+                Self {
+                    noise: own.noise,
+                    ..none
+                },
+            ),
+            (
+                "erase",
+                own.erase,
+                Self {
+                    erase: sure(own.erase),
+                    ..none
+                },
+            ),
+        ];
+        let on = all.into_iter().filter(|(_, strength, _)| *strength > 0.0);
+        on.map(|(key, _, config)| (key, config)).collect()
+    }
+
     /// Whether every setting is in its range.
     pub fn check(&self) -> Result<(), AugmentError> {
         let [smallest, largest] = self.erase_px;

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
+use inference::Views;
 use inference::bundle::Bundle;
 use shared_model::manifest::{FILE_NAME, FileRef, Precision};
 
@@ -20,6 +21,8 @@ pub struct Trained {
     pub onnx: Vec<u8>,
     /// The network in 8-bit integers, where it was quantised.
     pub int8: Option<Vec<u8>>,
+    /// What of a face it saw in the bundle that it comes from; of a run, the face alone.
+    pub views: Views,
     /// Number of its parameters, running statistics included.
     pub parameters: usize,
     /// Epoch of these weights, from 1.
@@ -64,6 +67,7 @@ impl Trained {
         Ok(Self {
             onnx: shipped.onnx()?,
             int8: None,
+            views: Views::Plain,
             config: state.config.clone(),
             parameters: shipped.network.parameters(),
             epoch: shipped.epoch,
@@ -97,6 +101,11 @@ impl Trained {
             onnx: read(Precision::F32)?
                 .with_context(|| format!("{} holds no network in 32-bit floats", bundle.dir().display()))?,
             int8: read(Precision::Int8)?,
+            views: if network.mirrored {
+                Views::Mirrored
+            } else {
+                Views::Plain
+            },
             parameters: network.parameters as usize,
             epoch: training.epochs,
             rows: training.rows,

@@ -44,7 +44,8 @@ pub(crate) struct Bundle {
     /// Networks that `quantise` made of these runs, at most one of each; the runtime prefers them.
     #[arg(long, value_name = "ONNX", num_args = 1..)]
     int8: Vec<PathBuf>,
-    /// The network also sees each face mirrored, and the mean counts: twice the work, a smaller error.
+    /// The network also sees each face mirrored, and the mean counts: twice the work, a smaller error. A network that is
+    /// taken over from a bundle keeps what it had.
     #[arg(long, value_name = "TASK", num_args = 1..)]
     mirrored: Vec<Task>,
     #[command(flatten)]
@@ -99,7 +100,7 @@ impl Bundle {
                  that come from one bundle and stay as they are"
             ),
         };
-        super::write_line(&serde_json::to_string(&manifest)?)?;
+        super::write_json(&serde_json::to_string(&manifest)?)?;
         tracing::info!("{} is ready; its README.md has the figures", self.out.display());
         Ok(ExitCode::SUCCESS)
     }
@@ -128,7 +129,7 @@ impl Bundle {
         tracing::info!("measuring networks and crops");
         let [keypoints, emotion] = [&keypoints, &emotion].map(|(trained, prepared)| Source {
             trained,
-            views: self.views(trained.config.task),
+            views: self.views(trained),
             prepared,
         });
         let (manifest, warnings) = write(out, &keypoints, &emotion, &identity)?;
@@ -153,6 +154,7 @@ impl Bundle {
                 data: data.to_vec(),
                 votes,
                 skip_bad_rows: self.skip_bad_rows,
+                labels: Vec::new(),
             };
             options.prepare_trained(&trained.config)
         };
@@ -170,11 +172,11 @@ impl Bundle {
         Ok(self.portraits.as_ref().map(gallery))
     }
 
-    fn views(&self, task: Task) -> Views {
-        if self.mirrored.contains(&task) {
+    fn views(&self, trained: &Trained) -> Views {
+        if self.mirrored.contains(&trained.config.task) {
             Views::Mirrored
         } else {
-            Views::Plain
+            trained.views
         }
     }
 

@@ -6,17 +6,19 @@ use anyhow::{Result, bail};
 use clap::Args;
 use host_trainer::bundle::Trained;
 use host_trainer::config::TrainConfig;
-use host_trainer::data::BadRows;
+use host_trainer::data::{BadRows, Skipped};
 use host_trainer::model::Task;
 use host_trainer::train::prepare::{Files, LEAST_OF_A_CLASS, Prepared, read};
 use host_trainer::train::pretrained::Pretrained;
+use host_trainer::train::samples::Data;
 
 /// A data set.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct DataOptions {
     /// Kaggle's `training.csv` for keypoints; `fer2013.csv`, the notebook's CSV or a directory with a folder
-    /// of pictures for each class (`DIR/happy/anna_1.png`) for emotions. May be given several times for
-    /// emotions: the sets are trained on together, as the recipe's `sets` say in the same order.
+    /// of pictures for each class (`DIR/happy/anna_1.png`) for emotions. Tables may be packed (`.gz`, `.zst`, `.zip`) and
+    /// have commas, semicolons or tabs. May be given several times for emotions: the sets are trained on together, as
+    /// the recipe's `sets` say in the same order.
     #[arg(long, value_name = "CSV|DIR", required = true)]
     pub(super) data: Vec<PathBuf>,
     /// The taggers' votes, `fer2013new.csv`, row by row beside the first data set; used by `loss.votes`.
@@ -25,6 +27,10 @@ pub(crate) struct DataOptions {
     /// Leave out rows that cannot be read, and list them, instead of refusing the file.
     #[arg(long)]
     pub(super) skip_bad_rows: bool,
+    /// What the numbers 0, 1, 2, ... in the column `emotion` mean, where they are not those of FER2013:
+    /// `Angry,Disgust,Fear,Happy,Neutral,Sad,Surprise` for folders that were numbered alphabetically.
+    #[arg(long, value_name = "CLASS,...", value_delimiter = ',')]
+    pub(super) labels: Vec<String>,
 }
 
 impl DataOptions {
@@ -65,34 +71,15 @@ impl DataOptions {
             }
         }
         bail!(
-            "{}: which faces its network has seen is only known beside the data that it was trained on; give that data,              too",
+            "{}: which faces its network has seen is only known beside the data that it was trained on; give that data, \
+             too",
             bundle.display()
         )
     }
 
     /// Reads and divides the data; tells on stderr what was left out.
     pub(crate) fn prepare(&self, config: &TrainConfig) -> Result<Prepared> {
-        let files = Files {
-            data: self.data.clone(),
-            votes: self.votes.clone(),
-            bad_rows: self.bad_rows(),
-        };
-        let (data, skipped) = read(&files, config)?;
-        for (path, skipped) in skipped {
-            for row in &skipped.rows {
-                tracing::info!("{}: left out: {row}", path.display());
-            }
-            if skipped.outside_classes > 0 {
-                let classes: Vec<&str> = config.classes.iter().collect();
-                tracing::info!(
-                    "{}: {} rows have other labels than {}",
-                    path.display(),
-                    skipped.outside_classes,
-                    classes.join(", ")
-                );
-            }
-        }
-        let prepared = Prepared::new(data, config)?;
+        let prepared = Prepared::new(self.read(config)?, config)?;
         for (class, faces) in prepared.scarce_classes(config) {
             tracing::warn!(
                 "`loss` weighs classes by their frequency, but {faces} training faces of {class} tell little about \
@@ -114,6 +101,59 @@ impl DataOptions {
                 copies => format!("; {copies} are left out as copies of test faces"),
             }
         );
+        let classes = prepared.training_classes().into_iter();
+        let classes: Vec<String> = classes.map(|(class, faces)| format!("{class} {faces}")).collect();
+        if !classes.is_empty() {
+            tracing::info!("training rows by class: {}", classes.join(", "));
+        }
         Ok(prepared)
+    }
+
+    /// Reads data that a trained network is only measured on: in no way divided, without votes unless they are named.
+    pub(crate) fn undivided(&self, config: &TrainConfig) -> Result<Prepared> {
+        let mut config = config.clone();
+        if self.votes.is_none() {
+            config.loss = TrainConfig::original(config.task).loss;
+        }
+        if config.sets.len() != self.data.len() {
+            config.sets.clear();
+        }
+        Ok(Prepared::undivided(self.read(&config)?, &config))
+    }
+
+    /// Reads the data; tells on stderr what was left out, and what looks doubtful.
+    pub(super) fn read(&self, config: &TrainConfig) -> Result<Data> {
+        let files = Files {
+            data: self.data.clone(),
+            votes: self.votes.clone(),
+            bad_rows: self.bad_rows(),
+        };
+        let mut config = config.clone();
+        if !self.labels.is_empty() {
+            config.labels.clone_from(&self.labels);
+        }
+        let (data, skipped) = read(&files, &config)?;
+        for (path, skipped) in skipped {
+            tell(&path, &skipped, &config);
+        }
+        Ok(data)
+    }
+}
+
+fn tell(path: &Path, skipped: &Skipped, config: &TrainConfig) {
+    for doubt in &skipped.doubts {
+        tracing::warn!(about = doubt.as_str(), "{}: {doubt}", path.display());
+    }
+    for row in &skipped.rows {
+        tracing::info!("{}: left out: {row}", path.display());
+    }
+    if skipped.outside_classes > 0 {
+        let classes: Vec<&str> = config.classes.iter().collect();
+        tracing::info!(
+            "{}: {} rows have other labels than {}",
+            path.display(),
+            skipped.outside_classes,
+            classes.join(", ")
+        );
     }
 }

@@ -8,6 +8,7 @@ use clap::{Args, ValueEnum};
 use host_trainer::bundle::Trained;
 use host_trainer::calibrate::DEFAULT_THRESHOLD;
 use host_trainer::config::{SplitConfig, TrainConfig};
+use host_trainer::data::DataError;
 use host_trainer::measure::{Exported, Judged, Truth, keypoints};
 use host_trainer::model::Task;
 use host_trainer::panel::panels;
@@ -28,8 +29,8 @@ use super::data::DataOptions;
 
 /// Measure a trained network on the faces held out.
 ///
-/// The network runs as it does on the device: exported, by the runtime's code. Figures go to stdout
-/// as JSON, a line for each precision that a bundle holds, and to stderr as a table.
+/// The network runs as it does on the device: exported, by the runtime's code. Figures go to stderr as a table, and to
+/// stdout as JSON where that is no terminal, a line for each precision that a bundle holds.
 #[derive(Debug, Args)]
 pub(crate) struct Evaluate {
     #[command(flatten)]
@@ -79,8 +80,10 @@ enum Part {
     Validation,
     /// Faces that were trained on.
     Train,
-    /// All faces of a file with none that was trained on or chosen by.
+    /// All faces of a file of your own; refused where one was trained on or chosen by.
     Other,
+    /// The faces of any file that were neither trained on nor chosen by.
+    Unseen,
     /// All faces of a file, those that were trained on included.
     All,
 }
@@ -99,7 +102,8 @@ struct Subject {
     fingerprints: [String; 2],
 }
 
-fn precision(name: &str) -> Result<Precision, String> {
+/// A precision by its name.
+pub(super) fn precision(name: &str) -> Result<Precision, String> {
     let known = [Precision::F32, Precision::Int8];
     let found = known.into_iter().find(|precision| precision.name() == name);
     found.ok_or_else(|| "neither f32 nor int8".to_owned())
@@ -119,8 +123,13 @@ impl Evaluate {
             (None, Some(bundle), Some(task)) => self.of_bundle(&Bundle::open(bundle)?, task)?,
             _ => bail!("evaluate: name a run, or a bundle and a task"),
         };
-        let prepared = self.data.prepare_trained(&subject.config)?;
-        let rows = self.rows(&prepared, &subject)?;
+        let (prepared, rows) = match self.part {
+            Part::Other | Part::Unseen | Part::All => self.of_any_file(&subject)?,
+            Part::Test | Part::Validation | Part::Train => self.of_a_part(&subject)?,
+        };
+        if self.network.run.is_some() && subject.config.task == Task::Emotion {
+            tracing::info!("scores are those of the training (temperature 1); `bundle` calibrates them");
+        }
         for (precision, onnx) in &subject.files {
             let (mut json, mut table) = subject.measure(onnx, &prepared, &rows)?;
             if let Some(dir) = &self.portraits {
@@ -134,53 +143,83 @@ impl Evaluate {
             } else {
                 tracing::info!("{} faces\n{table}", rows.len());
             }
-            super::write_line(&json.to_string())?;
+            super::write_json(&json.to_string())?;
         }
         Ok(ExitCode::SUCCESS)
     }
 
-    fn rows(&self, prepared: &Prepared, subject: &Subject) -> Result<Vec<u32>> {
-        let known = [&prepared.data, &prepared.held_out] == [&subject.fingerprints[0], &subject.fingerprints[1]];
-        if self.part == Part::Other {
-            if known {
-                bail!("evaluate: this is the data that was trained on; --part other is for another file");
+    /// Rows of a file that need not be divided.
+    fn of_any_file(&self, subject: &Subject) -> Result<(Prepared, Vec<u32>)> {
+        let prepared = self.data.undivided(&subject.config)?;
+        let trained_on = prepared.data == subject.fingerprints[0];
+        let all: Vec<u32> = (0..prepared.samples.data().faces().len() as u32).collect();
+        let seen = match (self.part, self.network.run.as_deref()) {
+            (Part::All, _) => return Ok((prepared, all)),
+            (Part::Other, _) if trained_on => {
+                bail!(
+                    "evaluate: this is the data that was trained on; --part other is for another file, --part test for \
+                     the faces held out"
+                );
             }
-            self.refuse_seen(prepared)?;
-        }
-        if matches!(self.part, Part::Other | Part::All) {
-            return Ok((0..prepared.samples.data().faces().len() as u32).collect());
-        }
-        if !known {
-            bail!("evaluate: this is not the data that was trained on, so its parts are not known; use --part other");
-        }
-        let part = match self.part {
-            Part::Test => &prepared.split.test,
-            Part::Validation => &prepared.split.validation,
-            _ => &prepared.split.train,
+            (_, Some(run)) => Seen::of_run(run)?,
+            (_, None) => None,
         };
-        Ok(part.clone())
+        match seen {
+            Some(seen) => {
+                let seen = seen.among(prepared.samples.data().faces());
+                self.refuse_seen(&prepared, &seen)?;
+                if !seen.is_empty() {
+                    tracing::info!("{} faces were trained on or chosen by, and are left out", seen.len());
+                }
+                let unseen: Vec<u32> = all.into_iter().filter(|row| seen.binary_search(row).is_err()).collect();
+                if unseen.is_empty() {
+                    bail!("evaluate: all faces were trained on or chosen by, so none is left to measure on");
+                }
+                Ok((prepared, unseen))
+            }
+            None if trained_on => self.of_a_part(subject),
+            None => {
+                tracing::info!(
+                    "what was trained on is known by its fingerprint alone: single faces of it are not looked for"
+                );
+                Ok((prepared, all))
+            }
+        }
     }
 
-    /// Refuses a file with faces that the run has seen.
-    fn refuse_seen(&self, prepared: &Prepared) -> Result<()> {
-        let seen = self.network.run.as_deref().map(Seen::of_run).transpose()?.flatten();
-        let Some(seen) = seen else {
-            tracing::info!(
-                "what was trained on is known by its fingerprint alone: single faces of it are not looked for"
-            );
-            return Ok(());
+    /// Rows of one part of the data that was trained on.
+    fn of_a_part(&self, subject: &Subject) -> Result<(Prepared, Vec<u32>)> {
+        const OTHER_DATA: &str = "evaluate: this is not the data that was trained on, so its parts are not known; use \
+             --part other for a file of your own, or --part unseen for whatever of it was not seen";
+        let prepared = match self.data.prepare_trained(&subject.config) {
+            // Read it was, but it cannot be divided as the training's data was.
+            Err(error) if !error.chain().any(|cause| cause.is::<DataError>()) => return Err(error.context(OTHER_DATA)),
+            prepared => prepared?,
         };
-        let data = prepared.samples.data();
-        let rows = seen.among(data.faces());
-        if let Some(first) = data.file_rows(&rows).first() {
-            bail!(
-                "evaluate: {} of {} faces were trained on or chosen by, the first in row {first}; leave them out, or \
-                 measure on all with --part all",
-                rows.len(),
-                data.faces().len()
-            );
+        if [&prepared.data, &prepared.held_out] != [&subject.fingerprints[0], &subject.fingerprints[1]] {
+            bail!("{OTHER_DATA}");
         }
-        Ok(())
+        let split = &prepared.split;
+        let rows = match self.part {
+            Part::Validation => split.validation.clone(),
+            Part::Train => split.train.clone(),
+            _ => split.test.clone(),
+        };
+        Ok((prepared, rows))
+    }
+
+    /// Refuses a file with faces that the run has seen, if none may be.
+    fn refuse_seen(&self, prepared: &Prepared, seen: &[u32]) -> Result<()> {
+        let data = prepared.samples.data();
+        match data.file_rows(seen).first() {
+            Some(first) if self.part == Part::Other => bail!(
+                "evaluate: {} of {} faces were trained on or chosen by, the first in row {first}; leave them out with \
+                 --part unseen, or measure on all with --part all",
+                seen.len(),
+                data.faces().len()
+            ),
+            _ => Ok(()),
+        }
     }
 
     fn of_run(&self, shipped: &Shipped) -> Result<Subject> {

@@ -7,6 +7,11 @@ use host_trainer::device::DeviceError;
 /// Stopped by Ctrl-C, as a shell reports it.
 pub(crate) const INTERRUPTED: u8 = 130;
 
+/// Arguments that do not make a command together.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}; try --help")]
+pub(crate) struct Usage(pub(crate) &'static str);
+
 /// The code that fits an error best.
 pub(crate) fn code(error: &anyhow::Error) -> u8 {
     for cause in error.chain() {
@@ -16,6 +21,9 @@ pub(crate) fn code(error: &anyhow::Error) -> u8 {
                 DataError::Read { .. } => 74,
                 _ => 65,
             };
+        }
+        if cause.is::<Usage>() {
+            return 64;
         }
         if cause.is::<ConfigError>() {
             return 78;

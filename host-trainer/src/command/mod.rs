@@ -10,17 +10,20 @@ pub(crate) mod exit;
 mod export;
 mod finder;
 mod frame;
+mod plan;
+mod predict;
 mod progress;
 mod quantise;
 mod report;
 #[cfg(feature = "remote")]
 mod serve;
 mod sign;
+mod survey;
 mod train;
 mod words;
 
 use std::ffi::OsString;
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
@@ -36,14 +39,20 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Look at a data set before anything is trained on it.
+    Data(Box<survey::LookAtData>),
     /// Train a network, or go on with a training.
     Train(Box<train::Train>),
     /// Train the network that finds faces: `train detector`.
     TrainDetector(Box<detector::TrainDetector>),
+    /// List the keys of a recipe: `train --keys`.
+    TrainKeys(plan::Keys),
     /// Measure a trained network on the faces held out.
     Evaluate(Box<evaluate::Evaluate>),
     /// Measure the network that finds faces: `evaluate detector`.
     EvaluateDetector(detector::EvaluateDetector),
+    /// Write what trained networks say about faces: a table with a line for each.
+    Predict(Box<predict::Predict>),
     /// Write a page about a trained network: curves, figures, faces, data, settings.
     Report(report::Report),
     /// Write a page about the network that finds faces: `report detector`.
@@ -75,9 +84,21 @@ fn write_line(line: &str) -> Result<()> {
     writeln!(io::stdout(), "{line}").context("write to standard output")
 }
 
-/// What was typed, with `train detector` as the one command that it is; likewise the others about a network.
+/// Writes a line of JSON to standard output, unless a person sits there, who has been told the same in words.
+fn write_json(line: &str) -> Result<()> {
+    if io::stdout().is_terminal() {
+        return Ok(());
+    }
+    write_line(line)
+}
+
+/// What was typed, with `train detector` as the one command that it is; likewise the others about a
+/// detector, and `train --keys`.
 pub(crate) fn typed(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     let mut typed: Vec<OsString> = arguments.into_iter().collect();
+    if typed.len() == 3 && typed[1] == "train" && typed[2] == "--keys" {
+        typed.splice(1..3, [OsString::from("train-keys")]);
+    }
     if let [_, verb, subject, ..] = typed.as_slice()
         && ["train", "evaluate", "export", "quantise", "report"]
             .iter()
@@ -94,10 +115,13 @@ pub(crate) fn typed(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsStri
 /// Runs one command.
 pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
     match arguments.command {
+        Command::Data(command) => command.run(),
         Command::Train(command) => command.run(),
         Command::TrainDetector(command) => command.run(),
+        Command::TrainKeys(command) => command.run(),
         Command::Evaluate(command) => command.run(),
         Command::EvaluateDetector(command) => command.run(),
+        Command::Predict(command) => command.run(),
         Command::Report(command) => command.run(),
         Command::ReportDetector(command) => command.run(),
         Command::Frame(command) => command.run(),
@@ -145,6 +169,10 @@ mod tests {
             let command = parsed(&format!("host-trainer {line}"));
             assert_eq!(command.is_ok(), wanted, "{line}: {command:?}");
         }
+        let keys = parsed("host-trainer train --keys").unwrap();
+        assert!(matches!(keys, Command::TrainKeys(_)), "{keys:?}");
+        let resumed = parsed("host-trainer train emotion --resume --out run").unwrap();
+        assert!(matches!(resumed, Command::Train(_)), "{resumed:?}");
         let export = parsed("host-trainer export run --out a.onnx").unwrap();
         assert!(matches!(export, Command::Export(_)), "{export:?}");
     }

@@ -3,30 +3,48 @@
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
+use host_trainer::config::TrainConfig;
 use host_trainer::model::Task;
 use host_trainer::train::{Event, history::EpochRecord, metric_name};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::words;
+
 /// Between two plain lines within an epoch.
 const QUIET: Duration = Duration::from_mins(1);
+
+/// Steps after which the running averages of batch normalisation, which keep 0.99 of themselves in each, hold less than
+/// a hundredth of what they began with.
+const SETTLED: u64 = 460;
 
 pub(crate) struct Progress {
     task: Task,
     epochs: u32,
+    batch: usize,
     steps: u64,
     /// Hidden where stderr is no terminal.
     bar: ProgressBar,
     last_line: Instant,
+    /// When this process began, and at which step of all.
+    begun: (Instant, u64),
+    /// The best metric that this process has seen, with its epoch.
+    best: Option<(u32, f64)>,
+    /// Whether lagging averages were explained.
+    explained: bool,
 }
 
 impl Progress {
-    pub(crate) fn new(task: Task, epochs: u32) -> Self {
+    pub(crate) fn new(config: &TrainConfig) -> Self {
         Self {
-            task,
-            epochs,
+            task: config.task,
+            epochs: config.epochs,
+            batch: config.batch,
             steps: 0,
             bar: ProgressBar::hidden(),
             last_line: Instant::now(),
+            begun: (Instant::now(), 0),
+            best: None,
+            explained: false,
         }
     }
 
@@ -40,7 +58,7 @@ impl Progress {
             }
             Event::Begins { epoch, step, steps } => self.begin(epoch, step, steps),
             Event::Step { epoch, step, loss } => self.step(epoch, step, loss),
-            Event::Epoch(record) => self.epoch(record),
+            Event::Epoch { record, best, steps } => self.epoch(record, best, steps),
         }
     }
 
@@ -48,7 +66,10 @@ impl Progress {
         self.steps = steps;
         let all = steps * u64::from(self.epochs);
         let done = steps * u64::from(epoch) + step;
-        if done > 0 {
+        self.begun = (Instant::now(), done);
+        if epoch >= self.epochs {
+            tracing::info!("all {} epochs are done already; --epochs asks for more", self.epochs);
+        } else if done > 0 {
             tracing::info!("going on at epoch {}, step {}", epoch + 1, step + 1);
         }
         if std::io::stderr().is_terminal() {
@@ -59,22 +80,36 @@ impl Progress {
     }
 
     fn step(&mut self, epoch: u32, step: u64, loss: f64) {
-        self.bar.set_position(self.steps * u64::from(epoch) + step);
-        self.bar.set_message(format!("loss {loss:.4}"));
+        let done = self.steps * u64::from(epoch) + step;
+        self.bar.set_position(done);
+        self.bar
+            .set_message(format!("loss {loss:.4}, {:.0} faces/s", self.faces_a_second(done)));
         if self.bar.is_hidden() && self.last_line.elapsed() > QUIET {
             tracing::info!(
-                "epoch {} of {}, step {step} of {}: loss {loss:.4}",
+                "epoch {} of {}, step {step} of {}: loss {loss:.4}, {:.0} faces/s{}",
                 epoch + 1,
                 self.epochs,
-                self.steps
+                self.steps,
+                self.faces_a_second(done),
+                self.left(done)
             );
             self.last_line = Instant::now();
         }
     }
 
-    fn epoch(&mut self, record: &EpochRecord) {
+    fn epoch(&mut self, record: &EpochRecord, best: Option<u32>, steps: u64) {
+        if best == Some(record.epoch) {
+            self.best = Some((record.epoch, record.validation_metric));
+        }
+        let best = match (best, self.best) {
+            (Some(epoch), _) if epoch == record.epoch => ", the best so far".to_owned(),
+            (_, Some((epoch, metric))) => format!(", best {metric:.4} in epoch {epoch}"),
+            (Some(epoch), None) => format!(", best in epoch {epoch}"),
+            (None, None) => String::new(),
+        };
+        let done = self.steps * u64::from(record.epoch);
         let line = format!(
-            "epoch {:3} of {}: loss {:.4}, validation loss {:.4}, {} {:.4}, learning rate {:.2e}, {:.0} s",
+            "epoch {:3} of {}: loss {:.4}, validation loss {:.4}, {} {:.4}{best}, learning rate {:.2e}, {:.0} s{}",
             record.epoch,
             self.epochs,
             record.loss,
@@ -82,13 +117,43 @@ impl Progress {
             metric_name(self.task),
             record.validation_metric,
             record.learning_rate,
-            record.seconds
+            record.seconds,
+            self.left(done)
         );
+        self.line(&line);
+        if steps < SETTLED && !self.explained {
+            self.explained = true;
+            self.line(&format!(
+                "validation uses the running averages of batch normalisation, as the device does; they keep 0.99 of \
+                 themselves in each step, as in Keras, so after {steps} steps they lag behind the weights and the \
+                 validation figures are still too bad (from about step {SETTLED} on they are not)"
+            ));
+        }
+        self.last_line = Instant::now();
+    }
+
+    fn line(&self, line: &str) {
         if self.bar.is_hidden() {
             tracing::info!("{line}");
         } else {
             self.bar.println(line);
         }
-        self.last_line = Instant::now();
+    }
+
+    fn faces_a_second(&self, done: u64) -> f64 {
+        let (begun, from) = self.begun;
+        (done.saturating_sub(from) * self.batch as u64) as f64 / begun.elapsed().as_secs_f64().max(1e-3)
+    }
+
+    /// How long the rest takes at most, at the speed so far.
+    fn left(&self, done: u64) -> String {
+        let (begun, from) = self.begun;
+        let rest = (self.steps * u64::from(self.epochs)).saturating_sub(done);
+        let own = done.saturating_sub(from);
+        if rest == 0 || own == 0 {
+            return String::new();
+        }
+        let seconds = begun.elapsed().as_secs_f64() * rest as f64 / own as f64;
+        format!(", at most {} left", words::duration(seconds))
     }
 }

@@ -65,6 +65,7 @@ impl Quantise {
             data: self.calibrate.clone(),
             votes: self.votes.clone(),
             skip_bad_rows: self.skip_bad_rows,
+            labels: Vec::new(),
         };
         let prepared = options.prepare_trained(&trained.config)?;
         if prepared.data != trained.data {
@@ -84,7 +85,7 @@ impl Quantise {
         for layer in &quantised.layers {
             tracing::info!("{:24} {:>10.1}", layer.name, layer.sqnr_db);
         }
-        super::write_line(&serde_json::to_string(&quantised.layers)?)?;
+        super::write_json(&serde_json::to_string(&quantised.layers)?)?;
         tracing::info!(
             "{}: {} bytes, 32-bit {} bytes",
             self.out.display(),

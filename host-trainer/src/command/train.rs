@@ -12,13 +12,14 @@ use host_trainer::config::TrainConfig;
 use host_trainer::device::{Backend, DeviceError, Devices};
 use host_trainer::model::Task;
 use host_trainer::train::pretrained::Pretrained;
-use host_trainer::train::provenance::Provenance;
-use host_trainer::train::{CHECKPOINT_EVERY, Ended, Job, train};
+use host_trainer::train::provenance::{Inputs, Provenance};
+use host_trainer::train::{CHECKPOINT_EVERY, Ended, Job, has_checkpoint, settings_of_run, told, train};
 use shared_model::manifest::FILE_NAME;
 
 use super::commit::commit;
 use super::data::DataOptions;
-use super::exit;
+use super::exit::{self, Usage};
+use super::plan;
 use super::progress::Progress;
 use super::words;
 
@@ -26,8 +27,9 @@ use super::words;
 ///
 /// Without further options this is the Keras original: its network, its optimiser, its schedule, but
 /// a split by person or copy group. Checkpoints and `history.csv` go into the run's directory; Ctrl-C
-/// stops with a checkpoint, and `--resume` goes on as if nothing had happened.
+/// stops with a checkpoint, and `--resume` goes on as if nothing had happened, with the run's own data and settings.
 #[derive(Debug, Args)]
+#[command(mut_arg("data", |data| data.required(false)))]
 pub(crate) struct Train {
     /// What to train.
     task: Task,
@@ -36,16 +38,21 @@ pub(crate) struct Train {
     /// Directory of the run.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Go on from the newest checkpoint in the run's directory.
+    /// Go on from the newest checkpoint in the run's directory. Everything else is known from there; where the schedule
+    /// allows it, more `--epochs` make it longer.
     #[arg(long)]
     resume: bool,
+    /// Train nothing: tell what the data, the split and the network are, and how long and how large a training would be.
+    #[arg(long, conflicts_with = "resume")]
+    dry_run: bool,
     /// Longest time between two checkpoints, in seconds; each epoch ends with one in any case.
     #[arg(long, value_name = "SECONDS", default_value_t = CHECKPOINT_EVERY.as_secs())]
     checkpoint_every: u64,
     /// How faces are varied and divided.
     #[arg(long, value_enum, default_value_t = Protocol::Honest)]
     protocol: Protocol,
-    /// A TOML file with settings that differ from the original's; host-trainer/recipes has some.
+    /// A TOML file with settings that differ from the original's; host-trainer/recipes has some, and `train --keys` lists
+    /// what they may say.
     #[arg(long, value_name = "TOML")]
     recipe: Option<PathBuf>,
     /// Begin with the trunk of this run's best network, or of the bundle's network for the same task, instead of
@@ -86,19 +93,9 @@ enum Protocol {
 }
 
 impl Train {
-    fn config(&self, pretrained: Option<&Pretrained>) -> Result<TrainConfig> {
-        let mut config = TrainConfig::original(self.task);
-        if let Some(path) = &self.recipe {
-            config = config.with_recipe(path)?;
-        }
-        if matches!(self.protocol, Protocol::Original) {
-            config = config.with_original_protocol();
-        }
-        config.epochs = self.epochs.unwrap_or(config.epochs);
-        config.batch = self.batch.unwrap_or(config.batch);
-        config.seed = self.seed.unwrap_or(config.seed);
-        config.replicas = self.replicas(config.replicas)?;
-        config.optimiser.learning_rate = self.learning_rate.unwrap_or(config.optimiser.learning_rate);
+    /// The settings of a new training.
+    fn fresh(&self, pretrained: Option<&Pretrained>) -> Result<TrainConfig> {
+        let mut config = self.changed(TrainConfig::original(self.task))?;
         config.trunk = pretrained.map(|found| found.digest().to_owned());
         if let Some(found) = pretrained
             && found.stages() != config.architecture.stages
@@ -109,15 +106,84 @@ impl Train {
                 config.architecture.stages
             );
         }
+        Ok(config)
+    }
+
+    /// The settings of the training that goes on: those of the run, which no option may change but for its length.
+    fn resumed(&self, own: TrainConfig, pretrained: Option<&Pretrained>) -> Result<TrainConfig> {
+        if own.task != self.task {
+            bail!("resume {}: it trains {:?}", self.out.display(), own.task);
+        }
+        let mut asked = self.changed(own.clone())?;
+        if let Some(found) = pretrained {
+            asked.trunk = Some(found.digest().to_owned());
+        }
+        if self.replicas.is_none() {
+            asked.replicas = own.replicas;
+        }
+        let mut differences = own.differences(&asked);
+        if !own.schedule.knows_its_end() {
+            differences.retain(|own| own.key != "epochs");
+        }
+        if !differences.is_empty() {
+            bail!("resume {}: {}", self.out.display(), told(&differences));
+        }
+        Ok(asked)
+    }
+
+    /// These settings with what the options say.
+    fn changed(&self, mut config: TrainConfig) -> Result<TrainConfig> {
+        if let Some(path) = &self.recipe {
+            config = config.with_recipe(path)?;
+        }
+        if matches!(self.protocol, Protocol::Original) {
+            config = config.with_original_protocol();
+        }
+        if !self.data.labels.is_empty() {
+            config.labels.clone_from(&self.data.labels);
+        }
+        config.epochs = self.epochs.unwrap_or(config.epochs);
+        config.batch = self.batch.unwrap_or(config.batch);
+        config.seed = self.seed.unwrap_or(config.seed);
+        config.replicas = self.replicas(config.replicas)?;
+        config.optimiser.learning_rate = self.learning_rate.unwrap_or(config.optimiser.learning_rate);
         config.check()?;
         Ok(config)
     }
 
-    fn pretrained(&self, place: &Path) -> Result<Pretrained> {
-        if place.join(FILE_NAME).exists() {
-            return self.data.pretrained(place, self.task);
+    /// Files as they are named, or as they were named when the run began.
+    fn inputs(&self) -> Result<Inputs> {
+        let begun = if self.resume {
+            Provenance::of_run(&self.out)?
+        } else {
+            None
+        };
+        let begun = begun.map_or_else(Inputs::default, |begun| begun.inputs.from(Path::new(&begun.directory)));
+        let named = !self.data.data.is_empty();
+        let inputs = Inputs {
+            data: if named { self.data.data.clone() } else { begun.data },
+            votes: self.data.votes.clone().or(begun.votes.filter(|_| !named)),
+            skip_bad_rows: self.data.skip_bad_rows || !named && begun.skip_bad_rows,
+            network: self.trunk.clone().or(begun.network),
+        };
+        if inputs.data.is_empty() {
+            return Err(Usage("name the data with --data").into());
         }
-        Pretrained::of_run(place)
+        Ok(inputs)
+    }
+
+    /// What it begins with; a training that goes on from a checkpoint needs nothing but that.
+    fn pretrained(&self, inputs: &Inputs, data: &DataOptions) -> Result<Option<Pretrained>> {
+        let Some(place) = &inputs.network else { return Ok(None) };
+        if self.trunk.is_none() && has_checkpoint(&self.out)? {
+            return Ok(None);
+        }
+        let pretrained = if place.join(FILE_NAME).exists() {
+            data.pretrained(place, self.task)
+        } else {
+            Pretrained::of_run(place)
+        };
+        pretrained.context("read the network of --trunk").map(Some)
     }
 
     /// As asked for, or one a server, or as the recipe has it.
@@ -139,15 +205,28 @@ impl Train {
     }
 
     pub(crate) fn run(&self) -> Result<ExitCode> {
-        let pretrained = self.trunk.as_deref().map(|place| self.pretrained(place)).transpose();
-        let pretrained = pretrained.context("read the network of --trunk")?;
-        let config = self.config(pretrained.as_ref())?;
+        let inputs = self.inputs()?;
+        let data = DataOptions {
+            data: inputs.data.clone(),
+            votes: inputs.votes.clone(),
+            skip_bad_rows: inputs.skip_bad_rows,
+            labels: self.data.labels.clone(),
+        };
+        let pretrained = self.pretrained(&inputs, &data)?;
+        let own = if self.resume { settings_of_run(&self.out)? } else { None };
+        let config = match own {
+            Some(own) => self.resumed(own, pretrained.as_ref())?,
+            None => self.fresh(pretrained.as_ref())?,
+        };
         let devices = self.devices()?;
-        let prepared = self.data.prepare(&config)?;
+        let prepared = data.prepare(&config)?;
+        if self.dry_run {
+            return plan::tell(&config, &prepared, &devices);
+        }
         let stop = Arc::new(AtomicBool::new(false));
         let asked = Arc::clone(&stop);
         ctrlc::set_handler(move || asked.store(true, Ordering::Relaxed)).context("listen for Ctrl-C")?;
-        let mut progress = Progress::new(self.task, config.epochs);
+        let mut progress = Progress::new(&config);
         let job = Job {
             config,
             prepared: &prepared,
@@ -156,19 +235,50 @@ impl Train {
             devices,
             resume: self.resume,
             checkpoint_every: Duration::from_secs(self.checkpoint_every),
-            begun: begun(),
+            begun: begun(inputs),
         };
-        Ok(match train(&job, &stop, &mut |event| progress.tell(&event))? {
-            Ended::Finished => ExitCode::SUCCESS,
+        let ended = train(&job, &stop, &mut |event| progress.tell(&event))?;
+        Ok(match ended {
+            Ended::Finished => self.next(&job.begun.inputs),
             Ended::Early => {
                 tracing::info!("stopped: nothing got better in {} epochs", job.config.stop.patience);
-                ExitCode::SUCCESS
+                self.next(&job.begun.inputs)
             }
             Ended::Interrupted => {
-                tracing::info!("stopped; go on with --resume");
+                let again = ["host-trainer", "train", self.task.name(), "--resume", "--out"].map(str::to_owned);
+                let again = again.into_iter().chain([self.out.display().to_string()]);
+                tracing::info!("stopped; go on with: {}", words::shell(again));
                 ExitCode::from(exit::INTERRUPTED)
             }
         })
+    }
+
+    /// Says what comes after a training.
+    fn next(&self, inputs: &Inputs) -> ExitCode {
+        let path = |path: &Path| path.display().to_string();
+        let mut data: Vec<String> = Vec::new();
+        for own in &inputs.data {
+            data.extend(["--data".to_owned(), path(own)]);
+        }
+        if let Some(votes) = &inputs.votes {
+            data.extend(["--votes".to_owned(), path(votes)]);
+        }
+        let command = |words: &[&str], more: &[String]| {
+            let words = words.iter().map(|word| (*word).to_owned()).chain(more.iter().cloned());
+            format!(
+                "  {}",
+                words::shell(["host-trainer".to_owned()].into_iter().chain(words))
+            )
+        };
+        let (run, page) = (path(&self.out), path(&self.out.join("report")));
+        tracing::info!(
+            "{run} is trained. Next, its figures on the faces held out, a page about it, and a file for other programs:\n\
+             {}\n{}\n{}\nand `host-trainer bundle` puts a keypoint and an emotion network together",
+            command(&["evaluate", "--run", &run], &data),
+            command(&["report", &run, "--out", &page], &data),
+            command(&["export", &run, "--out", &format!("{run}.onnx")], &[]),
+        );
+        ExitCode::SUCCESS
     }
 }
 
@@ -184,12 +294,13 @@ fn server(text: &str) -> Result<String, String> {
 }
 
 /// This process, for the run's directory.
-fn begun() -> Provenance {
+fn begun(inputs: Inputs) -> Provenance {
     let directory = std::env::current_dir().map_or_else(|_| String::new(), |path| path.display().to_string());
     Provenance {
         command: words::own(),
         directory,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         commit: commit(),
+        inputs,
     }
 }

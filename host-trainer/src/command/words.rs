@@ -19,9 +19,26 @@ pub(crate) fn own() -> String {
     shell(std::env::args_os().map(|word| word.to_string_lossy().into_owned()))
 }
 
+/// A time in the unit that fits it.
+pub(crate) fn duration(seconds: f64) -> String {
+    if seconds < 90.0 {
+        format!("{seconds:.0} s")
+    } else if seconds < 5400.0 {
+        format!("{:.0} min", seconds / 60.0)
+    } else {
+        format!("{:.1} h", seconds / 3600.0)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_duration_has_the_unit_that_fits_it() {
+        let told = [7.4, 89.0, 119.0, 5000.0, 7200.0].map(duration);
+        assert_eq!(told, ["7 s", "89 s", "2 min", "83 min", "2.0 h"]);
+    }
 
     #[test]
     fn words_are_quoted_where_a_shell_would_split_or_change_them() {

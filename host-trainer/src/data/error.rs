@@ -23,7 +23,7 @@ pub enum DataError {
         source: csv::Error,
     },
     /// The header lacks a column.
-    #[error("read {}: no column '{column}' in the header; expected {expected}", path.display())]
+    #[error("read {}: no column '{column}' in the header ({found}); expected {expected}", path.display())]
     Column {
         /// The file.
         path: PathBuf,
@@ -31,6 +31,41 @@ pub enum DataError {
         column: String,
         /// The columns of this kind of file.
         expected: &'static str,
+        /// The header.
+        found: String,
+    },
+    /// The file is no table.
+    #[error("read {}: the file {what}; {cure}", path.display())]
+    NoTable {
+        /// The file.
+        path: PathBuf,
+        /// What it is.
+        what: &'static str,
+        /// What can be done.
+        cure: &'static str,
+    },
+    /// The file is packed, and cannot be unpacked.
+    #[error("read {}: {cause}", path.display())]
+    Packed {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        cause: String,
+    },
+    /// Coordinates are no pixels of the face.
+    #[error(
+        "read {}: {found}; expected pixels of the picture, from 0 at the left and top edge to {side}: {cure}",
+        path.display()
+    )]
+    NotPixels {
+        /// The file.
+        path: PathBuf,
+        /// Where the coordinates lie.
+        found: String,
+        /// Width and height of the pictures in pixels.
+        side: usize,
+        /// How they become pixels.
+        cure: String,
     },
     /// The header names a column twice.
     #[error("read {}: column '{column}' stands twice in the header; remove one", path.display())]
@@ -65,8 +100,8 @@ pub enum DataError {
         path: PathBuf,
         /// The class.
         class: String,
-        /// The labels of this kind of file.
-        known: &'static [&'static str],
+        /// The labels that its numbers stand for.
+        known: Vec<String>,
     },
     /// The file of votes belongs to another file of faces.
     #[error("read {}: {found} rows of votes for {expected} rows of faces; both files need the same rows", path.display())]
@@ -77,6 +112,14 @@ pub enum DataError {
         expected: u64,
         /// Rows of the file of votes.
         found: u64,
+    },
+    /// The folders of classes lie deeper.
+    #[error("read {}: the folders of classes lie in its folders {inner}: name one of these instead", path.display())]
+    Outer {
+        /// The directory.
+        path: PathBuf,
+        /// In which of its folders.
+        inner: String,
     },
     /// A picture of a folder cannot be used.
     #[error("read {}: {fault}; mend or remove it, or skip bad pictures", path.display())]
@@ -149,7 +192,7 @@ pub enum Fault {
         /// Pixels found.
         found: usize,
         /// Counts that would do.
-        expected: &'static str,
+        expected: String,
     },
     /// A picture cannot be read.
     #[error("{0}")]
@@ -172,8 +215,16 @@ pub enum Fault {
     #[error("pixels in another form than in the first row (plain numbers or a nested list)")]
     Form,
     /// A coordinate lies so far outside the face that it must be something else.
-    #[error("coordinate {0} is not within -96 to 192 pixels")]
-    Coordinate(f32),
+    #[error("coordinate {value} is not within -{side} to {} pixels", 2 * side)]
+    Coordinate {
+        /// What stands there.
+        value: f32,
+        /// Width and height of the picture in pixels.
+        side: usize,
+    },
+    /// A point stands where no point of a face is, as a mark that it is missing.
+    #[error("({0}, {0}) is no place in a face; leave both cells of a missing point empty")]
+    MissingMark(f32),
     /// A point has only one coordinate.
     #[error("empty, but the point's other coordinate is given; both or none")]
     HalfPoint,
@@ -185,6 +236,9 @@ pub enum Fault {
         /// The highest label.
         max: usize,
     },
+    /// A label that should be a name is none that is known.
+    #[error("label '{0}' is no class by name; known are Angry, Disgust, Fear, Happy, Sad, Surprise, Neutral, Contempt")]
+    LabelName(String),
     /// A usage that the data set does not know, or that differs from the file of faces.
     #[error("usage '{text}', expected {expected}")]
     Usage {
@@ -202,4 +256,6 @@ pub struct Skipped {
     pub rows: Vec<BadRow>,
     /// Rows that are in order, but whose label is outside the class set.
     pub outside_classes: u64,
+    /// What looks as if the file meant something else than was read.
+    pub doubts: Vec<String>,
 }

@@ -18,39 +18,50 @@ use shared_model::image::CropRule;
 use super::faces::Framed;
 use super::{BadRow, BadRows, DataError, EmotionData, Faces, Fault, Skipped};
 
+pub use super::labels::class_of;
+
 /// Smallest side of a picture in pixels.
-pub const LEAST_SIDE: usize = 24;
+pub const LEAST_SIDE: usize = super::pixels::LEAST_SIDE;
 
-/// Other names that the folders of classes have in public data sets.
-const ALIASES: [(&str, &str); 12] = [
-    ("anger", "Angry"),
-    ("disgusted", "Disgust"),
-    ("sadness", "Sad"),
-    ("happiness", "Happy"),
-    ("smiling", "Happy"),
-    ("surprised", "Surprise"),
-    ("fearful", "Fear"),
-    ("afraid", "Fear"),
-    ("fear", "Fear"),
-    ("neutrality", "Neutral"),
-    ("calm", "Neutral"),
-    ("contemptuous", "Contempt"),
+/// Beginnings of file names that name no person: parts of FER2013, and what cameras and programs call pictures.
+const NOBODY: [&str; 18] = [
+    "training",
+    "publictest",
+    "privatetest",
+    "train",
+    "validation",
+    "val",
+    "test",
+    "image",
+    "img",
+    "im",
+    "picture",
+    "pic",
+    "photo",
+    "face",
+    "frame",
+    "crop",
+    "dsc",
+    "screenshot",
 ];
-
-/// The class that a folder of this name holds; `None` for one outside the set.
-pub fn class_of(folder: &str, classes: &ClassSet) -> Option<u8> {
-    let alias = ALIASES.iter().find(|(alias, _)| alias.eq_ignore_ascii_case(folder));
-    let name = alias.map_or(folder, |(_, name)| name);
-    classes.index(name).map(|class| class as u8)
-}
 
 /// Who is on a picture: the file's name without its ending and without the number at its end.
 ///
-/// A name that is nothing but a number names a person of its own.
-pub fn person_of(file: &str) -> &str {
+/// A name that is nothing but a number names a person of its own, and so does one that begins with what names nobody
+/// (`Training_3908.jpg` of FER2013, `img_7.jpg`), or with the class that `folder` is called after.
+pub fn person_of<'a>(file: &'a str, folder: &str) -> &'a str {
     let stem = file.rsplit_once('.').map_or(file, |(stem, _)| stem);
     match stem.rsplit_once(['_', '-']) {
-        Some((person, number)) if !person.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()) => person,
+        Some((person, number))
+            if !person.is_empty()
+                && number.bytes().all(|byte| byte.is_ascii_digit())
+                && NOBODY
+                    .iter()
+                    .chain(&[folder])
+                    .all(|word| !word.eq_ignore_ascii_case(person)) =>
+        {
+            person
+        }
         _ => stem,
     }
 }
@@ -63,10 +74,7 @@ pub fn read(
     bad_rows: BadRows,
 ) -> Result<(EmotionData, Skipped), DataError> {
     let mut reader = Reader::default();
-    let mut skipped = Skipped {
-        rows: Vec::new(),
-        outside_classes: 0,
-    };
+    let mut skipped = Skipped::default();
     let mut files = 0;
     for ((path, folder, file), row) in pictures(dir)?.into_iter().zip(1..) {
         files = row;
@@ -74,7 +82,10 @@ pub fn read(
             skipped.outside_classes += 1;
             continue;
         };
-        match (reader.add(&path, person_of(&file), class, row, frame), bad_rows) {
+        match (
+            reader.add(&path, person_of(&file, &folder), class, row, frame),
+            bad_rows,
+        ) {
             (Ok(()), _) => {}
             (Err(fault), BadRows::Refuse) => return Err(DataError::Picture { path, fault }),
             (Err(fault), BadRows::Skip) => skipped.rows.push(BadRow {
@@ -84,6 +95,14 @@ pub fn read(
                 fault,
             }),
         }
+    }
+    if reader.labels.is_empty()
+        && let Some(inner) = with_classes(dir, classes)?
+    {
+        return Err(DataError::Outer {
+            path: dir.to_owned(),
+            inner,
+        });
     }
     if reader.labels.is_empty() {
         return Err(DataError::Empty {
@@ -105,6 +124,20 @@ pub fn pictures(dir: &Path) -> Result<Vec<(PathBuf, String, String)>, DataError>
     Ok(found)
 }
 
+/// Folders of a directory in which folders are called like classes, as `train` and `test` often are.
+fn with_classes(dir: &Path, classes: &ClassSet) -> Result<Option<String>, DataError> {
+    let mut found = Vec::new();
+    for (folder, name) in entries(dir)?.into_iter().filter(|(path, _)| path.is_dir()) {
+        if entries(&folder)?
+            .iter()
+            .any(|(_, name)| class_of(name, classes).is_some())
+        {
+            found.push(name);
+        }
+    }
+    Ok((!found.is_empty()).then(|| found.join(", ")))
+}
+
 /// What lies in a directory, with names, in the order of the names.
 fn entries(dir: &Path) -> Result<Vec<(PathBuf, String)>, DataError> {
     let open = |source| DataError::Open {
@@ -120,11 +153,23 @@ fn entries(dir: &Path) -> Result<Vec<(PathBuf, String)>, DataError> {
     Ok(found)
 }
 
-fn is_picture(path: &Path) -> bool {
+/// Whether a file is called like a picture.
+pub(super) fn is_picture(path: &Path) -> bool {
     let extension = path
         .extension()
         .map(|extension| extension.to_string_lossy().to_lowercase());
     extension.is_some_and(|extension| EXTENSIONS.contains(&extension.as_str()))
+}
+
+/// A picture that can be a face: a square that is not too small.
+pub(super) fn square(path: &Path) -> Result<Picture, Fault> {
+    let bytes = fs::read(path).map_err(|error| Fault::Picture(error.to_string()))?;
+    let picture = Picture::decode(&bytes).map_err(|error| Fault::Picture(error.to_string()))?;
+    let (width, height) = (picture.width(), picture.height());
+    if width != height || width < LEAST_SIDE {
+        return Err(Fault::PictureSize { width, height });
+    }
+    Ok(picture)
 }
 
 #[derive(Default)]
@@ -137,15 +182,8 @@ struct Reader {
 
 impl Reader {
     fn add(&mut self, path: &Path, person: &str, class: u8, row: u64, frame: &CropRule) -> Result<(), Fault> {
-        let bytes = fs::read(path).map_err(|error| Fault::Picture(error.to_string()))?;
-        let picture = Picture::decode(&bytes).map_err(|error| Fault::Picture(error.to_string()))?;
+        let picture = square(path)?;
         let gray = picture.gray().map_err(|error| Fault::Picture(error.to_string()))?;
-        if gray.width() != gray.height() || gray.width() < LEAST_SIDE {
-            return Err(Fault::PictureSize {
-                width: gray.width(),
-                height: gray.height(),
-            });
-        }
         self.framed.push(gray, frame);
         self.labels.push(class);
         self.persons.push(person.to_owned());
@@ -235,8 +273,10 @@ mod tests {
             ("anna.png", "anna"),
             ("007.png", "007"),
             ("_7.png", "_7"),
+            ("Training_3908.jpg", "Training_3908"),
+            ("happy_12.jpg", "happy_12"),
         ] {
-            assert_eq!(person_of(file), person, "{file}");
+            assert_eq!(person_of(file, "happy"), person, "{file}");
         }
     }
 
@@ -253,6 +293,23 @@ mod tests {
         assert_eq!([0, 1, 2].map(|row| data.faces.pixels(row)[500]), [30, 10, 20]);
         assert_eq!((data.groups, data.rows), (vec![0, 1, 1], vec![1, 3, 4]));
         assert_eq!((skipped.outside_classes, data.csv_rows), (1, 4));
+    }
+
+    #[test]
+    fn folders_of_folders_are_named() {
+        let dir = tempfile::tempdir().unwrap();
+        picture(dir.path(), "train/happy/a.pgm", [24, 24], 10);
+        picture(dir.path(), "test/angry/b.pgm", [24, 24], 20);
+        let refused = read(dir.path(), &classes(), &CropRule::IDENTITY, BadRows::Refuse).unwrap_err();
+        assert!(refused.to_string().contains("in its folders test, train"), "{refused}");
+        let (data, _) = read(
+            &dir.path().join("train"),
+            &classes(),
+            &CropRule::IDENTITY,
+            BadRows::Refuse,
+        )
+        .unwrap();
+        assert_eq!(data.labels, [1]);
     }
 
     #[test]

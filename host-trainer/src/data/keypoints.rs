@@ -1,14 +1,15 @@
 //! Reads faces with keypoints in the form of Kaggle's `training.csv`.
 //!
-//! Columns, in any order: the 15 names of [`NAMES`] with `_x` and `_y`, in pixels of the 96 x 96 face,
-//! both empty where a point is not known; `Image`, 9216 numbers 0..=255 parted by blanks; optionally
-//! `Group`, the person. Other columns are passed over.
+//! Columns, in any order: the 15 names of [`NAMES`] with `_x` and `_y`, in pixels of the face, both empty where a point
+//! is not known (`NaN`, `NA` and `NULL` are empty, too); `Image`, the numbers 0..=255 of a square face, 96 x 96 in
+//! Kaggle's file, parted by blanks; optionally `Group`, the person. Other columns are passed over. Faces of another
+//! side become 96 x 96 by the code that samples faces on the device, and so do their points.
 
 use std::collections::HashMap;
 use std::path::Path;
 
 use csv::ByteRecord;
-use shared_model::image::{INPUT_LEN, SIDE};
+use shared_model::image::{CropRule, SIDE};
 use shared_model::keypoints::{COUNT, Keypoints, NAMES, Point};
 
 use super::pixels::{self, Form};
@@ -17,8 +18,14 @@ use super::{BadRows, DataError, Faces, Fault, KeypointData, Skipped};
 
 const EXPECTED: &str = "left_eye_center_x, left_eye_center_y, ..., Image and optionally Group";
 
-/// Kaggle's faces are cut out tightly: a point may lie beyond the edge, but not by more than a side.
-const NEAR_FACE: std::ops::RangeInclusive<f32> = -96.0..=192.0;
+/// What programs write where a number is missing; letter case aside.
+const MISSING: [&[u8]; 9] = [b"", b"nan", b"na", b"n/a", b"#n/a", b"<na>", b"null", b"none", b"-"];
+
+/// What programs write for both coordinates of a missing point, and no face has a point there.
+const MARKS: [f32; 2] = [-1.0, 0.0];
+
+/// Share of the coordinates by which a file is told to hold no pixels.
+const MOST: f64 = 0.99;
 
 /// Reads a whole file.
 pub fn read(path: &Path, bad_rows: BadRows) -> Result<(KeypointData, Skipped), DataError> {
@@ -27,7 +34,7 @@ pub fn read(path: &Path, bad_rows: BadRows) -> Result<(KeypointData, Skipped), D
     let mut read = Builder::default();
     let mut record = ByteRecord::new();
     while table.next(&mut record)? {
-        match read.add(&record, &columns) {
+        match read.add(&table, &record, &columns) {
             Ok(()) => read.rows.push(table.row()),
             Err(fault) => table.bad(&record, fault)?,
         }
@@ -35,8 +42,17 @@ pub fn read(path: &Path, bad_rows: BadRows) -> Result<(KeypointData, Skipped), D
     let path = table.path().to_owned();
     let skipped = Skipped {
         rows: table.into_skipped(),
-        outside_classes: 0,
+        ..Skipped::default()
     };
+    if let Some((found, cure)) = read.not_pixels() {
+        let side = read.side.unwrap_or(SIDE);
+        return Err(DataError::NotPixels {
+            path,
+            found,
+            side,
+            cure,
+        });
+    }
     match read.finish() {
         Some(data) => Ok((data, skipped)),
         None => Err(DataError::Empty {
@@ -71,6 +87,8 @@ impl Columns {
 /// What has been read so far.
 #[derive(Default)]
 struct Builder {
+    /// Of the first good row.
+    side: Option<usize>,
     pixels: Vec<u8>,
     points: Vec<Keypoints>,
     present: Vec<[bool; COUNT]>,
@@ -80,10 +98,15 @@ struct Builder {
 }
 
 impl Builder {
-    fn add(&mut self, record: &ByteRecord, columns: &Columns) -> Result<(), RowFault> {
-        let (points, present) = points_of(record, columns)?;
+    fn add(&mut self, table: &Table, record: &ByteRecord, columns: &Columns) -> Result<(), RowFault> {
+        let (points, present) = points_of(table, record, columns)?;
+        let start = self.pixels.len();
         self.add_pixels(&record[columns.image])
             .map_err(|fault| ("Image".to_owned(), fault))?;
+        if let Some(fault) = far_away(&points, self.side.unwrap_or(SIDE)) {
+            self.pixels.truncate(start);
+            return Err(fault);
+        }
         let person = columns.group.map(|at| record[at].trim_ascii().to_vec());
         self.people.push(person.unwrap_or_default());
         self.points.push(points);
@@ -93,25 +116,82 @@ impl Builder {
 
     fn add_pixels(&mut self, cell: &[u8]) -> Result<(), Fault> {
         let start = self.pixels.len();
-        let read = match pixels::read(cell, Form::Plain, &mut self.pixels) {
-            Ok(INPUT_LEN) => return Ok(()),
-            Ok(found) => Fault::PixelCount {
-                found,
-                expected: "9216 (96 x 96)",
+        let fault = match pixels::read(cell, Form::Plain, &mut self.pixels) {
+            Ok(found) => match (pixels::side_of(found), self.side) {
+                (Some(side), None) => {
+                    self.side = Some(side);
+                    return Ok(());
+                }
+                (Some(side), Some(own)) if side == own => return Ok(()),
+                _ => self.wrong_count(found),
             },
             Err(fault) => fault,
         };
         self.pixels.truncate(start);
-        Err(read)
+        Err(fault)
+    }
+
+    fn wrong_count(&self, found: usize) -> Fault {
+        let expected = match self.side {
+            None => "9216 (96 x 96), or another square of at least 24 x 24".to_owned(),
+            Some(side) => format!("{} ({side} x {side}) as in the rows before", side * side),
+        };
+        Fault::PixelCount { found, expected }
+    }
+
+    /// Where the coordinates lie and how they become pixels, if they seem to be something else.
+    fn not_pixels(&self) -> Option<(String, String)> {
+        let side = self.side? as f32;
+        let known = self.points.iter().zip(&self.present).flat_map(|(points, present)| {
+            let known = points.0.iter().zip(present).filter(|(_, present)| **present);
+            known.flat_map(|(point, _)| *point)
+        });
+        let known: Vec<f32> = known.collect();
+        let share = |low: f32, high: f32| {
+            let inside = known.iter().filter(|value| (low..=high).contains(*value)).count();
+            inside as f64 / known.len().max(1) as f64
+        };
+        if known.is_empty() || share(0.0, side) >= 0.5 && share(-2.0, 2.0) < MOST {
+            return None;
+        }
+        Some(if share(0.0, 1.0) >= MOST {
+            (
+                "the coordinates lie within 0 and 1, as shares".to_owned(),
+                format!("multiply them by {side}"),
+            )
+        } else if share(-2.0, 2.0) >= MOST {
+            let half = side / 2.0;
+            (
+                "the coordinates lie around 0, most within -1 and 1".to_owned(),
+                format!("multiply them by {half} and add {half}"),
+            )
+        } else {
+            (
+                "most coordinates lie beyond the picture".to_owned(),
+                "subtract where the face begins, and scale by how much it was scaled".to_owned(),
+            )
+        })
     }
 
     /// `None` without any face.
     fn finish(self) -> Option<KeypointData> {
-        let faces = Faces::new(SIDE, self.pixels).filter(|faces| !faces.is_empty())?;
+        let side = self.side?;
+        let faces = Faces::new(side, self.pixels).filter(|faces| !faces.is_empty())?;
+        let mut points = self.points;
         let groups = groups_of(&self.people, &faces.copy_groups());
+        let faces = if side == SIDE {
+            faces
+        } else {
+            faces.framed(&CropRule::IDENTITY)
+        };
+        let factor = SIDE as f32 / side as f32;
+        if side != SIDE {
+            let all = points.iter_mut().flat_map(|points| points.0.iter_mut().flatten());
+            all.for_each(|coordinate| *coordinate *= factor);
+        }
         Some(KeypointData {
             faces,
-            points: self.points,
+            points,
             present: self.present,
             groups,
             rows: self.rows,
@@ -119,14 +199,18 @@ impl Builder {
     }
 }
 
-fn points_of(record: &ByteRecord, columns: &Columns) -> Result<(Keypoints, [bool; COUNT]), RowFault> {
+fn points_of(table: &Table, record: &ByteRecord, columns: &Columns) -> Result<(Keypoints, [bool; COUNT]), RowFault> {
     let mut points = Keypoints([[0.0; 2]; COUNT]);
     let mut present = [false; COUNT];
     for (at, [x, y]) in columns.points.into_iter().enumerate() {
-        let pair = [(x, "_x"), (y, "_y")]
-            .map(|(column, axis)| coordinate(&record[column]).map_err(|fault| (format!("{}{axis}", NAMES[at]), fault)));
+        let pair = [(x, "_x"), (y, "_y")].map(|(column, axis)| {
+            coordinate(table, &record[column]).map_err(|fault| (format!("{}{axis}", NAMES[at]), fault))
+        });
         let [x, y] = pair;
         match (x?, y?) {
+            (Some(x), Some(y)) if x == y && MARKS.contains(&x) => {
+                return Err((format!("{}_x", NAMES[at]), Fault::MissingMark(x)));
+            }
             (Some(x), Some(y)) => {
                 points.0[at] = Point::from([x, y]);
                 present[at] = true;
@@ -139,16 +223,27 @@ fn points_of(record: &ByteRecord, columns: &Columns) -> Result<(Keypoints, [bool
     Ok((points, present))
 }
 
-/// A coordinate in pixels; `None` where the cell is empty.
-fn coordinate(cell: &[u8]) -> Result<Option<f32>, Fault> {
+/// A point may lie beyond the edge of a face that is cut out tightly, but not by more than a side.
+fn far_away(points: &Keypoints, side: usize) -> Option<RowFault> {
+    let near = -(side as f32)..=2.0 * side as f32;
+    for (name, point) in NAMES.iter().zip(points.0) {
+        for (axis, value) in ["x", "y"].iter().zip(point) {
+            if !near.contains(&value) {
+                return Some((format!("{name}_{axis}"), Fault::Coordinate { value, side }));
+            }
+        }
+    }
+    None
+}
+
+/// A coordinate in pixels; `None` where the cell holds none.
+fn coordinate(table: &Table, cell: &[u8]) -> Result<Option<f32>, Fault> {
     let cell = cell.trim_ascii();
-    if cell.is_empty() {
+    if MISSING.iter().any(|missing| cell.eq_ignore_ascii_case(missing)) {
         return Ok(None);
     }
-    let number = std::str::from_utf8(cell).ok().and_then(|text| text.parse::<f32>().ok());
-    match number {
-        Some(value) if NEAR_FACE.contains(&value) => Ok(Some(value)),
-        Some(value) if value.is_finite() => Err(Fault::Coordinate(value)),
+    match table.decimal(cell) {
+        Some(value) if value.is_finite() => Ok(Some(value as f32)),
         _ => Err(Fault::Number(shown(cell))),
     }
 }
@@ -168,121 +263,4 @@ fn groups_of(people: &[Vec<u8>], copies: &[u32]) -> Vec<u32> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::io::Write;
-
-    use super::*;
-
-    const FACE: &str = "IMAGE";
-
-    /// A file with the columns in Kaggle's order; `FACE` stands for 9216 pixels of value 7.
-    fn file(rows: &[&str], extra: &str) -> tempfile::NamedTempFile {
-        let names: Vec<String> = NAMES
-            .iter()
-            .flat_map(|n| [format!("{n}_x"), format!("{n}_y")])
-            .collect();
-        let mut file = tempfile::NamedTempFile::new().unwrap();
-        writeln!(file, "{},Image{extra}", names.join(",")).unwrap();
-        for row in rows {
-            writeln!(file, "{}", row.replace(FACE, &"7 ".repeat(INPUT_LEN))).unwrap();
-        }
-        file
-    }
-
-    /// Coordinates 0, 1, 2, ... with some of them replaced.
-    fn coordinates(changed: &[(usize, &str)]) -> String {
-        let mut all: Vec<String> = (0..2 * COUNT).map(|at| at.to_string()).collect();
-        for (at, text) in changed {
-            (*text).clone_into(&mut all[*at]);
-        }
-        all.join(",")
-    }
-
-    #[test]
-    fn reads_points_and_what_is_missing() {
-        let row = format!("{},{FACE}", coordinates(&[(4, ""), (5, " "), (1, "-2.5")]));
-        let file = file(&[&row], "");
-        let (data, skipped) = read(file.path(), BadRows::Refuse).unwrap();
-        assert_eq!(skipped, Skipped::default());
-        assert_eq!(data.points[0].0[0], [0.0, -2.5]);
-        assert_eq!(data.points[0].0[2], [0.0, 0.0]);
-        assert_eq!(data.points[0].0[14], [28.0, 29.0]);
-        assert!(!data.present[0][2] && data.present[0][3]);
-        assert_eq!((data.faces.len(), data.faces.side(), data.rows), (1, 96, vec![1]));
-        assert_eq!(data.faces.pixels(0), [7; INPUT_LEN]);
-    }
-
-    #[test]
-    fn columns_may_stand_in_any_order() {
-        let mut file = tempfile::NamedTempFile::new().unwrap();
-        let names: Vec<String> = NAMES
-            .iter()
-            .rev()
-            .flat_map(|n| [format!("{n}_y"), format!("{n}_x")])
-            .collect();
-        writeln!(file, "id,Image,{}", names.join(",")).unwrap();
-        writeln!(file, "x,{},{}", "0 ".repeat(INPUT_LEN), coordinates(&[])).unwrap();
-        let (data, _) = read(file.path(), BadRows::Refuse).unwrap();
-        assert_eq!(data.points[0].0[14], [1.0, 0.0]);
-        assert_eq!(data.points[0].0[0], [29.0, 28.0]);
-    }
-
-    #[test]
-    fn groups_are_people_or_else_exact_copies() {
-        let points = coordinates(&[]);
-        let named = |person: &str| format!("{points},{FACE},{person}");
-        let people = [named("Ann"), named("Bo"), named("Ann"), named(""), named("")];
-        let file = file(&people.each_ref().map(String::as_str), ",Group");
-        let (data, _) = read(file.path(), BadRows::Refuse).unwrap();
-        assert_eq!(data.groups, [0, 1, 0, 2, 2]);
-    }
-
-    #[test]
-    fn refuses_bad_cells_with_their_place() {
-        let face = |changed: &[(usize, &str)]| format!("{},{FACE}", coordinates(changed));
-        let points = coordinates(&[]);
-        let cases = [
-            (face(&[(20, "x1")]), "column 'nose_tip_x': 'x1' is no number"),
-            (face(&[(21, "nan")]), "column 'nose_tip_y': 'nan' is no number"),
-            (face(&[(0, "-inf")]), "column 'left_eye_center_x': '-inf' is no number"),
-            (
-                face(&[(0, "200")]),
-                "column 'left_eye_center_x': coordinate 200 is not within",
-            ),
-            (face(&[(3, "")]), "column 'right_eye_center_y': empty, but"),
-            (face(&[(2, "")]), "column 'right_eye_center_x': empty, but"),
-            (format!("{points},1 2 3"), "column 'Image': 3 pixels, expected 9216"),
-            (format!("{points},1 2 300"), "column 'Image': pixel 2 is '300'"),
-            (points, "30 fields instead of 31"),
-        ];
-        for (row, message) in cases {
-            let file = file(&[&face(&[]), &row], "");
-            let error = read(file.path(), BadRows::Refuse).unwrap_err().to_string();
-            assert!(error.contains("row 2 (line 3)") && error.contains(message), "{error}");
-            let (data, skipped) = read(file.path(), BadRows::Skip).unwrap();
-            assert_eq!(
-                (data.faces.len(), data.points.len(), skipped.rows.len()),
-                (1, 1, 1),
-                "{message}"
-            );
-            assert_eq!(skipped.rows[0].row, 2);
-        }
-    }
-
-    #[test]
-    fn refuses_files_without_faces_or_columns() {
-        let empty = file(&[], "");
-        assert!(matches!(
-            read(empty.path(), BadRows::Refuse),
-            Err(DataError::Empty { skipped: 0, .. })
-        ));
-        let bad = file(&["1"], "");
-        assert!(matches!(
-            read(bad.path(), BadRows::Skip),
-            Err(DataError::Empty { skipped: 1, .. })
-        ));
-        let nothing = tempfile::NamedTempFile::new().unwrap();
-        let error = read(nothing.path(), BadRows::Skip).unwrap_err().to_string();
-        assert!(error.contains("no column 'left_eye_center_x'"), "{error}");
-    }
-}
+mod tests;

@@ -9,10 +9,13 @@ mod error;
 mod faces;
 pub mod folder;
 pub mod keypoints;
+mod labels;
 mod merge;
 mod pixels;
 pub mod split;
 mod table;
+pub mod unlabelled;
+mod unpack;
 pub mod votes;
 
 use sha2::{Digest, Sha256};

@@ -5,12 +5,13 @@
 //! text. Cells hold thousands of numbers and files hundreds of megabytes, so the digits are read from
 //! the bytes.
 
-use shared_model::image::SIDE;
-
 use super::Fault;
 
-/// Side of the faces of FER2013 in pixels.
-pub(super) const SMALL_SIDE: usize = 48;
+/// Smallest side of a face in pixels.
+pub(super) const LEAST_SIDE: usize = 24;
+
+/// Counts of pixels that a face may have, for messages.
+pub(super) const SQUARES: &str = "576 (24 x 24) or a larger square";
 
 /// How the pixels of a file are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,9 +30,10 @@ impl Form {
     }
 }
 
-/// The side of a square face of `count` pixels; `None` for a side that no data set has.
+/// The side of a square face of `count` pixels; `None` for what is no square, or a smaller one than any face should be.
 pub(super) fn side_of(count: usize) -> Option<usize> {
-    [SMALL_SIDE, SIDE].into_iter().find(|side| side * side == count)
+    let side = count.isqrt();
+    (side * side == count && side >= LEAST_SIDE).then_some(side)
 }
 
 /// Appends the pixels of `cell` to `out` and gives their number.
@@ -225,6 +227,9 @@ mod tests {
         assert_eq!(Form::of(b" [[1"), Some(Form::Nested));
         assert_eq!(Form::of(b"1 2"), Some(Form::Plain));
         assert_eq!(Form::of(b"  "), None);
-        assert_eq!([2304, 9216, 100].map(side_of), [Some(48), Some(96), None]);
+        assert_eq!(
+            [2304, 9216, 576, 529, 2305].map(side_of),
+            [Some(48), Some(96), Some(24), None, None]
+        );
     }
 }

@@ -2,21 +2,26 @@
 //!
 //! What stands in the columns is left to the readers of the single kinds of file.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{Cursor, Read};
 use std::path::{Path, PathBuf};
 
 use csv::{ByteRecord, Reader, ReaderBuilder, Trim};
 
+use super::unpack::{self, BUFFER};
 use super::{BadRow, BadRows, DataError, Fault};
 
-/// Bytes read at once: a row of 96 x 96 pixels takes about 35,000.
-const BUFFER: usize = 1 << 18;
+/// What may stand between two cells; the first counts where none is in the header.
+const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
+
+/// Most of a header that a message shows, in letters.
+const SHOWN_HEADER: usize = 160;
 
 /// An open CSV file with a header.
 pub(super) struct Table {
     path: PathBuf,
-    reader: Reader<BufReader<File>>,
+    reader: Reader<Box<dyn Read>>,
+    /// What stands between two cells.
+    delimiter: u8,
     /// Column names without the blanks around them.
     header: Vec<String>,
     /// What the file is expected to hold, for messages.
@@ -36,16 +41,20 @@ impl Table {
     /// Opens a file and reads its header; `expected` says in an error what the columns should be.
     pub(super) fn open(path: &Path, bad_rows: BadRows, expected: &'static str) -> Result<Self, DataError> {
         let path = path.to_owned();
-        let (file, late_lines) = match open(&path) {
-            Ok(opened) => opened,
-            Err(source) => return Err(DataError::Open { path, source }),
-        };
+        let text = unpack::open(&path)?;
+        let layout = Layout::of(&text.head);
+        let rest = Cursor::new(text.head).chain(text.rest);
+        let mut rest: Box<dyn Read> = Box::new(rest);
+        if let Err(error) = std::io::copy(&mut rest.by_ref().take(layout.start), &mut std::io::sink()) {
+            return Err(DataError::Open { path, source: error });
+        }
         // Rows of another length are reported like any other bad row, so the CSV reader lets them pass.
         let mut reader = ReaderBuilder::new()
             .flexible(true)
             .trim(Trim::Headers)
+            .delimiter(layout.delimiter)
             .buffer_capacity(BUFFER)
-            .from_reader(file);
+            .from_reader(rest);
         let header = match reader.byte_headers() {
             Ok(names) => names.iter().map(|name| String::from_utf8_lossy(name).into_owned()),
             Err(source) => return Err(DataError::Read { path, source }),
@@ -55,9 +64,10 @@ impl Table {
             path,
             reader,
             header,
+            delimiter: layout.delimiter,
             expected,
             row: 0,
-            late_lines,
+            late_lines: layout.late_lines,
             bad_rows,
             skipped: Vec::new(),
         })
@@ -79,7 +89,36 @@ impl Table {
             path: self.path.clone(),
             column: name.to_owned(),
             expected: self.expected,
+            found: self.shown_header(),
         })
+    }
+
+    /// The header as a message shows it, with what may be wrong with it.
+    fn shown_header(&self) -> String {
+        let whole = self.header.join(", ");
+        let shown: String = whole.chars().take(SHOWN_HEADER).collect();
+        let more = if shown.len() < whole.len() { "..." } else { "" };
+        let number = |cell: &String| {
+            cell.split_whitespace()
+                .next()
+                .is_some_and(|word| word.parse::<f64>().is_ok())
+        };
+        let data = self.header.iter().any(number);
+        let hint = if data {
+            "; its first line looks like data, and needs a header above it"
+        } else {
+            ""
+        };
+        format!("{shown}{more}{hint}")
+    }
+
+    /// A cell with a number, whose decimal mark is a comma where cells are not parted by one.
+    pub(super) fn decimal(&self, cell: &[u8]) -> Option<f64> {
+        let text = std::str::from_utf8(cell.trim_ascii()).ok()?;
+        if self.delimiter != b',' && text.contains(',') {
+            return text.replacen(',', ".", 1).parse().ok();
+        }
+        text.parse().ok()
     }
 
     /// Index of a column that may be there, letter case aside.
@@ -141,16 +180,57 @@ impl Table {
     }
 }
 
-/// Opens a file; the number is 1 if its lines end with CR LF, else 0.
-///
-/// The CSV reader takes a record to end at the CR and counts the line at the LF, which it skips as
-/// part of the next record: in such files each data row would seem to begin a line too early.
-fn open(path: &Path) -> std::io::Result<(BufReader<File>, u64)> {
-    let mut file = BufReader::with_capacity(BUFFER, File::open(path)?);
-    let start = file.fill_buf()?;
-    let first_end = start.iter().position(|byte| *byte == b'\n').unwrap_or(0);
-    let carriage_return = start[..first_end].last() == Some(&b'\r');
-    Ok((file, u64::from(carriage_return)))
+/// How a table is laid out.
+struct Layout {
+    /// Bytes before the header.
+    start: u64,
+    delimiter: u8,
+    /// By how much the CSV reader's line numbers lag behind.
+    late_lines: u64,
+}
+
+impl Layout {
+    /// That of a file that begins so.
+    ///
+    /// The CSV reader takes a record to end at the CR and counts the line at the LF, which it skips as part of the next
+    /// record: in files with CR LF each data row would seem to begin a line too early.
+    fn of(head: &[u8]) -> Self {
+        let end = |text: &[u8]| text.iter().position(|byte| *byte == b'\n').unwrap_or(text.len());
+        let mut start = 0;
+        // Excel's own way to say what parts the cells.
+        let first = &head[..end(head)];
+        let named = first.trim_ascii_end().to_ascii_lowercase();
+        let named = match named.strip_prefix(b"sep=") {
+            Some([delimiter]) => Some(*delimiter),
+            // A tab was trimmed.
+            Some([]) => Some(b'\t'),
+            _ => None,
+        };
+        if named.is_some() {
+            start = (first.len() + 1).min(head.len());
+        }
+        let header = &head[start..start + end(&head[start..])];
+        let carriage_return = header.last() == Some(&b'\r');
+        Self {
+            start: start as u64,
+            delimiter: named.unwrap_or_else(|| delimiter(header)),
+            late_lines: u64::from(carriage_return) + u64::from(named.is_some()),
+        }
+    }
+}
+
+/// What stands most often in a header, outside of quotes.
+fn delimiter(header: &[u8]) -> u8 {
+    let mut counts = [0; DELIMITERS.len()];
+    let mut quoted = false;
+    for byte in header {
+        quoted ^= *byte == b'"';
+        if let (false, Some(at)) = (quoted, DELIMITERS.iter().position(|own| own == byte)) {
+            counts[at] += 1;
+        }
+    }
+    let best = (0..DELIMITERS.len()).rev().max_by_key(|at| counts[*at]);
+    best.map_or(b',', |at| DELIMITERS[at])
 }
 
 /// The text of a cell for an error message, shortened.
@@ -180,7 +260,7 @@ mod tests {
         assert_eq!(table.optional_column("c").unwrap(), None);
         let missing = table.column("c").unwrap_err().to_string();
         assert!(
-            missing.ends_with("no column 'c' in the header; expected a and b"),
+            missing.ends_with("no column 'c' in the header (a, Pixels, b, B); expected a and b"),
             "{missing}"
         );
         assert!(matches!(table.column("b"), Err(DataError::DuplicateColumn { .. })));
@@ -204,6 +284,54 @@ mod tests {
         let skipped = table.into_skipped();
         assert_eq!(skipped.len(), 1);
         assert_eq!(skipped[0].to_string(), "row 2 (line 4): 1 fields instead of 2");
+    }
+
+    #[test]
+    fn whatever_parts_the_cells_is_found_out() {
+        for (text, delimiter) in [
+            ("a;b\n1;2\n", b';'),
+            ("a\tb\n1\t2\n", b'\t'),
+            ("\"a,x;y\",b\n1,2\n", b','),
+            ("sep=;\na;b\n1;2\n", b';'),
+            ("sep=\t\r\na\tb\r\n1\t2\r\n", b'\t'),
+            ("a\n1\n", b','),
+        ] {
+            let file = file(text);
+            let mut table = Table::open(file.path(), BadRows::Refuse, "a and b").unwrap();
+            assert_eq!(table.delimiter, delimiter, "{text:?}");
+            let mut record = ByteRecord::new();
+            assert!(table.next(&mut record).unwrap());
+            let error = table
+                .bad(&record, (String::new(), Fault::HalfPoint))
+                .unwrap_err()
+                .to_string();
+            let line = if text.starts_with("sep") { 3 } else { 2 };
+            assert!(error.contains(&format!("row 1 (line {line})")), "{text:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_comma_is_a_decimal_mark_where_it_parts_no_cells() {
+        let [commas, semicolons] = ["a,b\n", "a;b\n"].map(|text| {
+            let file = file(text);
+            Table::open(file.path(), BadRows::Refuse, "").unwrap()
+        });
+        assert_eq!((commas.decimal(b"1,5"), commas.decimal(b" 1.5 ")), (None, Some(1.5)));
+        assert_eq!(
+            (semicolons.decimal(b"1,5"), semicolons.decimal(b"1.5")),
+            (Some(1.5), Some(1.5))
+        );
+    }
+
+    #[test]
+    fn a_file_without_a_header_is_told_so() {
+        let file = file("3,70 80 82\n4,1 2 3\n");
+        let table = Table::open(file.path(), BadRows::Refuse, "emotion and pixels").unwrap();
+        let error = table.column("emotion").unwrap_err().to_string();
+        assert!(
+            error.contains("(3, 70 80 82; its first line looks like data"),
+            "{error}"
+        );
     }
 
     #[test]

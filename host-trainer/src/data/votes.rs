@@ -10,6 +10,7 @@ use csv::ByteRecord;
 use shared_model::emotion::{ClassSet, MAX_CLASSES};
 
 use super::emotion::usage;
+use super::labels::count;
 use super::table::{RowFault, Table, shown};
 use super::{BadRows, DataError, EmotionData, Fault, Skipped};
 
@@ -126,7 +127,7 @@ pub fn read(data: &EmotionData, path: &Path, bad_rows: BadRows) -> Result<(Vec<O
     }
     let skipped = Skipped {
         rows: table.into_skipped(),
-        outside_classes: 0,
+        ..Skipped::default()
     };
     Ok((found, skipped))
 }
@@ -174,7 +175,7 @@ fn columns_of(table: &Table, classes: &ClassSet) -> Result<Vec<(usize, &'static 
             let (_, name) = known.ok_or_else(|| DataError::Class {
                 path: table.path().to_owned(),
                 class: class.to_owned(),
-                known: &LABELS,
+                known: LABELS.map(str::to_owned).to_vec(),
             })?;
             Ok((table.column(name)?, *name))
         })
@@ -203,8 +204,7 @@ fn votes(cell: &[u8]) -> Result<f32, Fault> {
     if cell.is_empty() {
         return Ok(0.0);
     }
-    let number = std::str::from_utf8(cell).ok().and_then(|text| text.parse::<u16>().ok());
-    number.map(f32::from).ok_or_else(|| Fault::Number(shown(cell)))
+    count(cell).map(f32::from).ok_or_else(|| Fault::Number(shown(cell)))
 }
 
 #[cfg(test)]
@@ -241,7 +241,7 @@ mod tests {
     const ROWS: [&str; 4] = [
         "Training,a,4,0,0,1,3,0,0,2,0,0",
         "Training,b,0,0,9,0,0,0,1,0,0,0",
-        "Training,c,5,0,0,0,0,0,5,0,0,0",
+        "Training,c,5.0,0,0,0,0,0,5,0,0,0",
         "PublicTest,d,,1,1,1,0,1,,,,",
     ];
 

@@ -7,11 +7,14 @@ use super::EmotionMetrics;
 /// Heading of the confusions, which is wider than most labels.
 const CONFUSION: &str = "true \\ predicted";
 
+/// Longest name of a figure.
+const LONGEST: &str = "calibration error";
+
 impl EmotionMetrics {
     /// The figures as plain text in columns: per class, means, calibration, confusions, coverage.
     pub fn table(&self) -> String {
         let labels = self.per_class.iter().map(|class| class.label.len());
-        let width = labels.fold(CONFUSION.len(), usize::max);
+        let width = labels.fold(LONGEST.len().max(CONFUSION.len()), usize::max);
         [
             self.class_table(width),
             self.summary(width),
@@ -48,7 +51,7 @@ impl EmotionMetrics {
         for (name, value) in [
             ("accuracy", self.accuracy),
             ("log loss", self.log_loss),
-            ("calibr. error", self.calibration_error),
+            ("calibration error", self.calibration_error),
         ] {
             let _ = writeln!(text, "{name:width$}{value:>11.4}");
         }
@@ -93,28 +96,28 @@ mod tests {
         let faces = [(&[0.75, 0.25][..], 0), (&[0.75, 0.25][..], 1), (&[0.25, 0.75][..], 1)];
         let table = EmotionMetrics::measure(&classes, faces).unwrap().table();
         let expected = "\
-class             precision   recall       f1    faces
-Angry                0.5000   1.0000   0.6667        1
-Surprised            1.0000   0.5000   0.6667        2
-macro mean           0.7500   0.7500   0.6667        3
-weighted mean        0.8333   0.6667   0.6667        3
+class              precision   recall       f1    faces
+Angry                 0.5000   1.0000   0.6667        1
+Surprised             1.0000   0.5000   0.6667        2
+macro mean            0.7500   0.7500   0.6667        3
+weighted mean         0.8333   0.6667   0.6667        3
 
-accuracy             0.6667
-log loss             0.6539
-calibr. error        0.0833
+accuracy              0.6667
+log loss              0.6539
+calibration error     0.0833
 
-true \\ predicted   Angry  Surprised
-Angry                  1          0
-Surprised              1          1
+true \\ predicted    Angry  Surprised
+Angry                   1          0
+Surprised               1          1
 
-verdict from       coverage  accuracy
-0.40                 1.0000    0.6667
-0.50                 1.0000    0.6667
-0.60                 1.0000    0.6667
-0.70                 1.0000    0.6667
-0.80                 0.0000         -
-0.90                 0.0000         -
-0.95                 0.0000         -
+verdict from        coverage  accuracy
+0.40                  1.0000    0.6667
+0.50                  1.0000    0.6667
+0.60                  1.0000    0.6667
+0.70                  1.0000    0.6667
+0.80                  0.0000         -
+0.90                  0.0000         -
+0.95                  0.0000         -
 ";
         assert_eq!(table, expected, "got:\n{table}");
     }

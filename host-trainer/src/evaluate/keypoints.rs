@@ -7,6 +7,9 @@ use shared_model::keypoints::{COUNT, Keypoints, LEFT_EYE, NAMES, RIGHT_EYE};
 
 use super::MetricError;
 
+/// Normalised error above which a face counts as failed, as in the benchmarks of the field.
+const FAILURE: f64 = 0.1;
+
 /// Errors over a set of faces; points whose place is not known do not count.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct KeypointMetrics {
@@ -26,6 +29,12 @@ pub struct KeypointMetrics {
     pub normalised_error: Option<f64>,
     /// Faces that `normalised_error` is the mean of.
     pub normalised_faces: u64,
+    /// Area below the cumulative distribution of the faces' normalised errors up to 0.1, divided by 0.1: 1 is perfect.
+    #[serde(default)]
+    pub auc_10: Option<f64>,
+    /// Share of these faces whose normalised error is above 0.1.
+    #[serde(default)]
+    pub failures_10: Option<f64>,
     /// The same per point, in the order of the keypoints; points never known are left out.
     pub per_point: Vec<PointMetrics>,
 }
@@ -74,7 +83,7 @@ impl KeypointMetrics {
         faces: impl IntoIterator<Item = (Keypoints, Keypoints, [bool; COUNT])>,
     ) -> Result<Self, MetricError> {
         let mut per_point = [Sums::default(); COUNT];
-        let (mut known_faces, mut normalised_faces, mut normalised_sum) = (0, 0, 0.0);
+        let (mut known_faces, mut normalised) = (0, Vec::new());
         for (face, (predicted, truth, present)) in (0..).zip(faces) {
             let mut own = Sums::default();
             for at in (0..COUNT).filter(|at| present[*at]) {
@@ -86,11 +95,7 @@ impl KeypointMetrics {
                 per_point[at].add(squared);
             }
             known_faces += u64::from(own.points > 0);
-            let eyes = f64::from(truth.eye_distance());
-            if present[LEFT_EYE] && present[RIGHT_EYE] && eyes > 0.0 {
-                normalised_faces += 1;
-                normalised_sum += own.mean_distance() / eyes;
-            }
+            normalised.extend(normalised_error(&predicted, &truth, &present));
         }
         let all = total(&per_point);
         if all.points == 0 {
@@ -102,8 +107,11 @@ impl KeypointMetrics {
             mse_px2: all.mse(),
             rmse_px: all.mse().sqrt(),
             mean_error_px: all.mean_distance(),
-            normalised_error: (normalised_faces > 0).then(|| normalised_sum / normalised_faces as f64),
-            normalised_faces,
+            normalised_error: mean(&normalised, |error| error),
+            normalised_faces: normalised.len() as u64,
+            // The integral of a distribution that steps up at each error.
+            auc_10: mean(&normalised, |error| (1.0 - error / FAILURE).max(0.0)),
+            failures_10: mean(&normalised, |error| f64::from(u8::from(error > FAILURE))),
             per_point: named(&per_point),
         })
     }
@@ -117,12 +125,25 @@ impl KeypointMetrics {
         };
         line("faces", format!("{:>10}", self.faces));
         line("points", format!("{:>10}", self.points));
-        line("mean squared error", format!("{:>10.4} px²", self.mse_px2));
-        line("root mean squared error", format!("{:>10.4} px", self.rmse_px));
-        line("mean error", format!("{:>10.4} px", self.mean_error_px));
+        line(
+            "mean squared error",
+            format!("{:>10.4} px² of a coordinate", self.mse_px2),
+        );
+        line(
+            "root mean squared error",
+            format!("{:>10.4} px of a coordinate", self.rmse_px),
+        );
+        line(
+            "mean error",
+            format!("{:>10.4} px of a point, as a distance", self.mean_error_px),
+        );
         if let Some(error) = self.normalised_error {
             let faces = self.normalised_faces;
             line("mean error / eye distance", format!("{error:>10.4} ({faces} faces)"));
+        }
+        if let (Some(area), Some(failures)) = (self.auc_10, self.failures_10) {
+            line("area of that up to 0.1", format!("{area:>10.4}"));
+            line("share above 0.1", format!("{failures:>10.4}"));
         }
         line("", String::new());
         line("", format!("{:>10}{:>12}{:>10}", "error px", "rmse px", "faces"));
@@ -137,6 +158,22 @@ impl KeypointMetrics {
         }
         text
     }
+}
+
+/// Mean distance over a face's known points, divided by the distance of its true eye centres; `None` without both of these,
+/// or with both in one place.
+pub fn normalised_error(predicted: &Keypoints, truth: &Keypoints, present: &[bool; COUNT]) -> Option<f64> {
+    let eyes = f64::from(truth.eye_distance());
+    let mut own = Sums::default();
+    for at in (0..COUNT).filter(|at| present[*at]) {
+        own.add(squared_distance(predicted.0[at], truth.0[at]));
+    }
+    (present[LEFT_EYE] && present[RIGHT_EYE] && eyes > 0.0).then(|| own.mean_distance() / eyes)
+}
+
+fn mean(values: &[f64], of: fn(f64) -> f64) -> Option<f64> {
+    let sum: f64 = values.iter().map(|value| of(*value)).sum();
+    (!values.is_empty()).then(|| sum / values.len() as f64)
 }
 
 fn squared_distance(a: [f32; 2], b: [f32; 2]) -> f64 {
@@ -202,6 +239,9 @@ mod tests {
         // Two distances of 5 over five points; 5 over three points and 50 px between the eyes.
         assert!((metrics.mean_error_px - 2.0).abs() < 1e-12);
         assert!((metrics.normalised_error.unwrap() - 5.0 / 3.0 / 50.0).abs() < 1e-12);
+        // One face, a third of the way to 0.1.
+        assert!((metrics.auc_10.unwrap() - 2.0 / 3.0).abs() < 1e-12);
+        assert_eq!(metrics.failures_10, Some(0.0));
         let nose = &metrics.per_point[2];
         assert_eq!(
             (nose.name.as_str(), nose.faces, nose.mean_error_px),
@@ -247,7 +287,7 @@ mod tests {
         let metrics = KeypointMetrics::measure([(off(10), truth(), [true; COUNT])]).unwrap();
         let table = metrics.table();
         assert!(
-            table.contains("\nmean squared error            0.8333 px²\n"),
+            table.contains("\nmean squared error            0.8333 px² of a coordinate\n"),
             "{table}"
         );
         assert!(

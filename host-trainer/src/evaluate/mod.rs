@@ -14,7 +14,7 @@ pub use answers::{Answer, AnswerFigures, ClassAnswers, NEUTRAL};
 pub(crate) use emotion::LEAST_PROBABILITY;
 pub use emotion::{Averages, ClassMetrics, EmotionMetrics, THRESHOLDS};
 pub use interval::{Figure, Units};
-pub use keypoints::{KeypointMetrics, PointMetrics};
+pub use keypoints::{KeypointMetrics, PointMetrics, normalised_error};
 pub use reliability::{BINS, Bin, Coverage, calibration_error, coverage_curve, reliability};
 
 /// Why predictions cannot be measured. Faces are counted from 0 in the order given.

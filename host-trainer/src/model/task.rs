@@ -11,3 +11,13 @@ pub enum Task {
     /// The emotion class.
     Emotion,
 }
+
+impl Task {
+    /// Its name on a command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Keypoints => "keypoints",
+            Self::Emotion => "emotion",
+        }
+    }
+}

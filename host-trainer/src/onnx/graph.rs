@@ -12,6 +12,7 @@ use tract_onnx::pb::{
 };
 
 use super::ExportError;
+use super::encode::encode;
 
 /// Operator set of the files; every operator used has kept its form since.
 const OPSET: i64 = 18;
@@ -285,7 +286,7 @@ impl Graph {
             metadata_props: metadata.iter().map(entry).collect(),
             ..ModelProto::default()
         };
-        model.encode_to_vec()
+        encode(model)
     }
 
     fn initializers(&self) -> Vec<TensorProto> {

@@ -5,11 +5,14 @@
 //! folded into the convolutions, ReLU before the pool, one `Gemm` a dense layer, names that do not
 //! change from run to run. Both networks can be merged into one file with one input.
 
+mod encode;
 mod fold;
 pub(crate) mod graph;
 mod merge;
 mod names;
 pub mod quantise;
+mod shapes;
+pub mod summary;
 mod unfold;
 
 use burn::module::Param;

@@ -73,13 +73,12 @@ pub(super) fn learning(history: &[EpochRecord], metric: &str, losses: Losses) ->
     let last = history.iter().map(|at| f64::from(at.epoch)).fold(2.0, f64::max);
     let drawn = charts.into_iter().map(|(name, title, lines)| {
         let y = span(lines.iter().flat_map(|line| &line.points).map(|point| point.1));
-        let legend = SeriesLabelPosition::UpperRight;
         Plot {
             name,
             title,
             x: ("epoch", 1.0..last),
             y: ("", y),
-            legend,
+            whole_x: true,
             bars: Vec::new(),
             lines,
         }
@@ -159,7 +158,7 @@ pub(super) fn reliability(trained: &[Bin], calibrated: &[Bin]) -> Result<Chart> 
         title: "Reliability",
         x: ("top probability", 0.0..1.0),
         y: ("share right (bars: share of faces)", 0.0..1.0),
-        legend: SeriesLabelPosition::UpperLeft,
+        whole_x: false,
         bars: bars.collect(),
         lines: vec![
             Line {
@@ -191,7 +190,7 @@ pub(super) fn coverage(curve: &[Coverage]) -> Result<Chart> {
         title: "Coverage and accuracy",
         x: ("lowest top probability that gives a verdict", 0.0..1.0),
         y: ("share of faces", 0.0..1.0),
-        legend: SeriesLabelPosition::LowerLeft,
+        whole_x: false,
         bars: Vec::new(),
         lines: vec![
             Line {
@@ -205,6 +204,31 @@ pub(super) fn coverage(curve: &[Coverage]) -> Result<Chart> {
                 points: right.collect(),
             },
         ],
+    };
+    plot.draw()
+}
+
+/// Share of the faces whose normalised error is at most so much.
+pub(super) fn cumulative(errors: &[f64]) -> Result<Chart> {
+    const MOST: f64 = 0.2;
+    let mut sorted: Vec<f64> = errors.iter().copied().filter(|error| *error <= MOST).collect();
+    sorted.sort_by(f64::total_cmp);
+    let share = |count: usize| count as f64 / errors.len().max(1) as f64;
+    let mut points = vec![(0.0, 0.0)];
+    points.extend(sorted.iter().zip(1..).map(|(error, count)| (*error, share(count))));
+    points.push((MOST, share(sorted.len())));
+    let plot = Plot {
+        name: "cumulative-error",
+        title: "Cumulative error distribution",
+        x: ("mean error / eye distance", 0.0..MOST),
+        y: ("share of faces", 0.0..1.0),
+        whole_x: false,
+        bars: Vec::new(),
+        lines: vec![Line {
+            label: "",
+            colour: FIRST,
+            points,
+        }],
     };
     plot.draw()
 }

@@ -23,8 +23,8 @@ pub(super) struct FacePicture {
     pub(super) name: String,
     caption: String,
     png: Vec<u8>,
-    /// Predicted and true points in pixels of the crop, and which of the true ones are known.
-    points: Option<(Keypoints, Keypoints, [bool; COUNT])>,
+    /// Predicted points where there are any, true points, both in pixels of the crop, and which of the true ones are known.
+    points: Option<(Option<Keypoints>, Keypoints, [bool; COUNT])>,
 }
 
 impl FacePicture {
@@ -42,7 +42,16 @@ impl FacePicture {
     #[must_use]
     pub(super) fn with_points(self, predicted: Keypoints, truth: Keypoints, known: [bool; COUNT]) -> Self {
         Self {
-            points: Some((predicted, truth, known)),
+            points: Some((Some(predicted), truth, known)),
+            ..self
+        }
+    }
+
+    /// With its own points drawn onto it, where they are known.
+    #[must_use]
+    pub(super) fn with_truth(self, truth: Keypoints, known: [bool; COUNT]) -> Self {
+        Self {
+            points: Some((None, truth, known)),
             ..self
         }
     }
@@ -80,23 +89,26 @@ impl FacePicture {
             self.data_uri()
         );
         if let Some((predicted, truth, known)) = &self.points {
-            for ((point, truth), known) in predicted.0.iter().zip(truth.0).zip(known) {
-                mark(&mut svg, *point, known.then_some(truth));
+            for (at, (truth, known)) in truth.0.iter().zip(known).enumerate() {
+                mark(&mut svg, predicted.map(|points| points.0[at]), known.then_some(*truth));
             }
         }
         svg + "</g></svg>"
     }
 }
 
-fn mark(svg: &mut String, [x, y]: [f32; 2], truth: Option<[f32; 2]>) {
+fn mark(svg: &mut String, predicted: Option<[f32; 2]>, truth: Option<[f32; 2]>) {
     // Writing to a string cannot fail.
+    if let (Some([x, y]), Some([tx, ty])) = (predicted, truth) {
+        let _ = write!(svg, "<path stroke=\"#ffd400\" d=\"M{tx:.1} {ty:.1}L{x:.1} {y:.1}\"/>");
+    }
     if let Some([tx, ty]) = truth {
         let _ = write!(
             svg,
-            "<path stroke=\"#ffd400\" d=\"M{tx:.1} {ty:.1}L{x:.1} {y:.1}\"/>\
-             <circle stroke=\"{TRUTH}\" cx=\"{tx:.1}\" cy=\"{ty:.1}\" r=\"1.6\"/>"
+            "<circle stroke=\"{TRUTH}\" cx=\"{tx:.1}\" cy=\"{ty:.1}\" r=\"1.6\"/>"
         );
     }
+    let Some([x, y]) = predicted else { return };
     let (left, right, top, low) = (x - 1.3, x + 1.3, y - 1.3, y + 1.3);
     let _ = write!(
         svg,

@@ -12,6 +12,7 @@ mod html;
 mod keypoints;
 mod plot;
 mod sheet;
+mod survey;
 
 use std::fs;
 use std::path::Path;
@@ -34,6 +35,7 @@ use faces::FacePicture;
 use html::Page;
 use plot::Chart;
 use sheet::{Agreement, Copies};
+pub use survey::Survey;
 
 /// A trained network, and the data that it was trained and is measured on.
 pub struct Source<'a> {
@@ -180,9 +182,13 @@ fn course(page: &mut Page, pictures: &mut Pictures, source: &Source<'_>) -> Resu
     page.charts(&drawn.iter().zip(captions).collect::<Vec<_>>());
     let seconds: f64 = history.iter().map(|at| at.seconds).sum();
     page.paragraph(&format!(
-        "{} epochs in {:.0} minutes; the weights shown are those of epoch {}.",
+        "{} epochs in {}; the weights shown are those of epoch {}.",
         history.len(),
-        seconds / 60.0,
+        if seconds < 90.0 {
+            format!("{seconds:.0} seconds")
+        } else {
+            format!("{:.0} minutes", seconds / 60.0)
+        },
         source.shipped.epoch
     ));
     pictures.charts.extend(drawn);

@@ -8,6 +8,7 @@ use std::ops::Range;
 use anyhow::{Context, Result};
 use plotters::coord::Shift;
 use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use crate::evaluate::BINS;
 
@@ -19,6 +20,8 @@ pub(super) const GREY: RGBColor = RGBColor(128, 128, 128);
 
 /// Width and height in pixels of the charts with axes.
 const SIZE: (u32, u32) = (560, 340);
+/// Height of the line above a chart that says which line is which.
+const LEGEND: i32 = 22;
 const OPENING: &str = "xmlns=\"http://www.w3.org/2000/svg\">\n";
 
 /// A drawn chart.
@@ -77,7 +80,8 @@ pub(super) struct Plot<'a> {
     pub(super) x: (&'a str, Range<f64>),
     /// As `x`.
     pub(super) y: (&'a str, Range<f64>),
-    pub(super) legend: SeriesLabelPosition,
+    /// Whether only whole numbers make sense on the x axis.
+    pub(super) whole_x: bool,
     /// Rectangles behind the lines, as `[x, y]` of two corners.
     pub(super) bars: Vec<[(f64, f64); 2]>,
     pub(super) lines: Vec<Line>,
@@ -92,6 +96,7 @@ impl Plot<'_> {
         let mut chart = ChartBuilder::on(area)
             .margin(10)
             .margin_right(24)
+            .margin_top(10 + LEGEND)
             .caption(self.title, ("sans-serif", 20))
             .x_label_area_size(44)
             .y_label_area_size(62)
@@ -100,25 +105,33 @@ impl Plot<'_> {
             .configure_mesh()
             .x_desc(self.x.0)
             .y_desc(self.y.0)
-            .x_labels(8)
+            .x_labels(
+                if self.whole_x {
+                    (self.x.1.end - self.x.1.start) as usize + 1
+                } else {
+                    8
+                }
+                .clamp(2, 8),
+            )
             .y_labels(6)
             .max_light_lines(0)
             .bold_line_style(BLACK.mix(0.12))
             .axis_style(BLACK.mix(0.5))
             .label_style(("sans-serif", 15))
             .axis_desc_style(("sans-serif", 16))
-            .x_label_formatter(&|value| number(*value))
+            .x_label_formatter(&|value| {
+                if self.whole_x && value.fract() != 0.0 {
+                    String::new()
+                } else {
+                    number(*value)
+                }
+            })
             .y_label_formatter(&|value| number(*value))
             .draw()?;
         chart.draw_series(self.bars.iter().map(|bar| Rectangle::new(*bar, GREY.mix(0.3).filled())))?;
         for line in &self.lines {
             let style = line.colour.stroke_width(2);
-            let drawn = chart.draw_series(LineSeries::new(line.points.iter().copied(), style))?;
-            if !line.label.is_empty() {
-                drawn
-                    .label(line.label)
-                    .legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], style));
-            }
+            chart.draw_series(LineSeries::new(line.points.iter().copied(), style))?;
             // A line through one point cannot be seen, and dots crowd a long one.
             if line.points.len() <= 2 * BINS {
                 chart.draw_series(
@@ -128,13 +141,20 @@ impl Plot<'_> {
                 )?;
             }
         }
-        if self.lines.iter().any(|line| !line.label.is_empty()) {
-            chart
-                .configure_series_labels()
-                .position(self.legend.clone())
-                .label_font(("sans-serif", 16))
-                .margin(8)
-                .draw()?;
+        self.legend(area)
+    }
+
+    /// Above the chart, where it covers nothing.
+    fn legend(&self, area: &Area<'_>) -> Result<()> {
+        const LETTER: i32 = 8;
+        let mut left = 72;
+        for line in self.lines.iter().filter(|line| !line.label.is_empty()) {
+            let middle = 6 + LEGEND / 2;
+            let stroke = line.colour.stroke_width(2);
+            area.draw(&PathElement::new([(left, middle), (left + 18, middle)], stroke))?;
+            let style = TextStyle::from(("sans-serif", 15)).pos(Pos::new(HPos::Left, VPos::Center));
+            area.draw(&Text::new(line.label, (left + 24, middle), style))?;
+            left += 24 + LETTER * line.label.len() as i32 + 20;
         }
         Ok(())
     }

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use burn::module::{Module, ModuleVisitor, Param};
-use burn::optim::{AdamConfig, AdamWConfig, GradientsParams, ModuleOptimizer};
+use burn::optim::momentum::MomentumConfig;
+use burn::optim::{AdamConfig, AdamWConfig, GradientsParams, ModuleOptimizer, SgdConfig};
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::checkpoint::{self, Checkpoint, State};
@@ -12,12 +13,15 @@ use super::prepare::Prepared;
 use super::pretrained::Pretrained;
 use super::replicas::{Outcome, Place, Replicas, Trunk};
 use super::{Event, checkpoints, fresh_state, params, schedule, validate};
-use crate::config::{Optimiser, Schedule, TrainConfig};
+use crate::config::{Optimiser, Rule, Schedule, TrainConfig};
 use crate::device::{Backend, Devices};
 use crate::engine::Timings;
 use crate::model::Network;
 use crate::model::trunk::{BatchStatistics, values};
 use crate::onnx::{Description, export};
+
+/// Momentum of gradient descent where the settings name none.
+const SGD_MOMENTUM: f32 = 0.9;
 
 /// A network under training.
 pub(super) struct Learner {
@@ -143,6 +147,9 @@ impl Learner {
         let highest = self.state.config.optimiser.learning_rate;
         match self.state.config.schedule {
             Schedule::Plateau { .. } => self.state.learning_rate,
+            Schedule::Constant => highest,
+            Schedule::Step { every, factor } => highest * schedule::stairs(self.state.epoch, every, factor),
+            Schedule::Cosine { warmup } => highest * schedule::cosine(self.state.step, self.all_steps, warmup),
             Schedule::OneCycle { warmup } => highest * schedule::one_cycle(self.state.step, self.all_steps, warmup),
         }
     }
@@ -246,13 +253,22 @@ pub(super) fn optimiser(config: &Optimiser) -> ModuleOptimizer {
             .with_weight_decay(config.weight_decay)
             .init();
     }
-    let decay = (config.weight_decay > 0.0).then(|| burn::optim::decay::WeightDecayConfig::new(config.weight_decay));
+    let decay = || (config.weight_decay > 0.0).then(|| burn::optim::decay::WeightDecayConfig::new(config.weight_decay));
+    if config.rule == Rule::Sgd {
+        let momentum = MomentumConfig::new()
+            .with_momentum(f64::from(config.momentum.unwrap_or(SGD_MOMENTUM)))
+            .with_dampening(0.0);
+        return SgdConfig::new()
+            .with_weight_decay(decay())
+            .with_momentum(Some(momentum))
+            .init();
+    }
     AdamConfig::new()
         .with_beta_1(config.beta1)
         .with_beta_2(config.beta2)
         .with_epsilon(config.epsilon)
         .with_amsgrad(config.amsgrad)
-        .with_weight_decay(decay)
+        .with_weight_decay(decay())
         .init()
 }
 

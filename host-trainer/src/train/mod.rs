@@ -18,6 +18,7 @@ mod readback;
 #[cfg(test)]
 mod reference_tests;
 mod replicas;
+mod resume;
 pub mod samples;
 pub mod sampling;
 mod schedule;
@@ -31,7 +32,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use durable::replace_file;
 
 use crate::config::{Monitor, Schedule, TrainConfig};
 use crate::device::{DeviceError, Devices};
@@ -43,10 +43,9 @@ use learner::Learner;
 use prepare::Prepared;
 use pretrained::Pretrained;
 use provenance::Provenance;
+use resume::{go_on, write_settings};
+pub use resume::{has_checkpoint, settings_of_run, told};
 use seen::Seen;
-
-/// The settings, in a run's directory; it is there from the beginning of the run.
-const SETTINGS: &str = "config.toml";
 
 /// Longest time between two checkpoints, where nothing else is asked for.
 pub const CHECKPOINT_EVERY: Duration = Duration::from_mins(5);
@@ -97,7 +96,14 @@ pub enum Event<'a> {
         loss: f64,
     },
     /// An epoch is done.
-    Epoch(&'a EpochRecord),
+    Epoch {
+        /// What it came to.
+        record: &'a EpochRecord,
+        /// The epoch with the best weights so far, from 1.
+        best: Option<u32>,
+        /// Steps of the whole training so far.
+        steps: u64,
+    },
 }
 
 /// How a training ended.
@@ -154,7 +160,11 @@ pub fn train(job: &Job<'_>, stop: &AtomicBool, tell: &mut dyn FnMut(Event<'_>)) 
         let progress = end_epoch(job, &mut learner, begun)?;
         saved = Instant::now();
         if let Some(record) = learner.state.history.last() {
-            tell(Event::Epoch(record));
+            tell(Event::Epoch {
+                record,
+                best: learner.state.best.as_ref().map(|(_, epoch)| *epoch),
+                steps: learner.state.step,
+            });
         }
         if progress == Progress::Stop && job.config.stop.patience > 0 {
             return Ok(Ended::Early);
@@ -190,22 +200,10 @@ fn start(job: &Job<'_>, tell: &mut dyn FnMut(Event<'_>)) -> Result<Learner> {
     }
     match (newest, job.resume) {
         (Some((place, found)), true) => {
-            let same = found.state.data == job.prepared.data && found.state.held_out == job.prepared.held_out;
-            if !same {
-                bail!(
-                    "resume {}: the data differs from what the training began with",
-                    place.display()
-                );
-            }
-            if found.state.config != job.config {
-                bail!(
-                    "resume {}: the settings differ from those the training began with",
-                    place.display()
-                );
-            }
+            let found = go_on(found, job).with_context(|| format!("resume {}", place.display()))?;
             Learner::resume(found, &job.devices)
         }
-        (None, true) if !damaged.is_empty() || !job.run.join(SETTINGS).exists() => bail!(
+        (None, true) if !damaged.is_empty() || settings_of_run(job.run)?.is_none() => bail!(
             "resume: {} holds no whole checkpoint; start without --resume",
             folder.display()
         ),
@@ -220,6 +218,7 @@ fn start(job: &Job<'_>, tell: &mut dyn FnMut(Event<'_>)) -> Result<Learner> {
 
 /// A fresh learner; what belongs to it is noted in the run's directory, the settings last.
 fn begin(job: &Job<'_>, tell: &mut dyn FnMut(Event<'_>)) -> Result<Learner> {
+    job.prepared.check_classes()?;
     let mut seen = Seen::of(job.prepared);
     if let Some(pretrained) = job.pretrained {
         match pretrained.check_test_part(job.prepared)? {
@@ -230,8 +229,7 @@ fn begin(job: &Job<'_>, tell: &mut dyn FnMut(Event<'_>)) -> Result<Learner> {
     }
     job.begun.write(job.run)?;
     seen.write(job.run)?;
-    let (path, text) = (job.run.join(SETTINGS), toml::to_string(&job.config)?);
-    replace_file(&path, text.as_bytes()).with_context(|| format!("write {}", path.display()))?;
+    write_settings(job)?;
     Learner::new(&job.config, job.prepared, job.pretrained, &job.devices)
 }
 
@@ -272,7 +270,7 @@ fn end_epoch(job: &Job<'_>, learner: &mut Learner, begun: Instant) -> Result<Pro
 
 /// Steps in an epoch: a last batch is left out where it has less than a quarter of the faces, since
 /// batch statistics of a few faces mean little; another order leaves out others.
-fn steps_per_epoch(rows: usize, batch: usize) -> u64 {
+pub fn steps_per_epoch(rows: usize, batch: usize) -> u64 {
     let whole = rows / batch;
     let rest = rows % batch;
     (whole + usize::from(whole == 0 || rest * 4 >= batch)) as u64
@@ -286,7 +284,7 @@ fn fresh_state(config: &TrainConfig, prepared: &Prepared) -> State {
             patience,
             minimum,
         } => (factor, patience, minimum),
-        Schedule::OneCycle { .. } => (1.0, u32::MAX, 0.0),
+        _ => (1.0, u32::MAX, 0.0),
     };
     State {
         config: config.clone(),

@@ -9,7 +9,7 @@ use super::checkpoint::hex;
 use super::samples::{Data, Samples};
 use super::sampling::Sampling;
 use crate::config::{Loss, SplitBy, TrainConfig};
-use crate::data::emotion::Outside;
+use crate::data::emotion::{Outside, Reading};
 use crate::data::split::{Split, TestPart, by_group, by_usage, random_rows};
 use crate::data::{BadRows, EmotionData, Skipped, emotion, folder, keypoints, votes};
 use crate::model::Task;
@@ -88,7 +88,14 @@ fn read_set(files: &Files, config: &TrainConfig, set: usize, left_out: &mut Left
         (Some(_), Some(_)) => Outside::Keep,
         _ => Outside::LeaveOut,
     };
-    let (mut data, skipped) = emotion::read_with(path, &config.classes, files.bad_rows, outside)?;
+    let (mut data, skipped) = {
+        let reading = Reading {
+            bad_rows: files.bad_rows,
+            outside,
+            labels: &config.labels,
+        };
+        emotion::read_with(path, &config.classes, reading)?
+    };
     left_out.push((path.clone(), skipped));
     if let Some(votes) = votes {
         left_out.push((votes.clone(), votes::attach(&mut data, votes, files.bad_rows)?));
@@ -130,10 +137,24 @@ impl Prepared {
 }
 
 impl Prepared {
-    /// Classes, with their training faces, that are too few for what the loss makes of class frequencies.
-    pub fn scarce_classes(&self, config: &TrainConfig) -> Vec<(String, usize)> {
-        let balanced =
-            matches!(config.loss, Loss::CrossEntropy { balance, adjust, .. } if balance > 0.0 || adjust > 0.0);
+    /// Data that is only measured: no row is trained on, and none held out.
+    pub fn undivided(data: Data, config: &TrainConfig) -> Self {
+        let samples = Samples::new(data, config, &[]);
+        let split = Split {
+            unused: (0..samples.data().faces().len() as u32).collect(),
+            ..Split::default()
+        };
+        Self {
+            data: hex(&samples.data().fingerprint()),
+            held_out: hex(&samples.data().fingerprint_of(&[])),
+            sampling: Sampling::default(),
+            samples,
+            split,
+        }
+    }
+
+    /// Each class with its faces in the training part; empty for keypoints.
+    pub fn training_classes(&self) -> Vec<(String, usize)> {
         let Data::Emotion(data) = self.samples.data() else {
             return Vec::new();
         };
@@ -141,7 +162,31 @@ impl Prepared {
         for row in &self.split.train {
             counts[usize::from(data.labels[*row as usize % data.labels.len()])] += 1;
         }
-        let classes = data.classes.iter().map(str::to_owned).zip(counts);
+        data.classes.iter().map(str::to_owned).zip(counts).collect()
+    }
+
+    /// Refuses a training part in which a class has no face: the network could never tell it, and its figures would
+    /// look better than they are.
+    pub fn check_classes(&self) -> Result<()> {
+        let (there, missing): (Vec<_>, Vec<_>) = self.training_classes().into_iter().partition(|own| own.1 > 0);
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let missing: Vec<String> = missing.into_iter().map(|(class, _)| class).collect();
+        let there: Vec<String> = there.iter().map(|(class, count)| format!("{count} {class}")).collect();
+        bail!(
+            "no training face is of class {}; there are {}. Add faces, or leave the class out with \
+             `classes = [...]` in a recipe; where the numbers mean other classes than those of FER2013, say so with --labels",
+            missing.join(", "),
+            there.join(", ")
+        );
+    }
+
+    /// Classes, with their training faces, that are too few for what the loss makes of class frequencies.
+    pub fn scarce_classes(&self, config: &TrainConfig) -> Vec<(String, usize)> {
+        let balanced =
+            matches!(config.loss, Loss::CrossEntropy { balance, adjust, .. } if balance > 0.0 || adjust > 0.0);
+        let classes = self.training_classes().into_iter();
         classes
             .filter(|(_, count)| balanced && *count < LEAST_OF_A_CLASS)
             .collect()
@@ -269,6 +314,33 @@ mod tests {
             matches!(&found[..], [(class, count)] if class == "Sad" && *count <= 3),
             "{found:?}"
         );
+    }
+
+    #[test]
+    fn a_class_without_a_training_face_is_refused_by_name() {
+        let mut config = TrainConfig::original(Task::Emotion);
+        config.classes = emotions().classes;
+        let check = |data| Prepared::new(Data::Emotion(data), &config).unwrap().check_classes();
+        assert!(check(emotions()).is_ok());
+        let mut one = emotions();
+        one.labels.fill(1);
+        let error = check(one).unwrap_err().to_string();
+        assert!(
+            error.contains("no training face is of class Angry; there are 5") && error.contains("Sad"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn data_that_is_only_measured_needs_no_split() {
+        let mut few = emotions();
+        few.faces = Faces::new(1, vec![7]).unwrap();
+        (few.labels, few.labelled, few.groups, few.rows) = (vec![1], vec![true], vec![0], vec![1]);
+        let mut config = TrainConfig::original(Task::Emotion);
+        config.classes = few.classes.clone();
+        config.split.by = SplitBy::Usage;
+        let prepared = Prepared::undivided(Data::Emotion(few), &config);
+        assert_eq!((prepared.split.unused, prepared.split.train.len()), (vec![0], 0));
     }
 
     #[test]

@@ -284,6 +284,7 @@ mod tests {
         let trained = Trained {
             onnx: export(&made(&config, &values), &Target::pixels(), &description).unwrap(),
             int8: None,
+            views: Views::Plain,
             parameters: 0,
             epoch: 1,
             rows: 1,

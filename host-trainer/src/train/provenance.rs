@@ -1,6 +1,6 @@
 //! How a run was begun, for those who want to repeat it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use durable::replace_file;
@@ -20,6 +20,37 @@ pub struct Provenance {
     pub version: String,
     /// Commit of the trainer, or `unknown`.
     pub commit: String,
+    /// What it was begun with; empty in runs of older versions.
+    #[serde(default)]
+    pub inputs: Inputs,
+}
+
+/// The files that a run was begun with, as they were named.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Inputs {
+    /// The data sets.
+    pub data: Vec<PathBuf>,
+    /// The taggers' votes.
+    pub votes: Option<PathBuf>,
+    /// Whether rows that cannot be read were left out.
+    pub skip_bad_rows: bool,
+    /// The run or bundle whose network it began with.
+    pub network: Option<PathBuf>,
+}
+
+impl Inputs {
+    /// These files, their relative paths beginning at `directory`.
+    #[must_use]
+    pub fn from(&self, directory: &Path) -> Self {
+        let at = |path: &PathBuf| directory.join(path);
+        Self {
+            data: self.data.iter().map(at).collect(),
+            votes: self.votes.as_ref().map(at),
+            skip_bad_rows: self.skip_bad_rows,
+            network: self.network.as_ref().map(at),
+        }
+    }
 }
 
 impl Provenance {

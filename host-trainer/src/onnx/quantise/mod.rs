@@ -13,7 +13,6 @@ mod observe;
 mod origin;
 mod probe;
 mod qdq;
-mod shapes;
 mod weights;
 
 use std::collections::{BTreeMap, BTreeSet};

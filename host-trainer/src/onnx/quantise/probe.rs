@@ -4,7 +4,7 @@ use anyhow::Result;
 use inference::{InputSize, Model, OutputMap};
 
 use super::super::graph::{Form, Graph, integer, node};
-use super::shapes::shapes;
+use super::super::shapes::shapes;
 
 /// A network that gives chosen values.
 pub(super) struct Probe {

@@ -11,7 +11,7 @@ use kernels::NO_OVERFLOW_4;
 use tract_onnx::pb::NodeProto;
 
 use super::super::graph::Graph;
-use super::shapes::shapes;
+use super::super::shapes::shapes;
 
 /// Largest weight.
 const MOST: f32 = 127.0;

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 use shared_model::image::SIDE;
 use tract_onnx::pb::NodeProto;
 
-use super::super::graph::Graph;
+use super::graph::Graph;
 
 /// Sizes `[c, h, w]` or `[length]` of the input and of what each node gives.
 pub(super) fn shapes(graph: &Graph) -> Result<BTreeMap<String, Vec<usize>>> {
@@ -35,7 +35,7 @@ pub(super) fn shapes(graph: &Graph) -> Result<BTreeMap<String, Vec<usize>>> {
             ("Flatten", shape) => vec![shape.iter().product()],
             ("Gemm", [_]) => vec![weight(1)?[0]],
             ("Relu" | "Add" | "Mul", shape) => shape.to_vec(),
-            (op, shape) => bail!("quantise: {op} over {shape:?} is not supported"),
+            (op, shape) => bail!("{op} over {shape:?} is not supported"),
         };
         shapes.insert(node.output[0].clone(), output);
     }

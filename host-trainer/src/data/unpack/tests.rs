@@ -1,0 +1,93 @@
+//! Packed tables, and what is none.
+
+use std::io::Write;
+
+use super::*;
+
+const TEXT: &str = "emotion,pixels,name\n3,1 2 3,Zoë 😀\n";
+
+fn opened(name: &str, bytes: &[u8]) -> Result<String, DataError> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(name);
+    std::fs::write(&path, bytes).unwrap();
+    let mut text = open(&path)?;
+    text.rest.read_to_end(&mut text.head).unwrap();
+    Ok(String::from_utf8(text.head).unwrap())
+}
+
+fn zipped(entries: &[(&str, &str)], method: CompressionMethod) -> Vec<u8> {
+    let mut archive = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, text) in entries {
+        let options = zip::write::FileOptions::default().compression_method(method);
+        archive.start_file(*name, options).unwrap();
+        archive.write_all(text.as_bytes()).unwrap();
+    }
+    archive.finish().unwrap().into_inner()
+}
+
+fn words(text: &str, bytes: fn(u16) -> [u8; 2]) -> Vec<u8> {
+    text.encode_utf16().flat_map(bytes).collect()
+}
+
+#[test]
+fn packed_and_differently_written_tables_are_read_alike() {
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(TEXT.as_bytes()).unwrap();
+    let marked = format!("\u{feff}{TEXT}");
+    let notes = ("__MACOSX/._faces.csv", "x");
+    let cases = [
+        ("plain", TEXT.as_bytes().to_vec()),
+        ("mark", marked.clone().into_bytes()),
+        ("gzip", gzip.finish().unwrap()),
+        (
+            "zip",
+            zipped(&[("a/faces.csv", TEXT), notes], CompressionMethod::Deflated),
+        ),
+        ("stored", zipped(&[("faces.csv", TEXT)], CompressionMethod::Stored)),
+        ("little endian", words(&marked, u16::to_le_bytes)),
+        ("big endian", words(&marked, u16::to_be_bytes)),
+        ("without a mark", words(TEXT, u16::to_le_bytes)),
+    ];
+    for (name, bytes) in cases {
+        assert_eq!(opened(name, &bytes).unwrap(), TEXT, "{name}");
+    }
+}
+
+#[test]
+fn what_is_no_table_is_called_by_its_name() {
+    let two = zipped(&[("a.csv", TEXT), ("b.csv", TEXT)], CompressionMethod::Stored);
+    let workbook = zipped(&[("xl/workbook.xml", "")], CompressionMethod::Stored);
+    let cases: [(&[u8], &str); 7] = [
+        (b"PAR1....", "Parquet"),
+        (b"<!doctype html><title>Log in</title>", "web page"),
+        (b"version https://git-lfs.github.com/spec/v1", "git lfs pull"),
+        (b"BZh91AY", "bunzip2"),
+        (&two, "2 tables in the archive (a.csv, b.csv)"),
+        (&workbook, "Excel"),
+        (b"PK\x03\x04broken", "broken"),
+    ];
+    for (bytes, named) in cases {
+        let error = opened("broken.csv", bytes).unwrap_err().to_string();
+        assert!(error.contains(named), "{error}");
+    }
+}
+
+#[test]
+fn a_character_may_lie_across_two_reads() {
+    let text = "😀".repeat(BUFFER / 4) + "a😀";
+    let mut odd = words("x", u16::to_le_bytes);
+    odd.extend(words(&text, u16::to_le_bytes));
+    assert_eq!(
+        opened("long", &[&[0xff, 0xfe], &odd[..]].concat()).unwrap(),
+        format!("x{text}")
+    );
+}
+
+#[test]
+fn a_damaged_archive_is_told_at_its_end() {
+    let mut bytes = zipped(&[("faces.csv", TEXT)], CompressionMethod::Stored);
+    let at = bytes.windows(7).position(|own| own == b"emotion").unwrap();
+    bytes[at] = b'E';
+    let error = opened("damaged.zip", &bytes).unwrap_err().to_string();
+    assert!(error.contains("checksum"), "{error}");
+}

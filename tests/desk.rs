@@ -1,0 +1,215 @@
+//! What a person who trains gets wrong is told, with the cause; what is right about their data is read.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use shared_model::keypoints::NAMES;
+
+use crate::support::programs::{Ran, program, root, run};
+
+/// Pixels of a face that no other number gives.
+fn pixels(number: usize, side: usize) -> String {
+    let shade = |at: usize| (number * 31 + at * (number % 7 + 1)) % 200;
+    let all: Vec<String> = (0..side * side).map(|at| shade(at).to_string()).collect();
+    all.join(" ")
+}
+
+/// Faces with these labels in the column `emotion`.
+fn emotions(path: &Path, labels: &[&str], first: usize) {
+    let rows = labels
+        .iter()
+        .zip(first..)
+        .map(|(label, at)| format!("{label},{}\n", pixels(at, 48)));
+    fs::write(path, format!("emotion,pixels\n{}", rows.collect::<String>())).unwrap();
+}
+
+/// Faces whose points were put through `change`.
+fn keypoints(path: &Path, faces: usize, change: fn(f32) -> f32) {
+    let names: Vec<String> = NAMES
+        .iter()
+        .flat_map(|name| [format!("{name}_x"), format!("{name}_y")])
+        .collect();
+    let mut text = format!("{},Image\n", names.join(","));
+    for face in 0..faces {
+        let points: Vec<String> = (0..30)
+            .map(|at| change((20 + 2 * at + face % 5) as f32).to_string())
+            .collect();
+        text += &format!("{},{}\n", points.join(","), pixels(face, 96));
+    }
+    fs::write(path, text).unwrap();
+}
+
+fn train(task: &str, data: &Path, out: &Path, more: &[&str]) -> Command {
+    let mut command = program("host-trainer");
+    command.args(["train", task, "--epochs", "1", "--batch", "8", "--replicas", "1"]);
+    command.arg("--data").arg(data).arg("--out").arg(out).args(more);
+    command
+}
+
+fn evaluate(task: &str, data: &Path, part: &str) -> Command {
+    let mut command = program("host-trainer");
+    command.args([
+        "evaluate",
+        "--task",
+        task,
+        "--part",
+        part,
+        "--precision",
+        "f32",
+        "--bundle",
+    ]);
+    command
+        .arg(root().join("edge-runtime/models/default"))
+        .arg("--data")
+        .arg(data);
+    command
+}
+
+fn told(ran: &Ran, parts: &[&str]) {
+    for part in parts {
+        assert!(ran.errors.contains(part), "{part}: {}", ran.errors);
+    }
+}
+
+const FIVE: [&str; 5] = ["0", "1", "3", "4", "5"];
+
+#[test]
+fn a_class_without_faces_and_numbers_of_other_classes_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let [data, out] = ["faces.csv", "run"].map(|name| folder.path().join(name));
+    emotions(&data, &["3"; 40], 0);
+    let refused = run(&mut train("emotion", &data, &out, &[]), 65);
+    told(
+        &refused,
+        &["no training face is of class Angry, Disgust, Sad, Surprise", "Happy"],
+    );
+    emotions(&data, &["0", "1", "2", "3", "4"].repeat(8), 0);
+    let refused = run(&mut train("emotion", &data, &out, &[]), 65);
+    told(
+        &refused,
+        &[
+            "there is no 5 or 6",
+            "--labels Angry,Disgust,Sad,Happy,Surprise",
+            "Surprise",
+        ],
+    );
+    let labels = ["--labels", "Angry,Disgust,Sad,Happy,Surprise", "--dry-run"];
+    let planned = run(&mut train("emotion", &data, &out, &labels), 0);
+    assert!(
+        planned.out.contains("MACs") && planned.out.contains("steps of 8 faces"),
+        "{}",
+        planned.out
+    );
+    assert!(!out.exists(), "nothing is trained");
+}
+
+#[test]
+fn coordinates_that_are_no_pixels_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let [data, out] = ["faces.csv", "run"].map(|name| folder.path().join(name));
+    keypoints(&data, 40, |pixels| pixels / 96.0);
+    let refused = run(&mut train("keypoints", &data, &out, &[]), 65);
+    told(&refused, &["lie within 0 and 1", "multiply them by 96"]);
+    keypoints(&data, 40, |pixels| if pixels > 70.0 { -1.0 } else { pixels });
+    let refused = run(&mut train("keypoints", &data, &out, &[]), 65);
+    told(&refused, &["row 1 (line 2)", "(-1, -1) is no place in a face"]);
+}
+
+#[test]
+fn a_test_set_of_ones_own_is_measured_without_a_split() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("own.csv");
+    emotions(&data, &FIVE, 900);
+    for part in ["other", "unseen", "all"] {
+        let ran = run(&mut evaluate("emotion", &data, part), 0);
+        assert_eq!(ran.lines()[0]["faces"], 5, "{part}");
+    }
+    let refused = run(&mut evaluate("emotion", &data, "test"), 65);
+    told(&refused, &["its parts are not known; use --part other"]);
+    keypoints(&data, 7, |pixels| pixels);
+    let ran = run(&mut evaluate("keypoints", &data, "other"), 0);
+    assert_eq!(ran.lines()[0]["faces"], 7);
+}
+
+#[test]
+fn a_training_goes_on_with_its_own_files_and_settings_and_becomes_longer() {
+    let folder = tempfile::tempdir().unwrap();
+    let [data, out] = ["faces.csv", "run"].map(|name| folder.path().join(name));
+    emotions(&data, &FIVE.repeat(8), 0);
+    let begun = run(&mut train("emotion", &data, &out, &[]), 0);
+    told(
+        &begun,
+        &["Next", "evaluate --run", "the best so far", "lag behind the weights"],
+    );
+    let resume = |more: &[&str]| {
+        let mut command = program("host-trainer");
+        command
+            .args(["train", "emotion", "--resume", "--out"])
+            .arg(&out)
+            .args(more);
+        command
+    };
+    told(&run(&mut resume(&[]), 0), &["all 1 epochs are done already"]);
+    let refused = run(&mut resume(&["--batch", "16", "--seed", "7"]), 65);
+    told(
+        &refused,
+        &[
+            "`batch` is 8 in the run and 16 now",
+            "`seed` is 42 in the run and 7 now",
+        ],
+    );
+    told(&run(&mut resume(&["--epochs", "2"]), 0), &["epoch   2 of 2"]);
+    emotions(&data, &FIVE.repeat(9), 0);
+    told(
+        &run(&mut resume(&[]), 65),
+        &["the data differs", "faces for training instead of"],
+    );
+    let nothing = run(
+        program("host-trainer").args(["train", "emotion", "--out", "nowhere"]),
+        64,
+    );
+    told(&nothing, &["--data"]);
+}
+
+#[test]
+fn a_table_says_what_networks_see_and_a_page_what_a_data_set_holds() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| -> PathBuf { folder.path().join(name) };
+    let test: Vec<String> = (1..4).map(|id| format!("{id},{}\n", pixels(id, 96))).collect();
+    fs::write(at("test.csv"), format!("ImageId,Image\n{}", test.concat())).unwrap();
+    fs::write(
+        at("lookup.csv"),
+        "RowId,ImageId,FeatureName,Location\n1,3,nose_tip_x,\n",
+    )
+    .unwrap();
+    let predict = |more: &[&str]| {
+        let mut command = program("host-trainer");
+        command.arg("predict").arg(at("test.csv")).arg("--bundle");
+        command.arg(root().join("edge-runtime/models/default")).args(more);
+        run(&mut command, 0).out
+    };
+    let table = predict(&[]);
+    let lines: Vec<&str> = table.lines().collect();
+    assert!(lines[0].starts_with("file,row,emotion,told,score,Angry,Disgust,Sad,Happy,Surprise,left_eye_center_x"));
+    assert!(
+        lines.len() == 4 && lines.iter().all(|line| line.split(',').count() == 40),
+        "{table}"
+    );
+    let nose = NAMES.iter().position(|name| *name == "nose_tip").unwrap();
+    let lookup = at("lookup.csv");
+    let submission = predict(&["--task", "keypoints", "--kaggle", lookup.to_str().unwrap()]);
+    let expected = lines[3].split(',').nth(10 + 2 * nose).unwrap();
+    assert_eq!(submission, format!("RowId,Location\n1,{expected}\n"));
+
+    emotions(&at("faces.csv"), &FIVE.repeat(2), 0);
+    let mut data = program("host-trainer");
+    data.args(["data", "emotion", "--data"])
+        .arg(at("faces.csv"))
+        .arg("--augment");
+    data.arg(root().join("host-trainer/recipes/emotion.toml"));
+    let told = run(data.arg("--out").arg(at("data.html")), 0).out;
+    assert!(told.contains("always tells") && told.contains("Exact copies"), "{told}");
+    let page = fs::read_to_string(at("data.html")).unwrap();
+    assert!(page.matches("<figure>").count() > 20 && page.contains("<h3>erase</h3>") && !page.contains("<script"));
+}
