@@ -32,7 +32,7 @@ pub(super) fn course(curve: Curve<'_>) -> Result<Chart> {
         title: curve.title,
         x: ("step", 0.0..last),
         y: ("", span(curve.points.iter().map(|(_, value)| *value))),
-        legend: SeriesLabelPosition::UpperRight,
+        whole_x: true,
         bars: Vec::new(),
         lines: vec![Line {
             label: "",
