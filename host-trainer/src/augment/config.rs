@@ -133,6 +133,7 @@ impl AugmentConfig {
     }
 
     /// Each variation alone, by its key; one that comes with a probability comes for sure.
+    #[allow(clippy::too_many_lines, reason = "a table")]
     pub fn singles(&self) -> Vec<(&'static str, Self)> {
         let own = *self;
         let none = Self {

@@ -253,10 +253,8 @@ impl Order {
     /// That of a text in UTF-16; a header in ASCII tells it where the byte order mark is missing.
     fn of(head: &[u8]) -> Option<Self> {
         match head {
-            [0xff, 0xfe, ..] => Some(Self::Little),
-            [0xfe, 0xff, ..] => Some(Self::Big),
-            [1..=255, 0, 1..=255, 0, ..] => Some(Self::Little),
-            [0, 1..=255, 0, 1..=255, ..] => Some(Self::Big),
+            [0xff, 0xfe, ..] | [1..=255, 0, 1..=255, 0, ..] => Some(Self::Little),
+            [0xfe, 0xff, ..] | [0, 1..=255, 0, 1..=255, ..] => Some(Self::Big),
             _ => None,
         }
     }
