@@ -99,8 +99,8 @@ fn a_configuration_that_would_not_run_is_told_and_the_old_one_goes_on() {
     let mqtt = "[sink.mqtt]\nhost = \"127.0.0.1\"\nport = 9\ndevice = \"a\"\noutbox = { dir = \"outbox\" }\n";
     let cases = [
         (
-            "[sink.gpio]\nbackend = \"log\"\nlines = [{ pin = 5, emotion = \"Neutral\" }]\n".to_owned(),
-            "no emotion `Neutral`",
+            "[sink.gpio]\nbackend = \"log\"\nlines = [{ pin = 5, emotion = \"Bored\" }]\n".to_owned(),
+            "no emotion `Bored`",
         ),
         (mqtt.replace("\"outbox\"", "\"file\""), "is no directory"),
         (format!("{mqtt}tls = {{ ca_file = \"ca.pem\" }}\n"), "ca.pem"),
