@@ -30,14 +30,14 @@ fn keypoints(path: &Path, faces: usize, change: fn(f32) -> f32) {
         .iter()
         .flat_map(|name| [format!("{name}_x"), format!("{name}_y")])
         .collect();
-    let mut text = format!("{},Image\n", names.join(","));
+    let mut lines = vec![format!("{},Image", names.join(","))];
     for face in 0..faces {
         let points: Vec<String> = (0..30)
             .map(|at| change((20 + 2 * at + face % 5) as f32).to_string())
             .collect();
-        text += &format!("{},{}\n", points.join(","), pixels(face, 96));
+        lines.push(format!("{},{}", points.join(","), pixels(face, 96)));
     }
-    fs::write(path, text).unwrap();
+    fs::write(path, lines.join("\n") + "\n").unwrap();
 }
 
 fn train(task: &str, data: &Path, out: &Path, more: &[&str]) -> Command {

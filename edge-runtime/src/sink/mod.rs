@@ -1,7 +1,7 @@
 //! Where verdicts go.
 //!
 //! [`SignalSink`] is the seam: standard output, GPIO lines, a broker and everybody else look alike behind it. Those who send
-//! over a network or a cable do it from an [outlet](outlet), a queue with a thread of its own.
+//! over a network or a cable do it from an [outlet], a queue with a thread of its own.
 
 pub mod datagram;
 pub mod gathered;

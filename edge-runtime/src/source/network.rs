@@ -1,4 +1,4 @@
-//! A camera of the network, read by `ffmpeg` as a [child](super::program): `rtsp://…` or `http://…`.
+//! A camera of the network, read by `ffmpeg` as a child: `rtsp://…` or `http://…`.
 //!
 //! The address and the password reach the child by its standard input, as a script of ffmpeg's: what stands on a command
 //! line can be read by everybody on the machine.

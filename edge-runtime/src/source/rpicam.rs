@@ -1,4 +1,4 @@
-//! A CSI camera, read by `rpicam-vid` as a [child](super::program): V4L2 alone cannot read it on Raspberry Pi OS.
+//! A CSI camera, read by `rpicam-vid` as a child: V4L2 alone cannot read it on Raspberry Pi OS.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -193,7 +193,9 @@ impl Evaluate {
              --part other for a file of your own, or --part unseen for whatever of it was not seen";
         let prepared = match self.data.prepare_trained(&subject.config) {
             // Read it was, but it cannot be divided as the training's data was.
-            Err(error) if !error.chain().any(|cause| cause.is::<DataError>()) => return Err(error.context(OTHER_DATA)),
+            Err(error) if !error.chain().any(<dyn std::error::Error + 'static>::is::<DataError>) => {
+                return Err(error.context(OTHER_DATA));
+            }
             prepared => prepared?,
         };
         if [&prepared.data, &prepared.held_out] != [&subject.fingerprints[0], &subject.fingerprints[1]] {

@@ -110,7 +110,7 @@ impl Train {
     }
 
     /// The settings of the training that goes on: those of the run, which no option may change but for its length.
-    fn resumed(&self, own: TrainConfig, pretrained: Option<&Pretrained>) -> Result<TrainConfig> {
+    fn resumed(&self, own: &TrainConfig, pretrained: Option<&Pretrained>) -> Result<TrainConfig> {
         if own.task != self.task {
             bail!("resume {}: it trains {:?}", self.out.display(), own.task);
         }
@@ -215,7 +215,7 @@ impl Train {
         let pretrained = self.pretrained(&inputs, &data)?;
         let own = if self.resume { settings_of_run(&self.out)? } else { None };
         let config = match own {
-            Some(own) => self.resumed(own, pretrained.as_ref())?,
+            Some(own) => self.resumed(&own, pretrained.as_ref())?,
             None => self.fresh(pretrained.as_ref())?,
         };
         let devices = self.devices()?;

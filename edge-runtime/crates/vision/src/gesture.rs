@@ -1,6 +1,6 @@
 //! How a head is held and what a face does with mouth and brows, from the 15 keypoints alone.
 //!
-//! The pose is a *perspective-n-point* problem: ten points of a [mean head](MEAN), those that the skull carries, are laid
+//! The pose is a *perspective-n-point* problem: ten points of a mean head (`MEAN`), those that the skull carries, are laid
 //! over the keypoints by a turn, a scale and a shift. A camera far away is assumed (scaled orthography), so that its lens
 //! need not be known. The best linear map is found by least squares, and the nearest turn to it is taken.
 //!

@@ -52,7 +52,7 @@ impl QuantiseDetector {
         };
         let samples = self.samples as usize;
         let quantised = quantise(&checkpoint, &set, &settings, samples, &mut |step| {
-            tracing::info!("{step}")
+            tracing::info!("{step}");
         })?;
         replace_file(&self.out, &quantised.onnx).with_context(|| format!("write {}", self.out.display()))?;
         tracing::info!("{:24} {:>10}", "layer", "SQNR dB");
