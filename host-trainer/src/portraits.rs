@@ -24,6 +24,9 @@ use crate::panel::answer;
 /// Ends of the bands that ages are put into.
 const AGES: [(u32, &str); 3] = [(25, "under 25"), (35, "25 to 34"), (u32::MAX, "35 and over")];
 
+/// What stands in a table of people for what is not known; such people are in no group.
+const UNKNOWN: [&str; 4] = ["", "NA", "N/A", "unknown"];
+
 /// Logits of the portraits of a folder.
 #[derive(Debug, Clone)]
 pub struct Portraits {
@@ -192,12 +195,14 @@ fn gap(
 
 fn value<'a>(people: &'a People, person: &str, attribute: &str) -> Option<&'a str> {
     let known = people.get(person)?.iter().find(|(name, _)| name == attribute);
-    known.map(|(_, value)| value.as_str())
+    let value = known.map(|(_, value)| value.as_str())?;
+    (!UNKNOWN.iter().any(|word| value.eq_ignore_ascii_case(word))).then_some(value)
 }
 
 /// Reads what is known of people: a CSV whose column `id` is the name of the person's pictures.
 ///
-/// Every other column is an attribute; a column `age` is put into bands.
+/// Every other column is an attribute; a column `age` is put into bands. A field that is empty, `NA`, `N/A` or `unknown`
+/// puts the person into no group of that attribute.
 pub fn people(path: &Path) -> Result<People> {
     let mut reader = csv::Reader::from_path(path).with_context(|| format!("open {}", path.display()))?;
     let header = reader
@@ -280,13 +285,17 @@ mod tests {
     #[test]
     fn people_are_read_with_their_ages_in_bands() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), "id,age,gender\n007,24,f\n9,35,m\n10,,f\n").unwrap();
+        std::fs::write(file.path(), "id,age,gender\n007,24,f\n9,35,m\n10,,f\n12,NA,m\n").unwrap();
         let people = people(file.path()).unwrap();
         assert_eq!(value(&people, "007", "age"), Some("under 25"));
         assert_eq!(value(&people, "9", "age"), Some("35 and over"));
         assert_eq!(
             (value(&people, "10", "age"), value(&people, "10", "gender")),
-            (Some(""), Some("f"))
+            (None, Some("f"))
+        );
+        assert_eq!(
+            (value(&people, "12", "age"), value(&people, "12", "gender")),
+            (None, Some("m"))
         );
         assert_eq!(value(&people, "11", "age"), None);
     }
