@@ -125,7 +125,6 @@ pub fn checkpoints(run: &Path) -> PathBuf {
 /// Trains until the last epoch, until nothing gets better, or until `stop` is set.
 pub fn train(job: &Job<'_>, stop: &AtomicBool, tell: &mut dyn FnMut(Event<'_>)) -> Result<Ended> {
     job.config.check()?;
-    std::fs::create_dir_all(checkpoints(job.run)).with_context(|| format!("create {}", job.run.display()))?;
     let mut learner = start(job, tell)?;
     let sampling = &job.prepared.sampling;
     let steps = steps_per_epoch(sampling.len(), job.config.batch);
@@ -227,6 +226,8 @@ fn begin(job: &Job<'_>, tell: &mut dyn FnMut(Event<'_>)) -> Result<Learner> {
         }
         seen = seen.and(pretrained.seen());
     }
+    // What is refused leaves no directory behind.
+    std::fs::create_dir_all(checkpoints(job.run)).with_context(|| format!("create {}", job.run.display()))?;
     job.begun.write(job.run)?;
     seen.write(job.run)?;
     write_settings(job)?;
