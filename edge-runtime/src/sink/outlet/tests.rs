@@ -37,6 +37,27 @@ impl Recipient for Slow {
     }
 }
 
+/// An empty frame of this number goes by.
+fn frame(outlet: &mut Outlet, number: u64, stats: &Stats) {
+    let nobody = FaceLine {
+        input: "camera",
+        frame: number,
+        time_ms: None,
+        face: None,
+    };
+    outlet.frame(&nobody).unwrap();
+    let facts = FrameFacts {
+        number,
+        time_ms: number,
+        width: 1,
+        height: 1,
+        light: 0.0,
+        counting: None,
+        stats,
+    };
+    outlet.measured(&facts).unwrap();
+}
+
 /// The loop of this test would not end if a recipient who takes nothing could hold it up.
 #[test]
 fn whoever_takes_nothing_holds_nobody_up_and_loses_what_is_oldest() {
@@ -47,23 +68,7 @@ fn whoever_takes_nothing_holds_nobody_up_and_loses_what_is_oldest() {
     let (status, stats) = (outlet.status(), Stats::default());
     for number in 0..1000 {
         outlet.show(&state(number)).unwrap();
-        let nobody = FaceLine {
-            input: "camera",
-            frame: number,
-            time_ms: None,
-            face: None,
-        };
-        outlet.frame(&nobody).unwrap();
-        let facts = FrameFacts {
-            number,
-            time_ms: number,
-            width: 1,
-            height: 1,
-            light: 0.0,
-            counting: None,
-            stats: &stats,
-        };
-        outlet.measured(&facts).unwrap();
+        frame(&mut outlet, number, &stats);
         outlet.beat().unwrap();
     }
     drop(allow);
@@ -86,25 +91,7 @@ fn a_frame_takes_no_memory() {
     }
     let mut outlet = Outlet::start("nobody", Sends::Faces, &ClassSet::product(), |_| Ok(Nobody)).unwrap();
     let stats = Stats::default();
-    let mut tell = |number: u64| {
-        let line = FaceLine {
-            input: "camera",
-            frame: number,
-            time_ms: None,
-            face: None,
-        };
-        outlet.frame(&line).unwrap();
-        let facts = FrameFacts {
-            number,
-            time_ms: number,
-            width: 1,
-            height: 1,
-            light: 0.0,
-            counting: None,
-            stats: &stats,
-        };
-        outlet.measured(&facts).unwrap();
-    };
+    let mut tell = |number| frame(&mut outlet, number, &stats);
     (0..10).for_each(&mut tell);
     let taken = allocation_counter::measure(|| (10..500).for_each(&mut tell));
     assert_eq!(taken.count_total, 0);
