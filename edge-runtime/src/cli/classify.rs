@@ -46,6 +46,9 @@ pub(crate) struct Args {
     /// Side of the smallest face that is searched, in pixels, at least 20; larger is faster
     #[arg(long, value_name = "PX", default_value_t = DetectorConfig::default().min_face_px, value_parser = parse_min_face)]
     min_face: f32,
+    /// What finds faces: the cascade, or the detector of the bundle, which sees each picture at several sizes
+    #[arg(long, value_enum, default_value_t = FinderArg::DEFAULT)]
+    finder: FinderArg,
     /// Writes each picture with its faces drawn in as a PNG into this directory
     #[arg(long, value_name = "DIR")]
     annotate: Option<PathBuf>,
@@ -53,6 +56,22 @@ pub(crate) struct Args {
     /// input
     #[arg(value_name = "INPUT", required = true)]
     inputs: Vec<OsString>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum FinderArg {
+    /// SeetaFace's cascade: in still pictures it finds more of the small faces
+    Cascade,
+    /// The detector of the bundle
+    Detector,
+}
+
+impl FinderArg {
+    const DEFAULT: Self = if cfg!(feature = "cascade") {
+        Self::Cascade
+    } else {
+        Self::Detector
+    };
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -92,6 +111,7 @@ impl Args {
         match self.face {
             FaceArg::Whole => Faces::Whole,
             FaceArg::Box(bounds) => Faces::Box(bounds),
+            FaceArg::Detect if self.finder == FinderArg::Detector => Faces::DetectByBundle(self.min_face),
             FaceArg::Detect => Faces::Detect(DetectorConfig {
                 min_face_px: self.min_face,
                 ..DetectorConfig::default()
@@ -105,9 +125,14 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode, Failure> {
     if let Some(dir) = &args.annotate {
         fs::create_dir_all(dir).map_err(|error| annotate_error(dir, &error))?;
     }
+    let predictor = Predictor::load_with_precision(&bundle, args.precision)?;
+    if args.face == FaceArg::Detect && args.finder == FinderArg::Detector && predictor.detector().is_none() {
+        let message = "the bundle has no detector: use one that has, or --finder cascade";
+        return Err(Failure::new(code::USAGE, anyhow::Error::msg(message)));
+    }
     let mut classifier = Classifier {
         locator: Locator::new(args.faces())?,
-        predictor: Predictor::load_with_precision(&bundle, args.precision)?,
+        predictor,
         classes: bundle.manifest().classes.clone(),
         lines: JsonLines::new(io::stdout().lock(), sink::Faces::Show),
         pages: args.annotate.clone().map(Pages::new),
@@ -180,7 +205,10 @@ impl<W: io::Write> Classifier<W> {
             Failure::new(code::DATA, anyhow::Error::msg(message))
         };
         let picture = frame.picture.gray().map_err(|error| bad(&error))?;
-        let located = self.locator.all(picture, &self.predictor);
+        let located = self
+            .locator
+            .all(picture, &mut self.predictor)
+            .map_err(|error| bad(&error))?;
         let mut faces = Vec::with_capacity(located.len());
         for located in &located {
             faces.push(predict(&mut self.predictor, picture, located, &self.classes).map_err(|error| bad(&error))?);

@@ -16,7 +16,7 @@ use edge_runtime::source::{Fault, SourceError};
 use inference::PredictError;
 use inference::bundle::BundleError;
 use vision::face::FaceError;
-use vision::track::{FollowError, SearchError};
+use vision::tracking::TrackError;
 
 /// Exit codes of the program, from `sysexits.h`.
 pub(crate) mod code {
@@ -84,7 +84,6 @@ impl From<DaemonError> for Failure {
         let code = match error {
             DaemonError::Predict(error) => return error.into(),
             DaemonError::Face(error) => return error.into(),
-            DaemonError::Search(error) => return error.into(),
             DaemonError::Counts(error) => return error.into(),
             #[cfg(feature = "mqtt")]
             DaemonError::Mqtt(error) => return error.into(),
@@ -175,21 +174,11 @@ impl From<FaceError> for Failure {
     }
 }
 
-impl From<SearchError> for Failure {
-    fn from(error: SearchError) -> Self {
+impl From<TrackError> for Failure {
+    fn from(error: TrackError) -> Self {
         match error {
-            SearchError::Face(error) => error.into(),
-            SearchError::Picture(error) => Self::new(code::DATA, error),
-            SearchError::Start(_) | SearchError::Died | SearchError::Hangs => Self::new(code::INTERNAL, error),
-        }
-    }
-}
-
-impl From<FollowError> for Failure {
-    fn from(error: FollowError) -> Self {
-        match error {
-            FollowError::Predict(error) => error.into(),
-            FollowError::Search(error) => error.into(),
+            TrackError::Predict(error) => error.into(),
+            TrackError::Face(error) => error.into(),
         }
     }
 }

@@ -18,6 +18,7 @@ mod safe;
 mod track;
 mod try_bundle;
 mod update;
+mod witness;
 
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! `edge-runtime track`: how well faces are followed in a film.
+//! `edge-runtime track`: how well faces are tracked in a film.
 
 use std::ffi::OsString;
 use std::io;
@@ -14,30 +14,36 @@ use shared_model::emotion::ClassSet;
 use shared_model::image::Rect;
 use shared_model::message::Face;
 use vision::clock::Clock;
-use vision::face::{Detector, DetectorConfig};
+use vision::face::DetectorConfig;
 use vision::stats::{Latencies, Stats};
-use vision::track::quality::{Followed, Quality, Totals};
-use vision::track::{Pace, Policy, Seen, TrackConfig};
-use vision::tracking::FaceTracking;
+use vision::tracker::Policy;
+use vision::tracking::quality::{Followed, Quality, Totals};
+use vision::tracking::{FaceTracking, Seen, TrackConfig};
 
 use super::cpu_clock::CpuClock;
 use super::failure::{Failure, code, source_code};
 use super::film::Film;
 use super::open_bundle;
+use super::witness::Witness;
 
 const AFTER: &str = "\
 One JSON line for each number that a face was given,
   {\"id\": 1, \"from\": 0, \"to\": 23, \"frames\": 24, \"withheld\": 0, \"breaks\": 0}
 one for each break, with the place to look at in the annotated film,
   {\"broken_id\": 1, \"frame\": 24, \"time_ms\": 960, \"bounds\": [939.0, 753.0, 118.0]}
-and one for the film. There, `breaks` and `swaps` are measured against the cascade, run over every frame on its own:
-a face that it goes on to find must stay followed and keep its number, unless the policy follows one face and chose
-another (`handovers`), or it was not judged and then taken for another person than was hidden there (`renewed`). `found_after_ms` is the longest that somebody was there and nobody followed. Costs are means in
-milliseconds of the processor's time, on all cores together: `frame_ms` and its part `networks_ms` over the frames into
-which somebody was followed from the one before, searches included, `cost` is their ratio; `search_ms` over those into
-which nobody was followed.";
+and one for the film. There, `breaks` and `swaps` are measured against --truth, or without it against the cascade, run
+over every frame on its own: a face that it goes on to find must stay tracked and keep its number, unless the policy
+tracks one face and chose another (`handovers`), or it was not judged and then taken for another person than was hidden
+there (`renewed`). `found_after_ms` is the longest that somebody was there and nobody tracked. With --truth, `recall` is
+the share of the true faces that were tracked, `precision` the share of the tracked ones that are true. Costs are means
+in milliseconds of the processor's time, on all cores together: `frame_ms` and its part `networks_ms` over the frames
+into which somebody was tracked from the one before, the search included, `cost` is their ratio; `search_ms` over those
+into which nobody was tracked.
 
-/// Measures how faces are followed in a film
+A file of truth has a JSON line for each frame with faces, numbered from 0, with left, top, width and height in pixels:
+  {\"frame\": 0, \"faces\": [{\"bounds\": [12, 30, 40, 40]}]}";
+
+/// Measures how faces are tracked in a film
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER)]
 pub(crate) struct Args {
@@ -47,16 +53,15 @@ pub(crate) struct Args {
     /// Side of the smallest face that is searched, in pixels, at least 20
     #[arg(long, value_name = "PX", default_value_t = DetectorConfig::default().min_face_px, value_parser = super::classify::parse_min_face)]
     min_face: f32,
-    /// Which of several faces is followed
+    /// Which of several faces is tracked
     #[arg(long, value_name = "largest|centre|first|all", default_value = "all", value_parser = parse_policy)]
     policy: Policy,
     /// Longer side of the picture that the bundle's detector sees, in pixels [default: one that suits the smallest face]
     #[arg(long, value_name = "PX", value_parser = clap::value_parser!(u32).range(64..=1024))]
     detector_px: Option<u32>,
-    /// Frames from one search of the whole frame to the next while somebody is followed, by a bundle without a detector
-    /// of its own [default: as the search's cost allows, at least 30]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    search_every: Option<u32>,
+    /// A file that says which faces each frame shows [default: what the cascade finds]
+    #[arg(long, value_name = "FILE")]
+    truth: Option<PathBuf>,
     /// Writes the annotated film (y4m) and a contact sheet (PNG) into this directory
     #[arg(long, value_name = "DIR")]
     annotate: Option<PathBuf>,
@@ -80,8 +85,14 @@ fn parse_policy(text: &str) -> Result<Policy, String> {
 struct Summary {
     #[serde(flatten)]
     totals: Totals,
+    /// Share of the true faces that were tracked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recall: Option<f64>,
+    /// Share of the tracked faces that are true.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    precision: Option<f64>,
     ids: usize,
-    /// Frames in which somebody was followed from the frame before.
+    /// Frames in which somebody was tracked from the frame before.
     followed_frames: usize,
     frame_ms: f64,
     networks_ms: f64,
@@ -123,11 +134,13 @@ struct Study {
     tracking: FaceTracking,
     predictor: Predictor,
     classes: ClassSet,
-    /// Sees every frame on its own.
-    witness: Detector,
+    /// Says what every frame shows.
+    witness: Witness,
+    /// Faces that were tracked, over all frames.
+    tracked: u64,
     quality: Quality,
     clock: CpuClock,
-    /// Whole frames in which somebody was followed from the frame before, and their networks alone.
+    /// Whole frames in which somebody was tracked from the frame before, and their networks alone.
     costs: (Latencies, Latencies),
     /// Searches for whoever is there.
     searches: Latencies,
@@ -143,17 +156,19 @@ impl Study {
                 ..DetectorConfig::default()
             },
             policy: args.policy,
-            search_every: args.search_every,
             detector_px: args.detector_px,
             ..TrackConfig::default()
         };
         let predictor = Predictor::load(bundle)?.with_threads(Threads::One);
-        tell_what_is_in_vain(args, predictor.detector().is_some());
+        if args.detector_px.is_some() && predictor.detector().is_none() {
+            tracing::warn!("--detector-px has no effect: the bundle has no detector of its own");
+        }
         Ok(Self {
-            tracking: FaceTracking::new(config, Pace::Wait, &predictor)?,
+            tracking: FaceTracking::new(config, &predictor)?,
             predictor,
             classes: bundle.manifest().classes.clone(),
-            witness: Detector::new(config.detector)?,
+            witness: Witness::new(args.truth.as_deref(), config.detector)?,
+            tracked: 0,
             quality: Quality::new(args.policy),
             clock: CpuClock,
             costs: Default::default(),
@@ -185,7 +200,8 @@ impl Study {
             self.searches.record(took.saturating_sub(networks + crop));
         }
         let followed: Vec<Followed> = seen.iter().map(followed).collect();
-        let visible: Vec<Rect> = self.witness.detect(picture).iter().map(|face| face.bounds).collect();
+        let visible: Vec<Rect> = self.witness.faces(self.frames, picture);
+        self.tracked += followed.len() as u64;
         self.quality.frame((self.frames, frame.time_ms), &followed, &visible);
         self.frames += 1;
         if let Some(film) = &mut self.film {
@@ -198,8 +214,12 @@ impl Study {
     fn summary(&self) -> Summary {
         let ms = |latencies: &Latencies| latencies.mean().as_secs_f64() * 1000.0;
         let (frame_ms, networks_ms) = (ms(&self.costs.0), ms(&self.costs.1));
+        let totals = self.quality.totals();
+        let share = |part: u64, of: u64| (self.witness.knows() && of > 0).then(|| part as f64 / of as f64);
         Summary {
-            totals: self.quality.totals(),
+            recall: share(totals.followed, totals.visible),
+            precision: share(self.tracked.saturating_sub(totals.unseen), self.tracked),
+            totals,
             ids: self.quality.spans().count(),
             followed_frames: self.costs.0.count(),
             frame_ms,
@@ -207,15 +227,6 @@ impl Study {
             cost: if networks_ms > 0.0 { frame_ms / networks_ms } else { 0.0 },
             search_ms: ms(&self.searches),
         }
-    }
-}
-
-/// Says which options have no effect with this bundle.
-fn tell_what_is_in_vain(args: &Args, has_detector: bool) {
-    if has_detector && args.search_every.is_some() {
-        tracing::warn!("--search-every has no effect: the bundle's own detector searches every frame");
-    } else if !has_detector && args.detector_px.is_some() {
-        tracing::warn!("--detector-px has no effect: the bundle has no detector of its own");
     }
 }
 

@@ -5,7 +5,8 @@ use serde::Deserialize;
 
 use super::ranges;
 use vision::face::DetectorConfig;
-use vision::track::{Policy, Region, TrackConfig};
+use vision::tracker::Policy;
+use vision::tracking::{Region, TrackConfig};
 
 /// The section `[face]`: how faces are found.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize, JsonSchema)]
@@ -23,23 +24,22 @@ pub struct FaceConfig {
     #[serde(deserialize_with = "ranges::detector_px")]
     #[schemars(range(min = 64, max = 1024))]
     pub detector_px: Option<u32>,
-    /// How often a second the bundle's detector searches a room in which nobody is.
+    /// How often a second a room in which nobody is is searched.
     #[serde(deserialize_with = "ranges::idle_fps")]
     #[schemars(range(min = 0.5, max = 60.0))]
     pub idle_fps: f32,
-    /// Frames from one search of the whole region to the next while somebody is followed; without it, as many as keep
-    /// the searches cheap beside the networks, at least 30. Only for bundles without a detector.
-    #[serde(deserialize_with = "ranges::search_every")]
-    #[schemars(range(min = 1, max = 1000))]
-    pub search_every: Option<u32>,
+    /// A key of version 0.2, read so that a kiosk with it still starts, and told of.
+    #[serde(rename = "search_every", deserialize_with = "ranges::retired")]
+    #[schemars(skip)]
+    search_every_stands: bool,
     /// Where faces count: `[x, y, width, height]` in shares of the frame.
     #[serde(deserialize_with = "ranges::region")]
     #[schemars(with = "[f32; 4]", inner(range(min = 0.0, max = 1.0)))]
     pub region: Region,
 }
 
-const SEARCH_EVERY_IN_VAIN: &str = "`face.search_every` has no effect: the bundle's own detector searches every frame \
-     while somebody is there; leave it out, or set `face.idle_fps`";
+const SEARCH_EVERY_IN_VAIN: &str = "`face.search_every` is gone and has no effect: every frame is searched while somebody \
+     is there; leave it out, and set `face.idle_fps` for an empty room";
 const DETECTOR_PX_IN_VAIN: &str = "`face.detector_px` has no effect: the bundle has no detector of its own, and the \
      cascade goes by `face.min_face_px`";
 
@@ -47,7 +47,7 @@ const DETECTOR_PX_IN_VAIN: &str = "`face.detector_px` has no effect: the bundle 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FaceMode {
-    /// By the face detector; faces are followed from frame to frame.
+    /// By the face detector; faces are tracked from frame to frame.
     Detect,
     /// Each frame is one face, cut as the networks want it.
     Whole,
@@ -70,7 +70,6 @@ pub enum PolicyName {
 impl Default for FaceConfig {
     fn default() -> Self {
         let TrackConfig {
-            search_every,
             region,
             detector_px,
             idle_fps,
@@ -82,14 +81,14 @@ impl Default for FaceConfig {
             policy: PolicyName::Largest,
             detector_px,
             idle_fps,
-            search_every,
+            search_every_stands: false,
             region,
         }
     }
 }
 
 impl FaceConfig {
-    /// How faces are followed; not for [`FaceMode::Whole`].
+    /// How faces are tracked; not for [`FaceMode::Whole`].
     pub fn track(&self) -> TrackConfig {
         TrackConfig {
             detector: DetectorConfig {
@@ -102,18 +101,18 @@ impl FaceConfig {
                 PolicyName::First => Policy::First,
                 PolicyName::All => Policy::All,
             },
-            search_every: self.search_every,
             region: self.region,
             detector_px: self.detector_px,
             idle_fps: self.idle_fps,
         }
     }
 
-    /// What is set in vain with a bundle that has a detector of its own, or has none, and why.
+    /// What is set in vain, with a bundle that has a detector of its own or has none, and why.
     pub fn without_effect(&self, has_detector: bool) -> Option<&'static str> {
         match self.mode {
             FaceMode::Whole => None,
-            FaceMode::Detect if has_detector => self.search_every.map(|_| SEARCH_EVERY_IN_VAIN),
+            FaceMode::Detect if self.search_every_stands => Some(SEARCH_EVERY_IN_VAIN),
+            FaceMode::Detect if has_detector => None,
             FaceMode::Detect => self.detector_px.map(|_| DETECTOR_PX_IN_VAIN),
         }
     }

@@ -11,7 +11,7 @@ use super::SCHEMA;
 use crate::decide::MAX_STALE_MS;
 use crate::sink::gpio::Polarity;
 use vision::face::MIN_FACE_PX;
-use vision::track::Region;
+use vision::tracking::Region;
 
 /// A value that a rule holds for.
 pub(super) fn held<'de, D, T>(deserializer: D, rule: impl Fn(&T) -> bool, expected: &str) -> Result<T, D::Error>
@@ -63,9 +63,9 @@ pub(super) fn side<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D:
     )
 }
 
-pub(super) fn search_every<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
-    let expected = "a number of frames from 1 to 1000";
-    held(deserializer, |value| (1..=1000).contains(value), expected).map(Some)
+/// Whatever stands at a key that has no effect any more.
+pub(super) fn retired<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    serde::de::IgnoredAny::deserialize(deserializer).map(|_| true)
 }
 
 pub(super) fn detector_px<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {

@@ -79,10 +79,6 @@ fn refuses_values_out_of_range_where_they_stand() {
             "5:15: `min_face_px`: must be a number of pixels from 20",
         ),
         (
-            "[face]\nsearch_every = 0\n",
-            "`search_every`: must be a number of frames from 1",
-        ),
-        (
             "[face]\ndetector_px = 32\n",
             "`detector_px`: must be a number of pixels from 64 to 1024",
         ),
@@ -113,13 +109,9 @@ fn refuses_values_out_of_range_where_they_stand() {
 
 #[test]
 fn face_section_says_whom_to_follow() {
-    let text =
-        format!("{LEAST}[face]\nmin_face_px = 50\npolicy = \"all\"\nsearch_every = 7\nregion = [0.1, 0, 0.8, 1]\n");
+    let text = format!("{LEAST}[face]\nmin_face_px = 50\npolicy = \"all\"\nregion = [0.1, 0, 0.8, 1]\n");
     let track = Config::parse(&text).unwrap().face.track();
-    assert_eq!(
-        (track.policy, track.search_every),
-        (vision::track::Policy::All, Some(7))
-    );
+    assert_eq!(track.policy, vision::tracker::Policy::All);
     assert_eq!(
         (track.region.x, track.region.w, track.detector.min_face_px),
         (0.1, 0.8, 50.0)
@@ -130,7 +122,11 @@ fn face_section_says_whom_to_follow() {
 fn what_a_bundle_makes_needless_is_told() {
     let face = |text: &str| Config::parse(&format!("{LEAST}[face]\n{text}")).unwrap().face;
     for (text, with_detector, without_one) in [
-        ("search_every = 7\n", Some("`face.search_every`"), None),
+        (
+            "search_every = 7\n",
+            Some("`face.search_every`"),
+            Some("`face.search_every`"),
+        ),
         ("detector_px = 320\nidle_fps = 2\n", None, Some("`face.detector_px`")),
         ("mode = \"whole\"\nsearch_every = 7\ndetector_px = 320\n", None, None),
         ("", None, None),

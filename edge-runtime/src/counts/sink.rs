@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use durable::SystemDisk;
 use shared_model::message::{Face, FaceLine, RejectReason, State};
-use vision::track::Pose;
+use vision::tracking::pose::Pose;
 
 use super::board::Board;
 use super::dating::{Dated, Dating, Quarter};

@@ -2,7 +2,7 @@
 
 use shared_model::emotion::{ClassSet, Label, MAX_CLASSES};
 use shared_model::message::{RejectReason, Verdict};
-use vision::track::{MAX_FACES, REMEMBERED_MS};
+use vision::tracker::{MAX_FACES, REMEMBERED_MS};
 
 use super::tally::{Share, Tally};
 use crate::decide::{DecideConfig, DecideError, Decider, MAX_STALE_MS, Observation};

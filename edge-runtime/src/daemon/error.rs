@@ -6,7 +6,6 @@ use std::path::PathBuf;
 
 use inference::PredictError;
 use vision::face::FaceError;
-use vision::track::SearchError;
 
 use crate::counts::CountsError;
 use crate::decide::DecideError;
@@ -29,9 +28,6 @@ pub enum DaemonError {
     /// The face detector cannot be had.
     #[error(transparent)]
     Face(#[from] FaceError),
-    /// The detector of faces cannot be set up.
-    #[error(transparent)]
-    Search(#[from] SearchError),
     /// The settings of the decisions do not fit the bundle.
     #[error(transparent)]
     Decide(#[from] DecideError),

@@ -8,7 +8,6 @@ use crate::service::LONGEST_INTERVAL;
 use crate::source::{Camera, Files, FrameSource, Input, Network, Piped, Rpicam};
 use inference::Predictor;
 use vision::locate::{Faces, Locator};
-use vision::track;
 use vision::tracking::FaceTracking;
 
 use super::context::RunContext;
@@ -62,14 +61,10 @@ pub(super) fn face_source(config: &Config, predictor: &Predictor) -> Result<Face
     match config.face.mode {
         FaceMode::Whole => Ok(FaceSource::fixed(Locator::new(Faces::Whole)?)),
         FaceMode::Detect => {
-            let pace = match timing(&config.source) {
-                Timing::Recorded => track::Pace::Wait,
-                Timing::Paced | Timing::Live => track::Pace::Background,
-            };
             if let Some(note) = config.face.without_effect(predictor.detector().is_some()) {
                 tracing::warn!(about = "face", "{note}");
             }
-            let tracking = FaceTracking::new(config.face.track(), pace, predictor)?;
+            let tracking = FaceTracking::new(config.face.track(), predictor)?;
             Ok(FaceSource::Tracked(Box::new(tracking)))
         }
     }

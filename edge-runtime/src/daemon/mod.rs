@@ -312,7 +312,7 @@ fn log(error: &FrameError) {
         FrameError::Sink { name, .. } => tracing::warn!(target: "edge_runtime::sink", about = name, "{error}"),
         FrameError::Source(_) => tracing::warn!(target: "edge_runtime::source", "{error}"),
         FrameError::Predict(_) => tracing::warn!(target: "inference", "{error}"),
-        FrameError::Follow(_) | FrameError::Picture(_) => tracing::warn!(target: "vision", "{error}"),
+        FrameError::Track(_) | FrameError::Picture(_) => tracing::warn!(target: "vision", "{error}"),
     }
 }
 

@@ -143,7 +143,7 @@ fn counts_sink(config: &Config, rules: &Rules, shared: &Shared) -> Result<Option
     Ok(Some(Box::new(sink)))
 }
 
-/// Capture, inference, the detector beside them, and output; while a switch holds them up, the loop alone.
+/// Capture, inference and output; while a switch holds them up, the loop alone.
 fn stages(shared: &Shared) -> Vec<Liveness> {
     let stage = |name: &'static str, count: fn(&Progress) -> u64| {
         let (progress, beats) = (Arc::clone(&shared.progress), Arc::clone(&shared.beats));
@@ -159,7 +159,6 @@ fn stages(shared: &Shared) -> Vec<Liveness> {
     vec![
         stage("capture", Progress::captured),
         stage("inference", Progress::inferred),
-        stage("detector", Progress::searched),
         stage("output", Progress::output),
     ]
 }

@@ -4,7 +4,7 @@ use crate::sink::SinkError;
 use crate::source::SourceError;
 use inference::PredictError;
 use inference::picture::PictureError;
-use vision::track::FollowError;
+use vision::tracking::TrackError;
 
 /// Failures in a row after which a sink ends the run: a few seconds of frames.
 pub(super) const MAX_FAILURES: u32 = 50;
@@ -18,9 +18,9 @@ pub enum FrameError {
     /// The networks could not judge a frame.
     #[error("frame skipped: {0}")]
     Predict(#[from] PredictError),
-    /// The faces of a frame could not be followed.
+    /// The faces of a frame could not be tracked.
     #[error("frame skipped: {0}")]
-    Follow(#[from] FollowError),
+    Track(#[from] TrackError),
     /// A frame is no picture.
     #[error("frame skipped: {0}")]
     Picture(#[from] PictureError),
@@ -40,7 +40,7 @@ impl FrameError {
         match self {
             Self::Source(error) => Some(error.fault().cure()),
             Self::Sink { .. } => Some("`edge-runtime doctor` checks what the sinks need"),
-            Self::Predict(_) | Self::Follow(_) | Self::Picture(_) => None,
+            Self::Predict(_) | Self::Track(_) | Self::Picture(_) => None,
         }
     }
 }

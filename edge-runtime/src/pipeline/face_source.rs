@@ -7,8 +7,7 @@ use inference::Predictor;
 use vision::clock::Clock;
 use vision::locate::Locator;
 use vision::stats::Stats;
-use vision::track::Seen;
-use vision::tracking::FaceTracking;
+use vision::tracking::{FaceTracking, Seen};
 
 /// Finds the faces of frame after frame and runs the networks on them.
 pub enum FaceSource {
@@ -48,14 +47,6 @@ impl FaceSource {
         }
     }
 
-    /// Whether the detector, if there is one on a thread of its own, has moved on.
-    pub(super) fn has_searched(&mut self) -> bool {
-        match self {
-            Self::Tracked(tracking) => tracking.has_searched(),
-            Self::Fixed(_) => true,
-        }
-    }
-
     /// The faces of the last frame.
     pub(super) fn found(&self) -> &[Seen] {
         match self {
@@ -83,7 +74,7 @@ impl FixedPlace {
     ) -> Result<(), FrameError> {
         self.found.clear();
         let start = clock.now();
-        let located = self.locator.largest(frame, predictor);
+        let located = self.locator.largest(frame, predictor)?;
         let found = clock.now();
         stats.find.record(found.saturating_sub(start));
         let Some(located) = located else { return Ok(()) };

@@ -7,7 +7,7 @@ use crate::decide::{Change, Observation};
 use crate::sink::FrameFacts;
 use crate::source::Frame;
 use vision::clock::Clock;
-use vision::track::FollowError;
+use vision::tracking::TrackError;
 
 impl Pipeline {
     /// Judges a frame whose time has come, and shows the sinks what was found.
@@ -16,7 +16,7 @@ impl Pipeline {
         if let Err(error) = self.find_faces(frame, context.clock) {
             if matches!(
                 error,
-                FrameError::Predict(_) | FrameError::Follow(FollowError::Predict(_))
+                FrameError::Predict(_) | FrameError::Track(TrackError::Predict(_))
             ) {
                 self.progress.fail();
             }
@@ -25,9 +25,6 @@ impl Pipeline {
             return self.show(change, context);
         }
         self.stats.judged += 1;
-        if self.faces.has_searched() {
-            self.progress.search();
-        }
         let judged = context.clock.now();
         self.progress.infer(judged.saturating_sub(start));
         self.show_faces(frame, context)?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use vision::stats::Latencies;
 
-/// Counters that only grow. A run is alive while frames are captured, inferred and put out, and searches end.
+/// Counters that only grow. A run is alive while frames are captured, inferred and put out.
 #[derive(Debug, Default)]
 pub struct Progress {
     captured: AtomicU64,
@@ -16,7 +16,6 @@ pub struct Progress {
     /// Time spent on searches, in nanoseconds.
     find_ns: AtomicU64,
     failed: AtomicU64,
-    searched: AtomicU64,
     output: AtomicU64,
 }
 
@@ -51,11 +50,6 @@ impl Progress {
         self.failed.load(Ordering::Relaxed)
     }
 
-    /// Frames at which the detector was idle, or had ended a search.
-    pub fn searched(&self) -> u64 {
-        self.searched.load(Ordering::Relaxed)
-    }
-
     /// Frames of which every sink was told.
     pub fn output(&self) -> u64 {
         self.output.load(Ordering::Relaxed)
@@ -81,10 +75,6 @@ impl Progress {
 
     pub(super) fn fail(&self) {
         self.failed.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(super) fn search(&self) {
-        self.searched.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(super) fn put_out(&self) {

@@ -27,7 +27,7 @@ use testing::{rounds, shared_data};
 use vision::clock::SystemClock;
 use vision::face::DetectorConfig;
 use vision::locate::{Faces, Locator};
-use vision::track::{Follower, Pace, TrackConfig};
+use vision::tracking::{FaceTracking, TrackConfig};
 
 /// Names the frames that a child of the tests is to run over.
 const CHILD: &str = "EDGE_RUNTIME_TEST_FRAMES";
@@ -161,7 +161,7 @@ fn reading_a_stream_takes_no_memory_for_a_frame() {
 }
 
 #[test]
-fn following_a_face_takes_no_memory_of_its_own_for_a_frame() {
+fn tracking_a_face_takes_no_memory_of_its_own_for_a_frame() {
     let Some(dir) = shared_data("photos") else { return };
     let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/default");
     let predictor = Predictor::load(&Bundle::open(&models).unwrap()).unwrap();
@@ -176,18 +176,18 @@ fn following_a_face_takes_no_memory_of_its_own_for_a_frame() {
         },
         ..TrackConfig::default()
     };
-    let mut follower = Follower::new(config, Pace::Wait).unwrap();
+    let mut tracking = FaceTracking::new(config, &predictor).unwrap();
     let (clock, mut stats) = (SystemClock::start(), Stats::default());
     let mut look = |time_ms| {
-        follower
+        tracking
             .look(frame, time_ms, &mut predictor, &clock, &mut stats)
             .unwrap();
     };
-    // Two searches, so that every buffer has its size.
+    // So often that every buffer has its size.
     (0..12).for_each(|at| look(at * 100));
     let total = measure(|| (12..18).for_each(|at| look(at * 100))).count_total;
-    assert_eq!(follower.seen().len(), 1);
-    let crops = predictor.crops(&follower.seen()[0].bounds);
+    assert_eq!(tracking.seen().len(), 1);
+    let crops = predictor.crops(&tracking.seen()[0].bounds);
     let library = measure(|| drop(predictor.predict(frame, &crops))).count_total;
     assert_eq!(total, 6 * library);
 }

@@ -69,7 +69,7 @@ fn the_snapshot_tells_what_works_and_what_does_not() {
             .iter()
             .map(|part| part["name"].as_str().unwrap())
             .collect();
-        assert_eq!(names, ["capture", "inference", "detector", "output", "page", "bundles"]);
+        assert_eq!(names, ["capture", "inference", "output", "page", "bundles"]);
         assert!(
             snapshot["parts"]
                 .as_array()

@@ -68,14 +68,6 @@ fn any_thread_that_hangs_starves_the_watchdog() {
     starve(&Scene::pattern(), &sinks, &threads);
 }
 
-#[test]
-fn a_detector_that_hangs_starves_the_watchdog_whoever_is_there() {
-    // The loop waits for it where nobody is followed yet, and goes on without it where somebody is.
-    for scene in [Scene::nobody(), Scene::face()] {
-        starve(&scene, "", &["detector"]);
-    }
-}
-
 /// Stops these threads one after the other, each so many times; no sign of life comes until it goes on.
 fn starve(scene: &Scene, sinks: &str, threads: &[&str]) {
     let manager = Manager::new();

@@ -9,7 +9,6 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use inference::picture::Picture;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
@@ -39,29 +38,6 @@ impl Scene {
             side,
             pixels: (0..side * side)
                 .map(|at| (at % side * 28 + at / side * 23) as u8)
-                .collect(),
-        }
-    }
-
-    /// A pattern in which the detector finds nobody.
-    pub(crate) fn nobody() -> Self {
-        Self {
-            face: "min_face_px = 40",
-            ..Self::pattern()
-        }
-    }
-
-    /// A face for the detector to find, out of the photograph that comes with it.
-    pub(crate) fn face() -> Self {
-        let file = fs::read(Path::new(vision::face::PACKAGE).join("test.png")).unwrap();
-        let photograph = Picture::decode(&file).unwrap();
-        let (side, [left, top]) = (110, [438, 227]);
-        let rows = photograph.gray().unwrap();
-        Self {
-            face: "min_face_px = 40",
-            side,
-            pixels: (top..top + side)
-                .flat_map(|y| rows.row(y)[left..left + side].to_vec())
                 .collect(),
         }
     }

@@ -41,9 +41,6 @@ const SAME_FACE: f32 = 0.3;
 /// Step of the window in a quick search, in pixels of a level. It costs a third of one by 3 pixels.
 const QUICK_STEP: u32 = 8;
 
-/// The same where there is little to search.
-const EXPECTED_STEP: u32 = 4;
-
 /// How faces are searched.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct DetectorConfig {
@@ -81,17 +78,6 @@ pub struct Detection {
     pub score: f32,
 }
 
-/// What a search looks for.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Aim {
-    /// Side of the smallest face in pixels of the picture; [`MIN_FACE_PX`] if it is less.
-    pub min_px: f32,
-    /// Side of the largest one; may be infinite.
-    pub max_px: f32,
-    /// How hard it looks.
-    pub effort: Effort,
-}
-
 /// How hard a search looks. The score of a face is the sum over the windows that see it: a wide step has fewer of them,
 /// and a lower limit. Measured on the project's photographs and films, against thorough searches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,12 +86,6 @@ pub enum Effort {
     Thorough,
     /// In wide steps: finds five of six of those faces, and nothing else.
     Quick,
-    /// In wide steps, content with a lower score: finds as many as a thorough search where a face is known to be or to
-    /// have been, and something in one of 200 places without a face.
-    Known,
-    /// In narrower steps, as content: finds as many over a narrow range of sizes, as of a face that was there a moment ago,
-    /// where wide steps would find too few.
-    Expected,
 }
 
 impl Effort {
@@ -114,7 +94,6 @@ impl Effort {
         match self {
             Self::Thorough => 1.0,
             Self::Quick => 0.45,
-            Self::Known | Self::Expected => 0.25,
         }
     }
 }
@@ -155,31 +134,24 @@ impl Detector {
         Ok(Self { cascade, config })
     }
 
-    /// The faces of a picture from left to right; the same picture gives the same faces.
+    /// The faces of a picture from left to right by a thorough search; the same picture gives the same faces.
     pub fn detect(&mut self, picture: GrayView<'_>) -> Vec<Detection> {
-        let aim = Aim {
-            min_px: self.config.min_face_px,
-            max_px: f32::INFINITY,
-            effort: Effort::Thorough,
-        };
-        self.search(picture, &aim)
+        self.search(picture, Effort::Thorough)
     }
 
-    /// The faces of a picture that an aim asks for, from left to right.
-    pub fn search(&mut self, picture: GrayView<'_>, aim: &Aim) -> Vec<Detection> {
-        let (step, octave) = match aim.effort {
+    /// The faces of a picture from left to right, searched so hard.
+    pub fn search(&mut self, picture: GrayView<'_>, effort: Effort) -> Vec<Detection> {
+        let (step, octave) = match effort {
             Effort::Thorough => (self.config.window_step, MAX_SEARCHED),
-            Effort::Quick | Effort::Known => (QUICK_STEP.max(self.config.window_step), OCTAVE),
-            Effort::Expected => (EXPECTED_STEP.max(self.config.window_step), OCTAVE),
+            Effort::Quick => (QUICK_STEP.max(self.config.window_step), OCTAVE),
         };
-        let score = self.config.score * aim.effort.score();
-        let mut scale = scale(&picture.bounds(), aim.min_px.max(MIN_FACE_PX));
+        let score = self.config.score * effort.score();
+        let mut scale = scale(&picture.bounds(), self.config.min_face_px);
         let mut scaled = scaled(picture, scale);
         let mut faces = Vec::new();
-        while (scaled.width().min(scaled.height()) as f32) >= WINDOW && aim.max_px * scale >= WINDOW {
+        while (scaled.width().min(scaled.height()) as f32) >= WINDOW {
             let (width, height) = scaled.dimensions();
-            let most = (aim.max_px * scale).min(octave) as u32;
-            let found = self.cascade.search(&scaled, step, score, most);
+            let found = self.cascade.search(&scaled, step, score, octave as u32);
             faces.extend(found.into_iter().map(|face| detection(face, scale)));
             scaled = thumbnail(&scaled, (width / 2).max(1), (height / 2).max(1));
             scale /= 2.0;
@@ -195,20 +167,9 @@ impl Detector {
     }
 }
 
-/// Side of the smallest face for which a search looks through so many pixels.
-pub(crate) fn least_px(picture: &Rect, pixels: f32) -> f32 {
-    WINDOW * (picture.w * picture.h / pixels).sqrt()
-}
-
 /// Size of the searched picture relative to the picture.
 fn scale(picture: &Rect, min_face_px: f32) -> f32 {
     (WINDOW / min_face_px).min((MAX_SEARCHED / (picture.w * picture.h)).sqrt())
-}
-
-/// Pixels of the picture that a search looks through, at the scale of the smallest face that it looks for: what it costs is
-/// near to proportional.
-pub(crate) fn searched_pixels(picture: &Rect, min_face_px: f32) -> f32 {
-    picture.w * picture.h * scale(picture, min_face_px).powi(2)
 }
 
 impl DetectorConfig {

@@ -2,14 +2,17 @@
 
 use shared_model::image::{GrayView, Rect};
 
-use crate::face::{Detector, DetectorConfig, FaceError, largest};
-use inference::{Crops, Predictor};
+use crate::detector::stills::StillFinder;
+use crate::face::{Detector, DetectorConfig, FaceError};
+use inference::{Crops, PredictError, Predictor};
 
 /// Where the faces of a picture come from.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Faces {
-    /// The face detector finds them.
+    /// The cascade finds them.
     Detect(DetectorConfig),
+    /// The bundle's detector finds them, from this side in pixels on.
+    DetectByBundle(f32),
     /// Every picture is one face, already cut as the networks want it.
     Whole,
     /// Every picture has one face, in this box as the detector would give it, in pixels.
@@ -30,6 +33,7 @@ pub struct Locator(Way);
 
 enum Way {
     Detect(Box<Detector>),
+    ByBundle(f32, Option<Box<StillFinder>>),
     Whole,
     Box(Rect),
 }
@@ -39,45 +43,53 @@ impl Locator {
     pub fn new(faces: Faces) -> Result<Self, FaceError> {
         Ok(Self(match faces {
             Faces::Detect(config) => Way::Detect(Box::new(Detector::new(config)?)),
+            Faces::DetectByBundle(min_face_px) => Way::ByBundle(min_face_px, None),
             Faces::Whole => Way::Whole,
             Faces::Box(bounds) => Way::Box(bounds),
         }))
     }
 
     /// Every face of the picture, from left to right.
-    pub fn all(&mut self, picture: GrayView<'_>, predictor: &Predictor) -> Vec<Located> {
-        let located = |bounds: Rect| Located {
-            bounds,
-            crops: predictor.crops(&bounds),
+    ///
+    /// # Errors
+    /// [`PredictError`] where the bundle's detector cannot run.
+    pub fn all(&mut self, picture: GrayView<'_>, predictor: &mut Predictor) -> Result<Vec<Located>, PredictError> {
+        let whole = Located {
+            bounds: picture.bounds(),
+            crops: Crops::both(picture.bounds()),
         };
-        match &mut self.0 {
-            Way::Detect(detector) => detector
-                .detect(picture)
-                .iter()
-                .map(|face| located(face.bounds))
-                .collect(),
-            Way::Whole => vec![Located {
-                bounds: picture.bounds(),
-                crops: Crops::both(picture.bounds()),
-            }],
-            Way::Box(bounds) => vec![located(*bounds)],
-        }
+        let bounds: Vec<Rect> = match &mut self.0 {
+            Way::Detect(detector) => detector.detect(picture).iter().map(|face| face.bounds).collect(),
+            Way::ByBundle(min_face_px, finder) => match predictor.detector_mut() {
+                Some(network) => {
+                    let finder =
+                        finder.get_or_insert_with(|| Box::new(StillFinder::new(*min_face_px, network.entry())));
+                    finder.find(picture, network)?.iter().map(|face| face.bounds).collect()
+                }
+                None => Vec::new(),
+            },
+            Way::Whole => return Ok(vec![whole]),
+            Way::Box(bounds) => vec![*bounds],
+        };
+        let located = |bounds: &Rect| Located {
+            bounds: *bounds,
+            crops: predictor.crops(bounds),
+        };
+        Ok(bounds.iter().map(located).collect())
     }
 
-    /// The largest face of the picture.
-    pub fn largest(&mut self, picture: GrayView<'_>, predictor: &Predictor) -> Option<Located> {
-        let located = |bounds: Rect| Located {
-            bounds,
-            crops: predictor.crops(&bounds),
-        };
-        match &mut self.0 {
-            Way::Detect(detector) => largest(&detector.detect(picture)).map(|face| located(face.bounds)),
-            Way::Whole => Some(Located {
-                bounds: picture.bounds(),
-                crops: Crops::both(picture.bounds()),
-            }),
-            Way::Box(bounds) => Some(located(*bounds)),
-        }
+    /// The largest face of the picture; the first of equals.
+    ///
+    /// # Errors
+    /// Those of [`Locator::all`].
+    pub fn largest(
+        &mut self,
+        picture: GrayView<'_>,
+        predictor: &mut Predictor,
+    ) -> Result<Option<Located>, PredictError> {
+        let larger = |best: &Located, face: &Located| best.bounds.w >= face.bounds.w;
+        let all = self.all(picture, predictor)?.into_iter();
+        Ok(all.reduce(|best, face| if larger(&best, &face) { best } else { face }))
     }
 }
 
@@ -91,10 +103,13 @@ mod tests {
     fn whole_pictures_are_their_own_crops_and_boxes_follow_the_rules() {
         let dir = tempfile::tempdir().unwrap();
         write_bundle(dir.path());
-        let predictor = Predictor::load(&Bundle::open(dir.path()).unwrap()).unwrap();
+        let mut predictor = Predictor::load(&Bundle::open(dir.path()).unwrap()).unwrap();
         let data = [0; 64 * 48];
         let picture = GrayView::new(&data, 64, 48).unwrap();
-        let whole = Locator::new(Faces::Whole).unwrap().all(picture, &predictor);
+        let whole = Locator::new(Faces::Whole)
+            .unwrap()
+            .all(picture, &mut predictor)
+            .unwrap();
         assert_eq!(
             whole,
             [Located {
@@ -108,7 +123,10 @@ mod tests {
             w: 20.0,
             h: 20.0,
         };
-        let boxed = Locator::new(Faces::Box(bounds)).unwrap().largest(picture, &predictor);
+        let boxed = Locator::new(Faces::Box(bounds))
+            .unwrap()
+            .largest(picture, &mut predictor)
+            .unwrap();
         assert_eq!(
             boxed,
             Some(Located {
@@ -118,7 +136,8 @@ mod tests {
         );
         let none = Locator::new(Faces::Detect(DetectorConfig::default()))
             .unwrap()
-            .largest(picture, &predictor);
+            .largest(picture, &mut predictor)
+            .unwrap();
         assert_eq!(none, None);
     }
 }

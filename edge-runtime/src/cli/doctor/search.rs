@@ -7,7 +7,7 @@ use shared_model::image::GrayView;
 use update::Networks;
 use vision::detector::finder::{Finder, FinderConfig};
 use vision::face::Detector;
-use vision::track::TrackConfig;
+use vision::tracking::TrackConfig;
 
 use super::Finding;
 
@@ -89,7 +89,7 @@ fn judge_detector(took: Duration, [width, height]: [usize; 2], [columns, rows]: 
     )
 }
 
-/// The cascade searches now and then, beside the frames.
+/// The cascade searches, for want of a detector.
 fn by_cascade(frame: GrayView<'_>, track: &TrackConfig) -> Finding {
     let mut detector = match Detector::new(track.detector) {
         Ok(detector) => detector,

@@ -31,16 +31,50 @@ pub struct FinderConfig {
     pub detector_px: Option<u32>,
 }
 
+/// The reduced picture of a frame, and whether it differs from the one that was searched last.
+#[derive(Debug, Clone)]
+pub(crate) struct Glance {
+    reducer: Reducer,
+    changes: Changes,
+    /// Pixels of the picture to one of the reduced one, across and down.
+    scale: [f32; 2],
+}
+
+impl Default for Glance {
+    fn default() -> Self {
+        Self {
+            reducer: Reducer::default(),
+            changes: Changes::default(),
+            scale: [1.0; 2],
+        }
+    }
+}
+
+impl Glance {
+    /// Reduces the next picture; gives whether it differs from the one that is remembered.
+    pub(crate) fn take(&mut self, picture: GrayView<'_>, config: &FinderConfig) -> bool {
+        let (width, height) = (picture.width(), picture.height());
+        let size = size::reduced(width, height, config.min_face_px, config.detector_px);
+        self.reducer.reduce(picture, size.columns, size.rows);
+        self.scale = [width as f32 / size.columns as f32, height as f32 / size.rows as f32];
+        self.reducer
+            .picture()
+            .is_some_and(|reduced| self.changes.differs(reduced))
+    }
+
+    /// Remembers the picture that was taken in last: it is searched.
+    pub(crate) fn remember(&mut self) {
+        self.changes.remember();
+    }
+}
+
 /// Reduces pictures and searches them; keeps its memory from picture to picture.
 pub struct Finder {
     config: FinderConfig,
     detector: Detector,
     grids: Vec<Grid>,
     limits: Limits,
-    reducer: Reducer,
-    changes: Changes,
-    /// Pixels of the picture to one of the reduced one, across and down.
-    scale: [f32; 2],
+    glance: Glance,
     found: Vec<Detection>,
     observations: Vec<Observation>,
 }
@@ -57,9 +91,7 @@ impl Finder {
                 score: settings(detector).doubtful_score(),
                 ..Limits::of(detector)
             },
-            reducer: Reducer::default(),
-            changes: Changes::default(),
-            scale: [1.0; 2],
+            glance: Glance::default(),
             found: Vec::new(),
             observations: Vec::new(),
         }
@@ -72,13 +104,7 @@ impl Finder {
 
     /// Takes in the next picture; gives whether it differs from the one that was searched last.
     pub fn take(&mut self, picture: GrayView<'_>) -> bool {
-        let (width, height) = (picture.width(), picture.height());
-        let size = size::reduced(width, height, self.config.min_face_px, self.config.detector_px);
-        self.reducer.reduce(picture, size.columns, size.rows);
-        self.scale = [width as f32 / size.columns as f32, height as f32 / size.rows as f32];
-        self.reducer
-            .picture()
-            .is_some_and(|reduced| self.changes.differs(reduced))
+        self.glance.take(picture, &self.config)
     }
 
     /// The faces of the picture that was taken in last, in its pixels, the surest first, and what was left out.
@@ -87,10 +113,10 @@ impl Finder {
     /// Those of [`DetectorNetwork::run`].
     pub fn find(&mut self, network: &mut DetectorNetwork) -> Result<(&[Observation], Dropped), PredictError> {
         self.observations.clear();
-        let Some(reduced) = self.reducer.picture() else {
+        self.glance.remember();
+        let Some(reduced) = self.glance.reducer.picture() else {
             return Ok((&[], Dropped::default()));
         };
-        self.changes.remember();
         network.run(reduced)?;
         let maps: heapless::Vec<Map<'_>, MAPS> = network
             .maps()
@@ -104,7 +130,7 @@ impl Finder {
             .collect();
         let size = [reduced.width(), reduced.height()];
         let dropped = decode(&maps, &self.grids, size, &self.limits, &mut self.found);
-        let scale = self.scale;
+        let scale = self.glance.scale;
         self.observations.extend(self.found.iter().map(|face| Observation {
             bounds: FRAMING.apply(&in_picture(face.bounds, scale)),
             score: face.score,

@@ -5,3 +5,4 @@ pub mod decode;
 pub mod finder;
 mod reduce;
 mod size;
+pub mod stills;

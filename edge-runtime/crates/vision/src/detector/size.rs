@@ -4,11 +4,11 @@ use inference::InputSize;
 
 /// Side of the smallest face that is asked for, in pixels of the reduced picture, where nothing is configured. Faces
 /// are found from about 10 pixels on, and surely from here on.
-const SMALLEST_FACE: f32 = 16.0;
+pub(super) const SMALLEST_FACE: f32 = 16.0;
 
 /// Longer side of the reduced picture where nothing is configured: no less, for faces that are large cost little; no more,
 /// for the cost grows with the square.
-const LONGER_SIDES: std::ops::RangeInclusive<f32> = 160.0..=640.0;
+pub(super) const LONGER_SIDES: std::ops::RangeInclusive<f32> = 160.0..=640.0;
 
 /// Shortest side of an input in pixels.
 const SHORTEST: usize = 32;

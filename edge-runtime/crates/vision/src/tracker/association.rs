@@ -2,8 +2,8 @@
 
 use shared_model::image::Rect;
 
+use super::place::inside;
 use super::{MAX_OBSERVATIONS, Observation, Track, TrackerSettings};
-use crate::track::place::inside;
 
 /// The observations of one frame, and who took them.
 pub(super) struct Pool {

@@ -2,9 +2,8 @@
 
 use shared_model::image::Rect;
 
-use super::{Track, TrackerSettings};
-use crate::track::place::{distance, inside};
-use crate::track::{MAX_FACES, Policy};
+use super::place::{distance, inside};
+use super::{MAX_FACES, Policy, Track, TrackerSettings};
 
 /// Order in which faces that come at once are taken: the least first.
 pub(super) fn rank(policy: Policy, region: &Rect, bounds: &Rect) -> f32 {

@@ -15,6 +15,8 @@
 
 mod association;
 mod choice;
+mod place;
+mod policy;
 mod settings;
 #[cfg(test)]
 mod tests;
@@ -22,14 +24,14 @@ mod track;
 #[cfg(test)]
 mod wild;
 
-pub use settings::TrackerSettings;
+pub use policy::{MAX_FACES, Policy};
+pub use settings::{REMEMBERED_MS, TrackerSettings};
 pub use track::Track;
 
 use shared_model::image::Rect;
 
-use crate::track::Policy;
-use crate::track::place::inside;
 use association::{Association, Pool};
+use place::inside;
 
 /// Most tracks at once, candidates among them: twice as many as are shown.
 const MAX_TRACKS: usize = 16;

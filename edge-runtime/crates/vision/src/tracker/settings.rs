@@ -1,5 +1,8 @@
 //! What tracking goes by.
 
+/// Longest time without a frame over which a number is kept, in milliseconds: no number is kept for longer without a sight.
+pub const REMEMBERED_MS: u64 = 2000;
+
 /// What a [`Tracker`](super::Tracker) goes by. Times are in milliseconds of the frames' own time, so that the frame rate
 /// does not matter.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -59,7 +62,7 @@ impl Default for TrackerSettings {
             double_overlap: 0.5,
             larger: 1.25,
             nearer: 0.1,
-            longest_pause_ms: 2000,
+            longest_pause_ms: REMEMBERED_MS,
         }
     }
 }

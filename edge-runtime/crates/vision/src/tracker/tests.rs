@@ -267,4 +267,4 @@ fn boxes_that_are_no_boxes_are_ignored() {
     assert!(film.tracker.tracks.len() <= MAX_TRACKS);
 }
 
-const MAX_SHOWN: usize = crate::track::MAX_FACES;
+const MAX_SHOWN: usize = MAX_FACES;

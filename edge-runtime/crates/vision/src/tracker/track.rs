@@ -3,7 +3,7 @@
 use shared_model::image::Rect;
 
 use super::TrackerSettings;
-use crate::track::place::centre;
+use super::place::centre;
 
 /// A face that is tracked, or a candidate.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -1,27 +1,63 @@
-//! The faces of frame after frame by the bundle's detector: found, tracked, and judged by the networks.
+//! The faces of frame after frame: found, tracked, and judged by the networks.
 //!
-//! Every frame is searched while somebody is there. An empty room is searched [`TrackConfig::idle_fps`] times a second, and
-//! at once when the picture changes, which is told from the reduced picture alone. What is too dark, too blurred or turned
-//! away is tracked, but not judged; neither is a face that the detector misses for longer than a moment.
+//! Every frame is searched while somebody is there, by the bundle's detector, or by the cascade where a bundle has none. An
+//! empty room is searched [`TrackConfig::idle_fps`] times a second, and at once when the picture changes, which is told
+//! from the reduced picture alone. What is too dark, too blurred or turned away is tracked, but not judged; neither is a
+//! face that is not found for longer than a moment.
 
+mod config;
+mod eye;
+mod look;
+pub mod pose;
+pub mod quality;
+mod scene;
+pub mod shape;
+#[cfg(test)]
+mod tests;
+
+pub use config::{Region, TrackConfig};
+
+use inference::{PredictError, Prediction, Predictor};
 use shared_model::image::{GrayView, Rect};
-use shared_model::manifest::Detector;
 use shared_model::message::Withheld;
 
 use crate::clock::Clock;
-use crate::detector::finder::{Finder, FinderConfig, settings};
+use crate::face::FaceError;
 use crate::stats::Stats;
-use crate::track::look::Look;
-use crate::track::scene::Scene;
-use crate::track::{FollowError, MAX_FACES, Seen, TrackConfig, shape};
-use crate::tracker::{Observation, Track, Tracker, TrackerSettings};
-use inference::{PredictError, Prediction, Predictor};
+use crate::tracker::{MAX_FACES, Observation, Track, Tracker, TrackerSettings};
+use eye::Eye;
+use look::Look;
+use scene::Scene;
+
+/// A face in the last frame.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    /// Its number, from 1; 0 where faces are not tracked.
+    pub id: u32,
+    /// Where it is, in pixels of the frame: the square to which the networks' crops are relative.
+    pub bounds: Rect,
+    /// What the networks say.
+    pub prediction: Prediction,
+    /// Why it is not judged, if it is not.
+    pub withheld: Option<Withheld>,
+}
+
+/// Why the faces of a frame cannot be told.
+#[derive(Debug, thiserror::Error)]
+pub enum TrackError {
+    /// A network cannot run.
+    #[error(transparent)]
+    Predict(#[from] PredictError),
+    /// The bundle has no detector, and the cascade cannot be had.
+    #[error(transparent)]
+    Face(#[from] FaceError),
+}
 
 /// Finds, tracks and judges faces.
-pub struct LiveFaces {
+pub struct FaceTracking {
     config: TrackConfig,
     settings: TrackerSettings,
-    finder: Finder,
+    eye: Eye,
     tracker: Tracker,
     scene: Scene,
     look: Look,
@@ -42,17 +78,17 @@ struct FrameContext<'a> {
     stats: &'a mut Stats,
 }
 
-impl LiveFaces {
-    /// Tracks nobody yet; the first number is `first`.
-    pub fn new(config: TrackConfig, detector: &Detector, first: u32) -> Self {
-        let finder_config = FinderConfig {
-            min_face_px: config.detector.min_face_px,
-            detector_px: config.detector_px,
-        };
-        let settings = settings(detector);
-        Self {
-            finder: Finder::new(finder_config, detector),
-            tracker: Tracker::new(config.policy, settings, first),
+impl FaceTracking {
+    /// Tracks nobody yet; what finds faces is that of the predictor's bundle.
+    ///
+    /// # Errors
+    /// [`FaceError`] where the bundle has no detector and the cascade cannot be had.
+    pub fn new(config: TrackConfig, predictor: &Predictor) -> Result<Self, FaceError> {
+        let eye = Eye::new(&config, predictor)?;
+        let settings = eye.settings();
+        Ok(Self {
+            eye,
+            tracker: Tracker::new(config.policy, settings, 1),
             settings,
             config,
             scene: Scene::default(),
@@ -60,17 +96,12 @@ impl LiveFaces {
             searched_ms: None,
             observations: Vec::new(),
             seen: Vec::with_capacity(MAX_FACES),
-        }
+        })
     }
 
-    /// The detector that it is set up for.
-    pub fn detector(&self) -> &Detector {
-        self.finder.detector()
-    }
-
-    /// The next number that will be given.
-    pub fn next_number(&self) -> u32 {
-        self.tracker.next_number()
+    /// Whether faces are found by the bundle's own detector.
+    pub fn is_by_detector(&self) -> bool {
+        matches!(self.eye, Eye::Detector(_))
     }
 
     /// The faces of the last frame, in the order in which they came.
@@ -84,10 +115,11 @@ impl LiveFaces {
         self.seen.iter().find(|seen| seen.id == id)
     }
 
-    /// Looks at the next frame, taken at `time_ms`. The predictor has the detector that this is set up for.
+    /// Looks at the next frame, taken at `time_ms`. A predictor of another bundle than before may change what finds faces;
+    /// numbers go on.
     ///
     /// # Errors
-    /// [`FollowError::Predict`] where a network cannot run.
+    /// [`TrackError`] where a network cannot run, or the cascade cannot be had.
     pub fn look(
         &mut self,
         frame: GrayView<'_>,
@@ -95,7 +127,8 @@ impl LiveFaces {
         predictor: &mut Predictor,
         clock: &dyn Clock,
         stats: &mut Stats,
-    ) -> Result<(), FollowError> {
+    ) -> Result<(), TrackError> {
+        self.suit(predictor)?;
         let mut context = FrameContext {
             frame,
             region: self.config.region.of(frame),
@@ -109,28 +142,37 @@ impl LiveFaces {
             self.tracker.forget();
         }
         self.find(&mut context)?;
-        self.judge(&mut context)
+        Ok(self.judge(&mut context)?)
+    }
+
+    fn suit(&mut self, predictor: &Predictor) -> Result<(), FaceError> {
+        if self.eye.suits(predictor) {
+            return Ok(());
+        }
+        self.eye = Eye::new(&self.config, predictor)?;
+        self.settings = self.eye.settings();
+        self.tracker = Tracker::new(self.config.policy, self.settings, self.tracker.next_number());
+        self.searched_ms = None;
+        Ok(())
     }
 
     /// Searches the frame where that is due, and takes what was found into the tracks.
-    fn find(&mut self, context: &mut FrameContext<'_>) -> Result<(), FollowError> {
-        let Some(detector) = context.predictor.detector_mut() else {
-            return Ok(());
-        };
+    fn find(&mut self, context: &mut FrameContext<'_>) -> Result<(), TrackError> {
         let start = context.clock.now();
         let (part, from) = context.frame.part(&context.region).unwrap_or((context.frame, [0, 0]));
-        let changed = self.finder.take(part);
+        let changed = self.eye.take(part);
         if !changed && self.tracker.is_idle() && !self.is_due(context.time_ms) {
             return Ok(());
         }
         self.searched_ms = Some(context.time_ms);
-        let (found, dropped) = self.finder.find(detector)?;
-        self.observations.clear();
-        self.observations.extend(found.iter().map(|face| in_frame(face, from)));
+        let damaged = self.eye.find(part, context.predictor, &mut self.observations)?;
+        for face in &mut self.observations {
+            *face = in_frame(face, from);
+        }
         self.tracker
             .update(&self.observations, &context.region, context.time_ms);
         context.stats.find.record(context.clock.now().saturating_sub(start));
-        context.stats.damaged_cells += dropped.damaged as u64;
+        context.stats.damaged_cells += damaged;
         Ok(())
     }
 
@@ -144,7 +186,7 @@ impl LiveFaces {
     }
 
     /// Runs the networks on every face that is shown.
-    fn judge(&mut self, context: &mut FrameContext<'_>) -> Result<(), FollowError> {
+    fn judge(&mut self, context: &mut FrameContext<'_>) -> Result<(), PredictError> {
         for track in self.tracker.shown() {
             let bounds = track.bounds(context.time_ms, &self.settings);
             let prediction = predict(&bounds, context)?;
@@ -205,6 +247,3 @@ fn in_frame(face: &Observation, [x, y]: [usize; 2]) -> Observation {
     };
     Observation { bounds, ..*face }
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,6 +1,6 @@
-//! Which of the faces in sight are followed, and which one counts.
+//! Which of the faces in sight are tracked, and which one counts.
 
-/// Most faces that are followed at once.
+/// Most faces that are tracked at once.
 pub const MAX_FACES: usize = 8;
 
 /// Which face counts.
@@ -15,14 +15,4 @@ pub enum Policy {
     First,
     /// All of them, at most [`MAX_FACES`]; the largest makes the verdict.
     All,
-}
-
-impl Policy {
-    /// Most faces that it follows.
-    pub(crate) fn limit(self) -> usize {
-        match self {
-            Self::All => MAX_FACES,
-            Self::Largest | Self::Centre | Self::First => 1,
-        }
-    }
 }

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use shared_model::image::Rect;
 
-use super::Policy;
+use crate::tracker::Policy;
 
 /// Two boxes that share this much of the union are the same face.
 const SAME: f32 = 0.3;

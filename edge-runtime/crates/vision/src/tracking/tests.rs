@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::track::Policy;
-use crate::tracking::FaceTracking;
+use crate::tracker::Policy;
 use inference::Threads;
 use inference::bundle::Bundle;
 use testing::bundle::write_bundle;
@@ -31,7 +30,7 @@ fn predictor(write: impl FnOnce(&std::path::Path)) -> Predictor {
 }
 
 struct Film {
-    live: LiveFaces,
+    tracking: FaceTracking,
     predictor: Predictor,
     stats: Stats,
     time_ms: u64,
@@ -40,9 +39,8 @@ struct Film {
 impl Film {
     fn new(config: TrackConfig) -> Self {
         let predictor = predictor(|dir| drop(write_bundle_with_detector(dir)));
-        let detector = predictor.detector().unwrap().entry().clone();
         Self {
-            live: LiveFaces::new(config, &detector, 1),
+            tracking: FaceTracking::new(config, &predictor).unwrap(),
             predictor,
             stats: Stats::default(),
             time_ms: 0,
@@ -52,11 +50,11 @@ impl Film {
     /// The next frame, 40 ms after the one before; gives the numbers of the faces in it.
     fn show(&mut self, pixels: &[u8]) -> Vec<u32> {
         let frame = GrayView::new(pixels, SIZE[0], SIZE[1]).unwrap();
-        self.live
+        self.tracking
             .look(frame, self.time_ms, &mut self.predictor, &Still, &mut self.stats)
             .unwrap();
         self.time_ms += 40;
-        self.live.seen().iter().map(|seen| seen.id).collect()
+        self.tracking.seen().iter().map(|seen| seen.id).collect()
     }
 
     fn hold(&mut self, pixels: &[u8], frames: u32) -> Vec<u32> {
@@ -93,14 +91,14 @@ fn a_face_is_judged_in_its_second_frame_moves_with_its_number_and_is_gone_after_
     for step in 0..15 {
         let x = 44 + 4 * step;
         assert_eq!(film.show(&room(&[[x, 60]])), [1]);
-        let bounds = film.live.seen()[0].bounds;
+        let bounds = film.tracking.seen()[0].bounds;
         let middle = bounds.x + bounds.w / 2.0;
         assert!((middle - x as f32).abs() < 8.0, "{middle} instead of {x}");
     }
     assert_eq!(film.stats.networks.count(), 16, "once a frame");
     assert_eq!(film.hold(&room(&[]), 17), [1], "680 ms");
     assert!(film.show(&room(&[])).is_empty());
-    assert_eq!(film.live.counting().map(|seen| seen.id), None);
+    assert_eq!(film.tracking.counting().map(|seen| seen.id), None);
 }
 
 #[test]
@@ -108,14 +106,14 @@ fn a_face_that_is_turned_away_or_cannot_be_seen_is_not_judged() {
     let mut film = Film::new(all());
     film.hold(&room(&[[84, 60]]), 5);
     // The networks of the tests know nothing of faces.
-    assert_eq!(film.live.seen()[0].withheld, Some(Withheld::TurnedAway));
+    assert_eq!(film.tracking.seen()[0].withheld, Some(Withheld::TurnedAway));
     // Where the spot was, there is nothing to be seen.
     let mut flat = room(&[]);
     for (x, y) in (30..90).flat_map(|y| (54..114).map(move |x| (x, y))) {
         flat[y * SIZE[0] + x] = 90;
     }
     film.show(&flat);
-    let withheld: Vec<_> = film.live.seen().iter().map(|seen| seen.withheld).collect();
+    let withheld: Vec<_> = film.tracking.seen().iter().map(|seen| seen.withheld).collect();
     assert_eq!(withheld, [Some(Withheld::LowContrast)]);
 }
 
@@ -159,14 +157,14 @@ fn nobody_keeps_a_number_over_a_cut() {
 
 #[test]
 fn only_the_region_is_searched() {
-    let region = crate::track::Region {
+    let region = Region {
         x: 0.5,
         w: 0.5,
-        ..crate::track::Region::WHOLE
+        ..Region::WHOLE
     };
     let mut film = Film::new(TrackConfig { region, ..all() });
     assert_eq!(film.hold(&room(&[[36, 60], [116, 60]]), 3), [1]);
-    let bounds = film.live.seen()[0].bounds;
+    let bounds = film.tracking.seen()[0].bounds;
     assert!((bounds.x + bounds.w / 2.0 - 116.0).abs() < 5.0, "{bounds:?}");
 }
 
@@ -174,7 +172,7 @@ fn only_the_region_is_searched() {
 fn another_bundle_may_have_another_way_and_numbers_go_on() {
     let mut film = Film::new(all());
     let mut cascade = predictor(|dir| drop(write_bundle(dir)));
-    let mut tracking = FaceTracking::new(all(), crate::track::Pace::Wait, &film.predictor).unwrap();
+    let mut tracking = FaceTracking::new(all(), &film.predictor).unwrap();
     let pixels = room(&[[84, 60]]);
     let frame = GrayView::new(&pixels, SIZE[0], SIZE[1]).unwrap();
     let mut ids = |predictor: &mut Predictor, time_ms| {

@@ -1,0 +1,98 @@
+//! What finds the faces of a frame: the detector of the bundle, or the cascade of this program.
+
+use inference::Predictor;
+use shared_model::image::GrayView;
+
+use super::{TrackConfig, TrackError};
+use crate::detector::finder::{Finder, FinderConfig, Glance, settings};
+use crate::face::{Detector, Effort, FaceError};
+use crate::tracker::{Observation, TrackerSettings};
+
+/// Finds the faces of one frame after another.
+pub(super) enum Eye {
+    /// The detector of the bundle.
+    Detector(Box<Finder>),
+    /// The cascade, for bundles without one.
+    Cascade(Box<CascadeEye>),
+}
+
+/// The cascade, and what it is spared in an empty room.
+pub(super) struct CascadeEye {
+    cascade: Detector,
+    glance: Glance,
+    config: FinderConfig,
+}
+
+impl Eye {
+    /// The one that suits the predictor's bundle.
+    ///
+    /// # Errors
+    /// [`FaceError`] where the bundle has no detector and the cascade cannot be had.
+    pub(super) fn new(config: &TrackConfig, predictor: &Predictor) -> Result<Self, FaceError> {
+        let finder = FinderConfig {
+            min_face_px: config.detector.min_face_px,
+            detector_px: config.detector_px,
+        };
+        Ok(match predictor.detector() {
+            Some(network) => Self::Detector(Box::new(Finder::new(finder, network.entry()))),
+            None => Self::Cascade(Box::new(CascadeEye {
+                cascade: Detector::new(config.detector)?,
+                glance: Glance::default(),
+                config: finder,
+            })),
+        })
+    }
+
+    /// Whether it is that of the predictor's bundle.
+    pub(super) fn suits(&self, predictor: &Predictor) -> bool {
+        match (self, predictor.detector()) {
+            (Self::Detector(finder), Some(network)) => finder.detector() == network.entry(),
+            (Self::Cascade(_), None) => true,
+            _ => false,
+        }
+    }
+
+    /// What tracking goes by with it.
+    pub(super) fn settings(&self) -> TrackerSettings {
+        match self {
+            Self::Detector(finder) => settings(finder.detector()),
+            Self::Cascade(_) => TrackerSettings::default(),
+        }
+    }
+
+    /// Takes in the next picture; gives whether it differs from the one that was searched last.
+    pub(super) fn take(&mut self, picture: GrayView<'_>) -> bool {
+        match self {
+            Self::Detector(finder) => finder.take(picture),
+            Self::Cascade(eye) => eye.glance.take(picture, &eye.config),
+        }
+    }
+
+    /// The faces of the picture that was taken in last, in its pixels, and how many cells of the detector were damaged.
+    pub(super) fn find(
+        &mut self,
+        picture: GrayView<'_>,
+        predictor: &mut Predictor,
+        found: &mut Vec<Observation>,
+    ) -> Result<u64, TrackError> {
+        found.clear();
+        match (self, predictor.detector_mut()) {
+            (Self::Detector(finder), Some(network)) => {
+                let (faces, dropped) = finder.find(network)?;
+                found.extend_from_slice(faces);
+                Ok(dropped.damaged as u64)
+            }
+            (Self::Detector(_), None) => Ok(0),
+            (Self::Cascade(eye), _) => {
+                eye.glance.remember();
+                let faces = eye.cascade.search(picture, Effort::Quick);
+                // Its scores have no upper end, and what it gives is a face.
+                found.extend(faces.iter().map(|face| Observation {
+                    bounds: face.bounds,
+                    score: 1.0,
+                }));
+                Ok(0)
+            }
+        }
+    }
+}
