@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::alarm::Alarm;
 use super::config::DetectorConfig;
-use super::mine::Alarm;
 use super::network::{initial, layers};
 use super::optimiser::Weights;
 

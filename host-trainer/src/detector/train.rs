@@ -15,13 +15,9 @@ use super::evaluate::{Detector, Task, measure};
 use super::levels::STRIDES;
 use super::loss::{self, Losses};
 use super::mine::mine;
-use super::network::{layers, outputs};
+use super::network::{MEAN, SPREAD, layers, outputs};
 use super::optimiser::Optimiser;
 
-/// What a sample's pixels of 0 to 255 are divided by after [`MEAN`] is taken off.
-pub(crate) const SPREAD: f32 = 128.0;
-/// See [`SPREAD`].
-pub(crate) const MEAN: f32 = 128.0;
 /// Held-out photos that a training measures on.
 const MEASURED: usize = 400;
 /// Name of the table of measurements in the run's directory.

@@ -4,7 +4,6 @@
 //! goes in last, and only then does the directory get its name. The newest two sets and the best one
 //! are kept; [`newest`] takes the newest that is whole.
 
-use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -21,6 +20,7 @@ use sha2::{Digest, Sha256};
 use super::history::EpochRecord;
 use crate::config::TrainConfig;
 use crate::early_stop::EarlyStop;
+use crate::fingerprint::hex;
 use crate::model::Network;
 use crate::plateau::Plateau;
 use crate::target::Target;
@@ -229,13 +229,4 @@ fn remove(folder: &Path) -> std::io::Result<()> {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }
-}
-
-/// Lower case hexadecimal digits.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

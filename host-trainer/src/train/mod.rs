@@ -6,6 +6,7 @@
 
 pub mod batch;
 pub mod bench;
+pub mod calibration;
 pub mod checkpoint;
 pub mod history;
 mod learner;
@@ -25,6 +26,7 @@ mod schedule;
 pub mod seen;
 pub mod shipped;
 mod targets;
+pub mod trained;
 pub mod validate;
 
 use std::path::{Path, PathBuf};

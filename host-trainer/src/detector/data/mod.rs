@@ -18,7 +18,7 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use crate::train::checkpoint::hex;
+use crate::fingerprint::hex;
 use archive::Archive;
 pub use error::{SetError, Wrong};
 pub use photo::{Face, Gray, Kind, LONGEST, Photo};
