@@ -32,7 +32,7 @@ const COMBINED: &str = "combined.onnx";
 
 /// A trained network with the data that it is measured on.
 pub struct Source<'a> {
-    /// The network.
+    /// The network, with what is known of its training.
     pub trained: &'a Trained,
     /// What of a face the network sees on the device.
     pub views: Views,
@@ -42,9 +42,9 @@ pub struct Source<'a> {
 
 /// What a bundle is called.
 pub struct Identity {
-    /// For people.
+    /// Name for people, at most as long as the manifest's field.
     pub name: String,
-    /// Grows with every release.
+    /// Version of the bundle; grows with every release.
     pub version: u32,
     /// Commit of the trainer, or `unknown`.
     pub commit: String,

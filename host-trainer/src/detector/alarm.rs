@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// A false alarm.
+/// A place in a photo without a face that the network took for one.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Alarm {

@@ -28,9 +28,9 @@ const HISTORY: &str = "history.csv";
 pub struct Job<'a> {
     /// How; of a training that goes on, only `steps` and `mine_every` may differ.
     pub config: DetectorConfig,
-    /// On what.
+    /// The photos that samples are composed of, and those held out.
     pub set: &'a Set,
-    /// Directory of the run.
+    /// Directory of the run, which is made where it is missing.
     pub run: &'a Path,
     /// Whether to go on from its checkpoint.
     pub resume: bool,
@@ -38,7 +38,7 @@ pub struct Job<'a> {
     pub checkpoint_every: Duration,
 }
 
-/// What a training tells.
+/// What a training tells while it runs.
 #[derive(Debug, Clone, Copy)]
 pub enum Event {
     /// It begins, or goes on, at this step.
@@ -61,7 +61,7 @@ pub enum Event {
     Measured(Measured),
 }
 
-/// How a training ended.
+/// Why a training came to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
     /// All steps are done.

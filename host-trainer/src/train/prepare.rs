@@ -28,7 +28,7 @@ pub struct Files {
 /// A data set, divided and ready to make batches.
 #[derive(Debug)]
 pub struct Prepared {
-    /// Makes batches.
+    /// The faces, which become batches here.
     pub samples: Samples,
     /// Which rows are for what.
     pub split: Split,

@@ -22,7 +22,7 @@ pub(crate) fn settings_file(task: Task) -> &'static str {
 
 /// A trained network, and what a bundle tells of its training.
 pub struct Trained {
-    /// How it was trained.
+    /// Settings that the network was trained with.
     pub config: TrainConfig,
     /// The network in 32-bit floats.
     pub onnx: Vec<u8>,

@@ -46,7 +46,7 @@ pub struct Meaning {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GoldenPicture {
-    /// A name for messages.
+    /// Name of the picture in messages.
     pub name: String,
     /// Grey values of [`SIDE`] x [`SIDE`] pixels row by row, two hexadecimal digits each.
     pub pixels: String,

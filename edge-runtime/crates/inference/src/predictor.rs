@@ -131,7 +131,7 @@ impl Predictor {
         self.detector.as_ref()
     }
 
-    /// [`Predictor::detector`], to be run.
+    /// The same as [`Predictor::detector`], to be run.
     pub fn detector_mut(&mut self) -> Option<&mut DetectorNetwork> {
         self.detector.as_mut()
     }

@@ -50,7 +50,7 @@ pub struct Set {
     pub fingerprint: String,
 }
 
-/// Which photos are read.
+/// Which photos of a data set are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {
     /// Those to train on, and those of the same sources to measure on.

@@ -50,7 +50,7 @@ pub struct Seen {
     pub found: Vec<Detection>,
     /// Annotated, in the same pixels.
     pub faces: Vec<Face>,
-    /// Cells left out.
+    /// Cells that were left out because there were too many.
     pub dropped: usize,
 }
 

@@ -37,9 +37,9 @@ pub struct Settings {
     pub keep_float: BTreeSet<String>,
 }
 
-/// A quantised network.
+/// A quantised network, and what it cost.
 pub struct Quantised {
-    /// The ONNX file.
+    /// Content of the ONNX file, in QDQ form.
     pub onnx: Vec<u8>,
     /// What each layer costs, in the order in which they run.
     pub layers: Vec<LayerError>,
@@ -48,7 +48,7 @@ pub struct Quantised {
 /// What quantising one layer alone, its input and its weights, does to the network's outputs.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct LayerError {
-    /// The layer.
+    /// Name of the layer in the file.
     pub name: String,
     /// Signal to quantisation noise of the outputs, in decibels: `10 log10(sum (x - m)² / sum (x - q)²)`
     /// with the mean `m` of each output over the faces, which carries no information.
