@@ -27,9 +27,9 @@ pub struct Counts {
     pub judged: u64,
     /// Time spent on judging them.
     pub inference: Duration,
-    /// Searches for faces.
+    /// Searches for faces, whatever they found.
     pub searches: u64,
-    /// Time spent on them.
+    /// Time spent on these searches.
     pub find: Duration,
 }
 

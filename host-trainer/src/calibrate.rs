@@ -27,7 +27,7 @@ pub const BINS: [usize; 3] = [10, 15, 20];
 /// What a network gave for one face.
 #[derive(Debug, Clone, Copy)]
 pub struct Evidence<'a> {
-    /// Its logits.
+    /// Its logits, one a class, in the order of the classes.
     pub logits: &'a [f32],
     /// The true class; `None` for faces of no class.
     pub truth: Option<u8>,
@@ -36,7 +36,7 @@ pub struct Evidence<'a> {
 /// How scores become verdicts, and what that rests on.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Calibrated {
-    /// Temperature and threshold.
+    /// The temperature of the scores, and the least score of a verdict.
     pub decision: Decision,
     /// Faces of a class that the temperature was found with.
     pub faces: usize,
@@ -51,7 +51,7 @@ pub struct Calibrated {
 /// How well scores are calibrated on some faces, without and with a temperature.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct Calibration {
-    /// Faces of a class.
+    /// Faces that are of one of the classes; all figures are of them.
     pub faces: usize,
     /// Number of bins, then the expected calibration error without and with it.
     pub errors: Vec<(usize, [f64; 2])>,

@@ -27,7 +27,7 @@ pub use split::{SplitBy, SplitConfig};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrainConfig {
-    /// What is trained.
+    /// What the network is to tell: keypoints or emotions.
     pub task: Task,
     /// The classes of an emotion network, and those that a keypoint network is bundled with.
     pub classes: ClassSet,
@@ -39,7 +39,7 @@ pub struct TrainConfig {
     pub seed: u64,
     /// Faces in one step, over all replicas.
     pub batch: usize,
-    /// Epochs at most.
+    /// The most epochs, 1 to 100,000; the training may stop earlier.
     pub epochs: u32,
     /// Copies of the network that share each batch, one a thread. Batch normalisation sees only its
     /// replica's share, so another number gives another (equally good) network.
@@ -58,13 +58,13 @@ pub struct TrainConfig {
     pub architecture: Architecture,
     /// What is done to a face before the network sees it.
     pub normalisation: Normalisation,
-    /// How rows are divided.
+    /// How rows become a training, a validation and a test part.
     pub split: SplitConfig,
     /// How training faces are varied.
     pub augment: AugmentConfig,
-    /// What is minimised.
+    /// What the training minimises, by the kind of task.
     pub loss: Loss,
-    /// How weights move.
+    /// How a step moves the weights.
     pub optimiser: Optimiser,
     /// How fast they move over time.
     pub schedule: Schedule,
@@ -76,7 +76,7 @@ pub struct TrainConfig {
     pub sets: Vec<SetConfig>,
 }
 
-/// What is minimised.
+/// What a training minimises, averaged over the faces of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind", deny_unknown_fields)]
 pub enum Loss {
@@ -245,7 +245,10 @@ impl TrainConfig {
         own.try_into().map_err(|error: toml::de::Error| error.to_string())
     }
 
-    /// Checks every range.
+    /// Refuses settings outside their ranges, or that contradict each other.
+    ///
+    /// # Errors
+    /// The first setting that cannot be used, with what it may be.
     pub fn check(&self) -> Result<(), ConfigError> {
         require((1..=4096).contains(&self.batch), "batch", "in 1..=4096")?;
         require((1..=100_000).contains(&self.epochs), "epochs", "in 1..=100000")?;

@@ -20,9 +20,9 @@ pub const FACES: usize = 1500;
 /// A crop rule, and what it rests on.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
 pub struct Measured {
-    /// The rule.
+    /// The square around a face box that is shown to the network.
     pub rule: CropRule,
-    /// Faces looked at.
+    /// Faces that the detector was shown, at most [`FACES`].
     pub faces: usize,
     /// Faces that the detector found.
     pub found: usize,

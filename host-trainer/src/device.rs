@@ -6,7 +6,7 @@ pub mod remote;
 use burn::tensor::Device;
 use clap::ValueEnum;
 
-/// A backend of burn.
+/// A backend of burn: what computes the tensors of a training.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Backend {
     /// Processors, with the training engine of this program for the trunk. The default.
@@ -70,7 +70,7 @@ pub(crate) struct ReplicaDevice {
 }
 
 impl Backend {
-    /// The device, without gradients.
+    /// The backend's first device, which keeps no gradients.
     pub fn device(self) -> Device {
         match self {
             Self::Flex | Self::FlexAutodiff => Device::flex(),

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// When training ends.
+/// After how long without progress a training ends.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct EarlyStopConfig {
@@ -34,7 +34,7 @@ pub enum Progress {
     Stop,
 }
 
-/// State between epochs.
+/// The best loss so far, and how long ago it was reached.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct EarlyStop {
     config: EarlyStopConfig,
@@ -47,7 +47,7 @@ pub struct EarlyStop {
 }
 
 impl EarlyStop {
-    /// Before the first epoch.
+    /// The state before the first epoch: any loss is progress.
     pub fn new(config: EarlyStopConfig) -> Self {
         Self {
             config,

@@ -17,7 +17,7 @@ const MOUTH: [usize; 2] = [11, 12];
 /// Where eyes and mouth lie in a set's pictures: medians, in shares of the picture's side.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
 pub struct Framing {
-    /// Faces looked at.
+    /// Faces that the detector was shown.
     pub faces: usize,
     /// Faces that the detector found.
     pub found: usize,
@@ -36,7 +36,10 @@ pub struct Framing {
 }
 
 impl Framing {
-    /// Measures these rows.
+    /// Measures the faces of these rows by the detector's boxes and the predictor's keypoints.
+    ///
+    /// # Errors
+    /// No detector, a network that fails, or no face that the detector finds.
     pub fn measure(faces: &Faces, rows: impl Iterator<Item = u32>, predictor: &mut Predictor) -> Result<Self> {
         let mut detector = detector()?;
         let mut columns: [Vec<f32>; 8] = Default::default();

@@ -4,7 +4,6 @@
 pub mod augment;
 pub mod bundle;
 pub mod calibrate;
-mod card;
 pub mod config;
 pub mod crop;
 pub mod data;
@@ -13,6 +12,7 @@ pub mod device;
 pub mod early_stop;
 pub mod engine;
 pub mod evaluate;
+pub mod fingerprint;
 pub mod framing;
 pub mod golden;
 pub mod measure;

@@ -18,7 +18,7 @@ use crate::panel::majority;
 /// An exported network, and how it is used.
 #[derive(Debug, Clone, Copy)]
 pub struct Exported<'a> {
-    /// The file.
+    /// Content of the ONNX file.
     pub onnx: &'a [u8],
     /// What is done to a face before.
     pub normalisation: Normalisation,
@@ -96,7 +96,7 @@ impl Judged {
         Self::by(Truth::Label, network, data, rows)
     }
 
-    /// Runs the network.
+    /// Runs the network on the faces of these rows; `truth` says what counts as right.
     pub fn by(truth: Truth, network: Exported<'_>, data: &EmotionData, rows: &[u32]) -> Result<Self> {
         let classes = data.classes.len();
         Ok(Self {

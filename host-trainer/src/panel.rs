@@ -21,7 +21,7 @@ const SURE: f32 = 8.0;
 /// Figures of one kind of faces.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Panel {
-    /// The data set.
+    /// Name of the data set that the faces are of.
     pub set: String,
     /// Which of its faces, by which truth.
     pub name: &'static str,

@@ -32,7 +32,7 @@ impl Default for PlateauConfig {
     }
 }
 
-/// State between epochs.
+/// The best loss so far, and how long the learning rate has to wait.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Plateau {
     config: PlateauConfig,
@@ -44,7 +44,7 @@ pub struct Plateau {
 }
 
 impl Plateau {
-    /// Before the first epoch.
+    /// The state before the first epoch: any loss is progress.
     pub fn new(config: PlateauConfig) -> Self {
         Self {
             config,

@@ -48,7 +48,7 @@ struct Portrait {
 pub struct PortraitFigures {
     /// Pictures in which the detector found no face; they are in no other figure.
     pub missed: usize,
-    /// Of all others.
+    /// Figures of the pictures in which it found one.
     pub figures: AnswerFigures,
     /// By what is known of the people.
     pub groups: Vec<Grouped>,

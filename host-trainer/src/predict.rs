@@ -22,19 +22,19 @@ const UNCERTAIN: &str = "uncertain";
 /// The networks that are asked.
 #[derive(Default)]
 pub struct Networks<'a> {
-    /// For the 15 points.
+    /// The network for the 15 points, where points are asked for.
     pub keypoints: Option<Exported<'a>>,
-    /// For the class.
+    /// The network for the class, where classes are asked for.
     pub emotion: Option<Classifier<'a>>,
 }
 
 /// An emotion network, and how its logits are read.
 pub struct Classifier<'a> {
-    /// The network.
+    /// The network, with what is done to a face before.
     pub network: Exported<'a>,
-    /// What it can tell.
+    /// The classes of its outputs, in their order.
     pub classes: &'a ClassSet,
-    /// Temperature and threshold.
+    /// The temperature of the scores, and the least score of a verdict.
     pub decision: Decision,
 }
 
@@ -43,7 +43,7 @@ pub struct Classifier<'a> {
 pub struct Predictions {
     /// Points in pixels of the face's own picture.
     pub points: Vec<Keypoints>,
-    /// Probabilities of the classes.
+    /// Probabilities of the classes, one entry a face.
     pub scores: Vec<Scores>,
 }
 

@@ -42,7 +42,7 @@ pub fn create_keys(name: &Path, password: &Password) -> Result<()> {
     write_new(&public, 0o644, &public_text)
 }
 
-/// Signs documents.
+/// A secret key that is unlocked, with which documents are signed.
 pub struct Signer {
     secret: SecretKey,
     public: PublicKey,

@@ -16,7 +16,7 @@ pub struct Target {
 }
 
 impl Target {
-    /// Outputs are pixels.
+    /// For outputs that are pixels already: no shift, and a scale of 1.
     pub fn pixels() -> Self {
         Self {
             mean: vec![0.0; COORDINATES],

@@ -7,7 +7,8 @@ BOOK is the directory that mdBook wrote. Checked are
 - names: files in backticks exist, and so do tests that a document names;
 - invariants: each row of "What always holds" in the architecture names the tests that hold it;
 - commands: options of both programs and of the scripts, and keys of configurations, are known to the code;
-- words: a sentence has fewer than 25, and README.md at most 1,000.
+- words: a sentence has fewer than 25, and README.md at most 1,000;
+- docstrings: that of a public item of Rust has at least five words. One of an enum's variant may be a word of the field.
 Addresses of other hosts are not asked for. Ends with 1 and names each place where something is wrong.
 """
 
@@ -25,8 +26,13 @@ CHAPTERS = ROOT / "docs/src"
 PAGES = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"]
 MAX_WORDS = 24
 MAX_README = 1000
+MIN_DOCSTRING = 5
+# Their docstrings are still shorter.
+SHORT = ("edge-runtime/crates/vision/", "edge-runtime/src/sink/")
 # What a path in backticks begins with where it means a file of this repository.
 PLACES = re.compile(r"^(scripts|edge-runtime|host-trainer|shared-model|tests|docs|\.ci|\.github)/[\w./-]*\w$")
+# Lines of a docstring, attributes, and the first line of what is public.
+DOCUMENTED = re.compile(r"^((?: *///[^\n]*\n)+)(?: *#\[(?:[^\[\]]|\[[^\[\]]*\])*\]\n)*( *pub (?!use\b)[^\n]*)", re.MULTILINE)
 FENCE = re.compile(r"^ *```(\w*)[^\n]*\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
 
 
@@ -42,6 +48,7 @@ def main():
         if path.name == "architecture.md":
             found += invariants(text, code)
         problems += [f"{path.relative_to(ROOT)}: {problem}" for problem in found]
+    problems += docstrings(code)
     readme = len((ROOT / "README.md").read_text(encoding="utf-8").split())
     if readme > MAX_README:
         problems.append(f"README.md: {readme} words, {MAX_README} are allowed")
@@ -112,7 +119,7 @@ class Code:
             ["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
         )
         self.files = [ROOT / name for name in listed.stdout.splitlines() if (ROOT / name).is_file()]
-        rust = {path: path.read_text(encoding="utf-8") for path in self.files if path.suffix == ".rs"}
+        self.rust = rust = {path: path.read_text(encoding="utf-8") for path in self.files if path.suffix == ".rs"}
         self.functions = set(re.findall(r"\bfn (\w+)", "\n".join(rust.values())))
         # Between `#[test]` and the name stand other attributes at most.
         self.tests = set(re.findall(r"#\[test\]\s*(?:#\[[^\n]*\]\s*)*fn (\w+)", "\n".join(rust.values())))
@@ -122,6 +129,19 @@ class Code:
         }
         schema = json.loads((ROOT / "edge-runtime/config.schema.json").read_text(encoding="utf-8"))
         self.keys = set(properties(schema))
+
+
+def docstrings(code):
+    """Docstrings of public items that say too little."""
+    for path, text in code.rust.items():
+        name = path.relative_to(ROOT).as_posix()
+        if name.startswith(SHORT):
+            continue
+        for found in DOCUMENTED.finditer(text):
+            said = re.sub(r"^ *///", "", found[1], flags=re.MULTILINE).split()
+            if len(said) < MIN_DOCSTRING:
+                line = text.count("\n", 0, found.start()) + 1
+                yield f"{name}:{line}: `{' '.join(said)}` says less than {MIN_DOCSTRING} words of `{found[2].strip()}`"
 
 
 def options(rust):

@@ -13,8 +13,6 @@ pub(crate) struct Crate {
     ours: &'static [&'static str],
     /// Of others.
     libraries: &'static [&'static str],
-    /// Whether its files are held to need each other one way alone.
-    pub(crate) one_way: bool,
 }
 
 /// Helps tests, and stands on every floor for them alone.
@@ -50,28 +48,24 @@ pub(crate) const CRATES: [Crate; 12] = [
             "smallvec",
             "syn",
         ],
-        one_way: false,
     },
     Crate {
         name: "shared-model",
         floor: 1,
         ours: &[],
         libraries: &["heapless", "libm", "serde"],
-        one_way: true,
     },
     Crate {
         name: "diagnostics",
         floor: 1,
         ours: &[],
         libraries: &["rustix", "thiserror", "tracing", "tracing-subscriber"],
-        one_way: true,
     },
     Crate {
         name: "kernels",
         floor: 1,
         ours: &[],
         libraries: &["rustix", "thiserror"],
-        one_way: true,
     },
     Crate {
         name: "inference",
@@ -90,21 +84,18 @@ pub(crate) const CRATES: [Crate; 12] = [
             "tract-onnx",
             "zune-jpeg",
         ],
-        one_way: true,
     },
     Crate {
         name: "durable",
         floor: 2,
         ours: &[],
         libraries: &["crc32fast", "thiserror"],
-        one_way: true,
     },
     Crate {
         name: "vision",
         floor: 3,
         ours: &["inference", "shared-model", FEATURES],
         libraries: &["heapless", "image", "rustface", "serde", "serde_json", "thiserror"],
-        one_way: true,
     },
     Crate {
         name: "update",
@@ -122,14 +113,12 @@ pub(crate) const CRATES: [Crate; 12] = [
             "thiserror",
             "ureq",
         ],
-        one_way: true,
     },
     Crate {
         name: TESTING,
         floor: 3,
         ours: &["inference", "shared-model", FEATURES],
         libraries: &["heapless", "proptest", "prost", "serde_json", "sha2", "tract-onnx"],
-        one_way: true,
     },
     Crate {
         name: "edge-runtime",
@@ -187,7 +176,6 @@ pub(crate) const CRATES: [Crate; 12] = [
             "v4l",
             "zune-jpeg",
         ],
-        one_way: true,
     },
     Crate {
         name: "host-trainer",
@@ -235,14 +223,12 @@ pub(crate) const CRATES: [Crate; 12] = [
             "xml-rs",
             "zip",
         ],
-        one_way: false,
     },
     Crate {
         name: "integration-tests",
         floor: 5,
         ours: &[],
         libraries: &[],
-        one_way: false,
     },
 ];
 

@@ -40,7 +40,7 @@ impl Progress {
         self.searches.load(Ordering::Relaxed)
     }
 
-    /// Time spent on them.
+    /// Time spent on these searches, all together.
     pub fn find(&self) -> Duration {
         Duration::from_nanos(self.find_ns.load(Ordering::Relaxed))
     }

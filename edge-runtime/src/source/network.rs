@@ -111,7 +111,7 @@ pub struct Network {
 }
 
 impl Network {
-    /// Not started yet.
+    /// A camera whose program is not started yet.
     pub fn new(config: &StreamConfig, wanted: Wanted) -> Self {
         Self::by(Path::new(PROGRAM), config, wanted)
     }

@@ -47,13 +47,13 @@ pub struct AugmentConfig {
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
 #[error("augmentation: '{key}' is {value}, expected {low} to {high}")]
 pub struct AugmentError {
-    /// The setting.
+    /// Name of the setting, as a recipe writes it.
     pub key: &'static str,
-    /// Its value.
+    /// The value that was given.
     pub value: f32,
-    /// The lowest value allowed.
+    /// The lowest value that is allowed.
     pub low: f32,
-    /// The highest value allowed.
+    /// The highest value that is allowed.
     pub high: f32,
 }
 

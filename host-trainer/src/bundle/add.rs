@@ -15,9 +15,9 @@ use super::{hidden, refuse_full};
 
 /// What the new bundle is called.
 pub struct Name<'a> {
-    /// For people.
+    /// Name for people, at most as long as the manifest's field.
     pub name: &'a str,
-    /// Grows with every release.
+    /// Version of the bundle; grows with every release.
     pub version: u32,
     /// Commit of the trainer, or `unknown`.
     pub commit: &'a str,

@@ -9,7 +9,6 @@ use shared_model::manifest::{GoldenFile, Metric, ModelFile, Network, Precision, 
 use super::Source;
 use super::measured::Measured;
 use crate::evaluate::{EmotionMetrics, KeypointMetrics};
-use crate::model::Task;
 
 /// Name of the file with the golden vectors.
 pub(super) const GOLDEN: &str = "golden.json";
@@ -19,14 +18,6 @@ pub(super) fn path(network: &str, precision: Precision) -> String {
     match precision {
         Precision::F32 => format!("{network}.onnx"),
         Precision::Int8 => format!("{network}-int8.onnx"),
-    }
-}
-
-/// Name of the file that tells how a network was trained.
-pub(super) fn settings_file(task: Task) -> &'static str {
-    match task {
-        Task::Keypoints => "keypoints.toml",
-        Task::Emotion => "emotion.toml",
     }
 }
 

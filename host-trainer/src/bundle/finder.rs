@@ -16,8 +16,7 @@ use crate::detector::data::{Photo, fingerprint};
 use crate::detector::evaluate::{Detector, Figures, Task, measure};
 use crate::detector::export::onnx;
 use crate::detector::levels::{HEADS, SPLITS, STRIDES};
-use crate::detector::network::{ARCHITECTURE, output_names};
-use crate::detector::train::{MEAN, SPREAD};
+use crate::detector::network::{ARCHITECTURE, MEAN, SPREAD, output_names};
 use crate::onnx::quantise::check_origin;
 
 /// Name of the network's files.

@@ -1,10 +1,10 @@
 //! Puts two trained networks, their figures and their manifest into one directory, and a detector beside them.
 
 mod add;
+mod card;
 mod entry;
 mod finder;
 mod measured;
-mod trained;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,25 +14,25 @@ use durable::replace_file;
 use inference::{Golden, Meaning, Output, Views};
 use shared_model::manifest::{CONTRACT, EMOTION_NAME, FILE_NAME, KEYPOINTS_NAME, Manifest, Precision, SCHEMA};
 
-use crate::card;
 use crate::golden::pictures;
 use crate::onnx::{Description, merge};
 use crate::portraits::People;
 use crate::train::prepare::Prepared;
 use crate::train::samples::Data;
+pub use crate::train::trained::Trained;
+use crate::train::trained::settings_file;
 pub use add::{Name, add};
-use entry::{GOLDEN, emotion_list, golden_file, keypoint_list, model_file, path, settings_file, text};
+use entry::{GOLDEN, emotion_list, golden_file, keypoint_list, model_file, path, text};
 pub use finder::{Finder, Held};
 pub(crate) use measured::{Measured, Measurements, NetworkFile, Told};
 use measured::{measure_emotion, measure_keypoints};
-pub use trained::Trained;
 
 /// Name of the file with both networks.
 const COMBINED: &str = "combined.onnx";
 
 /// A trained network with the data that it is measured on.
 pub struct Source<'a> {
-    /// The network.
+    /// The network, with what is known of its training.
     pub trained: &'a Trained,
     /// What of a face the network sees on the device.
     pub views: Views,
@@ -42,9 +42,9 @@ pub struct Source<'a> {
 
 /// What a bundle is called.
 pub struct Identity {
-    /// For people.
+    /// Name for people, at most as long as the manifest's field.
     pub name: String,
-    /// Grows with every release.
+    /// Version of the bundle; grows with every release.
     pub version: u32,
     /// Commit of the trainer, or `unknown`.
     pub commit: String,

@@ -8,7 +8,8 @@ use clap::Args;
 use durable::replace_file;
 use host_trainer::bundle::Trained;
 use host_trainer::model::Task;
-use host_trainer::onnx::quantise::{Observer, Settings, calibration, quantise};
+use host_trainer::onnx::quantise::{Observer, Settings, quantise};
+use host_trainer::train::calibration::calibration;
 
 use super::data::DataOptions;
 use super::export::combined;

@@ -22,17 +22,17 @@ impl Rule {
     }
 }
 
-/// How weights move.
+/// How a step moves the weights: the rule, and its numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Optimiser {
-    /// By which rule.
+    /// The rule by which gradients become steps; Adam where the settings name none.
     #[serde(default, skip_serializing_if = "Rule::is_adam")]
     pub rule: Rule,
     /// Share of the last step that the next one keeps, 0 to below 1; of `sgd`, where it is 0.9 unless it is set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub momentum: Option<f32>,
-    /// Highest learning rate.
+    /// Highest learning rate of the training, above 0.
     pub learning_rate: f64,
     /// Decay of the first moment.
     pub beta1: f32,
@@ -42,7 +42,7 @@ pub struct Optimiser {
     pub epsilon: f32,
     /// Keep the largest second moment seen (AMSGrad).
     pub amsgrad: bool,
-    /// Weight decay.
+    /// Weight decay a step, from 0; it acts on weights alone, not on biases and norms.
     pub weight_decay: f32,
     /// Whether the decay acts on the weights (AdamW) or is added to the gradient (Adam with L2).
     pub decoupled: bool,
@@ -72,7 +72,7 @@ impl Optimiser {
     }
 }
 
-/// Learning rate over time.
+/// How the learning rate changes over the steps and epochs.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind", deny_unknown_fields)]
 pub enum Schedule {

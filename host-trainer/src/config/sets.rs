@@ -15,7 +15,7 @@ pub const OTHER: &str = "other";
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SetConfig {
-    /// For people.
+    /// Name of the data set in tables and reports.
     pub name: String,
     /// Times that a training face is drawn in an epoch, on average: 0.5 draws each other face, 2 each twice.
     #[serde(default = "once")]
@@ -39,7 +39,7 @@ pub struct SetConfig {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Divided {
-    /// The classes.
+    /// The two classes, by name.
     pub between: [String; 2],
     /// By what the weight of such a face is multiplied.
     pub weight: f32,

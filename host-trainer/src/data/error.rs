@@ -150,7 +150,7 @@ pub struct BadRow {
     pub line: u64,
     /// Column where the fault is; empty if it concerns the whole row.
     pub column: String,
-    /// What is wrong.
+    /// What is wrong with the row.
     pub fault: Fault,
 }
 

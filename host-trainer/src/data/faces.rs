@@ -30,7 +30,7 @@ impl Faces {
         })
     }
 
-    /// Number of faces.
+    /// Number of faces; all have the same size.
     pub fn len(&self) -> usize {
         self.pixels.len() / (self.side * self.side)
     }

@@ -27,7 +27,11 @@ const MARKS: [f32; 2] = [-1.0, 0.0];
 /// Share of the coordinates by which a file is told to hold no pixels.
 const MOST: f64 = 0.99;
 
-/// Reads a whole file.
+/// Reads a whole file, and tells which rows were left out.
+///
+/// # Errors
+/// A file that cannot be read, columns that are missing, and rows that cannot be used, unless `bad_rows` says to skip
+/// them.
 pub fn read(path: &Path, bad_rows: BadRows) -> Result<(KeypointData, Skipped), DataError> {
     let mut table = Table::open(path, bad_rows, EXPECTED)?;
     let columns = Columns::find(&table)?;

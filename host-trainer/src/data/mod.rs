@@ -33,11 +33,11 @@ pub struct KeypointData {
     pub faces: Faces,
     /// Points in pixels of the 96 x 96 face; `[0, 0]` where a point is missing.
     pub points: Vec<Keypoints>,
-    /// Which points are known.
+    /// Whether each point of a face is known.
     pub present: Vec<[bool; COUNT]>,
     /// Person or, where the file names none, set of exact copies; counted from 0 in order of appearance.
     pub groups: Vec<u32>,
-    /// CSV row, from 1.
+    /// Number of each face's data row in the CSV file, from 1.
     pub rows: Vec<u64>,
 }
 
@@ -92,7 +92,7 @@ pub enum Usage {
 /// Faces with an emotion each; all lists have one entry per face.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EmotionData {
-    /// What the labels mean.
+    /// The classes that the labels count, in the order of the network's outputs.
     pub classes: ClassSet,
     /// The faces: 48 x 48 or 96 x 96 pixels as a file has them, 96 x 96 once they were framed.
     pub faces: Faces,
@@ -110,7 +110,7 @@ pub struct EmotionData {
     pub usage: Option<Vec<Usage>>,
     /// Set of exact copies, counted from 0 in order of appearance.
     pub groups: Vec<u32>,
-    /// CSV row, from 1.
+    /// Number of each face's data row in the CSV file, from 1.
     pub rows: Vec<u64>,
     /// Data rows of the file, those left out included.
     pub csv_rows: u64,

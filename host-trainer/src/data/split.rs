@@ -15,7 +15,7 @@ use super::Usage;
 /// Rows of each part, ascending.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Split {
-    /// Rows to train on.
+    /// Rows that the weights are trained on.
     pub train: Vec<u32>,
     /// Rows to choose the best epoch by.
     pub validation: Vec<u32>,

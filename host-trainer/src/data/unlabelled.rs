@@ -14,7 +14,7 @@ use super::{BadRow, BadRows, DataError, Fault, Skipped};
 
 const EXPECTED: &str = "pixels, or Image as in Kaggle's test.csv, and optionally ImageId";
 
-/// One square grey face.
+/// One square grey face of which no label is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Face {
     /// The file that it is in.

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::alarm::Alarm;
 use super::config::DetectorConfig;
-use super::mine::Alarm;
 use super::network::{initial, layers};
 use super::optimiser::Weights;
 
@@ -21,9 +21,9 @@ pub const CHECKPOINT: &str = "checkpoint.bin";
 /// What one stretch of steps came to.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Measured {
-    /// Steps done.
+    /// Steps that were done when it was measured.
     pub step: u64,
-    /// Samples seen.
+    /// Samples that the network had seen by then.
     pub samples: u64,
     /// Mean loss since the last measurement.
     pub loss: f64,
@@ -39,15 +39,15 @@ pub struct Measured {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct State {
-    /// How it is trained.
+    /// Settings that the training was begun with.
     pub config: DetectorConfig,
     /// SHA-256 of the data, in hexadecimal.
     pub data: String,
-    /// Steps done.
+    /// Steps that are done, from 0.
     pub step: u64,
     /// Loss summed since the last measurement, and over how many steps.
     pub running: (f64, u64),
-    /// The measurements.
+    /// What each measurement came to, the oldest first.
     pub history: Vec<Measured>,
     /// False alarms that samples show.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -57,7 +57,7 @@ pub struct State {
 /// A training that can go on.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Checkpoint {
-    /// Where it stands.
+    /// How far the training is, and its settings.
     pub state: State,
     pub(crate) weights: Weights,
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 pub struct DetectorConfig {
     /// Width and height of a sample in pixels.
     pub input: [usize; 2],
-    /// Samples in one step.
+    /// Samples in one step, 1 to 4096.
     pub batch: usize,
     /// Steps in all: the learning rate falls to nothing along them.
     pub steps: u64,

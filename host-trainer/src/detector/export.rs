@@ -11,7 +11,7 @@ use super::evaluate::Detector;
 use super::network::ARCHITECTURE;
 use crate::onnx::graph::{Form, Graph, Weight, integers, node};
 
-/// Bytes of the file.
+/// The bytes of the detector's ONNX file.
 pub fn onnx(detector: &Detector) -> Vec<u8> {
     let layers = detector.layers();
     let mut graph = Graph {

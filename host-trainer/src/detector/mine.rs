@@ -1,8 +1,8 @@
 //! Hard negatives: what the network takes for a face in pictures without any becomes background of later samples.
 
 use inference::PredictError;
-use serde::{Deserialize, Serialize};
 
+use super::alarm::Alarm;
 use super::data::Photo;
 use super::evaluate::{Detector, Task};
 
@@ -12,20 +12,6 @@ const SCALES: [f32; 2] = [1.0, 2.0];
 const SCORE: f32 = 0.2;
 /// Most false alarms that are kept of one photo at one size.
 const KEPT: usize = 3;
-
-/// A false alarm.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Alarm {
-    /// Index of the photo in the data set.
-    pub photo: usize,
-    /// Its middle, in pixels of the photo.
-    pub middle: [f32; 2],
-    /// Its size as the root of the area, in pixels of the photo.
-    pub size: f32,
-    /// Pixels of the input to one of the photo, where it fired.
-    pub scale: f32,
-}
 
 /// False alarms on all photos without a face that are trained on.
 ///

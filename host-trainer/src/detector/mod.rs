@@ -5,6 +5,7 @@
 //! - *sample*: what the network is trained on: a photo's part, or a background with faces of other photos pasted in;
 //! - *size* of a face: the root of its box's area.
 
+pub mod alarm;
 pub mod checkpoint;
 pub(crate) mod compose;
 pub mod config;

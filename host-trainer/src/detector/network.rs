@@ -17,6 +17,10 @@ pub(crate) const ARCHITECTURE: &str = "plain-16-32-48-64-64";
 const WIDTHS: [usize; 5] = [16, 32, 48, 64, 64];
 /// Channels of the heads' own convolutions.
 const HEAD_WIDTHS: [usize; HEADS] = [48, 32, 32];
+/// Subtracted from each pixel of 0 to 255 before the network gets it.
+pub(crate) const MEAN: f32 = 128.0;
+/// Divides what is left after [`MEAN`] is taken off: the network gets -1 to 1.
+pub(crate) const SPREAD: f32 = 128.0;
 /// Probability of a face that a new network sees everywhere.
 const PRIOR: f32 = 0.01;
 

@@ -6,8 +6,8 @@ use super::checkpoint::Checkpoint;
 use super::compose::Composer;
 use super::data::Set;
 use super::evaluate::Detector;
-use super::export::onnx;
-use super::train::{MEAN, SPREAD};
+use super::export::{metadata, onnx};
+use super::network::{MEAN, SPREAD};
 use crate::onnx::quantise::{Quantised, Settings, quantise_maps};
 
 /// Quantises the network of a training, with ranges as `samples` samples of its own pictures set them.
@@ -32,6 +32,7 @@ pub fn quantise(
     let inputs: Vec<Vec<f32>> = (0..samples).map(input).collect();
     quantise_maps(
         &onnx(&Detector::of(checkpoint)),
+        metadata(),
         settings,
         state.config.input,
         &inputs,

@@ -15,13 +15,9 @@ use super::evaluate::{Detector, Task, measure};
 use super::levels::STRIDES;
 use super::loss::{self, Losses};
 use super::mine::mine;
-use super::network::{layers, outputs};
+use super::network::{MEAN, SPREAD, layers, outputs};
 use super::optimiser::Optimiser;
 
-/// What a sample's pixels of 0 to 255 are divided by after [`MEAN`] is taken off.
-pub(crate) const SPREAD: f32 = 128.0;
-/// See [`SPREAD`].
-pub(crate) const MEAN: f32 = 128.0;
 /// Held-out photos that a training measures on.
 const MEASURED: usize = 400;
 /// Name of the table of measurements in the run's directory.
@@ -32,9 +28,9 @@ const HISTORY: &str = "history.csv";
 pub struct Job<'a> {
     /// How; of a training that goes on, only `steps` and `mine_every` may differ.
     pub config: DetectorConfig,
-    /// On what.
+    /// The photos that samples are composed of, and those held out.
     pub set: &'a Set,
-    /// Directory of the run.
+    /// Directory of the run, which is made where it is missing.
     pub run: &'a Path,
     /// Whether to go on from its checkpoint.
     pub resume: bool,
@@ -42,7 +38,7 @@ pub struct Job<'a> {
     pub checkpoint_every: Duration,
 }
 
-/// What a training tells.
+/// What a training tells while it runs.
 #[derive(Debug, Clone, Copy)]
 pub enum Event {
     /// It begins, or goes on, at this step.
@@ -65,7 +61,7 @@ pub enum Event {
     Measured(Measured),
 }
 
-/// How a training ended.
+/// Why a training came to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
     /// All steps are done.

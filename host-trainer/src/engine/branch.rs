@@ -18,7 +18,7 @@ const WIDENING: usize = 4;
 pub(super) struct Extent {
     /// Side of the block's output in pixels.
     pub side: usize,
-    /// Channels inside the branch.
+    /// Channels between the branch's two convolutions.
     pub inner: usize,
 }
 

@@ -27,7 +27,7 @@ impl Pass {
 pub struct Timings([Duration; Pass::ALL.len()]);
 
 impl Timings {
-    /// Time spent in `pass`.
+    /// Time spent in `pass` since the clock was started.
     #[must_use]
     pub fn spent(&self, pass: Pass) -> Duration {
         self.0[pass as usize]

@@ -3,9 +3,9 @@
 /// Sizes of a layer's convolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LayerShape {
-    /// Output channels.
+    /// Channels that the convolution gives.
     pub outputs: usize,
-    /// Input channels.
+    /// Channels that the convolution takes.
     pub inputs: usize,
     /// Side of the square kernel: 1, 3, or 7.
     pub kernel: usize,
@@ -19,16 +19,16 @@ impl LayerShape {
     }
 }
 
-/// Parameters of one layer.
+/// Parameters of one convolution with its batch normalisation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LayerParams {
     /// Convolution weight `[outputs, inputs, kernel, kernel]`.
     pub weight: Vec<f32>,
-    /// Convolution bias `[outputs]`.
+    /// Bias of the convolution, `[outputs]`.
     pub bias: Vec<f32>,
-    /// Batch norm's scale `[outputs]`.
+    /// Scale of the batch normalisation, `[outputs]`.
     pub gamma: Vec<f32>,
-    /// Batch norm's shift `[outputs]`.
+    /// Shift of the batch normalisation, `[outputs]`.
     pub beta: Vec<f32>,
 }
 

@@ -21,11 +21,11 @@ pub(super) fn window_order(side: usize) -> Vec<usize> {
 /// Columns of a wider map that a pool works on.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Columns {
-    /// First column.
+    /// First column of the wide map that is pooled, from 0.
     pub first: usize,
     /// Columns of a row of the wide map.
     pub stride: usize,
-    /// Columns pooled.
+    /// Number of columns that are pooled.
     pub count: usize,
 }
 

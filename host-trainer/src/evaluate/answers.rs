@@ -36,7 +36,7 @@ pub struct AnswerFigures {
     pub told: Option<Figure>,
     /// Share of what is told that is right; other faces count as wrong.
     pub told_right: Option<Figure>,
-    /// Faces of no class.
+    /// Faces that are of none of the classes.
     pub other_faces: u64,
     /// Share of those that are told a class.
     pub other_told: Option<Figure>,
@@ -47,9 +47,9 @@ pub struct AnswerFigures {
 /// Figures of the faces of one class.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ClassAnswers {
-    /// The class.
+    /// Name of the class, as the bundle has it.
     pub label: String,
-    /// Its faces.
+    /// Faces that are truly of the class.
     pub faces: u64,
     /// Share of them whose top class it is.
     pub recall: Option<Figure>,

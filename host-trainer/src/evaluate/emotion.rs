@@ -21,7 +21,7 @@ pub(crate) const LEAST_PROBABILITY: f64 = f32::EPSILON as f64;
 /// be a division by zero it is 0, as scikit-learn has it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EmotionMetrics {
-    /// Number of faces.
+    /// Number of faces that the figures are of.
     pub faces: u64,
     /// Share of faces whose predicted class is the true one.
     pub accuracy: f64,
@@ -43,29 +43,29 @@ pub struct EmotionMetrics {
     pub coverage: Vec<Coverage>,
 }
 
-/// Figures of one class.
+/// How well faces of one class are told.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ClassMetrics {
-    /// The class.
+    /// Name of the class, as the bundle has it.
     pub label: String,
     /// Share of the faces predicted to be of the class that are.
     pub precision: f64,
     /// Share of the faces of the class that are predicted to be.
     pub recall: f64,
-    /// Harmonic mean of both.
+    /// Harmonic mean of precision and recall, 0 to 1.
     pub f1: f64,
-    /// Faces of the class.
+    /// Faces that are truly of the class.
     pub support: u64,
 }
 
-/// Means over classes.
+/// Means of the figures of all classes, each 0 to 1.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Averages {
-    /// Of precision.
+    /// Mean of the classes' precision, 0 to 1.
     pub precision: f64,
-    /// Of recall.
+    /// Mean of the classes' recall, 0 to 1.
     pub recall: f64,
-    /// Of F1.
+    /// Mean of the classes' F1, 0 to 1.
     pub f1: f64,
 }
 

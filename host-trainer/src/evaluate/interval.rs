@@ -14,11 +14,11 @@ const INSIDE: f64 = 0.95;
 /// A figure with the interval in which it lies in 95 of 100 samples of this size.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Figure {
-    /// On the faces themselves.
+    /// The figure on the faces themselves.
     pub value: f64,
-    /// Lower end.
+    /// Lower end of the interval, in the figure's unit.
     pub low: f64,
-    /// Upper end.
+    /// Upper end of the interval, in the figure's unit.
     pub high: f64,
 }
 

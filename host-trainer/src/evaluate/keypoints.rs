@@ -15,7 +15,7 @@ const FAILURE: f64 = 0.1;
 pub struct KeypointMetrics {
     /// Faces with at least one known point.
     pub faces: u64,
-    /// Known points.
+    /// Points of these faces whose true place is known.
     pub points: u64,
     /// Mean of the squared error over all coordinates of known points, in px²; Kaggle's measure is its root.
     pub mse_px2: f64,
@@ -42,7 +42,7 @@ pub struct KeypointMetrics {
 /// Errors of one of the 15 points.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PointMetrics {
-    /// Its name.
+    /// Name of the point, as the CSV's columns have it.
     pub name: String,
     /// Faces on which it is known.
     pub faces: u64,

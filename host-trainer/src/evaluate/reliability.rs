@@ -14,9 +14,9 @@ pub struct Bin {
     pub index: usize,
     /// Faces in it, at least 1.
     pub faces: u64,
-    /// Mean top probability.
+    /// Mean of the top probability of its faces, 0 to 1.
     pub confidence: f64,
-    /// Share of right verdicts.
+    /// Share of its faces whose top class is the true one, 0 to 1.
     pub accuracy: f64,
 }
 

@@ -16,7 +16,7 @@ use super::trunk::{BatchMoments, ConvNorm, Trunk};
 pub struct Architecture {
     /// Residual stages, 2 in the original, 3 at most.
     pub stages: usize,
-    /// The head.
+    /// The layers between trunk and outputs.
     pub head: HeadConfig,
 }
 

@@ -73,7 +73,7 @@ impl ConvNorm {
 /// Mean and biased variance of every channel of one batch.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BatchStatistics {
-    /// Means.
+    /// Means of the values, one a channel.
     pub mean: Vec<f32>,
     /// Variances, divided by the count, not by the count less one.
     pub variance: Vec<f32>,
@@ -212,7 +212,7 @@ impl Stage {
     }
 }
 
-/// Stem and residual stages.
+/// The convolutions that both tasks share: a stem and residual stages.
 #[derive(Module, Debug)]
 pub struct Trunk {
     stem: ConvNorm,

@@ -44,13 +44,13 @@ pub enum ExportError {
 /// What is written into the file beside the network.
 #[derive(Debug, Clone)]
 pub struct Description {
-    /// What the network tells.
+    /// What the network tells: keypoints or emotions.
     pub task: Task,
     /// Classes of the outputs of an emotion network.
     pub classes: ClassSet,
     /// What is done to a crop before.
     pub normalisation: Normalisation,
-    /// Architecture by name.
+    /// Name of the architecture, as manifests have it.
     pub architecture: String,
 }
 
@@ -65,7 +65,7 @@ impl Description {
         }
     }
 
-    /// Name of the output.
+    /// Name of the file's output: `keypoints` or `emotion`.
     pub fn output(&self) -> &'static str {
         match self.task {
             Task::Keypoints => KEYPOINTS_NAME,

@@ -5,14 +5,14 @@ use anyhow::Result;
 use super::graph::Graph;
 use super::shapes::shapes;
 
-/// One layer with weights.
+/// One layer with weights, as a table lists it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layer {
-    /// Its name.
+    /// Name of its node in the file.
     pub name: String,
     /// Sizes of what it gives for one face: `[channels, height, width]` or `[length]`.
     pub output: Vec<usize>,
-    /// Weights and biases.
+    /// Number of its weights and biases.
     pub parameters: usize,
     /// Multiplications with additions for one face.
     pub macs: u64,

@@ -25,7 +25,7 @@ const IGNORED: &str = "#888888";
 
 /// A trained detector, and what it is measured on.
 pub struct Source<'a> {
-    /// The training.
+    /// The training, as far as it has come.
     pub checkpoint: &'a Checkpoint,
     /// Photos that it was not trained on.
     pub photos: &'a [&'a Photo],

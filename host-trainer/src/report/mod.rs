@@ -39,7 +39,7 @@ pub use survey::Survey;
 
 /// A trained network, and the data that it was trained and is measured on.
 pub struct Source<'a> {
-    /// Its best weights.
+    /// Its best weights, and how every epoch went.
     pub shipped: &'a Shipped,
     /// Its data, divided as in training.
     pub prepared: &'a Prepared,

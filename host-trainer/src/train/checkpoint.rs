@@ -4,7 +4,6 @@
 //! goes in last, and only then does the directory get its name. The newest two sets and the best one
 //! are kept; [`newest`] takes the newest that is whole.
 
-use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -21,6 +20,7 @@ use sha2::{Digest, Sha256};
 use super::history::EpochRecord;
 use crate::config::TrainConfig;
 use crate::early_stop::EarlyStop;
+use crate::fingerprint::hex;
 use crate::model::Network;
 use crate::plateau::Plateau;
 use crate::target::Target;
@@ -45,15 +45,15 @@ pub struct State {
     pub held_out: String,
     /// Faces in the training part.
     pub train_rows: u32,
-    /// How outputs become pixels.
+    /// How outputs become pixels of the crop.
     pub target: Target,
     /// Epoch that is under way, from 0.
     pub epoch: u32,
-    /// Steps done in it.
+    /// Steps of this epoch that are done.
     pub step_of_epoch: u64,
     /// Learning rate of the next step, where the schedule looks at the loss.
     pub learning_rate: f64,
-    /// Steps done in all.
+    /// Steps of the whole training that are done.
     pub step: u64,
     /// Loss and weight summed over the steps of this epoch.
     pub running_loss: [f64; 2],
@@ -72,15 +72,15 @@ struct Manifest {
     files: Vec<(String, String)>,
 }
 
-/// A checkpoint in memory.
+/// A checkpoint in memory: everything that a training needs to go on.
 pub struct Checkpoint {
-    /// Numbers.
+    /// Settings, counts and history: everything but tensors.
     pub state: State,
-    /// The weights as trained.
+    /// The weights as the last step left them.
     pub weights: ModuleRecord,
     /// Their average over the steps, where one is kept.
     pub average: Option<ModuleRecord>,
-    /// The optimiser's moments.
+    /// The moments of the optimiser, one entry a parameter.
     pub optimiser: OptimizerRecord,
 }
 
@@ -229,13 +229,4 @@ fn remove(folder: &Path) -> std::io::Result<()> {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }
-}
-
-/// Lower case hexadecimal digits.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EpochRecord {
-    /// From 1.
+    /// Number of the epoch, from 1.
     pub epoch: u32,
     /// Mean training loss, with varied faces, dropout and smoothed targets.
     pub loss: f64,

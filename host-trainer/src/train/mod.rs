@@ -6,6 +6,7 @@
 
 pub mod batch;
 pub mod bench;
+pub mod calibration;
 pub mod checkpoint;
 pub mod history;
 mod learner;
@@ -25,6 +26,7 @@ mod schedule;
 pub mod seen;
 pub mod shipped;
 mod targets;
+pub mod trained;
 pub mod validate;
 
 use std::path::{Path, PathBuf};
@@ -54,13 +56,13 @@ pub const CHECKPOINT_EVERY: Duration = Duration::from_mins(5);
 pub struct Job<'a> {
     /// What is trained, and how.
     pub config: TrainConfig,
-    /// On what.
+    /// The data, divided, that it is trained on.
     pub prepared: &'a Prepared,
     /// Whose trunk the network begins with, instead of random weights; what `config.trunk` names.
     pub pretrained: Option<&'a Pretrained>,
     /// The directory of the run.
     pub run: &'a Path,
-    /// Where it computes.
+    /// The devices that it computes on.
     pub devices: Devices,
     /// Go on from the newest checkpoint, instead of starting.
     pub resume: bool,
@@ -106,7 +108,7 @@ pub enum Event<'a> {
     },
 }
 
-/// How a training ended.
+/// Why a training came to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
     /// After its last epoch.

@@ -5,13 +5,13 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail};
 use shared_model::image::CropRule;
 
-use super::checkpoint::hex;
 use super::samples::{Data, Samples};
 use super::sampling::Sampling;
 use crate::config::{Loss, SplitBy, TrainConfig};
 use crate::data::emotion::{Outside, Reading};
 use crate::data::split::{Split, TestPart, by_group, by_usage, random_rows};
 use crate::data::{BadRows, EmotionData, Skipped, emotion, folder, keypoints, votes};
+use crate::fingerprint::hex;
 use crate::model::Task;
 
 /// The files of a training: one data set, or several emotion sets that are trained on together.
@@ -28,7 +28,7 @@ pub struct Files {
 /// A data set, divided and ready to make batches.
 #[derive(Debug)]
 pub struct Prepared {
-    /// Makes batches.
+    /// The faces, which become batches here.
     pub samples: Samples,
     /// Which rows are for what.
     pub split: Split,

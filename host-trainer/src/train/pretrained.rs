@@ -12,14 +12,14 @@ use sha2::{Digest, Sha256};
 use shared_model::image::SIDE;
 
 use super::batch::Batch;
-use super::checkpoint::hex;
 use super::params;
 use super::prepare::Prepared;
 use super::samples::View;
 use super::seen::Seen;
 use super::shipped::Shipped;
-use crate::bundle::Trained;
+use super::trained::Trained;
 use crate::device::Backend;
+use crate::fingerprint::hex;
 use crate::model::Network;
 use crate::model::trunk::{self, BatchStatistics, NORM_EPSILON};
 use crate::onnx::{Folded, unfold};

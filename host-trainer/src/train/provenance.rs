@@ -16,7 +16,7 @@ pub struct Provenance {
     pub command: String,
     /// Where the command was given; its relative paths begin there.
     pub directory: String,
-    /// Version of the trainer.
+    /// Version of the trainer, as `--version` prints it.
     pub version: String,
     /// Commit of the trainer, or `unknown`.
     pub commit: String,
@@ -29,9 +29,9 @@ pub struct Provenance {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Inputs {
-    /// The data sets.
+    /// Files or directories of the data sets.
     pub data: Vec<PathBuf>,
-    /// The taggers' votes.
+    /// The file of the taggers' votes, where one was given.
     pub votes: Option<PathBuf>,
     /// Whether rows that cannot be read were left out.
     pub skip_bad_rows: bool,

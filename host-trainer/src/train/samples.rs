@@ -64,7 +64,7 @@ impl Data {
     }
 }
 
-/// Whether faces are varied.
+/// Whether a batch shows faces varied, or as they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum View {
     /// As in training, differently in each epoch.
@@ -127,12 +127,12 @@ impl Samples {
         self.outputs
     }
 
-    /// How outputs become pixels.
+    /// How the network's outputs become pixels of the crop.
     pub fn target(&self) -> &Target {
         &self.target
     }
 
-    /// The data set.
+    /// The data set that samples are made of.
     pub fn data(&self) -> &Data {
         &self.data
     }

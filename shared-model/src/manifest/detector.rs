@@ -19,7 +19,7 @@ pub const MAX_SIZES: usize = 6;
 /// `1 / (1 + e^-logit)`, its centre `(x + s dx, y + s dy)`, its width and height `2 s e^log`, and its points (eye, eye,
 /// nose, mouth corner, mouth corner, from left to right in an upright picture) `(x + s px, y + s py)`.
 pub const CELL_NUMBERS: usize = 15;
-/// Points of a face.
+/// Points of a face that a detector predicts.
 pub const CELL_POINTS: usize = 5;
 /// Least and largest side of an input in pixels.
 pub const INPUT_SIDES: core::ops::RangeInclusive<u32> = 32..=1024;
@@ -58,7 +58,7 @@ pub struct Detector {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PixelNormalisation {
-    /// What is taken off.
+    /// Subtracted from the grey value, in grey values.
     pub mean: f32,
     /// What the rest is divided by; above 0.
     pub spread: f32,
@@ -72,7 +72,7 @@ pub struct PixelNormalisation {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OutputMap {
-    /// Name of the tensor.
+    /// Name of the output tensor in the file.
     pub name: Text<32>,
     /// Pixels of the input to one pixel of the map: a power of two, 2 to 64.
     pub stride: u32,
@@ -84,9 +84,9 @@ pub struct OutputMap {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct InputSize {
-    /// Columns, in [`INPUT_SIDES`].
+    /// Width in pixels, in [`INPUT_SIDES`].
     pub width: u32,
-    /// Rows, in [`INPUT_SIDES`].
+    /// Height in pixels, in [`INPUT_SIDES`].
     pub height: u32,
 }
 
@@ -96,7 +96,7 @@ pub struct InputSize {
 pub struct DetectorTraining {
     /// Seed of every random choice of the training.
     pub seed: u64,
-    /// Steps trained.
+    /// Steps of the training that are done.
     pub steps: u64,
     /// Samples composed and learned from.
     pub samples: u64,
@@ -109,7 +109,7 @@ pub struct DetectorTraining {
 }
 
 impl OutputMap {
-    /// Channels of the map.
+    /// Channels of the map: [`CELL_NUMBERS`] for each cell of each grid.
     pub fn channels(&self) -> usize {
         self.grids
             .iter()

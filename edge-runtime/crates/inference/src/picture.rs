@@ -112,7 +112,7 @@ impl Unread {
         }
     }
 
-    /// What helps.
+    /// What a person can do about it, as an end of a message.
     pub fn cure(self) -> &'static str {
         match self {
             Self::Heif => "make it a JPEG: `heif-convert IN OUT.jpg`",
@@ -186,17 +186,20 @@ impl Picture {
         Ok(())
     }
 
-    /// The grey pixels.
+    /// The grey pixels, 0 to 255, row by row.
+    ///
+    /// # Errors
+    /// A side that is 0, or above what a view may have.
     pub fn gray(&self) -> Result<GrayView<'_>, PictureError> {
         GrayView::new(&self.gray, self.width, self.height).map_err(PictureError::Size)
     }
 
-    /// Width in pixels.
+    /// Width of the picture in pixels.
     pub fn width(&self) -> usize {
         self.width
     }
 
-    /// Height in pixels.
+    /// Height of the picture in pixels.
     pub fn height(&self) -> usize {
         self.height
     }

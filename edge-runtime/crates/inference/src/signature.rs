@@ -5,9 +5,9 @@ use shared_model::image::SIDE;
 /// Rows and columns of the picture that a network sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InputSize {
-    /// Rows, in pixels.
+    /// Height in pixels: the number of rows.
     pub rows: usize,
-    /// Columns, in pixels.
+    /// Width in pixels: the number of columns.
     pub columns: usize,
 }
 
@@ -23,7 +23,7 @@ impl InputSize {
         Self { rows, columns }
     }
 
-    /// Number of pixels.
+    /// Number of pixels: rows times columns.
     pub fn pixels(self) -> usize {
         self.rows * self.columns
     }
@@ -76,9 +76,9 @@ impl<'a> Signature<'a> {
 pub struct OutputMap<'a> {
     /// The numbers; whether they are finite is not checked.
     pub values: &'a [f32],
-    /// Rows of the map.
+    /// Height of the map in pixels.
     pub rows: usize,
-    /// Pixels in a row.
+    /// Width of the map in pixels.
     pub columns: usize,
     /// From one pixel to the next in a row, in values.
     pub pixel_step: usize,

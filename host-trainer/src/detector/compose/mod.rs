@@ -12,9 +12,9 @@ mod scene;
 use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
 
+use super::alarm::Alarm;
 use super::data::Photo;
 use super::geometry::area;
-use super::mine::Alarm;
 use pick::Pool;
 use scene::Scene;
 

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use rand::RngExt;
 
 use super::Rng;
+use crate::detector::alarm::Alarm;
 use crate::detector::data::{Face, Kind, Photo};
-use crate::detector::mine::Alarm;
 
 /// Shares of sources known to differ in what they teach; any other source has [`OTHER`].
 const SHARES: [(&str, f32); 11] = [

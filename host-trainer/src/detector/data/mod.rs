@@ -18,7 +18,7 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use crate::train::checkpoint::hex;
+use crate::fingerprint::hex;
 use archive::Archive;
 pub use error::{SetError, Wrong};
 pub use photo::{Face, Gray, Kind, LONGEST, Photo};
@@ -50,7 +50,7 @@ pub struct Set {
     pub fingerprint: String,
 }
 
-/// Which photos are read.
+/// Which photos of a data set are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {
     /// Those to train on, and those of the same sources to measure on.

@@ -16,10 +16,10 @@ pub enum Kind {
     Ignore,
 }
 
-/// One annotated box.
+/// One annotated box of a photo.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Face {
-    /// What it is.
+    /// Whether the box is a face, or takes no part.
     pub kind: Kind,
     /// Left, top, right, bottom in pixels of the photo; may reach over its border.
     pub bounds: [f32; 4],
@@ -37,11 +37,11 @@ impl Face {
 /// Grey pixels, row by row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Gray {
-    /// Pixels in a row.
+    /// Width in pixels: how many make a row.
     pub width: usize,
-    /// Rows.
+    /// Height in pixels: how many rows there are.
     pub height: usize,
-    /// From 0 to 255.
+    /// `width * height` grey values, from 0 to 255.
     pub pixels: Vec<u8>,
 }
 
@@ -50,7 +50,7 @@ pub struct Gray {
 pub struct Photo {
     /// Name in the data set.
     pub name: String,
-    /// Where it comes from.
+    /// Name of the source that it comes from.
     pub source: String,
     /// Whether it is measured on instead of trained on.
     pub held: bool,

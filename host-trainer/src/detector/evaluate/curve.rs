@@ -10,7 +10,7 @@ const HIT: f32 = 0.5;
 /// Share of a detection on an ignored box from which on it does not count.
 const ON_IGNORED: f32 = 0.4;
 
-/// What a detection is.
+/// What a detection turns out to be beside the annotation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     /// It hits a face.
@@ -21,7 +21,7 @@ pub enum Outcome {
     AlarmOnNothing,
 }
 
-/// All that was found.
+/// Detections and faces of all photos so far, from which curves are drawn.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Tally {
     found: Vec<(f32, Outcome)>,
@@ -30,7 +30,7 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Takes a photo in.
+    /// Takes in one photo; faces smaller than `least` pixels count neither way.
     pub fn take(&mut self, seen: &Seen, empty: bool, least: f32) {
         let counts = |face: &Face| face.kind == Kind::Face && face.size() >= least;
         let mut hits: Vec<Option<f32>> = vec![None; seen.faces.len()];

@@ -12,7 +12,7 @@ use crate::detector::engine::{Folded, FoldedLayer, Layer, Plane};
 use crate::detector::geometry::Affine;
 use crate::detector::levels::{CHANNELS, GRIDS, HEADS};
 use crate::detector::network::layers;
-use crate::detector::train::{MEAN, SPREAD};
+use crate::detector::network::{MEAN, SPREAD};
 use vision::detector::decode::{Detection, Map, decode};
 
 /// Passes of a blur of 3 pixels that come to a standard deviation of 2.
@@ -50,7 +50,7 @@ pub struct Seen {
     pub found: Vec<Detection>,
     /// Annotated, in the same pixels.
     pub faces: Vec<Face>,
-    /// Cells left out.
+    /// Cells that were left out because there were too many.
     pub dropped: usize,
 }
 

@@ -49,12 +49,12 @@ impl Task {
 /// Bounds of the ranges of sizes, in pixels of the photo.
 const SIZES: [f32; 4] = [16.0, 32.0, 64.0, 128.0];
 
-/// What came out.
+/// How well a detector finds the faces of some photos.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Figures {
-    /// Photos looked at.
+    /// Photos that the detector looked at.
     pub photos: usize,
-    /// Faces that count.
+    /// Annotated faces that count: neither ignored nor too small.
     pub faces: usize,
     /// Area under the curve of precision over recall, 0 to 1.
     pub average_precision: f64,
@@ -64,7 +64,7 @@ pub struct Figures {
     pub scores: [f64; 2],
     /// At a score of one half: faces found, false alarms, and alarms on photos without a face.
     pub at_half: [usize; 3],
-    /// Photos without a face.
+    /// Photos among them without a face.
     pub empty_photos: usize,
     /// Found at the score of [`Figures::recall`]'s second figure, and all, by size from 16, 32, 64, 128 pixels on.
     pub by_size: [[usize; 2]; SIZES.len()],

@@ -18,12 +18,10 @@ mod weights;
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Result, bail};
-use shared_model::image::{INPUT_LEN, Normalisation, SIDE, sample};
 use tract_onnx::pb::NodeProto;
 
 use super::graph::{Form, Graph};
 use super::{Description, metadata};
-use crate::train::prepare::Prepared;
 pub use observe::Observer;
 pub use origin::{check_origin, task_of};
 use probe::Probe;
@@ -39,9 +37,9 @@ pub struct Settings {
     pub keep_float: BTreeSet<String>,
 }
 
-/// A quantised network.
+/// A quantised network, and what it cost.
 pub struct Quantised {
-    /// The ONNX file.
+    /// Content of the ONNX file, in QDQ form.
     pub onnx: Vec<u8>,
     /// What each layer costs, in the order in which they run.
     pub layers: Vec<LayerError>,
@@ -50,7 +48,7 @@ pub struct Quantised {
 /// What quantising one layer alone, its input and its weights, does to the network's outputs.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct LayerError {
-    /// The layer.
+    /// Name of the layer in the file.
     pub name: String,
     /// Signal to quantisation noise of the outputs, in decibels: `10 log10(sum (x - m)² / sum (x - q)²)`
     /// with the mean `m` of each output over the faces, which carries no information.
@@ -85,27 +83,6 @@ impl Range {
     }
 }
 
-/// At most `count` faces of the training part, evenly chosen, as the network gets them.
-pub fn calibration(prepared: &Prepared, normalisation: Normalisation, count: usize) -> Vec<Vec<f32>> {
-    let faces = prepared.samples.data().faces();
-    let rows: Vec<usize> = prepared
-        .split
-        .train
-        .iter()
-        .map(|row| *row as usize)
-        .filter(|row| *row < faces.len())
-        .collect();
-    let step = rows.len().div_ceil(count.max(1)).max(1);
-    let input = |row: &usize| {
-        let mut values = vec![0.0; INPUT_LEN];
-        let face = faces.view(*row);
-        sample(face, &face.bounds(), SIDE, &mut values);
-        normalisation.apply(&mut values);
-        values
-    };
-    rows.iter().step_by(step).map(input).collect()
-}
-
 /// Quantises a network that [`crate::onnx::export`] or [`crate::onnx::merge`] wrote.
 ///
 /// `calibration` are normalised inputs, as the network gets them; `tell` hears of each step of the work.
@@ -119,17 +96,18 @@ pub fn quantise(
     rewritten(onnx, metadata(description), Form::Crop, settings, calibration, tell)
 }
 
-/// Quantises a network that gives maps, written by [`crate::detector::export::onnx`].
+/// Quantises a network that gives maps, as the export of a detector writes it.
 ///
-/// `calibration` are normalised pictures of this size, row by row.
+/// `metadata` is written into the file as key and value; `calibration` are normalised pictures of `columns` x `rows`
+/// pixels, row by row.
 pub fn quantise_maps(
     onnx: &[u8],
+    metadata: Vec<(&'static str, String)>,
     settings: &Settings,
     [columns, rows]: [usize; 2],
     calibration: &[Vec<f32>],
     tell: &mut dyn FnMut(&str),
 ) -> Result<Quantised> {
-    let metadata = crate::detector::export::metadata();
     rewritten(
         onnx,
         metadata,

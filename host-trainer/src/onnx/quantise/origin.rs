@@ -6,8 +6,8 @@ use sha2::{Digest, Sha256};
 use shared_model::manifest::{EMOTION_NAME, KEYPOINTS_NAME};
 use tract_onnx::pb::ModelProto;
 
+use crate::fingerprint::hex;
 use crate::model::Task;
-use crate::train::checkpoint::hex;
 
 /// Key in the metadata of a quantised file: SHA-256 of the 32-bit file, in hexadecimal.
 pub(super) const KEY: &str = "quantised_from";

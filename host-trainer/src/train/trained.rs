@@ -1,4 +1,4 @@
-//! A trained network as a bundle takes it in: the best one of a run, or the one of another bundle.
+//! A trained network with what is known of its training: the best one of a run, or one of a bundle.
 
 use std::path::Path;
 
@@ -7,15 +7,22 @@ use inference::Views;
 use inference::bundle::Bundle;
 use shared_model::manifest::{FILE_NAME, FileRef, Precision};
 
-use super::entry::settings_file;
+use super::shipped::Shipped;
 use crate::config::TrainConfig;
 use crate::model::Task;
 use crate::onnx::Description;
-use crate::train::shipped::Shipped;
+
+/// Name of the file in a bundle that tells how its network for `task` was trained.
+pub(crate) fn settings_file(task: Task) -> &'static str {
+    match task {
+        Task::Keypoints => "keypoints.toml",
+        Task::Emotion => "emotion.toml",
+    }
+}
 
 /// A trained network, and what a bundle tells of its training.
 pub struct Trained {
-    /// How it was trained.
+    /// Settings that the network was trained with.
     pub config: TrainConfig,
     /// The network in 32-bit floats.
     pub onnx: Vec<u8>,

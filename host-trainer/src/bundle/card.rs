@@ -6,14 +6,14 @@ use std::fmt::Write;
 
 use shared_model::manifest::{Manifest, Network, Precision};
 
-use crate::bundle::{Measured, Measurements, NetworkFile, Source, Told};
+use super::{Measured, Measurements, NetworkFile, Source, Told};
 use crate::calibrate::Calibrated;
 use crate::config::{SetConfig, SplitBy, TrainConfig};
 use crate::evaluate::{EmotionMetrics, KeypointMetrics, NEUTRAL};
 use crate::tables;
 
 /// The card of a bundle.
-pub(crate) fn card(manifest: &Manifest, measured: &Measurements, sources: [&Source<'_>; 2]) -> String {
+pub(super) fn card(manifest: &Manifest, measured: &Measurements, sources: [&Source<'_>; 2]) -> String {
     let mut text = String::new();
     // Writing to a string cannot fail.
     let _ = front_matter(&mut text, manifest, measured);
