@@ -28,3 +28,8 @@ export function draw(name, { kind, text, children, ...attributes } = {}) {
 export function fact(name, value, kind = "") {
   return make("div", { children: [make("dt", { text: name }), make("dd", { text: value, kind })] });
 }
+
+/** The parts of a text in which `backticks` stand around what is typed. */
+export function marked(text) {
+  return text.split("`").map((part, at) => (at % 2 === 1 ? make("code", { text: part }) : part));
+}

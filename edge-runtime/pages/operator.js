@@ -1,6 +1,6 @@
 // The operator's page: everything that the kiosk knows of itself, and the few things that may be changed.
 
-import { fact, make } from "./build.js";
+import { fact, make, marked } from "./build.js";
 import { hoursOfDay } from "./chart.js";
 import { Face, NOBODY } from "./face.js";
 import { follow } from "./live.js";
@@ -91,6 +91,8 @@ function showHealth() {
   const bad = snapshot.parts.filter((part) => !part.ok).length;
   const needs = bad + snapshot.checks.filter((check) => !check.ok).length;
   element("health").dataset.health = bad > 0 ? "bad" : needs > 0 ? "needs" : "well";
+  // Leads to what needs somebody.
+  element("health").href = bad > 0 ? "#parts-title" : needs > 0 ? "#machine-title" : "#warnings-title";
   element("health-words").textContent =
     needs === 0 ? say("well") : needs === 1 ? say("needs_one") : say("needs", { count: needs });
 }
@@ -100,10 +102,10 @@ function showWarnings() {
     const ago = time(warning.age_s);
     const when = warning.times > 1 ? say("times", { count: warning.times, time: ago }) : say("ago", { time: ago });
     const cure = warning.cure
-      ? [make("p", { kind: "cure", children: [make("b", { text: `${say("cure")}: ` }), warning.cure] })]
+      ? [make("p", { kind: "cure", children: [make("b", { text: `${say("cure")}: ` }), ...marked(warning.cure)] })]
       : [];
     return make("li", {
-      children: [make("p", { text: warning.text }), ...cure, make("p", { kind: "when", text: when })],
+      children: [make("p", { children: marked(warning.text) }), ...cure, make("p", { kind: "when", text: when })],
     });
   });
   element("warning-list").replaceChildren(
@@ -136,7 +138,7 @@ function row(ok, name, state, cure) {
   const dot = make("span", { kind: "dot", "data-health": ok ? "well" : "bad" });
   const children = [dot, make("span", { text: name }), make("span", { kind: ok ? "state" : "state bad-words", text: state })];
   if (cure) {
-    children.push(make("p", { kind: "cure", text: cure }));
+    children.push(make("p", { kind: "cure", children: marked(cure) }));
   }
   return make("li", { children });
 }

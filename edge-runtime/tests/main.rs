@@ -21,6 +21,8 @@ mod outbox;
 mod outlets;
 #[cfg(feature = "page")]
 mod page;
+#[cfg(all(feature = "mqtt", feature = "page", feature = "webhook"))]
+mod pixels;
 mod properties;
 mod schema;
 mod service;

@@ -43,6 +43,11 @@ pub(crate) struct Args {
     /// Times the ways to receivers on this machine instead, and what those that behave badly cost a frame
     #[arg(long, conflicts_with_all = ["seconds", "precision", "isa", "threads"])]
     outputs: bool,
+    /// Measures instead what pages and counts cost a frame, and what a crowd of viewers does to it; ends with 69 where a
+    /// limit is broken
+    #[cfg(feature = "page")]
+    #[arg(long, conflicts_with_all = ["seconds", "precision", "isa", "threads", "outputs"])]
+    viewers: bool,
 }
 
 fn parse_seconds(text: &str) -> Result<f64, String> {
@@ -77,6 +82,10 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode, Failure> {
     if args.outputs {
         outputs::main(&bundle)?;
         return Ok(ExitCode::SUCCESS);
+    }
+    #[cfg(feature = "page")]
+    if args.viewers {
+        return super::viewers::main(&bundle);
     }
     let manifest = bundle.manifest();
     let networks = [

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::ValueEnum;
 use durable::SystemDisk;
 use edge_runtime::config::Config;
-use edge_runtime::counts::{CountsError, Export, Quarter, csv, grouped, json_line, read_days};
+use edge_runtime::counts::{CountsError, Export, Report, csv, json_line};
 use edge_runtime::sink::SinkError;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -55,14 +55,11 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode, Failure> {
         return Err(Failure::new(code::CONFIG, anyhow::Error::msg(message)));
     };
     let zone = TimeZone::system();
-    let since_s = args.since.map_or(0, |date| start_s(date, &zone));
-    let first = Quarter::of(since_s);
-    let (mut quarters, unread) = read_days(&mut SystemDisk::default(), &settings.dir, first.day())?;
-    for error in unread {
+    let report = Report::read(&mut SystemDisk::default(), &settings, args.since, &zone)?;
+    for error in &report.unread {
         tracing::warn!("{error}");
     }
-    quarters.retain(|(quarter, _)| *quarter >= first);
-    let Export { groups, left_out } = grouped(&quarters, settings.min_visitors, &zone);
+    let Export { groups, left_out } = report.export;
     if left_out > 0 {
         let least = settings.min_visitors;
         tracing::warn!("{left_out} visitors are not shown: rows have {least} or more (`min_visitors` in [counts])");
@@ -72,12 +69,6 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode, Failure> {
         Format::Json => (groups.iter()).try_for_each(|group| write_line(&json_line(group, &zone).to_string()))?,
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// When a day of this time zone begins, in seconds since 1970.
-fn start_s(date: Date, zone: &TimeZone) -> i64 {
-    let start = date.to_zoned(zone.clone()).map(|zoned| zoned.timestamp().as_second());
-    start.unwrap_or(0)
 }
 
 impl From<CountsError> for Failure {

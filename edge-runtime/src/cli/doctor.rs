@@ -2,7 +2,6 @@
 
 mod broker;
 mod camera;
-mod keys;
 mod receivers;
 mod search;
 
@@ -35,7 +34,7 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode, Failure> {
     let mut findings = preflight::check(&config, Scope::All);
     findings.extend(camera::camera(&config.source));
     findings.extend(search::search(&config));
-    findings.extend(config.update.as_ref().map(keys::keys));
+    findings.extend(config.update.as_ref().map(preflight::keys));
     findings.extend(config.sink.mqtt.as_ref().map(broker::broker));
     findings.extend(receivers::receivers(&config.sink));
     findings.extend([machine::clock(), machine::memory(), machine::throttling()]);

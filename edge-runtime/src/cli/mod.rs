@@ -18,6 +18,8 @@ mod safe;
 mod track;
 mod try_bundle;
 mod update;
+#[cfg(feature = "page")]
+mod viewers;
 mod witness;
 
 use std::io::{self, Write as _};

@@ -3,7 +3,7 @@
 //! | word | what it means here |
 //! |---|---|
 //! | visitor | a track that the detector saw for [`VISITOR_MS`] from first to last sight |
-//! | attentive | a visitor who turned the face to the camera ([`FACING_DEGREES`] of yaw and pitch, [`vision::track::Pose`]) for [`ATTENTION_MS`] without looking away |
+//! | attentive | a visitor who turned the face to the camera ([`FACING_DEGREES`] of yaw and pitch, [`vision::tracking::pose::Pose`]) for [`ATTENTION_MS`] without looking away |
 //! | dwell | the time from first to last sight of a visitor, counted when the visit ends |
 //! | told | a visitor for whom the rules of `[decide]`, on that face alone, held an emotion; and for how long |
 //! | smile | a visitor who was told Happy, once however often |
@@ -25,6 +25,7 @@ mod error;
 mod export;
 mod inbox;
 mod prometheus;
+mod report;
 mod settings;
 mod sink;
 mod tally;
@@ -42,6 +43,7 @@ pub use error::{CountsError, DamagedCounts};
 pub use export::{Export, Group, csv, grouped, json_line};
 pub use inbox::{Delta, Pending};
 pub use prometheus::text;
+pub use report::Report;
 pub use settings::CountsSettings;
 pub use sink::{CountsSink, Start};
 pub use tally::{DWELL_EDGES_S, Dwell, Share, Tally};

@@ -95,6 +95,7 @@ fn pipeline(config: &Config, networks: Networks, server: &PageServer, time: Dura
         parts: Box::new(Vec::new),
         outbox: Box::new(|| None),
         today: Box::new(|| None),
+        counted: None,
         left: Some(Instant::now() + time),
         checks: Arc::new(Vec::new),
     });

@@ -3,17 +3,21 @@
 use std::fs;
 use std::sync::Arc;
 
+use durable::SystemDisk;
+use jiff::tz::TimeZone;
 use shared_model::emotion::ClassSet;
 use update::Networks;
 
 use super::error::DaemonError;
 use super::shared::{ReadBroker, Shared, Warn};
 use crate::config::Config;
-use crate::counts;
+use crate::counts::{self, CountsSettings, Report};
 use crate::machine;
 use crate::page::settings::PageConfig;
-use crate::page::{About, BundleFacts, CameraFacts, Check, Frames, Hour, Outbox, PageContext, PageServer, Today};
-use crate::preflight::Finding;
+use crate::page::{
+    About, BundleFacts, CameraFacts, Check, Frames, Hour, Outbox, PageContext, PageServer, ReadCounts, Today,
+};
+use crate::preflight::{self, Finding};
 use crate::service::Liveness;
 use crate::sink::SignalSink;
 use crate::sink::when::ShowMedia;
@@ -130,10 +134,29 @@ impl Pages {
                 })
             }),
             today: Box::new(move || visitors.today().map(|counted| today(&counted))),
+            counted: config.counts.clone().map(read_counts),
             left: None,
-            checks: Arc::new(|| machine::check().into_iter().map(check).collect()),
+            checks: checks(config.clone()),
         });
     }
+}
+
+/// Reads counts as `edge-runtime counts` does, in the machine's time zone.
+fn read_counts(settings: CountsSettings) -> ReadCounts {
+    Arc::new(move |since| {
+        let zone = TimeZone::system();
+        let report = Report::read(&mut SystemDisk::default(), &settings, since, &zone);
+        let report = report.map_err(|error| error.to_string())?;
+        Ok(report.json(&zone).to_string())
+    })
+}
+
+/// Looks at the machine, and at what the configuration needs of it.
+fn checks(config: Config) -> Arc<dyn Fn() -> Vec<Check> + Send + Sync> {
+    Arc::new(move || {
+        let findings = machine::check().into_iter().chain(preflight::beside(&config));
+        findings.map(check).collect()
+    })
 }
 
 fn check(finding: Finding) -> Check {

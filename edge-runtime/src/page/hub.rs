@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use jiff::civil::Date;
 use shared_model::emotion::ClassSet;
 
 use super::board::Board;
@@ -30,6 +31,9 @@ pub struct About {
     pub bundle: BundleFacts,
 }
 
+/// Gives what was counted since a day, or since ever, as JSON, or says why it cannot be read. May take a while.
+pub type ReadCounts = Arc<dyn Fn(Option<Date>) -> Result<String, String> + Send + Sync>;
+
 /// What the pages know of the rest of the program, while a configuration runs.
 pub struct PageContext {
     /// What stays the same while a configuration runs.
@@ -46,6 +50,8 @@ pub struct PageContext {
     pub outbox: Box<dyn Fn() -> Option<Outbox> + Send>,
     /// The visitors of today, where they are counted.
     pub today: Box<dyn Fn() -> Option<Today> + Send>,
+    /// What was counted since a day, where somebody counts.
+    pub counted: Option<ReadCounts>,
     /// When the pages end by themselves, if they do.
     pub left: Option<Instant>,
     /// Checks the machine; may take up to seconds.
@@ -193,6 +199,12 @@ impl Hub {
         let state = self.state();
         let updates = state.context.as_ref().and_then(|it| it.updates.as_ref());
         updates.is_some_and(|it| it.request(message))
+    }
+
+    /// Reads what was counted; `None` where nobody counts.
+    pub(super) fn counted(&self) -> Option<ReadCounts> {
+        let state = self.state();
+        state.context.as_ref()?.counted.clone()
     }
 
     /// Everything at once, as JSON; `None` before the first configuration runs.

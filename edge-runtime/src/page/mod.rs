@@ -55,7 +55,7 @@ pub use error::PageError;
 #[cfg(feature = "page")]
 pub use facts::{BundleFacts, CameraFacts, Frames, UpdateFacts};
 #[cfg(feature = "page")]
-pub use hub::{About, Hub, PageContext};
+pub use hub::{About, Hub, PageContext, ReadCounts};
 #[cfg(feature = "page")]
 pub use message::{Check, Hour, Outbox, Today};
 #[cfg(feature = "page")]

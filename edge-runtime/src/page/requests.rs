@@ -29,6 +29,18 @@ const BODY_TIME: Duration = Duration::from_secs(5);
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self'; \
                       connect-src 'self'; font-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
+/// Headers that a proxy adds: whoever is behind it may be anybody.
+const PASSED_ON: [&str; 8] = [
+    "forwarded",
+    "via",
+    "x-client-ip",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "x-forwarded-server",
+    "x-real-ip",
+];
+
 /// The address that a request comes from.
 #[derive(Debug, Clone)]
 pub(super) struct Peer {
@@ -126,9 +138,7 @@ impl Guard {
     /// Whether somebody may see and change everything.
     fn is_known(&self, peer: &Peer, headers: &HeaderMap) -> bool {
         // What a proxy passes on comes from this machine only in appearance.
-        let passed_on = ["x-forwarded-for", "forwarded", "x-real-ip"]
-            .iter()
-            .any(|name| headers.contains_key(*name));
+        let passed_on = PASSED_ON.iter().any(|name| headers.contains_key(*name));
         let mut cookies = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
         (peer.is_own() && !passed_on) || cookies.any(|cookies| self.access.knows(cookies))
     }

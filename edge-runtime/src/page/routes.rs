@@ -8,13 +8,15 @@ use axum::body::{Body, Bytes};
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::header::{ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, RANGE, RETRY_AFTER, SET_COOKIE};
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use axum::middleware::from_fn_with_state;
 use axum::response::sse::Sse;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Router};
 use futures_util::stream::unfold;
+use jiff::civil::Date;
+use tokio::sync::Mutex;
 use tokio::task::spawn_blocking;
 
 use super::access::Entry;
@@ -39,6 +41,8 @@ pub(super) struct App {
     pub(super) media: Media,
     /// The words of the visitor's page, as JSON.
     pub(super) words: Bytes,
+    /// Held while counts are read: whoever asks again and again keeps one processor busy at most.
+    pub(super) counting: Mutex<()>,
 }
 
 /// All routes of the pages that `run` serves.
@@ -47,6 +51,7 @@ pub(super) fn router(app: App) -> Router {
         .route("/", get(async || page("index.html")))
         .route("/operator", get(async || page("operator.html")))
         .route("/media/{name}", get(media))
+        .route("/api/counts", get(counts))
         .route("/api/pause", post(pause))
         .route("/api/mute", post(mute))
         .route("/api/update", post(update))
@@ -89,6 +94,32 @@ async fn snapshot(State(app): State<Arc<App>>) -> Response {
         Some(snapshot) => ([(CONTENT_TYPE, "application/json")], snapshot).into_response(),
         None => later("the kiosk is starting\n"),
     }
+}
+
+/// What was counted since the day in `?since=2026-11-27`, or since ever.
+async fn counts(State(app): State<Arc<App>>, uri: Uri) -> Response {
+    let Ok(since) = since(uri.query()) else {
+        return (StatusCode::BAD_REQUEST, "ask for a day, as in ?since=2026-11-27\n").into_response();
+    };
+    let Some(counted) = app.hub.counted() else {
+        let none = "nobody is counted: add [counts] to the configuration\n";
+        return (StatusCode::NOT_FOUND, none).into_response();
+    };
+    let _turn = app.counting.lock().await;
+    match spawn_blocking(move || counted(since)).await {
+        Ok(Ok(text)) => ([(CONTENT_TYPE, "application/json")], text).into_response(),
+        Ok(Err(why)) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{why}\n")).into_response(),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
+/// The day that a query asks for; the only thing that it may say.
+fn since(query: Option<&str>) -> Result<Option<Date>, ()> {
+    let Some(query) = query.filter(|query| !query.is_empty()) else {
+        return Ok(None);
+    };
+    let day = query.strip_prefix("since=").ok_or(())?;
+    day.parse().map(Some).map_err(drop)
 }
 
 fn later(why: &'static str) -> Response {

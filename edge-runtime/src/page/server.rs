@@ -16,7 +16,7 @@ use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::runtime::Runtime;
-use tokio::sync::oneshot;
+use tokio::sync::{Mutex, oneshot};
 use tokio::task::spawn_blocking;
 use tokio::time::{interval, sleep, timeout};
 use tokio_io_timeout::TimeoutStream;
@@ -116,6 +116,7 @@ impl PageServer {
             }),
             media,
             words,
+            counting: Mutex::default(),
         };
         Self::serve(Site {
             listen: config.listen,
@@ -149,6 +150,7 @@ impl PageServer {
             }),
             media: Media::default(),
             words,
+            counting: Mutex::default(),
         };
         Self::serve(Site {
             listen,

@@ -16,11 +16,14 @@ mod paths;
 mod port;
 mod source;
 
+use std::fs;
 use std::path::PathBuf;
 
 use serde::Serialize;
 
-use crate::config::Config;
+use crate::config::{Config, UpdateConfig};
+use crate::counts::CountsSettings;
+use crate::sink::settings::MqttConfig;
 
 /// What was checked, what was found, and what helps.
 #[derive(Debug, Clone, Serialize)]
@@ -78,21 +81,56 @@ pub fn check(config: &Config, scope: Scope) -> Vec<Finding> {
     findings.extend(config.sink.gpio.as_ref().map(gpio::check));
     if let Some(mqtt) = &config.sink.mqtt {
         findings.push(paths::login(mqtt));
-        findings.push(paths::directory(
-            "outbox",
-            &mqtt.outbox.dir,
-            "name another directory as `sink.mqtt.outbox.dir`",
-        ));
+        findings.push(outbox(mqtt));
     }
     findings.extend(outlets::check(&config.sink));
-    findings.extend(config.counts.as_ref().map(|counts| {
-        let cure = "name another directory as `counts.dir`";
-        paths::directory("counts", &counts.dir, cure)
-    }));
+    findings.extend(config.counts.as_ref().map(counts));
     findings.extend(config.update.as_ref().map(paths::update));
     findings.extend(config.page.as_ref().map(page::check));
     findings.extend(config.metrics.map(|metrics| port::check(metrics.listen)));
     findings
+}
+
+/// Checks again and again what a run goes on to need: files and directories. Nothing is opened that the run itself holds, and
+/// no network is loaded.
+pub fn beside(config: &Config) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if let Some(mqtt) = &config.sink.mqtt {
+        findings.push(paths::login(mqtt));
+        findings.push(outbox(mqtt));
+    }
+    findings.extend(config.sink.webhook.as_ref().map(outlets::outbox));
+    findings.extend(config.counts.as_ref().map(counts));
+    if let Some(update) = &config.update {
+        findings.extend([paths::update(update), keys(update)]);
+    }
+    findings.extend(config.page.as_ref().map(page::check));
+    findings
+}
+
+fn outbox(mqtt: &MqttConfig) -> Finding {
+    paths::directory(
+        "outbox",
+        &mqtt.outbox.dir,
+        "name another directory as `sink.mqtt.outbox.dir`",
+    )
+}
+
+fn counts(counts: &CountsSettings) -> Finding {
+    paths::directory("counts", &counts.dir, "name another directory as `counts.dir`")
+}
+
+/// Whether the public root key is there, by which updates are checked.
+pub fn keys(config: &UpdateConfig) -> Finding {
+    let path = config.keys.join("root.pub");
+    match fs::read_to_string(&path) {
+        Ok(_) => Finding::good("keys", path.display().to_string()),
+        Err(error) => Finding::bad(
+            "keys",
+            format!("{}: {error}", path.display()),
+            "put the public root key there: no update can be checked without it",
+        ),
+    }
 }
 
 /// What other users can change of what a program of root's would trust; `None` for other users' programs, which nobody is

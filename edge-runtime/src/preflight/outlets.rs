@@ -16,10 +16,15 @@ pub(super) fn check(config: &SinkConfig) -> Vec<Finding> {
     let mut findings: Vec<Finding> = [osc, udp, port].into_iter().flatten().collect();
     if let Some(webhook) = &config.webhook {
         findings.push(files(webhook));
-        let cure = "name another directory as `sink.webhook.dir`";
-        findings.push(paths::directory("webhook outbox", &webhook.outbox.dir, cure));
+        findings.push(outbox(webhook));
     }
     findings
+}
+
+/// Whether events for the server can be kept.
+pub(super) fn outbox(webhook: &WebhookConfig) -> Finding {
+    let cure = "name another directory as `sink.webhook.dir`";
+    paths::directory("webhook outbox", &webhook.outbox.dir, cure)
 }
 
 /// Opens the port for a moment; nothing is written.

@@ -1,5 +1,9 @@
 //! `edge-runtime counts`: what was counted, for people and their tables.
 
+#[cfg(feature = "cascade")]
+mod film;
+mod killed;
+
 use std::path::Path;
 
 use durable::SystemDisk;
@@ -18,10 +22,14 @@ fn counted(dir: &Path) {
         "schema = 1\nsource.uri = \"-\"\n[counts]\ndir = \"counts\"\n",
     )
     .unwrap();
-    let counts = dir.join("counts");
-    std::fs::create_dir(&counts).unwrap();
+    fill(&dir.join("counts"));
+}
+
+/// Three days with a few visitors each.
+pub(crate) fn fill(counts: &Path) {
+    std::fs::create_dir(counts).unwrap();
     let mut disk = SystemDisk::default();
-    let mut book = Book::open(&mut disk, &counts, 400).unwrap();
+    let mut book = Book::open(&mut disk, counts, 400).unwrap();
     for (days, visitors) in [(0, 2), (1, 5), (2, 7)] {
         let delta = Delta {
             quarter: Quarter::of(NOON_S + 86_400 * days),

@@ -1,7 +1,7 @@
 //! Those who are told over a network or a cable, as they meet the program: their messages, and how they misbehave.
 
 mod gestures;
-mod serial;
+pub(crate) mod serial;
 mod triggers;
 #[cfg(feature = "webhook")]
 mod webhook;

@@ -31,14 +31,14 @@ while True:
 ";
 
 /// A board on a port; `None`, loudly, without Python.
-struct Board {
+pub(crate) struct Board {
     child: Child,
     out: BufReader<ChildStdout>,
-    device: PathBuf,
+    pub(crate) device: PathBuf,
 }
 
 impl Board {
-    fn plugged_in() -> Option<Self> {
+    pub(crate) fn plugged_in() -> Option<Self> {
         let child = Command::new("python3")
             .args(["-c", BOARD])
             .stdin(Stdio::piped())
@@ -61,7 +61,7 @@ impl Board {
         })
     }
 
-    fn line(&mut self) -> String {
+    pub(crate) fn line(&mut self) -> String {
         let mut line = String::new();
         self.out.read_line(&mut line).unwrap();
         line

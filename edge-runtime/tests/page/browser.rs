@@ -3,6 +3,8 @@
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use inference::picture::Picture;
 use serde_json::Value;
@@ -11,23 +13,31 @@ use super::{address, kiosk, reconfigure, visit};
 use crate::daemon::world::World;
 use crate::support::chromium::Chromium;
 use crate::support::http::{get, post};
-use crate::support::program;
+use crate::support::{program, until};
 
 /// Longest distance between what is drawn and what was found, in pixels of a frame 640 wide.
 const NEAR: f64 = 1.0;
 
 /// A kiosk that sees one picture again and again: a face out of the photograph that comes with the face detector.
 fn portrait() -> (World, PathBuf) {
+    part_of_photograph([400, 190], [200, 200])
+}
+
+/// The same for any part of the photograph.
+fn part_of_photograph([left, top]: [usize; 2], [width, height]: [usize; 2]) -> (World, PathBuf) {
     let world = kiosk("");
     let picture = world.kiosk.path("frames/face.pgm");
     fs::remove_dir_all(world.kiosk.path("frames")).unwrap();
     fs::create_dir(world.kiosk.path("frames")).unwrap();
     let file = fs::read(Path::new(vision::face::PACKAGE).join("test.png")).unwrap();
     let photograph = Picture::decode(&file).unwrap();
-    let (side, left, top) = (200, 400, 190);
     let rows = photograph.gray().unwrap();
-    let pixels = (top..top + side).flat_map(|y| &rows.row(y)[left..left + side]);
-    let pgm: Vec<u8> = b"P5 200 200 255\n".iter().chain(pixels).copied().collect();
+    let pixels = (top..top + height).flat_map(|y| rows.row(y)[left..left + width].to_vec());
+    let pgm: Vec<u8> = format!("P5 {width} {height} 255\n")
+        .into_bytes()
+        .into_iter()
+        .chain(pixels)
+        .collect();
     fs::write(&picture, pgm).unwrap();
     reconfigure(&world, "mode = \"whole\"", "min_face_px = 40");
     (world, picture)
@@ -126,6 +136,42 @@ fn a_face_that_is_followed_is_drawn_where_the_line_of_its_frame_says() {
             let lines: Vec<Value> = lines.filter(|line: &Value| line["face"].is_object()).collect();
             compare_drawn(&drawn, &lines);
         }
+    });
+}
+
+/// Where somebody is comes of the frames before as well, and what `classify` searches is one picture. So it is given the box.
+#[test]
+fn points_of_somebody_who_is_followed_are_those_that_classify_finds_in_the_same_box() {
+    let Some(mut window) = Chromium::open(1280, 720) else {
+        return;
+    };
+    let (world, picture) = part_of_photograph([300, 150], [640, 480]);
+    let bundle = world.kiosk.path("factory");
+    visit(&world, |address| {
+        window.go(&format!("http://{address}/"));
+        window.until(FACE_IS_DRAWN);
+        // Until the box has come to rest before a picture that does not change.
+        let mut last = Value::Null;
+        until("the box rests", || {
+            thread::sleep(Duration::from_millis(250));
+            let drawn = window.value(DRAWN);
+            let rests = !drawn.as_array().unwrap().is_empty() && drawn == last;
+            last = drawn;
+            rests
+        });
+        let bounds: Vec<String> = numbers(&last[0]["box"]).iter().map(f64::to_string).collect();
+        let (bundle, bounds) = (bundle.to_str().unwrap(), bounds.join(","));
+        let arguments = [
+            "classify",
+            "--bundle",
+            bundle,
+            "--face",
+            &bounds,
+            picture.to_str().unwrap(),
+        ];
+        let output = program::command(&arguments).output().unwrap();
+        let line: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(compare_drawn(&last, &[line]), 1);
     });
 }
 

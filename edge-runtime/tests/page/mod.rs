@@ -2,8 +2,14 @@
 
 mod aim;
 mod browser;
+mod counts;
+mod fuzz;
+mod load;
+mod media;
+mod references;
 mod safety;
 mod tls;
+mod verdicts;
 mod viewers;
 
 use std::fs;

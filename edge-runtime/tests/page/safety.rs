@@ -77,15 +77,38 @@ fn of_others() -> Vec<Case> {
             order("/api/pause", &format!("{OWN}{FROM_ELSEWHERE}"), "ON"),
             401,
         ),
+        (
+            "a page through a proxy that names itself",
+            request("GET /", &format!("{HOST}Via: 1.1 proxy\r\n")),
+            401,
+        ),
+        (
+            "a host that only begins alike",
+            request("GET /", "Host: localhost.evil.example\r\n"),
+            403,
+        ),
+        (
+            "a host with a path",
+            request("GET /", "Host: 127.0.0.1/evil.example\r\n"),
+            403,
+        ),
+        ("counts from elsewhere", request("GET /api/counts", &elsewhere), 401),
         ("wrong cookies", request("GET /api/snapshot", &cookies), 401),
     ]
 }
 
 fn of_too_much() -> Vec<Case> {
     let many = "X: x\r\n".repeat(200);
+    let cookie = format!("{HOST}Cookie: edge_session={}\r\n", "0".repeat(40_000));
     let long = format!("{HOST}X: {}\r\n", "x".repeat(40_000));
     vec![
         ("too large an order", order("/api/mute", OWN, &"x".repeat(5000)), 413),
+        ("a large cookie", request("GET /", &cookie), 431),
+        (
+            "a long target",
+            request(&format!("GET /{}", "x".repeat(70_000)), HOST),
+            431,
+        ),
         ("a long head", request("GET /", &long), 431),
         ("many headers", request("GET /", &format!("{HOST}{many}")), 431),
     ]
@@ -104,6 +127,14 @@ fn of_other_paths() -> Vec<Case> {
             get("/assets/%2e%2e/%2e%2e/etc/passwd"),
             404,
         ),
+        (
+            "a way up that is hidden twice",
+            get("/media/%252e%252e%252fconfig.toml"),
+            404,
+        ),
+        ("a way up of another system", get("/media/..%5c..%5cconfig.toml"), 404),
+        ("a name that ends early", get("/media/happy.png%00.txt"), 404),
+        ("a hidden file", get("/media/.token"), 404),
         ("bytes that are no text", get("/media/%ff%fe%00"), 400),
     ]
 }
@@ -116,6 +147,28 @@ fn of_upgrades() -> Vec<Case> {
     let foreign = format!("GET /api/socket HTTP/1.1\r\n{HOST}Origin: http://evil.example\r\n{socket}\r\n");
     vec![
         ("another protocol", request("GET /", &h2c), 200),
+        (
+            "a socket where there is none",
+            format!(
+                "GET /words.json HTTP/1.1\r\n{HOST}{}\r\n",
+                socket.replace("Connection: Upgrade", "Connection: close, Upgrade")
+            ),
+            200,
+        ),
+        (
+            "a socket of another version",
+            format!(
+                "GET /api/socket HTTP/1.1\r\n{HOST}{}\r\n",
+                socket.replace(": 13", ": 8")
+            )
+            .replace("Connection: Upgrade", "Connection: close, Upgrade"),
+            400,
+        ),
+        (
+            "an order that becomes a socket",
+            order("/api/socket", &format!("{OWN}Upgrade: websocket\r\n"), ""),
+            405,
+        ),
         ("a socket without a key", request("GET /api/socket", &keyless), 400),
         ("a socket of another page", foreign, 403),
     ]
@@ -227,6 +280,16 @@ fn a_body_that_two_servers_would_read_differently_hides_no_second_request() {
                 "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n",
                 "0\r\n\r\n",
             ),
+        ),
+        (
+            "a chunk whose line does not end",
+            with("Transfer-Encoding: chunked\r\n", "0;x=\n\r\n"),
+        ),
+        ("a length in two lines", with("Content-Length:\r\n 0\r\n", "")),
+        ("a length with another blank", with("Content-Length: \u{b}0\r\n", "")),
+        (
+            "a coding with a blank before",
+            with(" Transfer-Encoding: chunked\r\n", "0\r\n\r\n"),
         ),
         ("a space before the colon", with("Content-Length : 0\r\n", "")),
         ("a folded header", with("X: a\r\n Content-Length: 0\r\n", "")),

@@ -86,6 +86,11 @@ fn the_snapshot_tells_what_works_and_what_does_not() {
         assert_eq!(stages, ["capture", "find", "crop", "networks", "decide", "total"]);
         assert_eq!(snapshot["state"], snapshot_without_time(&snapshot["recent"][0]));
         assert!(snapshot["broker"].is_null() && snapshot["counts"].is_null() && snapshot["update"].is_null());
+        let checks = snapshot["checks"].as_array().unwrap().iter();
+        let checked: Vec<&str> = checks.map(|check| check["check"].as_str().unwrap()).collect();
+        for name in ["clock", "throttling", "update", "keys", "page"] {
+            assert!(checked.contains(&name), "{checked:?}");
+        }
         // A frame that cannot be read is a warning with its cure.
         fs::write(world.kiosk.path("frames/4.pgm"), "P5 96 96 255\nshort").unwrap();
         until("the warning", || {

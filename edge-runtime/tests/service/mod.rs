@@ -2,6 +2,7 @@
 
 mod hangs;
 mod panics;
+mod screen;
 mod spectator;
 mod unit;
 

@@ -103,6 +103,22 @@ impl Chromium {
         self.call("Page.navigate", &json!({"url": address}));
     }
 
+    /// Runs a script in every page before its own.
+    pub(crate) fn before_pages(&mut self, script: &str) {
+        self.call("Page.addScriptToEvaluateOnNewDocument", &json!({"source": script}));
+    }
+
+    /// Lets pages take this for the machine's time zone.
+    pub(crate) fn set_zone(&mut self, zone: &str) {
+        self.call("Emulation.setTimezoneOverride", &json!({"timezoneId": zone}));
+    }
+
+    /// What the window shows, as a WebP file, good enough that nobody sees a loss.
+    pub(crate) fn picture(&mut self) -> Vec<u8> {
+        let answer = self.call("Page.captureScreenshot", &json!({"format": "webp", "quality": 90}));
+        super::base64::decode(answer["data"].as_str().unwrap().as_bytes())
+    }
+
     /// The value of an expression of the page, promises awaited.
     pub(crate) fn value(&mut self, expression: &str) -> Value {
         let ask = json!({"expression": expression, "returnByValue": true, "awaitPromise": true});

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "mqtt")]
 pub(crate) mod authority;
+#[cfg(feature = "page")]
+pub(crate) mod base64;
 #[cfg(feature = "mqtt")]
 pub(crate) mod broker;
 #[cfg(feature = "page")]

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use inference::picture::Picture;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
@@ -30,6 +31,21 @@ pub(crate) struct Scene {
 }
 
 impl Scene {
+    /// A face for the detector to find, out of the photograph that comes with the cascade.
+    pub(crate) fn face() -> Self {
+        let file = fs::read(Path::new(vision::face::PACKAGE).join("test.png")).unwrap();
+        let photograph = Picture::decode(&file).unwrap();
+        let (side, [left, top]) = (110, [438, 227]);
+        let rows = photograph.gray().unwrap();
+        Self {
+            face: "min_face_px = 40",
+            side,
+            pixels: (top..top + side)
+                .flat_map(|y| rows.row(y)[left..left + side].to_vec())
+                .collect(),
+        }
+    }
+
     /// A pattern that is taken for a face as a whole.
     pub(crate) fn pattern() -> Self {
         let side = 96;

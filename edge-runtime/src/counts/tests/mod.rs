@@ -155,7 +155,7 @@ fn face<'a>(scene: &Scene, classes: &'a ClassSet) -> Face<'a> {
     }
 }
 
-/// The mean face of the keypoint set, in a picture of 96 pixels.
+/// The mean face of the keypoint set, in a picture of 96 pixels, with the nose where its complete faces have it.
 fn mean_face() -> Keypoints {
     Keypoints([
         [66.4, 37.7],
@@ -168,7 +168,7 @@ fn mean_face() -> Keypoints {
         [79.5, 29.7],
         [39.3, 29.5],
         [15.9, 30.4],
-        [48.4, 62.7],
+        [48.4, 57.1],
         [63.3, 75.9],
         [32.7, 76.2],
         [48.0, 72.9],

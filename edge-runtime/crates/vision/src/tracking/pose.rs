@@ -14,9 +14,10 @@ use super::shape::{Upright, nose_between_eyes};
 /// How far the tip of the nose stands out, in distances of the eyes. Head models in use lie between 0.43 and 0.6.
 const NOSE_DEPTH: f32 = 0.5;
 
-/// Where the nose lies on the way from the eyes to the mouth, of a face that looks straight ahead: the mean face of the
-/// keypoint set.
-const NOSE_SHARE: f32 = 0.657;
+/// Where the nose lies on the way from the eyes to the mouth, of a face that looks straight ahead: the median of 102 frontal
+/// portraits as the shipped network sees them, of which nine in ten lie in 0.45 to 0.58. It is 0.50 for the 2,140 complete
+/// faces of the keypoint set; the mean of all its faces, 0.66, mixes two ways of marking a nose.
+const NOSE_SHARE: f32 = 0.51;
 
 /// From the eyes to the mouth in distances of the eyes, in that face.
 const MOUTH_DROP: f32 = 1.05;

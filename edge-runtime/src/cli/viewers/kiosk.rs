@@ -1,0 +1,211 @@
+//! Pages and counts as a run has them, without a run.
+
+use std::fs;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use edge_runtime::counts::{self, CountsSettings, CountsSink, Rules, Start, SystemWall};
+use edge_runtime::decide::DecideConfig;
+use edge_runtime::machine;
+use edge_runtime::page::settings::PageConfig;
+use edge_runtime::page::{About, Check, Frames, Hour, PageContext, PageServer, Today};
+use edge_runtime::sink::{FrameFacts, SignalSink};
+use inference::bundle::Bundle;
+use shared_model::Text;
+use shared_model::emotion::{ClassSet, Scores};
+use shared_model::image::Rect;
+use shared_model::keypoints::Keypoints;
+use shared_model::message::{Face, FaceLine, State, Verdict};
+use vision::stats::Stats;
+
+use super::failed;
+use crate::cli::failure::Failure;
+
+/// Milliseconds of the source from one frame to the next.
+const FRAME_MS: u64 = 66;
+
+/// A face towards the camera, in a box of 96 pixels.
+const POINTS: [[f32; 2]; 15] = [
+    [66.4, 37.7],
+    [30.3, 37.9],
+    [59.2, 38.0],
+    [73.3, 38.4],
+    [36.7, 38.0],
+    [22.4, 38.4],
+    [56.1, 29.3],
+    [79.5, 29.7],
+    [39.3, 29.5],
+    [15.9, 30.4],
+    [48.4, 57.1],
+    [63.3, 75.9],
+    [32.7, 76.2],
+    [48.0, 72.9],
+    [48.1, 78.5],
+];
+
+/// A server, and the sinks that feed it and the counts.
+pub(super) struct Kiosk {
+    server: PageServer,
+    sinks: [Box<dyn SignalSink>; 2],
+    classes: ClassSet,
+    stats: Stats,
+    /// Goes last: the counts are in it.
+    _dir: Scratch,
+}
+
+impl Kiosk {
+    pub(super) fn start(bundle: &Bundle) -> Result<Self, Failure> {
+        let (dir, board) = (Scratch::new().map_err(failed)?, Arc::new(counts::Board::default()));
+        let (classes, decision) = (&bundle.manifest().classes, bundle.manifest().decision);
+        let counts = CountsSink::start(Start {
+            settings: CountsSettings {
+                dir: dir.0.join("counts"),
+                keep_days: 400,
+                min_visitors: 3,
+            },
+            rules: Rules {
+                decide: DecideConfig::default(),
+                classes: classes.clone(),
+                abstain_below: decision.abstain_below,
+            },
+            board: Arc::clone(&board),
+            wall: Box::new(SystemWall::start()),
+        })?;
+        let server = PageServer::start(&PageConfig {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            ..PageConfig::default()
+        })?;
+        server.hub().attach(context(classes, board));
+        let page = Box::new(server.hub().sink(classes));
+        Ok(Self {
+            server,
+            sinks: [Box::new(counts), page],
+            classes: classes.clone(),
+            stats: Stats::default(),
+            _dir: dir,
+        })
+    }
+
+    pub(super) fn address(&self) -> SocketAddr {
+        self.server.address()
+    }
+
+    /// Tells a frame with one face, and a new verdict with it where there is one.
+    pub(super) fn tell(&mut self, number: u64, has_verdict: bool) -> Result<(), Failure> {
+        let (classes, time_ms) = (&self.classes, FRAME_MS * number);
+        // It sways, so that messages differ as they do for somebody who stands there.
+        let sway = (number % 16) as f32;
+        let line = FaceLine {
+            input: "bench",
+            frame: number,
+            time_ms: Some(time_ms),
+            face: Some(Face {
+                bounds: Rect {
+                    x: 200.0 + sway,
+                    y: 150.0,
+                    w: 96.0,
+                    h: 96.0,
+                },
+                id: Some(1),
+                reject_reason: None,
+                classes,
+                scores: Scores::from_logits(&vec![0.0; classes.len()], 1.0).unwrap_or_default(),
+                keypoints: Keypoints(POINTS.map(|[x, y]| [200.0 + sway + x, 150.0 + y])),
+            }),
+        };
+        let facts = FrameFacts {
+            number,
+            time_ms,
+            width: 640,
+            height: 480,
+            light: 0.5,
+            counting: Some(1),
+            stats: &self.stats,
+        };
+        for sink in &mut self.sinks {
+            sink.frame(&line)?;
+            sink.measured(&facts)?;
+            if has_verdict {
+                sink.show(&state(number, time_ms))?;
+            }
+            sink.beat()?;
+        }
+        Ok(())
+    }
+}
+
+fn state(sequence: u64, time_ms: u64) -> State {
+    State {
+        boot: Text::new(),
+        sequence,
+        time_ms,
+        emotion: Verdict::Uncertain,
+        confidence: 0.0,
+        face: true,
+        reason: None,
+    }
+}
+
+/// What the pages are given by a run; the machine is checked as it is there.
+fn context(classes: &ClassSet, board: Arc<counts::Board>) -> PageContext {
+    let check = |finding: edge_runtime::preflight::Finding| Check {
+        check: finding.check.to_owned(),
+        ok: finding.ok,
+        found: finding.found,
+        cure: finding.cure,
+    };
+    PageContext {
+        about: About {
+            classes: classes.iter().map(str::to_owned).collect(),
+            ..About::default()
+        },
+        switches: Arc::default(),
+        updates: None,
+        frames: Box::new(Frames::default),
+        parts: Box::new(Vec::new),
+        outbox: Box::new(|| None),
+        today: Box::new(move || board.today().map(|counted| today(&counted))),
+        counted: None,
+        left: None,
+        checks: Arc::new(move || machine::check().into_iter().map(check).collect()),
+    }
+}
+
+fn today(counted: &counts::Today) -> Today {
+    let hour = |hour: &counts::Hour| Hour {
+        hour: hour.hour,
+        visitors: hour.visitors,
+        attentive: hour.attentive,
+        smiles: hour.smiles,
+    };
+    Today {
+        now_hour: counted.now_hour,
+        hours: counted.hours.iter().map(hour).collect(),
+    }
+}
+
+/// A directory of this measurement's own.
+struct Scratch(PathBuf);
+
+/// Directories so far.
+static NUMBER: AtomicU32 = AtomicU32::new(0);
+
+impl Scratch {
+    fn new() -> io::Result<Self> {
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("edge-runtime-viewers-{}-{number}", std::process::id());
+        let dir = std::env::temp_dir().join(name);
+        fs::create_dir(&dir)?;
+        Ok(Self(dir))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // What stays behind is small, and named after this program.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
