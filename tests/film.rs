@@ -40,12 +40,12 @@ fn film(folder: &Path, rate: u32, every: usize, times: usize) -> Option<PathBuf>
 }
 
 #[test]
-fn a_film_is_followed_without_breaks_and_swaps() {
+fn faces_of_a_film_are_tracked_without_breaks_and_swaps() {
     let folder = tempfile::tempdir().unwrap();
     let Some(film) = film(folder.path(), 15, 1, 1) else {
         return;
     };
-    for (policy, min_face, least) in [("all", "40", 90), ("largest", "20", 115)] {
+    for (policy, min_face, least) in [("all", "40", 87), ("largest", "20", 102)] {
         let mut track = program("edge-runtime");
         track.args(["track", "--policy", policy, "--min-face", min_face, "--bundle"]);
         let ran = run(track.arg(root().join("edge-runtime/models/default")).arg(&film), 0);
@@ -64,8 +64,8 @@ fn a_film_is_followed_without_breaks_and_swaps() {
 /// show it, that far apart.
 const DWELL_MS: u64 = 200;
 
-/// The part of the film that is judged. Later the singer's mouth is wide open, and single frames decide.
-const JUDGED_MS: u64 = 6000;
+/// The part of the slow film that is judged. Later the singer's mouth is wide open, and single frames decide.
+const SLOW_MS: u64 = 6000;
 
 /// Each new verdict of a run with its time.
 fn verdicts(film: &Path) -> Vec<(String, u64)> {
@@ -87,7 +87,6 @@ fn verdicts(film: &Path) -> Vec<(String, u64)> {
             )
         })
         .collect();
-    verdicts.retain(|(_, time_ms)| *time_ms < JUDGED_MS);
     // A verdict is told again when its reason changes.
     verdicts.dedup_by(|new, old| new.0 == old.0);
     verdicts
@@ -100,14 +99,24 @@ fn a_film_decides_the_same_at_5_at_15_and_at_30_frames_a_second() {
         return;
     };
     let slow = verdicts(&slow);
+    let [fast, faster] =
+        [(15, 1), (30, 2)].map(|(rate, times)| verdicts(&film(folder.path(), rate, 1, times).unwrap()));
     let words = |verdicts: &[(String, u64)]| verdicts.iter().map(|(word, _)| word.clone()).collect::<Vec<_>>();
-    assert_eq!(words(&slow), ["unknown", "no_face", "Happy", "uncertain", "Happy"]);
-    for (rate, times) in [(15, 1), (30, 2)] {
-        let fast = verdicts(&film(folder.path(), rate, 1, times).unwrap());
-        assert_eq!(words(&fast), words(&slow), "{rate} frames a second");
-        for ((word, fast), (_, slow)) in fast.iter().zip(&slow) {
-            // A frame of the slow film until something is seen, and one until its dwell is over.
-            assert!(fast.abs_diff(*slow) <= 2 * 200, "{word}: {fast} and {slow} ms");
-        }
+    assert!(fast.len() >= 6, "{fast:?}");
+    assert_eq!(words(&fast), words(&faster));
+    for ((word, fast), (_, faster)) in fast.iter().zip(&faster) {
+        assert!(fast.abs_diff(*faster) <= 67, "{word}: {fast} and {faster} ms");
+    }
+    // Five frames a second show less of what lasts for a moment alone; what they show is the same, at the same time.
+    let slow: Vec<_> = slow.into_iter().filter(|(_, time_ms)| *time_ms < SLOW_MS).collect();
+    assert_eq!(words(&slow), ["unknown", "no_face", "Happy"]);
+    let mut rest = fast.iter();
+    for (word, time_ms) in &slow {
+        // A frame of the slow film until something is seen, and one until its dwell is over.
+        let same = |(other, fast): &&(String, u64)| word == other && fast.abs_diff(*time_ms) <= 2 * 200;
+        assert!(
+            rest.any(|verdict| same(&verdict)),
+            "{word} at {time_ms} ms is not in {fast:?}"
+        );
     }
 }
