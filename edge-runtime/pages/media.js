@@ -11,19 +11,22 @@ export class Show {
 
   /**
    * Shows what `media` holds for the verdict: `{"happy": {"picture": "/media/happy.jpg", "text": "…"}}`, by names in small
-   * letters. Text goes to `line`.
+   * letters. Gives its text, or null.
    */
-  show(media, verdict, line) {
+  show(media, verdict) {
     const found = media?.[verdict?.toLowerCase()] ?? {};
-    if (found.text && line.textContent !== found.text) {
-      line.textContent = found.text;
-    }
-    const file = found.film ?? found.picture ?? null;
+    this.showFile(found, found.film ?? found.picture ?? null);
+    return found.text ?? null;
+  }
+
+  showFile(found, file) {
     if (file === this.shown) {
       return;
     }
     this.shown = file;
     this.flag.toggleAttribute("data-media", file !== null);
+    // Nobody sees it any more.
+    this.place.querySelector("video")?.pause();
     if (file !== null) {
       this.place.replaceChildren(found.film ? film(file) : picture(file));
     }

@@ -136,12 +136,12 @@ function render() {
   body.dataset.phase = name;
   const verdict = known.state?.emotion;
   body.dataset.tone = name === "show" ? tone(verdict, known.classes.indexOf(verdict)) : "calm";
-  tell(said(name));
   showBars(name);
   const alone = name === "attract" || name === "away" || name === "paused";
   mirror.show(alone ? null : known.faces);
   const triggered = now < known.triggerUntil ? known.trigger : null;
-  show.show(known.page?.media, triggered ?? (alone ? "no_face" : verdict), element("more"));
+  const [lead, word, more] = said(name);
+  tell([lead, word, show.show(known.page?.media, triggered ?? (alone ? "no_face" : verdict)) ?? more]);
 }
 
 async function takeSnapshot(snapshot) {

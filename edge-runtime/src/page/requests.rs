@@ -80,7 +80,7 @@ pub(super) struct Guard {
 pub(super) enum Refusal {
     /// The host is missing, given twice, or not this kiosk.
     Host,
-    /// It wants to change something, or to open a socket, for another page.
+    /// It comes of a page of somebody else, or wants to change something and does not say for which page.
     Origin,
     /// It came without encryption from another machine.
     Plain,
@@ -125,10 +125,9 @@ impl Guard {
             return Some(Refusal::Plain);
         }
         let changes = !matches!(*method, Method::GET | Method::HEAD);
-        let upgrades = headers.contains_key(UPGRADE);
-        let named = headers.contains_key(ORIGIN);
+        let must_be_own = changes || headers.contains_key(ORIGIN);
         let own = only(headers, &ORIGIN).is_some_and(|origin| is_own_origin(origin, host));
-        if (changes && !own) || (upgrades && named && !own) {
+        if (must_be_own && !own) || is_part_of_another_site(headers) {
             return Some(Refusal::Origin);
         }
         let open = path.starts_with("/assets/") || path == "/words.json" || path == "/api/session";
@@ -142,6 +141,13 @@ impl Guard {
         let mut cookies = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
         (peer.is_own() && !passed_on) || cookies.any(|cookies| self.access.knows(cookies))
     }
+}
+
+/// Whether a browser says that a page of another site asks, for a part of itself. Following a link is nobody's part.
+fn is_part_of_another_site(headers: &HeaderMap) -> bool {
+    let is = |name: &str, value: &[u8]| headers.get_all(name).iter().any(|it| it.as_bytes() == value);
+    let elsewhere = is("sec-fetch-site", b"cross-site") || is("sec-fetch-site", b"same-site");
+    elsewhere && !is("sec-fetch-mode", b"navigate")
 }
 
 /// The value of a header that is there once.
@@ -229,7 +235,7 @@ mod tests {
 
     #[test]
     fn each_request_gets_past_its_own_checks_or_not_at_all() {
-        let cases: [Case; 20] = [
+        let cases: [Case; 24] = [
             (OWN, Method::GET, "http://kiosk.local:8380/", &[HOST], None),
             (OWN, Method::GET, "http://evil.example/", &[HOST], Some(Refusal::Host)),
             (OWN, Method::GET, "/", &[HOST], None),
@@ -266,6 +272,39 @@ mod tests {
                 "/api/socket",
                 &[HOST, ("upgrade", "websocket"), ("origin", "http://evil.example")],
                 Some(Refusal::Origin),
+            ),
+            (
+                OWN,
+                Method::GET,
+                "/api/events",
+                &[HOST, ("origin", "http://evil.example")],
+                Some(Refusal::Origin),
+            ),
+            (
+                OWN,
+                Method::GET,
+                "/api/events",
+                &[HOST, ("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "no-cors")],
+                Some(Refusal::Origin),
+            ),
+            (
+                OWN,
+                Method::GET,
+                "/operator",
+                &[HOST, ("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate")],
+                None,
+            ),
+            (
+                OWN,
+                Method::GET,
+                "/api/events",
+                &[
+                    HOST,
+                    ORIGIN,
+                    ("sec-fetch-site", "same-origin"),
+                    ("sec-fetch-mode", "cors"),
+                ],
+                None,
             ),
             (
                 OWN,

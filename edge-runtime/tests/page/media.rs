@@ -4,9 +4,12 @@ use std::fs;
 
 use image::{ImageFormat, RgbImage};
 
+use serde_json::Value;
+
 use super::{kiosk, visit};
 use crate::support::chromium::Chromium;
 use crate::support::http::{get, post};
+use crate::support::until;
 
 #[test]
 fn a_verdict_shows_the_picture_and_the_words_of_its_name() {
@@ -17,6 +20,7 @@ fn a_verdict_shows_the_picture_and_the_words_of_its_name() {
     let media = world.kiosk.path("media");
     fs::create_dir(&media).unwrap();
     let verdicts = ["Angry", "Disgust", "Sad", "Happy", "Surprise", "Neutral", "uncertain"];
+    fs::write(media.join("no_face.txt"), "Nobody is here\n").unwrap();
     for (at, verdict) in verdicts.iter().enumerate() {
         let picture = RgbImage::from_pixel(8 + at as u32, 6, image::Rgb([200, 80, 40]));
         let path = media.join(format!("{}.png", verdict.to_lowercase()));
@@ -25,29 +29,38 @@ fn a_verdict_shows_the_picture_and_the_words_of_its_name() {
     }
     visit(&world, |address| {
         window.go(&format!("http://{address}/"));
-        window.until("document.querySelector('.media img')?.naturalWidth > 0");
-        // What is shown is that of the verdict, however it changes meanwhile.
+        // All of it at once: the verdict may change meanwhile.
         let shown = "(() => {
-            const name = document.querySelector('.media img').src.split('/').pop().split('.')[0];
-            return [name, document.getElementById('more').textContent.toLowerCase()];
+            const image = document.querySelector('.media img');
+            if (!image) return false;
+            const name = image.src.split('/').pop().split('.')[0];
+            const words = document.getElementById('more').textContent.toLowerCase();
+            const room = getComputedStyle(document.querySelector('.mirror')).opacity === '0';
+            return image.naturalWidth > 0 && words === `words for ${name}` && room && [name, image.naturalWidth];
         })()";
-        let shown = window.value(shown);
-        let name = shown[0].as_str().unwrap();
+        let mut found = Value::Null;
+        until("picture and words of a verdict", || {
+            found = window.value(shown);
+            found.is_array()
+        });
+        let name = found[0].as_str().unwrap();
         let at = verdicts
             .iter()
             .position(|verdict| verdict.to_lowercase() == name)
             .unwrap();
-        assert_eq!(shown[1], format!("words for {name}"));
-        let width = window.value("document.querySelector('.media img').naturalWidth");
-        assert_eq!(width, 8 + at as u64);
-        // The drawn face makes room.
-        assert_eq!(
-            window.value("getComputedStyle(document.querySelector('.mirror')).opacity"),
-            "0"
-        );
+        assert_eq!(found[1], 8 + at as u64);
         // Nobody's picture is none: the drawn face comes back.
         post(address, "/api/pause", "ON", "");
         window.until("!document.body.hasAttribute('data-media')");
+        window.until("document.getElementById('more').textContent === 'Nobody is here'");
+        // What stays the same is not written again and again: that would flicker.
+        let changes = "new Promise((done) => {
+            let count = 0;
+            new MutationObserver(() => (count += 1))
+                .observe(document.querySelector('.told'), { subtree: true, childList: true, attributes: true });
+            setTimeout(() => done(count), 1200);
+        })";
+        assert_eq!(window.value(changes), 0);
         post(address, "/api/pause", "OFF", "");
         assert_eq!(get(address, "/media/nobody.png").status, 404);
         assert!(window.complaints.is_empty(), "{:?}", window.complaints);

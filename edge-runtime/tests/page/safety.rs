@@ -61,6 +61,15 @@ fn of_others() -> Vec<Case> {
         ("a host in the target", request("GET http://evil.example/", HOST), 403),
         ("an order without origin", order("/api/pause", HOST, "ON"), 403),
         ("an order of another page", order("/api/pause", &foreign, "ON"), 403),
+        ("live data for another page", request("GET /api/events", &foreign), 403),
+        (
+            "a picture that another page shows",
+            request(
+                "GET /media/happy.png",
+                &format!("{HOST}Sec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: no-cors\r\n"),
+            ),
+            403,
+        ),
         (
             "an order of a page without origin",
             order("/api/pause", &format!("{HOST}Origin: null\r\n"), "ON"),

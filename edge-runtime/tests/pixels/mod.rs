@@ -140,7 +140,7 @@ fn with_everything_switched_on_no_byte_of_a_frame_is_written_anywhere() {
     });
     assert!(!board.line().is_empty());
     for socket in [&osc, &udp] {
-        assert!(socket.recv(&mut [0; 65_536]).unwrap() > 0);
+        assert!(socket.recv(&mut vec![0; 65_536]).unwrap() > 0);
     }
     let scrape = SocketAddr::from(([127, 0, 0, 1], metrics));
     until("somebody is counted", || {

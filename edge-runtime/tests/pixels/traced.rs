@@ -59,7 +59,7 @@ impl Traced {
         thread::spawn(move || {
             lines
                 .map_while(Result::ok)
-                .for_each(|line| heard.lock().unwrap().push(line))
+                .for_each(|line| heard.lock().unwrap().push(line));
         });
         let traced = Self { strace, said, dir };
         until("the program says something", || !traced.said().is_empty());

@@ -196,8 +196,9 @@ fn costs(bundle: &Bundle, plan: Plan) -> Result<[Cost; 2], Failure> {
                 cost.told += taken.told;
                 cost.frames += 1;
             }
-            let [all, own] = [clock(ClockId::ProcessCPUTime) - all, own_time() - own];
-            cost.threads += all.saturating_sub(own + (theirs() - viewers));
+            let others = own_time().saturating_sub(own) + theirs().saturating_sub(viewers);
+            let all = clock(ClockId::ProcessCPUTime).saturating_sub(all);
+            cost.threads += all.saturating_sub(others);
             cost.messages += crowd.as_ref().map_or(0, Crowd::messages);
         }
     }
