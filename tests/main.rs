@@ -27,3 +27,5 @@ mod report;
 #[cfg(unix)]
 mod stopped;
 mod support;
+#[cfg(target_os = "linux")]
+mod untold;
