@@ -294,6 +294,13 @@ impl Config {
                     .map_err(|error| SectionFault::new("[[when]]", at, error.to_string()))?;
             }
         }
+        if let (Some(page), Some(metrics)) = (&self.page, &self.metrics)
+            && page.listen.port() != 0
+            && page.listen.port() == metrics.listen.port()
+        {
+            let message = "`listen` has the port of [page]: give each its own";
+            return Err(SectionFault::new("[metrics]", 0, message.to_owned()));
+        }
         if self.sink.gpio.as_ref().is_some_and(|gpio| gpio.pins().is_empty()) {
             return Err(SectionFault::new("[sink.gpio]", 0, GpioConfigError::NoLine.to_string()));
         }

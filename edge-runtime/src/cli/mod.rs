@@ -11,6 +11,12 @@ mod doctor;
 mod failure;
 mod film;
 mod generate;
+#[cfg(feature = "mqtt")]
+mod mqtt_clean;
+#[cfg(all(feature = "mqtt", feature = "page", feature = "webhook"))]
+mod outputs;
+#[cfg(not(all(feature = "mqtt", feature = "page", feature = "webhook")))]
+#[path = "no_outputs.rs"]
 mod outputs;
 mod owner;
 mod run;
@@ -68,6 +74,8 @@ enum Command {
     Bench(bench::Args),
     Track(track::Args),
     Generate(generate::Args),
+    #[cfg(feature = "mqtt")]
+    MqttClean(mqtt_clean::Args),
     Update(update::Args),
     #[command(hide = true)]
     TryBundle(try_bundle::Args),
@@ -103,6 +111,8 @@ pub(crate) fn main() -> ExitCode {
         Command::Bench(args) => bench::main(&args),
         Command::Track(args) => track::main(&args),
         Command::Generate(args) => generate::main(&args),
+        #[cfg(feature = "mqtt")]
+        Command::MqttClean(args) => mqtt_clean::main(&args),
         Command::Update(args) => update::main(&args),
         Command::TryBundle(args) => try_bundle::main(&args),
     };

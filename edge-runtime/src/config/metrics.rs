@@ -3,9 +3,10 @@
 use std::net::SocketAddr;
 
 use schemars::JsonSchema;
+use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
-use super::ranges::held;
+use super::ranges;
 
 /// The section `[metrics]`: figures for Prometheus.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -18,12 +19,12 @@ pub struct MetricsConfig {
 }
 
 fn listen<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
-    let loopback = |address: &SocketAddr| address.ip().is_loopback();
-    held(
-        deserializer,
-        loopback,
-        "an address of the loopback, such as 127.0.0.1:9464",
-    )
+    let address = ranges::listen(deserializer)?;
+    if address.ip().is_loopback() {
+        return Ok(address);
+    }
+    let expected = "must be an address of the loopback, such as 127.0.0.1:9464";
+    Err(D::Error::custom(expected))
 }
 
 #[cfg(test)]
@@ -46,6 +47,11 @@ mod tests {
                 "{address}"
             );
         }
-        assert!(parse("localhost").is_err());
+        for name in ["localhost:9464", "http://127.0.0.1:9464", "9464"] {
+            assert!(
+                parse(name).unwrap_err().contains("an address and a port alone"),
+                "{name}"
+            );
+        }
     }
 }

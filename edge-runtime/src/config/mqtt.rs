@@ -11,6 +11,7 @@ use super::ranges::held;
 use crate::sink::settings::{
     Discovery, Identity, MAX_ID, MqttConfig, OutboxConfig, TlsConfig, is_device_id, is_plain_text,
 };
+use crate::sink::webhook::is_web_address;
 
 /// Where events wait by default.
 const OUTBOX: &str = "/var/lib/edge-runtime/outbox";
@@ -55,6 +56,10 @@ pub(super) struct RawMqtt {
     #[serde(default = "default_prefix", deserialize_with = "prefix")]
     #[schemars(regex(pattern = r"^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*$"), length(max = 64))]
     discovery_prefix: String,
+    /// Where people find help with this kiosk, for Home Assistant; the program's own homepage without, where it has one.
+    #[serde(default, deserialize_with = "support_url")]
+    #[schemars(regex(pattern = r"^https?://[!-~]+$"))]
+    support_url: Option<String>,
     /// Seconds between two messages of counts.
     #[serde(default = "default_stats", deserialize_with = "stats")]
     #[schemars(range(min = 1, max = 86_400))]
@@ -148,6 +153,7 @@ impl From<RawMqtt> for Mqtt {
                 Discovery::Remove
             },
             discovery_prefix: raw.discovery_prefix,
+            support_url: raw.support_url,
             stats_every: Duration::from_secs(raw.stats_s),
             outbox: raw.outbox.into(),
         })
@@ -245,6 +251,15 @@ fn prefix<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error
         deserializer,
         plain,
         "a topic of ASCII letters, digits, '-' or '_', without wildcards",
+    )
+}
+
+fn support_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let good = |url: &Option<String>| url.as_deref().is_none_or(is_web_address);
+    held(
+        deserializer,
+        good,
+        "an address such as \"https://example.org/kiosk\", without user and password",
     )
 }
 

@@ -26,6 +26,7 @@ struct Page(PageConfig);
 #[serde(default, deny_unknown_fields)]
 pub(super) struct RawPage {
     /// Where the server listens: an address of this machine alone, or with `token_file` any.
+    #[serde(deserialize_with = "super::ranges::listen")]
     #[schemars(with = "String")]
     listen: SocketAddr,
     /// File with the token that browsers on other machines have to send once; at least 128 random bits.
@@ -196,7 +197,7 @@ mod tests {
     fn what_is_wrong_is_named() {
         for (section, expected) in [
             ("listen = \"0.0.0.0:8380\"", "needs `token_file`"),
-            ("listen = \"8380\"", "invalid socket address"),
+            ("listen = \"8380\"", "an address and a port alone"),
             ("hosts = [\"kiosk.local:80\"]", "without a port"),
             ("hosts = [\"\"]", "without a port"),
             ("language = \"nl\"", "\"de\", \"en\", \"fr\""),

@@ -1,6 +1,7 @@
 //! Ranges of the values in a configuration file, checked where each is read, so that an error knows its
 //! line.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use diagnostics::Filter;
@@ -25,6 +26,14 @@ where
     } else {
         Err(D::Error::custom(format!("must be {expected}")))
     }
+}
+
+/// An address of this machine, and a port.
+pub(super) fn listen<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let expected =
+        "must be an address and a port alone, such as 127.0.0.1:8380: no scheme, and names are not looked up";
+    text.parse().map_err(|_| D::Error::custom(expected))
 }
 
 pub(super) fn schema<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {

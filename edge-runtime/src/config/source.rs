@@ -116,10 +116,11 @@ impl PixelsName {
 impl Origin {
     fn parse(uri: &str, pixels: Option<Pixels>) -> Result<Self, String> {
         if let Some(path) = uri.strip_prefix("v4l2:") {
-            return match path {
-                "" => Err("`uri` must name the device, for example v4l2:/dev/video0".to_owned()),
-                path => Ok(Self::V4l2(path.into())),
-            };
+            // Two slashes are a habit of addresses.
+            if !path.starts_with('/') || path.starts_with("//") {
+                return Err("`uri` must name the device, for example v4l2:/dev/video0".to_owned());
+            }
+            return Ok(Self::V4l2(path.into()));
         }
         if let Some(program) = uri.strip_prefix("rpicam:") {
             let program = if program.is_empty() { rpicam::PROGRAM } else { program };
@@ -192,14 +193,26 @@ fn foreign(uri: &str) -> Option<String> {
     match scheme.to_ascii_lowercase().as_str() {
         "file" => return Some("takes a file by its path alone, without file:".to_owned()),
         "libcamera" | "picamera" | "csi" => return Some("of a CSI camera is \"rpicam:\"".to_owned()),
-        "v4l" | "usb" | "webcam" => return Some("of a USB camera is \"v4l2:/dev/video0\"".to_owned()),
+        "v4l" | "usb" | "webcam" | "camera" => return Some("of a USB camera is \"v4l2:/dev/video0\"".to_owned()),
+        "rtsp" | "http" | "https" => {
+            return Some("of a stream is an address such as rtsp://camera.local/live".to_owned());
+        }
         scheme if rest.starts_with("//") => {
             return Some(format!(
                 "takes streams of rtsp:, http: and https: alone; for {scheme}: write \"-\", and start `ffmpeg -i ADDRESS -f \
                  yuv4mpegpipe -pix_fmt gray - | edge-runtime run`"
             ));
         }
+        scheme if is_scheme(scheme) => {
+            return Some(format!(
+                "begins with {scheme}:, which is no kind of source: a file of such a name is written ./{scheme}:…; cameras are \
+                 v4l2:, rpicam:, rtsp:// and http://"
+            ));
+        }
         _ => {}
+    }
+    if uri.parse::<u32>().is_ok() {
+        return Some(format!("of a USB camera is \"v4l2:/dev/video{uri}\""));
     }
     if uri.starts_with("/dev/video") || uri.starts_with("/dev/v4l/") {
         return Some(format!("of a USB camera is \"v4l2:{uri}\""));
@@ -207,6 +220,12 @@ fn foreign(uri: &str) -> Option<String> {
     let extension = Path::new(uri).extension().and_then(|extension| extension.to_str());
     let kind = extension.and_then(Unread::of_extension)?;
     Some(format!("names {}, which cannot be read; {}", kind, kind.cure()))
+}
+
+/// Whether a text can be the scheme of an address; a single letter is not taken for one.
+fn is_scheme(text: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "+-".contains(c);
+    text.len() > 1 && text.starts_with(|c: char| c.is_ascii_alphabetic()) && text.chars().all(plain)
 }
 
 impl fmt::Display for Origin {
@@ -340,6 +359,10 @@ mod tests {
             ("libcamera:", "is \\\"rpicam:\\\""),
             ("/dev/video0", "is \\\"v4l2:/dev/video0\\\""),
             ("v4l:/dev/video0", "v4l2:"),
+            ("0", "is \\\"v4l2:/dev/video0\\\""),
+            ("camera:0", "v4l2:/dev/video0"),
+            ("rtsp:camera/live", "rtsp://camera.local/live"),
+            ("gphoto:usb", "no kind of source"),
             ("file:///srv/clip.y4m", "by its path"),
             ("clip.MP4", "ffmpeg -i IN"),
             ("photo.heic", "heif-convert"),
@@ -356,6 +379,8 @@ mod tests {
         for (section, expected) in [
             ("uri = \"\"", "`uri` must"),
             ("uri = \"v4l2:\"", "v4l2:/dev/video0"),
+            ("uri = \"v4l2://dev/video0\"", "v4l2:/dev/video0"),
+            ("uri = \"v4l2:video0\"", "v4l2:/dev/video0"),
             ("uri = \"stdin:h264\"", "stdin:raw or stdin:mjpeg"),
             ("uri = \"v4l2:/dev/video0\"\nloop = true", "for files"),
             ("uri = \"rpicam:\"\nrealtime = true", "for files"),

@@ -1,5 +1,6 @@
 //! Checks a new configuration while the old one runs, and lets the run end only for one that will do.
 
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -86,8 +87,11 @@ impl Reloader<'_> {
             tracing::info!("[metrics] is taken up with the next start");
         }
         let mut findings = preflight::check(&config, scope);
-        // Its port is this very program's.
-        findings.retain(|finding| finding.check != "metrics");
+        // Its port is this very program's, and so is that of pages that stay where they are.
+        let kept =
+            |listen: Option<SocketAddr>| listen.is_some() && listen == running.page.as_ref().map(|page| page.listen);
+        let page_stays = kept(config.page.as_ref().map(|page| page.listen));
+        findings.retain(|finding| finding.check != "metrics" && !(page_stays && finding.check == "page port"));
         match preflight::problems(&findings) {
             None => Ok(config),
             Some(problems) => Err(Unfit::Machine(problems)),

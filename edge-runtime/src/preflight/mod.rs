@@ -76,7 +76,7 @@ pub enum Scope {
 pub fn check(config: &Config, scope: Scope) -> Vec<Finding> {
     let mut findings = bundle::check(config);
     if scope == Scope::All {
-        findings.push(source::check(&config.source));
+        findings.extend(source::check(&config.source));
     }
     findings.extend(config.sink.gpio.as_ref().map(gpio::check));
     if let Some(mqtt) = &config.sink.mqtt {
@@ -87,7 +87,12 @@ pub fn check(config: &Config, scope: Scope) -> Vec<Finding> {
     findings.extend(config.counts.as_ref().map(counts));
     findings.extend(config.update.as_ref().map(paths::update));
     findings.extend(config.page.as_ref().map(page::check));
-    findings.extend(config.metrics.map(|metrics| port::check(metrics.listen)));
+    findings.extend(config.page.as_ref().map(|page| port::check(&port::PAGE, page.listen)));
+    findings.extend(
+        config
+            .metrics
+            .map(|metrics| port::check(&port::METRICS, metrics.listen)),
+    );
     findings
 }
 

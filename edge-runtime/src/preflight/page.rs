@@ -4,7 +4,7 @@ use super::Finding;
 use crate::page;
 use crate::page::settings::PageConfig;
 
-/// The port is not checked: a kiosk that runs has it.
+/// The port is checked beside them.
 pub(super) fn check(config: &PageConfig) -> Finding {
     match page::check(config) {
         Ok(()) => Finding::good("page", format!("http://{}/", config.listen)),

@@ -12,18 +12,27 @@ use crate::service::LONGEST_INTERVAL;
 use crate::source::network::{self, StreamConfig};
 use crate::source::{Files, Frame, FrameSource, Input, Next, Repeat};
 
-pub(super) fn check(config: &SourceConfig) -> Finding {
+/// All that is wrong with it.
+pub(super) fn check(config: &SourceConfig) -> Vec<Finding> {
+    if let Origin::Stream(stream) = &config.origin {
+        let found = [on_the_search_path(Path::new(network::PROGRAM), FFMPEG), login(stream)];
+        let wrong: Vec<Finding> = found.into_iter().filter_map(Result::err).map(bad).collect();
+        if !wrong.is_empty() {
+            return wrong;
+        }
+    }
     let found = match &config.origin {
         Origin::Files(Input::Path(path)) => film(path, config),
-        Origin::Files(Input::Stdin) | Origin::Piped(_) => Ok(()),
+        // A stream was looked at above.
+        Origin::Files(Input::Stdin) | Origin::Piped(_) | Origin::Stream(_) => Ok(()),
         Origin::V4l2(path) => device(path),
         Origin::Rpicam(program) => on_the_search_path(program, RPICAM),
-        Origin::Stream(stream) => on_the_search_path(Path::new(network::PROGRAM), FFMPEG).and_then(|()| login(stream)),
     };
-    match found {
-        Ok(()) => Finding::good("source", config.origin.to_string()),
-        Err((why, cure)) => Finding::bad("source", why, cure),
-    }
+    vec![found.map_or_else(bad, |()| Finding::good("source", config.origin.to_string()))]
+}
+
+fn bad((why, cure): Misfit) -> Finding {
+    Finding::bad("source", why, cure)
 }
 
 type Misfit = (String, &'static str);

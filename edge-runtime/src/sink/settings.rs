@@ -43,6 +43,8 @@ pub struct MqttConfig {
     pub discovery: Discovery,
     /// First level of Home Assistant's own topics.
     pub discovery_prefix: String,
+    /// Where people find help, for Home Assistant.
+    pub support_url: Option<String>,
     /// Time between two messages of counts.
     pub stats_every: Duration,
     /// What waits for the broker.

@@ -1,5 +1,7 @@
 //! What the doctor says of brokers: each fault by its name, with its cure.
 
+mod strangers;
+
 use std::fs;
 use std::io::Write;
 use std::net::TcpListener;

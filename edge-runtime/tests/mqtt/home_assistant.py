@@ -6,6 +6,7 @@ Home Assistant would not take something.
 
 import asyncio
 import importlib
+import inspect
 import json
 import logging
 import sys
@@ -56,7 +57,9 @@ async def main(directory):
     if not match or match["component"] != "device":
         refuse(f"{heard['topic']} is no topic of device discovery")
     # It says itself what it does not like.
-    device = discovery._parse_device_payload(hass, heard["payload"], match["object_id"], match["node_id"])
+    known = {"hass": hass, "payload": heard["payload"], "topic": heard["topic"]} | match.groupdict()
+    wanted = inspect.signature(discovery._parse_device_payload).parameters  # the topic came later
+    device = discovery._parse_device_payload(**{name: known[name] for name in wanted})
     if not device:
         refuse("the payload as a whole")
     for name, config in device["components"].items():
@@ -69,6 +72,9 @@ async def main(directory):
         checked = module.DISCOVERY_SCHEMA(dict(message))
         if not checked.get("unique_id"):
             refuse(f"{name} has no unique_id")
+        entity = checked.get("default_entity_id")  # older versions leave it out
+        if entity and entity.partition(".")[0] != platform:
+            refuse(f"{name} has the entity id {entity} of another platform")
         checked["platform"] = platform
         for payload in heard["messages"]["emotion/hall/availability"]:
             online = render(checked["availability_template"], payload)
@@ -77,6 +83,8 @@ async def main(directory):
         topic = checked["state_topic"]
         shown = [check(checked, topic, payload) for payload in heard["messages"][topic]]
         print(f"{platform} {name}: {shown[-1]}")
+    if not device["origin"].get("support_url"):
+        refuse("no address that helps")
     print(f"taken by Home Assistant {__version__}")
 
 

@@ -44,7 +44,7 @@ const BOOT: &str = "boot-1";
 fn config(port: u16, outbox: &Path, more: &str) -> MqttConfig {
     let text = format!(
         "schema = 1\nsource.uri = \"-\"\n[sink.mqtt]\nhost = \"127.0.0.1\"\nport = {port}\ndevice = \"hall\"\n\
-         stats_s = 1\noutbox = {{ dir = '{}', max_events = 1000000, max_bytes = 268435456, sync_ms = 200 }}\n{more}",
+         support_url = \"https://example.org/kiosk\"\nstats_s = 1\noutbox = {{ dir = '{}', max_events = 1000000, max_bytes = 268435456, sync_ms = 200 }}\n{more}",
         outbox.display()
     );
     Config::parse(&text).unwrap().sink.mqtt.unwrap()

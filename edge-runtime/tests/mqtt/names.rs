@@ -11,6 +11,7 @@ use rumqttc::Transport;
 use super::{Kiosk, config};
 use crate::support::broker::{Broker, Memory};
 use crate::support::listener::Listener;
+use crate::support::program::command;
 use crate::support::until;
 
 #[test]
@@ -37,6 +38,39 @@ fn a_device_that_is_renamed_takes_along_what_is_kept_under_its_old_name() {
     });
     let late = Listener::start(broker.port, "late", Transport::Tcp);
     until("what is kept arrives", || late.on("emotion/hall-2/state").len() == 1);
+    for leaf in ["emotion/hall/state", "emotion/hall/availability", "device/hall/config"] {
+        assert!(late.on(leaf).is_empty(), "{leaf} is left");
+    }
+}
+
+#[test]
+fn a_device_that_is_taken_down_leaves_nothing_once_it_is_cleaned() {
+    let Some(broker) = Broker::start(Memory::None) else {
+        return;
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("config.toml");
+    let text = format!(
+        "schema = 1\nsource.uri = \"-\"\n[sink.mqtt]\nhost = \"127.0.0.1\"\nport = {}\ndevice = \"hall\"\n",
+        broker.port
+    );
+    std::fs::write(&file, text).unwrap();
+    let clean = || command(&["mqtt-clean", "--config"]).arg(&file).output().unwrap();
+    let mut kiosk = Kiosk::start(broker.port);
+    kiosk.until_connected();
+    kiosk.show(1);
+    kiosk.until_delivered();
+    let refused = clean();
+    assert_eq!(refused.status.code(), Some(75));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("stop its kiosk first"));
+    kiosk.sink.close().unwrap();
+    let done = clean();
+    assert_eq!(done.status.code(), Some(0), "{done:?}");
+    assert!(String::from_utf8_lossy(&done.stdout).contains("homeassistant/device/hall/config"));
+    let late = Listener::start(broker.port, "late", Transport::Tcp);
+    // What comes to the listener after all that is kept.
+    late.publish("emotion/mark", true, b"1");
+    until("the mark arrives", || late.on("emotion/mark").len() == 1);
     for leaf in ["emotion/hall/state", "emotion/hall/availability", "device/hall/config"] {
         assert!(late.on(leaf).is_empty(), "{leaf} is left");
     }

@@ -6,6 +6,8 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 
 use edge_runtime::sink::SignalSink;
 use edge_runtime::sink::serial::{self, SerialConfig};
+use nix::pty::{OpenptyResult, openpty};
+use nix::unistd::ttyname;
 use shared_model::emotion::ClassSet;
 
 use super::state;
@@ -107,4 +109,30 @@ fn a_port_that_is_away_or_is_none_costs_nothing_but_the_lines() {
         });
         outlet.close().unwrap();
     }
+}
+
+#[test]
+fn a_board_that_is_unplugged_or_never_reads_costs_nothing_but_the_lines() {
+    use std::io::Read;
+    use std::sync::atomic::Ordering;
+
+    let OpenptyResult { master, slave } = openpty(None, None).unwrap();
+    let device = ttyname(&slave).unwrap();
+    let mut outlet = serial::start(&SerialConfig { device, baud: 9600 }, &ClassSet::product()).unwrap();
+    let status = outlet.status();
+    outlet.show(&state(0)).unwrap();
+    let mut board = std::fs::File::from(master);
+    board.read_exact(&mut [0; 1]).unwrap();
+    // It reads nothing more, while triggers and verdicts come.
+    for number in 1..20_000 {
+        outlet.show(&state(number)).unwrap();
+    }
+    assert_eq!(status.failed.load(Ordering::Relaxed), 0);
+    drop((board, slave));
+    until("the failure is counted", || status.failed.load(Ordering::Relaxed) > 0);
+    let rounds = status.rounds.load(Ordering::Relaxed);
+    until("the thread lives", || {
+        status.rounds.load(Ordering::Relaxed) > rounds + 3
+    });
+    outlet.close().unwrap();
 }

@@ -5,6 +5,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -30,6 +31,8 @@ enum Does {
     Answers(&'static str),
     /// Ends the connection without a word.
     Dies,
+    /// Answers with a header that does not end.
+    Babbles,
 }
 
 /// An event that was taken or refused.
@@ -65,6 +68,10 @@ impl Server {
                         );
                     }
                     Does::Dies => {}
+                    Does::Babbles => {
+                        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nx-nonsense: ");
+                        while stream.write_all(&[b'x'; 4096]).is_ok() {}
+                    }
                 }
             }
         });
@@ -155,6 +162,40 @@ fn a_server_that_dies_or_is_busy_gets_the_event_again_and_in_order() {
     }
     until("all have come", || server.sequences().len() >= 7);
     assert_eq!(server.sequences(), [0, 0, 0, 0, 0, 1, 2]);
+    outlet.close().unwrap();
+}
+
+/// None of these takes the event, and none keeps the next attempt from being made.
+#[test]
+fn a_server_that_sends_in_circles_or_never_ends_its_header_gets_the_event_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(&[Does::Answers("302 Found\r\nLocation: /kiosk\r\n"), Does::Babbles]);
+    let mut outlet = start(dir.path(), server.address);
+    outlet.show(&state(0)).unwrap();
+    until("the event is taken", || server.sequences().len() >= 3);
+    // A redirection is not followed, not even to where it came from.
+    assert_eq!(server.sequences(), [0, 0, 0]);
+    outlet.close().unwrap();
+}
+
+#[test]
+fn a_server_that_asks_for_decades_of_patience_keeps_nobody_waiting() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(&[Does::Answers("429 Too Many Requests\r\nRetry-After: 1000000000\r\n")]);
+    let mut outlet = start(dir.path(), server.address);
+    let status = outlet.status();
+    outlet.show(&state(0)).unwrap();
+    until("the answer is told", || status.failed.load(Ordering::Relaxed) > 0);
+    outlet.show(&state(1)).unwrap();
+    let rounds = status.rounds.load(Ordering::Relaxed);
+    until("the thread goes round", || {
+        status.rounds.load(Ordering::Relaxed) > rounds + 3
+    });
+    assert_eq!(server.sequences(), [0]);
+    outlet.close().unwrap();
+    // Another start asks at once, and nothing is lost.
+    let mut outlet = start(dir.path(), server.address);
+    until("both come", || server.sequences() == [0, 0, 1]);
     outlet.close().unwrap();
 }
 

@@ -83,6 +83,8 @@ fn the_schema_accepts_what_the_program_accepts() {
         (&mqtt(""), true),
         (&mqtt(", port = 0"), false),
         (&mqtt(", tls = { ca_file = \"ca.pem\" }"), true),
+        (&mqtt(", support_url = \"https://example.org/kiosk\""), true),
+        (&mqtt(", support_url = \"example.org\""), false),
         (&mqtt(", tls = { strange = 1 }"), false),
         (&mqtt(", outbox = { max_events = 3 }"), false),
         (&mqtt(", discovery_prefix = \"a/#\""), false),

@@ -53,19 +53,60 @@ fn any_thread_that_hangs_starves_the_watchdog() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let sinks = format!(
         "{LINES}[sink.mqtt]\nhost = \"127.0.0.1\"\nport = {port}\ndevice = \"hall\"\noutbox = {{ dir = '{0}/outbox' }}\n\
-         [update]\nstate = '{0}'\n[metrics]\nlisten = \"127.0.0.1:0\"\n",
+         [update]\nstate = '{0}'\n[metrics]\nlisten = \"127.0.0.1:0\"\n[page]\nlisten = \"127.0.0.1:0\"\n\
+         [sink.osc]\ntarget = \"127.0.0.1:{port}\"\n[sink.udp]\ntarget = \"127.0.0.1:{port}\"\n\
+         [sink.serial]\ndevice = \"/dev/nowhere\"\n\
+         [sink.webhook]\nurl = \"http://127.0.0.1:{port}/\"\nsecret_file = '{0}/secret'\ndir = '{0}/hooks'\n",
         dir.path().display()
     );
+    fs::write(dir.path().join("secret"), "a secret of twenty-four bytes or more").unwrap();
     let threads = [
         "edge-runtime",
         "source",
         "gpio",
         "mqtt",
+        "osc",
+        "udp",
+        "serial",
+        "webhook",
+        "page",
         "bundles",
         "metrics",
         "service",
     ];
     starve(&Scene::pattern(), &sinks, &threads);
+}
+
+/// Nobody waits for these: what they do comes late, and everything else goes on. The ffmpeg child of a camera is one more: its
+/// frames stop, and the camera is opened again.
+#[test]
+fn threads_that_only_wait_for_somebody_may_hang_without_harm() {
+    let dir = tempfile::tempdir().unwrap();
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let sinks = format!(
+        "[counts]\ndir = '{0}/counts'\n\
+         [sink.webhook]\nurl = \"http://127.0.0.1:{port}/\"\nsecret_file = '{0}/secret'\ndir = '{0}/hooks'\n",
+        dir.path().display()
+    );
+    fs::write(dir.path().join("secret"), "a secret of twenty-four bytes or more").unwrap();
+    let manager = Manager::new();
+    let program = Program::before(
+        &Scene::pattern(),
+        &sinks,
+        Stdio::null(),
+        &[("NOTIFY_SOCKET", &manager.path)],
+    );
+    manager.until("WATCHDOG=1");
+    for thread in ["webhook-post", "counts", "reload"] {
+        let Some(stopped) = Stopped::thread(program.id(), thread) else {
+            return;
+        };
+        // Each sign of life says that every thread that is watched has moved on since the one before.
+        for _ in 0..4 {
+            manager.until("WATCHDOG=1");
+        }
+        drop(stopped);
+    }
 }
 
 /// Stops these threads one after the other, each so many times; no sign of life comes until it goes on.

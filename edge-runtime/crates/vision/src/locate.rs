@@ -87,6 +87,21 @@ impl Locator {
         picture: GrayView<'_>,
         predictor: &mut Predictor,
     ) -> Result<Option<Located>, PredictError> {
+        // No list for what is known without a search: such frames take no memory.
+        let known = match self.0 {
+            Way::Whole => Some(Located {
+                bounds: picture.bounds(),
+                crops: Crops::both(picture.bounds()),
+            }),
+            Way::Box(bounds) => Some(Located {
+                bounds,
+                crops: predictor.crops(&bounds),
+            }),
+            Way::Detect(_) | Way::ByBundle(..) => None,
+        };
+        if known.is_some() {
+            return Ok(known);
+        }
         let larger = |best: &Located, face: &Located| best.bounds.w >= face.bounds.w;
         let all = self.all(picture, predictor)?.into_iter();
         Ok(all.reduce(|best, face| if larger(&best, &face) { best } else { face }))

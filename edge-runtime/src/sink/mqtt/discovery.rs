@@ -24,6 +24,14 @@ pub(super) struct Extras {
     pub(super) counting: Counting,
     /// What kind of machine it is, where it says so.
     pub(super) hardware: Option<String>,
+    /// Where people find help, where there is such a place.
+    pub(super) support_url: Option<String>,
+}
+
+/// The homepage of this program, where its package names one.
+pub(super) fn homepage() -> Option<String> {
+    let homepage = env!("CARGO_PKG_HOMEPAGE");
+    (!homepage.is_empty()).then(|| homepage.to_owned())
 }
 
 /// The message that makes the device known; an empty one removes it.
@@ -58,9 +66,13 @@ pub(super) fn payload(topics: &Topics, name: &str, classes: &ClassSet, extras: &
     if let Some(model) = &extras.hardware {
         device["hw"] = model.as_str().into();
     }
+    let mut origin = json!({ "name": env!("CARGO_PKG_NAME"), "sw": version });
+    if let Some(url) = &extras.support_url {
+        origin["url"] = url.as_str().into();
+    }
     let message = json!({
         "dev": device,
-        "o": { "name": env!("CARGO_PKG_NAME"), "sw": version },
+        "o": origin,
         "cmps": components,
         "availability_topic": topics.availability(),
         // `stopped` is neither of the two words that Home Assistant knows.
@@ -231,6 +243,7 @@ mod tests {
         updating: Updating::Looks,
         counting: Counting::On,
         hardware: None,
+        support_url: None,
     };
 
     fn message() -> Value {
@@ -256,6 +269,9 @@ mod tests {
             .collect();
         for (key, component) in components {
             assert!(is_id(key) && component["p"].is_string(), "{key}");
+            let entity = component["default_entity_id"].as_str().unwrap();
+            assert!(entity.starts_with(&format!("{}.hall_1_", component["p"].as_str().unwrap())));
+            assert!(component.get("object_id").is_none(), "{key}");
         }
         assert!(ids.iter().all(|id| is_id(id)));
         ids.sort_unstable();
@@ -330,10 +346,12 @@ mod tests {
             updating: Updating::Never,
             counting: Counting::Off,
             hardware: Some("Board 1".to_owned()),
+            support_url: Some("https://example.org/kiosk".to_owned()),
         };
         let without = payload(&topics, "Hall", &ClassSet::product(), &nothing);
         let without: Value = serde_json::from_slice(&without).unwrap();
         assert_eq!(without["dev"]["hw"], "Board 1");
+        assert_eq!(without["o"]["url"], "https://example.org/kiosk");
         assert!(without["cmps"].get("update").is_none());
         assert!(without["cmps"].get("visitors").is_none());
     }

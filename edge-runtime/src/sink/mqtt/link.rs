@@ -158,14 +158,22 @@ impl Link {
     pub(super) fn reset(&mut self) {
         self.events.clean();
         self.events.reset_session_state();
-        // A broker that takes the device and throws it out at once is no better than one that does not take it.
-        if self.since.take().is_some_and(|since| since.elapsed() >= STEADY) {
-            self.wait = Duration::ZERO;
-        }
-        let doubled = (self.wait * 2).clamp(FIRST_WAIT, LONGEST_WAIT);
-        self.wait = doubled.mul_f64(self.spread).min(LONGEST_WAIT);
+        let lasted = self.since.take().map(|since| since.elapsed());
+        self.wait = next_wait(self.wait, lasted, self.spread);
         self.waits = true;
     }
+}
+
+/// The wait before the next attempt, after one of this length; `lasted` is how long the session lasted, if there was one. A
+/// broker that takes the device and throws it out at once is no better than one that does not take it.
+fn next_wait(last: Duration, lasted: Option<Duration>, spread: f64) -> Duration {
+    let last = if lasted.is_some_and(|lasted| lasted >= STEADY) {
+        Duration::ZERO
+    } else {
+        last
+    };
+    let doubled = (last * 2).clamp(FIRST_WAIT, LONGEST_WAIT);
+    doubled.mul_f64(spread).min(LONGEST_WAIT)
 }
 
 pub(super) fn network() -> NetworkOptions {
@@ -191,4 +199,24 @@ pub(super) fn options(broker: &Broker, name: String) -> Result<MqttOptions, Mqtt
         options.set_transport(Transport::tls_with_config(tls));
     }
     Ok(options)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_grow_to_half_a_minute_until_a_session_has_lasted_as_long() {
+        let mut wait = Duration::ZERO;
+        let mut next = |lasted: Option<u64>| {
+            wait = next_wait(wait, lasted.map(Duration::from_secs), 1.0);
+            wait.as_millis()
+        };
+        // Thrown out by another device of the same name, again and again.
+        let waits: Vec<u128> = (0..9).map(|_| next(Some(1))).collect();
+        assert_eq!(waits, [250, 500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000]);
+        assert_eq!(next(None), 30_000);
+        assert_eq!(next(Some(29)), 30_000);
+        assert_eq!([next(Some(30)), next(None)], [250, 500]);
+    }
 }

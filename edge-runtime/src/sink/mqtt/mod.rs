@@ -4,6 +4,7 @@
 //! in the [outbox](durable::outbox) until the broker has confirmed it. From outside come the
 //! [switches](crate::switches), and nothing else.
 
+mod clean;
 mod discovery;
 mod fault;
 mod identity;
@@ -44,6 +45,7 @@ use session::{Announcement, Session};
 use topics::Topics;
 use worker::{Pacing, Worker, serve};
 
+pub use clean::{CleanError, clean};
 pub use fault::Fault;
 pub use probe::probe;
 pub use tls::TlsError;
@@ -204,6 +206,7 @@ impl MqttSink {
             updating,
             counting: context.counting,
             hardware: context.hardware.clone(),
+            support_url: config.support_url.clone().or_else(discovery::homepage),
         };
         let outbox = Outbox::open(&config.outbox.dir, config.outbox.limits())?;
         let identity = Identity::note(&config.outbox.dir, &config.device, &config.discovery_prefix);

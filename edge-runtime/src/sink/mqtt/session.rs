@@ -151,13 +151,12 @@ impl Session {
 
     /// An empty message takes the place of what is kept under a former name.
     fn clean(&mut self) {
-        let kept = |topics: &Topics| [topics.discovery(), topics.state(), topics.availability()];
-        let own = kept(&self.device.topics);
+        let own = self.device.topics.kept();
         let former: Vec<String> = self
             .device
             .former
             .iter()
-            .flat_map(kept)
+            .flat_map(Topics::kept)
             .filter(|topic| !own.contains(topic))
             .collect();
         self.unclean = former.len();

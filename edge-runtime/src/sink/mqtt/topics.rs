@@ -57,6 +57,11 @@ impl Topics {
         format!("{}/status", self.prefix)
     }
 
+    /// What the broker keeps of the device.
+    pub(super) fn kept(&self) -> [String; 3] {
+        [self.discovery(), self.state(), self.availability()]
+    }
+
     /// The switch that a topic sets.
     pub(super) fn switch(&self, topic: &str) -> Option<Switch> {
         Switch::ALL.into_iter().find(|switch| self.set(*switch) == topic)

@@ -110,17 +110,20 @@ fn roots(config: &WebhookConfig) -> Result<Vec<Certificate<'static>>, WebhookErr
         path: path.clone(),
         source,
     })?;
+    let unusable = |reason: String| WebhookError::Certificates {
+        path: path.clone(),
+        reason,
+    };
+    let known = roots.len();
     for item in parse_pem(&pem) {
-        match item {
-            Ok(PemItem::Certificate(certificate)) => roots.push(certificate),
-            Ok(_) => {}
-            Err(error) => {
-                return Err(WebhookError::Certificates {
-                    path: path.clone(),
-                    reason: error.to_string(),
-                });
-            }
+        if let PemItem::Certificate(certificate) = item.map_err(|error| unusable(error.to_string()))? {
+            roots.push(certificate);
         }
+    }
+    if roots.len() == known {
+        return Err(unusable(
+            "there is no certificate in it; it must hold PEM text".to_owned(),
+        ));
     }
     Ok(roots)
 }

@@ -23,8 +23,17 @@ pub fn is_web_address(url: &str) -> bool {
     let plain = |c: char| c.is_ascii_graphic();
     rest.is_some_and(|rest| {
         let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
-        !host.is_empty() && !host.contains('@') && !host.starts_with(':') && url.chars().all(plain)
+        let named = !host.is_empty() && !host.contains('@') && !host.starts_with(':');
+        named && has_good_port(host) && url.chars().all(plain)
     })
+}
+
+/// Whether the port of a host is one, where it names any.
+fn has_good_port(host: &str) -> bool {
+    match host.rsplit_once(':') {
+        Some((_, port)) if !port.ends_with(']') => port.parse::<u16>().is_ok_and(|port| port != 0),
+        _ => true,
+    }
 }
 
 #[cfg(test)]
@@ -37,6 +46,8 @@ mod tests {
             "https://example.org/kiosk",
             "http://127.0.0.1:1880/hook?a=b@c",
             "https://a",
+            "http://[::1]/",
+            "http://[::1]:8080/",
         ] {
             assert!(is_web_address(good), "{good}");
         }
@@ -49,6 +60,9 @@ mod tests {
             "https:///x",
             "https://a b/",
             "https://:80/",
+            "https://a:99999/",
+            "https://a:0/",
+            "https://a:/",
         ] {
             assert!(!is_web_address(bad), "{bad}");
         }
