@@ -18,15 +18,15 @@ use super::FrameFacts;
 /// The faces of one frame: the message `faces`.
 #[derive(Debug, Clone, Default)]
 pub struct FrameFaces {
-    /// The source's name.
+    /// Name of the source that the frame is of.
     pub input: Arc<str>,
     /// Number of the frame in its input, from 0.
     pub frame: u64,
     /// When it was taken, in milliseconds since the source began.
     pub time_ms: u64,
-    /// Its width in pixels.
+    /// Width of the frame in pixels.
     pub width: usize,
-    /// Its height in pixels.
+    /// Height of the frame in pixels.
     pub height: usize,
     /// Mean of its grey values, 0 to 1.
     pub light: f32,
@@ -36,7 +36,7 @@ pub struct FrameFaces {
     pub classes: Option<Arc<ClassSet>>,
 }
 
-/// One of them.
+/// One face of a frame.
 #[derive(Debug, Clone)]
 pub struct SeenFace {
     /// Where it is, in pixels of the frame.
@@ -71,7 +71,7 @@ pub struct Gatherer {
 }
 
 impl Gatherer {
-    /// `classes` name the scores.
+    /// Gathers nothing yet; `classes` name the scores, in their order.
     pub fn new(classes: &ClassSet) -> Self {
         Self {
             classes: Arc::new(classes.clone()),
@@ -116,7 +116,7 @@ impl Gatherer {
         message.faces.append(&mut self.faces);
     }
 
-    /// Leaves that frame out.
+    /// Leaves the faces of the current frame out.
     pub fn discard(&mut self) {
         self.faces.clear();
     }

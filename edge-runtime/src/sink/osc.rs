@@ -18,7 +18,7 @@ use super::datagram::Datagrams;
 use super::gathered::{FrameFaces, SeenFace};
 use super::outlet::{Fired, Outlet, Recipient, Sends};
 
-/// Port of FaceOSC.
+/// UDP port to which FaceOSC sends.
 pub const PORT: u16 = 8338;
 
 /// FaceOSC's unit of length in one distance of the eyes: a calm mouth is about 14 wide.
@@ -30,7 +30,7 @@ const BROW_UNIT: f32 = 30.0;
 /// How often the verdict is told again: datagrams get lost, and patches are started late.
 const AGAIN: Duration = Duration::from_secs(1);
 
-/// Where messages go.
+/// Where messages of Open Sound Control go, and which.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OscConfig {
     /// Address and port of the receiver.

@@ -67,11 +67,11 @@ pub trait Recipient: Send + 'static {
 /// A trigger of `[[when]]` that fired.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fired {
-    /// Its name.
+    /// Name of the trigger in the configuration.
     pub name: Arc<str>,
     /// Where it goes, for those who know addresses.
     pub address: Arc<str>,
-    /// What was held true.
+    /// The verdict that held when it fired.
     pub verdict: Verdict,
     /// Smoothed probability of the emotion, 0 to 1.
     pub confidence: f32,
@@ -112,7 +112,7 @@ pub enum Sends {
 /// What has become of what was to be told.
 #[derive(Debug, Default)]
 pub struct OutletStatus {
-    /// Messages that were sent.
+    /// Number of messages that were sent.
     pub sent: AtomicU64,
     /// Messages that could not be.
     pub failed: AtomicU64,
@@ -186,7 +186,7 @@ impl Between {
 }
 
 impl Bell {
-    /// Tells of a trigger.
+    /// Tells the outlet of a trigger that fired.
     pub fn ring(&self, fired: Fired) {
         let mut desk = self.0.lock();
         self.0.push(&mut desk.fired, fired);
@@ -240,7 +240,7 @@ impl Outlet {
         Arc::clone(&self.between.status)
     }
 
-    /// Rings for triggers.
+    /// What triggers tell this outlet by.
     pub fn bell(&self) -> Bell {
         Bell(Arc::clone(&self.between))
     }

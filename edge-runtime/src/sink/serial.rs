@@ -34,7 +34,7 @@ const WAITING: usize = 16;
 pub struct SerialConfig {
     /// The device, such as `/dev/ttyACM0`.
     pub device: PathBuf,
-    /// Bits a second.
+    /// Speed of the line in bits a second.
     pub baud: u32,
 }
 

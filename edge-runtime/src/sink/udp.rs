@@ -11,7 +11,7 @@ use super::datagram::Datagrams;
 use super::gathered::FrameFaces;
 use super::outlet::{Fired, Outlet, Recipient, Sends};
 
-/// Where datagrams go.
+/// Where datagrams with JSON go, and which.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UdpConfig {
     /// Address and port of the receiver.

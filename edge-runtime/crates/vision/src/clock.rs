@@ -12,12 +12,12 @@ pub trait Clock {
     fn sleep(&self, duration: Duration);
 }
 
-/// The machine's monotonic clock.
+/// The machine's monotonic clock, counted from its start.
 #[derive(Debug)]
 pub struct SystemClock(Instant);
 
 impl SystemClock {
-    /// Starts at 0.
+    /// A clock that starts at 0 now.
     pub fn start() -> Self {
         Self(Instant::now())
     }

@@ -41,7 +41,7 @@ const SAME_FACE: f32 = 0.3;
 /// Step of the window in a quick search, in pixels of a level. It costs a third of one by 3 pixels.
 const QUICK_STEP: u32 = 8;
 
-/// How faces are searched.
+/// How the cascade searches a picture for faces.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct DetectorConfig {
     /// Side of the smallest face in pixels of the picture, at least [`MIN_FACE_PX`]; 40 is the size at
@@ -69,7 +69,7 @@ impl Default for DetectorConfig {
     }
 }
 
-/// A face.
+/// A face that the cascade found.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Detection {
     /// Its square, in pixels of the picture; may reach beyond it.

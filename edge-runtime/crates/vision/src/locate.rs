@@ -22,9 +22,9 @@ pub enum Faces {
 /// A face and its crops, in pixels of the picture.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Located {
-    /// The face.
+    /// Box of the face, in pixels.
     pub bounds: Rect,
-    /// What the networks see.
+    /// The squares that the networks see.
     pub crops: Crops,
 }
 

@@ -29,7 +29,7 @@ pub struct Stats {
     pub find: Latencies,
     /// Cutting the inputs of the networks out of a frame.
     pub crop: Latencies,
-    /// Running both networks.
+    /// Running both networks, for a face.
     pub networks: Latencies,
     /// Forming the verdict and telling the sinks.
     pub decide: Latencies,
@@ -100,7 +100,7 @@ pub struct Latencies {
 }
 
 impl Latencies {
-    /// Takes in one more.
+    /// Takes in one more latency.
     pub fn record(&mut self, latency: Duration) {
         self.recorded += 1;
         self.total += latency;

@@ -74,14 +74,14 @@ pub struct Request {
 pub struct Pulse {
     /// Number of the line on its chip.
     pub pin: u32,
-    /// When it begins.
+    /// When it began, on the clock of the lines.
     pub begun: Duration,
-    /// How long it lasts.
+    /// How long the line is active.
     pub length: Duration,
 }
 
 impl Pulse {
-    /// Whether it lasts still.
+    /// Whether the line is still active at `now`.
     pub fn lasts(&self, now: Duration) -> bool {
         now < self.begun + self.length
     }

@@ -28,7 +28,7 @@ pub struct GpioConfig {
     pub pause: Option<Input>,
     /// What is shown; no line and nothing shown stands twice.
     pub lines: Vec<LineConfig>,
-    /// Lines that triggers pulse.
+    /// Lines that triggers pulse, each with its polarity.
     pub pulses: Vec<(u32, Polarity)>,
 }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::sink::settings::OutboxConfig;
 
-/// Where events are posted.
+/// Where events are posted, and how they are signed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WebhookConfig {
     /// Where they go: `https://…`, or `http://…` within a network that is trusted. Without user and password.

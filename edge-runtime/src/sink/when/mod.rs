@@ -23,9 +23,9 @@ const STILL: f32 = 0.9;
 pub struct When {
     /// Told in messages; the pages show the media of this name.
     pub name: Arc<str>,
-    /// What must hold.
+    /// What must hold for the trigger to fire.
     pub holds: Holds,
-    /// For how long.
+    /// How long it must hold without a break.
     pub lasts: Duration,
     /// Shortest time from one firing to the next.
     pub cooldown: Duration,
@@ -33,11 +33,11 @@ pub struct When {
     pub min_face_px: Option<f32>,
     /// Hours of the day in which it counts.
     pub hours: Option<Hours>,
-    /// What is done.
+    /// What is done when it fires.
     pub actions: Actions,
 }
 
-/// What must hold.
+/// What must hold for a trigger to fire.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Holds {
     /// A class, by its label, letter case aside.
@@ -53,7 +53,7 @@ pub enum Holds {
 /// Minutes of the day, the first included and the last not; a window may span midnight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Hours {
-    /// 0 to 1439.
+    /// First minute of the window, 0 to 1439.
     pub from: u16,
     /// 0 to 1440, and not `from`.
     pub to: u16,
@@ -66,7 +66,7 @@ pub struct Actions {
     pub pulse: Option<(u32, Duration)>,
     /// Shows the media of the trigger's name on the visitor's page for so long.
     pub page: Option<Duration>,
-    /// Posts to the webhook.
+    /// Whether an event is posted to the webhook.
     pub webhook: bool,
     /// Sends to this address of Open Sound Control.
     pub osc: Option<Arc<str>>,
@@ -100,7 +100,7 @@ impl Hours {
 pub struct Moment<'a> {
     /// When it was taken, in milliseconds since the source began.
     pub time_ms: u64,
-    /// What is held true.
+    /// The verdict that holds in this frame.
     pub verdict: &'a Verdict,
     /// The longer side of the face that the verdict is about, in pixels.
     pub face_px: Option<f32>,
@@ -119,7 +119,7 @@ pub struct Trigger {
 }
 
 impl Trigger {
-    /// Nothing has happened yet.
+    /// A trigger to which nothing has happened yet.
     pub fn new(when: When) -> Self {
         Self {
             when,

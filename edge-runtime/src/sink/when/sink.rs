@@ -19,19 +19,19 @@ pub type ShowMedia = Box<dyn Fn(&str, Duration) + Send>;
 /// Those who act, where the configuration has them.
 #[derive(Default)]
 pub struct Effects {
-    /// The lines.
+    /// Pulses lines, where there are any.
     pub gpio: Option<Arc<CommandSlot>>,
-    /// The visitor's page.
+    /// Shows media on the visitor's page.
     pub page: Option<ShowMedia>,
-    /// The webhook.
+    /// Posts events to the webhook.
     pub webhook: Option<Bell>,
-    /// Open Sound Control.
+    /// Sends messages of Open Sound Control.
     pub osc: Option<Bell>,
     /// Those who hear of every trigger: datagrams and the serial port.
     pub all: Vec<Bell>,
 }
 
-/// Fires triggers.
+/// Follows verdicts and fires the triggers that they meet.
 pub struct WhenSink {
     triggers: Vec<Trigger>,
     effects: Effects,

@@ -11,7 +11,7 @@
 
 use shared_model::manifest::{CELL_NUMBERS, CELL_POINTS, Detector};
 
-/// Numbers of one prediction.
+/// Numbers of one prediction: score, box and points.
 pub const FIELDS: usize = CELL_NUMBERS;
 /// Points of a face: eye, eye, nose, mouth corner, mouth corner, from left to right in an upright picture.
 pub const POINTS: usize = CELL_POINTS;
@@ -23,7 +23,7 @@ const LARGEST_LOG: f32 = 5.0;
 pub struct Grid {
     /// Index of the output map.
     pub head: usize,
-    /// First channel in it.
+    /// First channel of the grid in that map.
     pub first: usize,
     /// Cells along each side of one pixel of the map.
     pub split: usize,
@@ -55,11 +55,11 @@ impl Grid {
 /// One output map, in any layout.
 #[derive(Debug, Clone, Copy)]
 pub struct Map<'a> {
-    /// The numbers.
+    /// The numbers of all channels, finite or not.
     pub values: &'a [f32],
     /// Pixels of the map in a row.
     pub columns: usize,
-    /// Rows of the map.
+    /// Height of the map: its number of rows.
     pub rows: usize,
     /// From one pixel to the next: 1 where channels are planes, the number of channels where they come last.
     pub pixel_step: usize,
@@ -78,7 +78,7 @@ impl Map<'_> {
 /// A face as the network gives it, in pixels of the input.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Detection {
-    /// From 0 to 1.
+    /// Probability that this is a face, 0 to 1.
     pub score: f32,
     /// Left, top, right, bottom; inside the input.
     pub bounds: [f32; 4],
@@ -95,7 +95,7 @@ pub struct Limits {
     pub overlap: f32,
     /// Cells that suppression looks at; the best ones. Its time grows with the square.
     pub candidates: usize,
-    /// Faces at most.
+    /// The most faces that are given.
     pub faces: usize,
 }
 
@@ -121,7 +121,7 @@ impl Default for Limits {
     }
 }
 
-/// What was left out.
+/// How much of a prediction was left out, and why.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Dropped {
     /// Cells with a number that is not finite, or boxes without an area inside the input.

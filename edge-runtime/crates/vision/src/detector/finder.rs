@@ -22,7 +22,7 @@ const FRAMING: CropRule = CropRule {
     dy: -0.008,
 };
 
-/// How pictures are searched.
+/// How a bundle's detector searches pictures.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct FinderConfig {
     /// Side of the smallest face that must be found, in pixels of the picture.

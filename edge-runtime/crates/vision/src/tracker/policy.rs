@@ -3,7 +3,7 @@
 /// Most faces that are tracked at once.
 pub const MAX_FACES: usize = 8;
 
-/// Which face counts.
+/// Which of several faces the verdict is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Policy {
     /// The largest; another one takes its place when it is clearly larger.

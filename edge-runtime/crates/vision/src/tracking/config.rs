@@ -12,14 +12,14 @@ pub struct Region {
     pub x: f32,
     /// Upper edge, 0 to 1.
     pub y: f32,
-    /// Width, above 0.
+    /// Width as a share of the frame's, above 0.
     pub w: f32,
-    /// Height, above 0.
+    /// Height as a share of the frame's, above 0.
     pub h: f32,
 }
 
 impl Region {
-    /// All of it.
+    /// The region of the whole frame.
     pub const WHOLE: Self = Self {
         x: 0.0,
         y: 0.0,
@@ -50,9 +50,9 @@ impl Region {
 pub struct TrackConfig {
     /// The smallest face that is found; and how the cascade searches where a bundle has no detector.
     pub detector: DetectorConfig,
-    /// Which face counts.
+    /// Which of several faces the verdict is about.
     pub policy: Policy,
-    /// Where faces count.
+    /// The part of the frame in which faces count.
     pub region: Region,
     /// Longer side of the picture that a bundle's detector sees, in pixels; `None` for one that suits the smallest face.
     pub detector_px: Option<u32>,

@@ -36,7 +36,7 @@ pub struct Seen {
     pub id: u32,
     /// Where it is, in pixels of the frame: the square to which the networks' crops are relative.
     pub bounds: Rect,
-    /// What the networks say.
+    /// What the networks say of the face.
     pub prediction: Prediction,
     /// Why it is not judged, if it is not.
     pub withheld: Option<Withheld>,

@@ -17,11 +17,11 @@ const SAME: f32 = 0.3;
 /// Frames in which one number was seen.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Span {
-    /// The number.
+    /// The number that the face was given.
     pub id: u32,
-    /// First frame.
+    /// Number of the first frame with it, from 0.
     pub from: u64,
-    /// Last frame.
+    /// Number of the last frame with it, from 0.
     pub to: u64,
     /// Frames in which it was seen.
     pub frames: u64,
@@ -48,18 +48,18 @@ pub struct Break {
 /// A face of one frame, as it was followed.
 #[derive(Debug, Clone, Copy)]
 pub struct Followed {
-    /// Its number.
+    /// The number that the face was given.
     pub id: u32,
-    /// Its box.
+    /// Box of the face, in pixels of the frame.
     pub bounds: Rect,
-    /// Whether it was judged.
+    /// Whether the networks judged it in this frame.
     pub judged: bool,
 }
 
 /// Counts over a whole film.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Totals {
-    /// Frames.
+    /// Number of frames of the film.
     pub frames: u64,
     /// Finds of the detector over all frames.
     pub visible: u64,
@@ -137,7 +137,7 @@ impl Quality {
         &self.breaks
     }
 
-    /// The counts so far.
+    /// The counts over all frames so far.
     pub fn totals(&self) -> Totals {
         self.totals
     }
