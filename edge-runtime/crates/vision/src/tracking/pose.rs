@@ -1,6 +1,6 @@
 //! How far a head is turned, from the 15 keypoints alone.
 //!
-//! The nose stands out of the plane of eyes and mouth by [`NOSE_DEPTH`] eye distances. A head turned by a yaw `y` shows its
+//! The nose stands out of the plane of eyes and mouth by `NOSE_DEPTH` eye distances. A head turned by a yaw `y` shows its
 //! eyes at `e cos y` and its nose shifted by `d sin y`, so that the nose's place between the eyes (0.5 in the middle) is
 //! `0.5 + d/e tan y`. A head nodded by a pitch `p` shows its mouth at `m cos p` below the eyes and its nose at
 //! `n cos p + d sin p`, so that the nose's share of the way to the mouth is `n/m + d/m tan p`. Both are solved for the
