@@ -26,7 +26,7 @@ const DRIBBLED: &[u8] = b"GET / HTTP/1.1\r\nX-";
 pub(super) struct Size {
     /// Take every message.
     pub(super) readers: usize,
-    /// Ask for the stream, and never read.
+    /// Ask for the stream, and never read what comes after its first bytes.
     pub(super) deaf: usize,
     /// Send a byte a second.
     pub(super) dribblers: usize,
@@ -78,8 +78,9 @@ impl Crowd {
     }
 
     fn add_reader(&mut self, address: SocketAddr) -> io::Result<()> {
-        let mut stream = follow(address)?;
+        let (mut stream, first) = admitted(address)?;
         let reading = Arc::new(Reading::default());
+        reading.messages.store(messages(&first), Ordering::Relaxed);
         self.streams.push(stream.try_clone()?);
         self.readings.push(Arc::clone(&reading));
         let thread = diagnostics::spawn("viewer", move || {
@@ -87,8 +88,7 @@ impl Crowd {
             // Ends with the connection.
             while let Ok(count @ 1..) = stream.read(&mut buffer) {
                 let taken = buffer.get(..count).unwrap_or_default();
-                let messages = taken.windows(7).filter(|part| part == b"event: ").count();
-                reading.messages.fetch_add(messages as u64, Ordering::Relaxed);
+                reading.messages.fetch_add(messages(taken), Ordering::Relaxed);
                 reading.time_ns.store(own_time().as_nanos() as u64, Ordering::Relaxed);
             }
         })?;
@@ -141,6 +141,35 @@ fn follow(address: SocketAddr) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
+/// Asks for the stream until there is a place: those of viewers who are gone are free a while later. Gives the connection and
+/// its first bytes.
+fn admitted(address: SocketAddr) -> io::Result<(TcpStream, Vec<u8>)> {
+    let begun = Instant::now();
+    loop {
+        let mut stream = follow(address)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        let mut first = vec![0; 4096];
+        let count = stream.read(&mut first)?;
+        first.truncate(count);
+        if first.starts_with(b"HTTP/1.1 200") {
+            stream.set_read_timeout(None)?;
+            return Ok((stream, first));
+        }
+        if begun.elapsed() > DEAF_FOR + PATIENCE {
+            return Err(io::Error::new(
+                io::ErrorKind::TimedOut,
+                "the server has no place for a viewer",
+            ));
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// Messages that begin in these bytes of a stream.
+fn messages(bytes: &[u8]) -> u64 {
+    bytes.windows(7).filter(|part| part == b"event: ").count() as u64
+}
+
 /// Those who do not read.
 struct Quiet {
     address: SocketAddr,
@@ -155,7 +184,9 @@ impl Quiet {
     fn connect(address: SocketAddr, size: Size) -> io::Result<Self> {
         Ok(Self {
             address,
-            deaf: (0..size.deaf).map(|_| follow(address)).collect::<io::Result<_>>()?,
+            deaf: (0..size.deaf)
+                .map(|_| Ok(admitted(address)?.0))
+                .collect::<io::Result<_>>()?,
             since: Instant::now(),
             dribblers: (0..size.dribblers)
                 .map(|_| Ok((connect(address)?, 0)))
