@@ -6,7 +6,7 @@ use edge_runtime::config::{Config, FaceMode};
 use shared_model::image::GrayView;
 use update::Networks;
 use vision::detector::finder::{Finder, FinderConfig};
-use vision::face::Detector;
+use vision::face::{Detector, Effort};
 use vision::tracking::TrackConfig;
 
 use super::Finding;
@@ -96,7 +96,8 @@ fn by_cascade(frame: GrayView<'_>, track: &TrackConfig) -> Finding {
         Err(error) => return Finding::bad("search", error.to_string(), "install the program anew"),
     };
     let start = Instant::now();
-    detector.detect(frame);
+    // As it searches while somebody is tracked.
+    detector.search(frame, Effort::Quick);
     finding(
         start.elapsed(),
         [frame.width(), frame.height()],
