@@ -1,7 +1,7 @@
 //! What the default bundle says of people like a kiosk's visitors, so that no later one falls behind unseen.
 //!
 //! Judged are the portraits of the Face Research Lab London Set (DeBruine and Jones 2017, CC BY 4.0) in `../shared/data`:
-//! people with a neutral face, and the same people smiling, found by the runtime's own detector.
+//! people with a neutral face, and the same people smiling, found by the cascade as `classify` does.
 
 use std::fs;
 use std::path::{Path, PathBuf};

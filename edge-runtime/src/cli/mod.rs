@@ -21,6 +21,7 @@ mod outputs;
 mod owner;
 mod run;
 mod safe;
+mod sample;
 mod track;
 mod try_bundle;
 mod update;

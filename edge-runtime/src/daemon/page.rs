@@ -11,13 +11,11 @@ use update::Networks;
 use super::error::DaemonError;
 use super::shared::{ReadBroker, Shared, Warn};
 use crate::config::Config;
-use crate::counts::{self, CountsSettings, Report};
+use crate::counts::{CountsSettings, Report};
 use crate::machine;
 use crate::page::settings::PageConfig;
-use crate::page::{
-    About, BundleFacts, CameraFacts, Check, Frames, Hour, Outbox, PageContext, PageServer, ReadCounts, Today,
-};
-use crate::preflight::{self, Finding};
+use crate::page::{About, BundleFacts, CameraFacts, Check, Frames, Outbox, PageContext, PageServer, ReadCounts, Today};
+use crate::preflight;
 use crate::service::Liveness;
 use crate::sink::SignalSink;
 use crate::sink::when::ShowMedia;
@@ -133,7 +131,7 @@ impl Pages {
                     dropped: status.dropped,
                 })
             }),
-            today: Box::new(move || visitors.today().map(|counted| today(&counted))),
+            today: Box::new(move || visitors.today().as_ref().map(Today::from)),
             counted: config.counts.clone().map(read_counts),
             left: None,
             checks: checks(config.clone()),
@@ -155,30 +153,8 @@ fn read_counts(settings: CountsSettings) -> ReadCounts {
 fn checks(config: Config) -> Arc<dyn Fn() -> Vec<Check> + Send + Sync> {
     Arc::new(move || {
         let findings = machine::check().into_iter().chain(preflight::beside(&config));
-        findings.map(check).collect()
+        findings.map(Check::from).collect()
     })
-}
-
-fn check(finding: Finding) -> Check {
-    Check {
-        check: finding.check.to_owned(),
-        ok: finding.ok,
-        found: finding.found,
-        cure: finding.cure,
-    }
-}
-
-fn today(counted: &counts::Today) -> Today {
-    let hour = |hour: &counts::Hour| Hour {
-        hour: hour.hour,
-        visitors: hour.visitors,
-        attentive: hour.attentive,
-        smiles: hour.smiles,
-    };
-    Today {
-        now_hour: counted.now_hour,
-        hours: counted.hours.iter().map(hour).collect(),
-    }
 }
 
 /// What people call the device: the name that the broker knows, else the machine's own.

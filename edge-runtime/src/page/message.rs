@@ -6,6 +6,7 @@ use serde::Serialize;
 use shared_model::message::State;
 
 use super::facts::{BundleFacts, CameraFacts, UpdateFacts};
+use crate::counts;
 use crate::sink::gathered::FrameFaces;
 
 /// A state, and when it became true.
@@ -140,6 +141,21 @@ pub struct Today {
     pub now_hour: u8,
     /// Hours with a count, in their order.
     pub hours: Vec<Hour>,
+}
+
+impl From<&counts::Today> for Today {
+    fn from(counted: &counts::Today) -> Self {
+        let hour = |hour: &counts::Hour| Hour {
+            hour: hour.hour,
+            visitors: hour.visitors,
+            attentive: hour.attentive,
+            smiles: hour.smiles,
+        };
+        Self {
+            now_hour: counted.now_hour,
+            hours: counted.hours.iter().map(hour).collect(),
+        }
+    }
 }
 
 /// The visitors of an hour.

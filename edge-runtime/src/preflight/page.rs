@@ -11,3 +11,14 @@ pub(super) fn check(config: &PageConfig) -> Finding {
         Err(error) => Finding::bad("page", error.to_string(), "mend what [page] names"),
     }
 }
+
+impl From<Finding> for page::Check {
+    fn from(finding: Finding) -> Self {
+        Self {
+            check: finding.check.to_owned(),
+            ok: finding.ok,
+            found: finding.found,
+            cure: finding.cure,
+        }
+    }
+}

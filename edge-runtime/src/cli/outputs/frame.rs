@@ -5,14 +5,12 @@ use std::time::{Duration, Instant};
 use edge_runtime::sink::{FrameFacts, SignalSink};
 use inference::bundle::Bundle;
 use inference::{Crops, Predictor};
-use shared_model::Text;
-use shared_model::emotion::{ClassSet, Scores};
-use shared_model::image::{GrayView, Rect, SIDE};
-use shared_model::keypoints::{COUNT, Keypoints};
-use shared_model::message::{Face, FaceLine, State, Verdict};
+use shared_model::emotion::ClassSet;
+use shared_model::image::{GrayView, SIDE};
 use vision::stats::Stats;
 
 use crate::cli::failure::{Failure, code};
+use crate::cli::sample;
 
 /// Frames with a receiver in a block, and as many without.
 const PAIRS: usize = 100;
@@ -97,47 +95,16 @@ impl Frame {
         self.number += 1;
         if let Some(sink) = sink {
             tell(sink, &self.classes, &self.stats, self.number)?;
-            sink.show(&state(self.number))?;
+            sink.show(&sample::state(self.number, 0))?;
             sink.beat()?;
         }
         Ok([start.elapsed(), judged.elapsed()])
     }
 }
 
-pub(super) fn state(sequence: u64) -> State {
-    State {
-        boot: Text::new(),
-        sequence,
-        time_ms: 0,
-        emotion: Verdict::Uncertain,
-        confidence: 0.0,
-        face: true,
-        reason: None,
-    }
-}
-
 /// Tells a frame with one face.
 pub(super) fn tell(sink: &mut dyn SignalSink, classes: &ClassSet, stats: &Stats, number: u64) -> Result<(), Failure> {
-    let line = FaceLine {
-        input: "bench",
-        frame: number,
-        time_ms: Some(number),
-        face: Some(Face {
-            bounds: Rect {
-                x: 0.0,
-                y: 0.0,
-                w: 96.0,
-                h: 96.0,
-            },
-            id: Some(1),
-            reject_reason: None,
-            classes,
-            scores: Scores::from_logits(&vec![0.0; classes.len()], 1.0).unwrap_or_default(),
-            // Not a face, but as much work.
-            keypoints: Keypoints(std::array::from_fn(|at| [(at * at % COUNT) as f32, at as f32])),
-        }),
-    };
-    sink.frame(&line)?;
+    sink.frame(&sample::line(classes, number, number, [0.0, 0.0]))?;
     sink.measured(&FrameFacts {
         number,
         time_ms: number,

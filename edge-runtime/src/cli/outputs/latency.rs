@@ -9,11 +9,12 @@ use edge_runtime::sink::{SignalSink, osc, udp};
 use shared_model::emotion::ClassSet;
 use vision::stats::Stats;
 
-use super::frame::{state, tell};
+use super::frame::tell;
 use super::manner::failed;
 use super::receivers::serial;
 use super::servers::{Posts, follow, pages, request, webhook};
 use crate::cli::failure::{Failure, code};
+use crate::cli::sample;
 
 /// Messages of each kind whose way is timed.
 const MESSAGES: usize = 300;
@@ -79,7 +80,7 @@ fn times(
     for number in 1..=MESSAGES as u64 {
         let sent = Instant::now();
         if message == "verdicts" {
-            sink.show(&state(number))?;
+            sink.show(&sample::state(number, 0))?;
             sink.beat()?;
         } else {
             tell(sink, classes, &stats, number)?;

@@ -11,40 +11,18 @@ use edge_runtime::counts::{self, CountsSettings, CountsSink, Rules, Start, Syste
 use edge_runtime::decide::DecideConfig;
 use edge_runtime::machine;
 use edge_runtime::page::settings::PageConfig;
-use edge_runtime::page::{About, Check, Frames, Hour, PageContext, PageServer, Today};
+use edge_runtime::page::{About, Check, Frames, PageContext, PageServer, Today};
 use edge_runtime::sink::{FrameFacts, SignalSink};
 use inference::bundle::Bundle;
-use shared_model::Text;
-use shared_model::emotion::{ClassSet, Scores};
-use shared_model::image::Rect;
-use shared_model::keypoints::Keypoints;
-use shared_model::message::{Face, FaceLine, State, Verdict};
+use shared_model::emotion::ClassSet;
 use vision::stats::Stats;
 
 use super::failed;
 use crate::cli::failure::Failure;
+use crate::cli::sample;
 
 /// Milliseconds of the source from one frame to the next.
 const FRAME_MS: u64 = 66;
-
-/// A face towards the camera, in a box of 96 pixels.
-const POINTS: [[f32; 2]; 15] = [
-    [66.4, 37.7],
-    [30.3, 37.9],
-    [59.2, 38.0],
-    [73.3, 38.4],
-    [36.7, 38.0],
-    [22.4, 38.4],
-    [56.1, 29.3],
-    [79.5, 29.7],
-    [39.3, 29.5],
-    [15.9, 30.4],
-    [48.4, 57.1],
-    [63.3, 75.9],
-    [32.7, 76.2],
-    [48.0, 72.9],
-    [48.1, 78.5],
-];
 
 /// A server, and the sinks that feed it and the counts.
 pub(super) struct Kiosk {
@@ -98,24 +76,7 @@ impl Kiosk {
         let (classes, time_ms) = (&self.classes, FRAME_MS * number);
         // It sways, so that messages differ as they do for somebody who stands there.
         let sway = (number % 16) as f32;
-        let line = FaceLine {
-            input: "bench",
-            frame: number,
-            time_ms: Some(time_ms),
-            face: Some(Face {
-                bounds: Rect {
-                    x: 200.0 + sway,
-                    y: 150.0,
-                    w: 96.0,
-                    h: 96.0,
-                },
-                id: Some(1),
-                reject_reason: None,
-                classes,
-                scores: Scores::from_logits(&vec![0.0; classes.len()], 1.0).unwrap_or_default(),
-                keypoints: Keypoints(POINTS.map(|[x, y]| [200.0 + sway + x, 150.0 + y])),
-            }),
-        };
+        let line = sample::line(classes, number, time_ms, [200.0 + sway, 150.0]);
         let facts = FrameFacts {
             number,
             time_ms,
@@ -129,7 +90,7 @@ impl Kiosk {
             sink.frame(&line)?;
             sink.measured(&facts)?;
             if has_verdict {
-                sink.show(&state(number, time_ms))?;
+                sink.show(&sample::state(number, time_ms))?;
             }
             sink.beat()?;
         }
@@ -137,26 +98,8 @@ impl Kiosk {
     }
 }
 
-fn state(sequence: u64, time_ms: u64) -> State {
-    State {
-        boot: Text::new(),
-        sequence,
-        time_ms,
-        emotion: Verdict::Uncertain,
-        confidence: 0.0,
-        face: true,
-        reason: None,
-    }
-}
-
 /// What the pages are given by a run; the machine is checked as it is there.
 fn context(classes: &ClassSet, board: Arc<counts::Board>) -> PageContext {
-    let check = |finding: edge_runtime::preflight::Finding| Check {
-        check: finding.check.to_owned(),
-        ok: finding.ok,
-        found: finding.found,
-        cure: finding.cure,
-    };
     PageContext {
         about: About {
             classes: classes.iter().map(str::to_owned).collect(),
@@ -167,23 +110,10 @@ fn context(classes: &ClassSet, board: Arc<counts::Board>) -> PageContext {
         frames: Box::new(Frames::default),
         parts: Box::new(Vec::new),
         outbox: Box::new(|| None),
-        today: Box::new(move || board.today().map(|counted| today(&counted))),
+        today: Box::new(move || board.today().as_ref().map(Today::from)),
         counted: None,
         left: None,
-        checks: Arc::new(move || machine::check().into_iter().map(check).collect()),
-    }
-}
-
-fn today(counted: &counts::Today) -> Today {
-    let hour = |hour: &counts::Hour| Hour {
-        hour: hour.hour,
-        visitors: hour.visitors,
-        attentive: hour.attentive,
-        smiles: hour.smiles,
-    };
-    Today {
-        now_hour: counted.now_hour,
-        hours: counted.hours.iter().map(hour).collect(),
+        checks: Arc::new(move || machine::check().into_iter().map(Check::from).collect()),
     }
 }
 

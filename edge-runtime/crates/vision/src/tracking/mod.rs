@@ -99,11 +99,6 @@ impl FaceTracking {
         })
     }
 
-    /// Whether faces are found by the bundle's own detector.
-    pub fn is_by_detector(&self) -> bool {
-        matches!(self.eye, Eye::Detector(_))
-    }
-
     /// The faces of the last frame, in the order in which they came.
     pub fn seen(&self) -> &[Seen] {
         &self.seen

@@ -180,7 +180,7 @@ fn another_bundle_may_have_another_way_and_numbers_go_on() {
             .look(frame, time_ms, predictor, &Still, &mut film.stats)
             .unwrap();
         let ids: Vec<u32> = tracking.seen().iter().map(|seen| seen.id).collect();
-        (tracking.is_by_detector(), ids)
+        (matches!(tracking.eye, Eye::Detector(_)), ids)
     };
     ids(&mut film.predictor, 0);
     assert_eq!(ids(&mut film.predictor, 40), (true, vec![1]));
