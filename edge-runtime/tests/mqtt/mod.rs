@@ -107,6 +107,12 @@ impl Kiosk {
         });
     }
 
+    /// Events that the broker has confirmed: the oldest.
+    fn confirmed(&self) -> u64 {
+        let waiting = self.status.waiting.load(Ordering::SeqCst);
+        self.status.accepted.load(Ordering::SeqCst).saturating_sub(waiting)
+    }
+
     /// Waits until the broker has confirmed everything.
     pub(crate) fn until_delivered(&self) {
         let left = || {

@@ -42,8 +42,8 @@ fn events_arrive_over_tls_with_a_certificate_whatever_strikes() {
         |broker, door, listener, kiosk| {
             strikes += 1;
             match strikes % 5 {
-                1 => restart(broker, door, listener, Signal::KILL),
-                2 => restart(broker, door, listener, Signal::TERM),
+                1 => restart(broker, door, listener, kiosk, Signal::KILL),
+                2 => restart(broker, door, listener, kiosk, Signal::TERM),
                 3 => {
                     broker.signal(Signal::STOP);
                     std::thread::sleep(Duration::from_millis(300));
