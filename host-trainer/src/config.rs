@@ -54,6 +54,9 @@ pub struct TrainConfig {
     /// trunk of random weights. Set by what is given to the training, not by a recipe.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trunk: Option<String>,
+    /// What part another network has in the targets; none without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub teacher: Option<Teacher>,
     /// What the network looks like.
     pub architecture: Architecture,
     /// What is done to a face before the network sees it.
@@ -74,6 +77,17 @@ pub struct TrainConfig {
     /// where one is trained on as it is.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sets: Vec<SetConfig>,
+}
+
+/// A network from whose answers another one learns, beside labels and votes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Teacher {
+    /// Its share of the target, above 0 to 1.
+    pub share: f32,
+    /// SHA-256 of its file, in hexadecimal. Set by what is given to the training, not by a recipe.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<String>,
 }
 
 /// What a training minimises, averaged over the faces of a step.
@@ -174,6 +188,7 @@ impl TrainConfig {
             average: 0.0,
             mixup: 0.0,
             trunk: None,
+            teacher: None,
             architecture: Architecture::original(task, classes.len()),
             classes,
             normalisation: Normalisation::Unit,
@@ -288,6 +303,11 @@ impl TrainConfig {
         )?;
         let mixup = self.mixup == 0.0 || self.task == Task::Emotion && (0.0..=1.0).contains(&self.mixup);
         require(mixup, "mixup", "0 to 1, and 0 for keypoints")?;
+        let taught = self
+            .teacher
+            .as_ref()
+            .is_none_or(|own| own.share > 0.0 && own.share <= 1.0);
+        require(taught, "teacher.share", "above 0 and at most 1")?;
         require(
             self.sets.is_empty() || self.task == Task::Emotion,
             "sets",

@@ -265,6 +265,7 @@ fn training(text: &mut String, manifest: &Manifest, sources: [&Source<'_>; 2]) -
         format!("{} / {}", split.validation.len(), split.test.len())
     })?;
     row("trunk began with", &|at| began_with(&networks[at].2.trained.config))?;
+    row("taught by", &|at| taught_by(&networks[at].2.trained.config))?;
     row("seed", &|at| networks[at].1.training.seed.to_string())?;
     row("data (SHA-256)", &|at| short(networks[at].1.training.data.as_str()))?;
     row("held out (SHA-256)", &|at| {
@@ -342,6 +343,17 @@ fn began_with(config: &TrainConfig) -> String {
     trunk.map_or_else(
         || "random weights".to_owned(),
         |digest| format!("a network's, SHA-256 {}", short(digest)),
+    )
+}
+
+fn taught_by(config: &TrainConfig) -> String {
+    let Some(teacher) = &config.teacher else {
+        return "the labels of its data".to_owned();
+    };
+    let network = teacher.network.as_deref().map(short).unwrap_or_default();
+    format!(
+        "a network's answers for {} of the target, SHA-256 {network}",
+        teacher.share
     )
 }
 

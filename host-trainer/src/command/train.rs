@@ -11,8 +11,11 @@ use clap::{Args, ValueEnum};
 use host_trainer::config::TrainConfig;
 use host_trainer::device::{Backend, DeviceError, Devices};
 use host_trainer::model::Task;
+use host_trainer::train::prepare::Prepared;
 use host_trainer::train::pretrained::Pretrained;
 use host_trainer::train::provenance::{Inputs, Provenance};
+use host_trainer::train::teacher;
+use host_trainer::train::trained::Trained;
 use host_trainer::train::{CHECKPOINT_EVERY, Ended, Job, has_checkpoint, settings_of_run, told, train};
 use shared_model::manifest::FILE_NAME;
 
@@ -59,6 +62,10 @@ pub(crate) struct Train {
     /// random weights; its faces count as seen. A bundle's own data must be among the data.
     #[arg(long, value_name = "RUN|BUNDLE")]
     trunk: Option<PathBuf>,
+    /// Let the network of this run, or the bundle's, have its share of the targets, as `[teacher]` in the recipe says. It
+    /// must have been trained on the same data with the same split.
+    #[arg(long, value_name = "RUN|BUNDLE")]
+    teacher: Option<PathBuf>,
     /// Epochs at most.
     #[arg(long)]
     epochs: Option<u32>,
@@ -94,8 +101,15 @@ enum Protocol {
 
 impl Train {
     /// The settings of a new training.
-    fn fresh(&self, pretrained: Option<&Pretrained>) -> Result<TrainConfig> {
+    fn fresh(&self, pretrained: Option<&Pretrained>, teacher: Option<&Trained>) -> Result<TrainConfig> {
         let mut config = self.changed(TrainConfig::original(self.task))?;
+        match (&mut config.teacher, teacher) {
+            (Some(own), Some(teacher)) => own.network = Some(teacher::digest(teacher)),
+            (Some(_), None) => {
+                bail!("the recipe gives a teacher a share of the target: name its network with --teacher")
+            }
+            (None, _) => {}
+        }
         config.trunk = pretrained.map(|found| found.digest().to_owned());
         if let Some(found) = pretrained
             && found.stages() != config.architecture.stages
@@ -110,13 +124,21 @@ impl Train {
     }
 
     /// The settings of the training that goes on: those of the run, which no option may change but for its length.
-    fn resumed(&self, own: &TrainConfig, pretrained: Option<&Pretrained>) -> Result<TrainConfig> {
+    fn resumed(
+        &self,
+        own: &TrainConfig,
+        pretrained: Option<&Pretrained>,
+        teacher: Option<&Trained>,
+    ) -> Result<TrainConfig> {
         if own.task != self.task {
             bail!("resume {}: it trains {:?}", self.out.display(), own.task);
         }
         let mut asked = self.changed(own.clone())?;
         if let Some(found) = pretrained {
             asked.trunk = Some(found.digest().to_owned());
+        }
+        if let (Some(own), Some(teacher)) = (&mut asked.teacher, teacher) {
+            own.network = Some(teacher::digest(teacher));
         }
         if self.replicas.is_none() {
             asked.replicas = own.replicas;
@@ -165,6 +187,7 @@ impl Train {
             votes: self.data.votes.clone().or(begun.votes.filter(|_| !named)),
             skip_bad_rows: self.data.skip_bad_rows || !named && begun.skip_bad_rows,
             network: self.trunk.clone().or(begun.network),
+            teacher: self.teacher.clone().or(begun.teacher),
         };
         if inputs.data.is_empty() {
             return Err(Usage("name the data with --data").into());
@@ -213,15 +236,23 @@ impl Train {
             labels: self.data.labels.clone(),
         };
         let pretrained = self.pretrained(&inputs, &data)?;
+        let teacher = inputs
+            .teacher
+            .as_ref()
+            .map(|place| Trained::open(place, Some(self.task)));
+        let teacher = teacher.transpose().context("read the network of --teacher")?;
         let own = if self.resume { settings_of_run(&self.out)? } else { None };
         let config = match own {
-            Some(own) => self.resumed(&own, pretrained.as_ref())?,
-            None => self.fresh(pretrained.as_ref())?,
+            Some(own) => self.resumed(&own, pretrained.as_ref(), teacher.as_ref())?,
+            None => self.fresh(pretrained.as_ref(), teacher.as_ref())?,
         };
         let devices = self.devices()?;
-        let prepared = data.prepare(&config)?;
+        let mut prepared = data.prepare(&config)?;
         if self.dry_run {
             return plan::tell(&config, &prepared, &devices);
+        }
+        if let Some(teacher) = &teacher {
+            prepared = taught(prepared, teacher, &config)?;
         }
         let stop = Arc::new(AtomicBool::new(false));
         let asked = Arc::clone(&stop);
@@ -280,6 +311,18 @@ impl Train {
         );
         ExitCode::SUCCESS
     }
+}
+
+/// Targets with the teacher's part in them; says how far it has come.
+fn taught(prepared: Prepared, teacher: &Trained, config: &TrainConfig) -> Result<Prepared> {
+    let all = prepared.split.train.len();
+    let every = all.div_ceil(10).max(1);
+    tracing::info!("the teacher looks at {all} faces, {} times each", teacher::VIEWS);
+    prepared.taught_by(teacher, config, &|done| {
+        if done.is_multiple_of(every) {
+            tracing::info!("the teacher has judged {done} of {all} faces");
+        }
+    })
 }
 
 /// The address of a server, as `--remote` takes it.

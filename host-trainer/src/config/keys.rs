@@ -6,7 +6,7 @@ use super::TrainConfig;
 use crate::model::Task;
 
 /// Each key of a recipe with its meaning.
-const KEYS: [(&str, &str); 65] = [
+const KEYS: [(&str, &str); 66] = [
     ("task", "`keypoints` or `emotion`"),
     ("classes", "the classes of an emotion network, 2 to 8 names"),
     (
@@ -96,6 +96,10 @@ const KEYS: [(&str, &str); 65] = [
         "loss.adjust",
         "logit adjustment by the classes' frequencies; 0 is off, 1 is full",
     ),
+    (
+        "teacher.share",
+        "share of the target that is what the network of `--teacher` says of a face; without `teacher` none",
+    ),
     ("optimiser.rule", "`adam`, which it is unless set, or `sgd`"),
     (
         "optimiser.momentum",
@@ -151,7 +155,7 @@ const KEYS: [(&str, &str); 65] = [
 
 /// Keys that a training sets by itself.
 #[cfg(test)]
-const OWN: [&str; 1] = ["trunk"];
+const OWN: [&str; 2] = ["trunk", "teacher.network"];
 
 /// All keys as a table in Markdown, with the values that both trainings have without a recipe.
 pub fn markdown() -> String {

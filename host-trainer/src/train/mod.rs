@@ -26,6 +26,7 @@ mod schedule;
 pub mod seen;
 pub mod shipped;
 mod targets;
+pub mod teacher;
 pub mod trained;
 pub mod validate;
 

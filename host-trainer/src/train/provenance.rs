@@ -37,6 +37,9 @@ pub struct Inputs {
     pub skip_bad_rows: bool,
     /// The run or bundle whose network it began with.
     pub network: Option<PathBuf>,
+    /// The run or bundle whose network taught it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub teacher: Option<PathBuf>,
 }
 
 impl Inputs {
@@ -49,6 +52,7 @@ impl Inputs {
             votes: self.votes.as_ref().map(at),
             skip_bad_rows: self.skip_bad_rows,
             network: self.network.as_ref().map(at),
+            teacher: self.teacher.as_ref().map(at),
         }
     }
 }

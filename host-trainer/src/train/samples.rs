@@ -1,5 +1,6 @@
 //! From rows of a data set to the numbers of a batch.
 
+use shared_model::emotion::MAX_CLASSES;
 use shared_model::image::{INPUT_LEN, Normalisation};
 use shared_model::keypoints::{COORDINATES, COUNT, Keypoints};
 
@@ -14,6 +15,9 @@ use crate::target::Target;
 
 /// Mixing draws from the stream of this sample number plus that of the batch's first row, which no row has.
 const MIX: u64 = 1 << 40;
+
+/// Views for a teacher draw from the streams of this epoch and those before it, which no training reaches.
+const VIEWED: u64 = u64::MAX;
 
 /// Variants of each face in the original's keypoint protocol: itself, mirrored, brighter, upside down,
 /// turned.
@@ -170,6 +174,23 @@ impl Samples {
         }
     }
 
+    /// A face varied as `config` says, values 0..=1; the same `draw` gives the same view.
+    pub(super) fn view(&self, row: u32, config: &AugmentConfig, draw: u64, input: &mut [f32]) {
+        let faces = self.data.faces();
+        let mut rng = sample_rng(self.seed, VIEWED - draw, u64::from(row));
+        augment(faces.view(row as usize % faces.len()), None, config, &mut rng, input);
+    }
+
+    /// Gives `others`, one for each of `rows`, this share of the rows' target distributions.
+    pub(super) fn mix_targets(&mut self, rows: &[u32], others: &[[f32; MAX_CLASSES]], share: f32) {
+        for (row, other) in rows.iter().zip(others) {
+            let (target, _) = &mut self.classes.rows[*row as usize];
+            for (own, other) in target.iter_mut().zip(other) {
+                *own = *own * (1.0 - share) + other * share;
+            }
+        }
+    }
+
     /// The class that a network is right to give for a row, and how much the row counts: the label, or, where
     /// votes for no class count, the class with the largest part of its target.
     pub(super) fn judged_class(&self, row: u32) -> (usize, f32) {
@@ -297,6 +318,54 @@ mod tests {
         samples.fill(&[1], View::Varied { epoch: 4 }, &mut other);
         assert_eq!(one.inputs[INPUT_LEN..], two.inputs);
         assert_ne!(two.inputs, other.inputs);
+    }
+
+    fn emotion_samples() -> (Samples, TrainConfig) {
+        let config = TrainConfig::original(Task::Emotion);
+        let pixels = (0..2 * INPUT_LEN).map(|at| (at % 251) as u8).collect();
+        let data = EmotionData {
+            classes: config.classes.clone(),
+            faces: Faces::new(SIDE, pixels).unwrap(),
+            labels: vec![0, 1],
+            labelled: vec![true; 2],
+            votes: None,
+            sets: vec![0],
+            usage: None,
+            groups: vec![0, 1],
+            rows: vec![1, 2],
+            csv_rows: 2,
+        };
+        (Samples::new(Data::Emotion(data), &config, &[0, 1]), config)
+    }
+
+    #[test]
+    fn a_teacher_has_its_share_of_the_rows_it_answered_for() {
+        let (mut samples, _) = emotion_samples();
+        let mut answer = [0.0; MAX_CLASSES];
+        (answer[0], answer[2]) = (0.25, 0.75);
+        samples.mix_targets(&[1], &[answer], 0.4);
+        let mut batch = Batch::default();
+        samples.fill(&[0, 1], View::Plain, &mut batch);
+        assert_eq!(batch.targets[..5], [1.0, 0.0, 0.0, 0.0, 0.0]);
+        let expected = [0.1, 0.6, 0.3, 0.0, 0.0];
+        let near = batch.targets[5..]
+            .iter()
+            .zip(expected)
+            .all(|(own, other)| (own - other).abs() < 1e-6);
+        assert!(near, "{:?}", batch.targets);
+        assert_eq!(samples.judged_class(1).0, 1, "a validation goes by the label");
+    }
+
+    #[test]
+    fn views_for_a_teacher_differ_by_their_number_and_are_repeatable() {
+        let (samples, config) = emotion_samples();
+        let view = |draw| {
+            let mut input = vec![0.0; INPUT_LEN];
+            samples.view(0, &config.augment, draw, &mut input);
+            input
+        };
+        assert_eq!(view(3), view(3));
+        assert_ne!(view(3), view(4));
     }
 
     #[test]
