@@ -8,10 +8,10 @@ use std::io::{Cursor, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 use durable::replace_file;
 use minisign::{KeyPair, PublicKey, SecretKey};
-use update::{SIGNATURE, Signed};
+use update::{KeyList, SIGNATURE, Signed};
 
 /// Where the password of a secret key comes from.
 #[derive(Debug, Clone)]
@@ -59,6 +59,21 @@ impl Signer {
         let secret = SecretKey::from_file(path, password.read()?).map_err(refused)?;
         let public = PublicKey::from_secret_key(&secret).map_err(refused)?;
         Ok(Self { secret, public })
+    }
+
+    /// Refuses to sign for devices that get this key list, unless it holds the public half of the key: they would believe
+    /// nothing that it signs.
+    pub fn must_be_in(&self, list: &Signed) -> Result<()> {
+        let list: KeyList = serde_json::from_str(&list.text).context("read the key list")?;
+        let own = self.public.to_base64();
+        if !list.keys.contains(&own) {
+            bail!(
+                "sign: key list {} does not hold the key {own}, and devices would refuse the bundle: sign with one of its keys, \
+                 or sign a list that holds this one",
+                list.version
+            );
+        }
+        Ok(())
     }
 
     /// Signs a document; `comment` is what minisign's tools show, and is signed as well.
@@ -117,7 +132,7 @@ mod tests {
     use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
-    use update::{KeyList, Trust};
+    use update::Trust;
 
     use super::*;
 
@@ -141,6 +156,13 @@ mod tests {
         write_signed(&path, &signed).unwrap();
         let mut trust = Trust::new(&fs::read_to_string(&public).unwrap()).unwrap();
         assert!(trust.take(&read_signed(&path).unwrap()).unwrap());
+
+        let stranger = dir.path().join("stranger");
+        create_keys(&stranger, &password).unwrap();
+        let stranger = Signer::open(&beside(&stranger, ".key"), &password).unwrap();
+        assert!(signer.must_be_in(&signed).is_ok());
+        let refused = stranger.must_be_in(&signed).unwrap_err().to_string();
+        assert!(refused.contains("key list 1 does not hold"), "{refused}");
 
         fs::write(dir.path().join("password"), "wrong\n").unwrap();
         assert!(Signer::open(&secret, &password).is_err());

@@ -89,7 +89,7 @@ pub(crate) const CRATES: [Crate; 12] = [
         name: "durable",
         floor: 2,
         ours: &[],
-        libraries: &["crc32fast", "thiserror"],
+        libraries: &["crc32fast", "rustix", "thiserror"],
     },
     Crate {
         name: "vision",

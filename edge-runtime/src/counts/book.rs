@@ -207,7 +207,7 @@ impl Book {
         Ok(())
     }
 
-    /// Reads a file; one that is damaged is set aside, and `None`.
+    /// Reads a file; one that is damaged is set aside, and `None`. What is no file, or cannot be set aside, is left where it is.
     fn read<T>(
         &mut self,
         disk: &mut impl Disk,
@@ -218,6 +218,11 @@ impl Book {
         let decoded = match disk.read(&path, MAX_BYTES) {
             Ok(bytes) => decode(&bytes),
             Err(error) if error.kind() == io::ErrorKind::FileTooLarge => Err(DamagedCounts::TooLarge(error)),
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+                let why = DamagedCounts::NoFile(error);
+                self.damaged.push(CountsError::Damaged { path, why });
+                return Ok(None);
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(CountsError::Read { path, source }),
         };
@@ -226,13 +231,13 @@ impl Book {
             Err(why) => {
                 let aside = self.dir.join(DAMAGED);
                 let moved = disk.rename(&path, &aside).and_then(|()| disk.sync_dir(&self.dir));
-                moved.map_err(|source| CountsError::Write {
-                    path: path.clone(),
-                    source,
-                })?;
-                let why = DamagedCounts::SetAside {
-                    why: Box::new(why),
-                    name: DAMAGED,
+                let why = match moved {
+                    Ok(()) => DamagedCounts::SetAside {
+                        why: Box::new(why),
+                        name: DAMAGED,
+                    },
+                    // Whatever it is, visitors of now are counted.
+                    Err(_) => why,
                 };
                 self.damaged.push(CountsError::Damaged { path, why });
                 Ok(None)

@@ -52,6 +52,9 @@ pub enum CountsError {
 /// What is wrong with a file of counts.
 #[derive(Debug, thiserror::Error)]
 pub enum DamagedCounts {
+    /// It is a directory, a pipe, a device or the like; in the system's words.
+    #[error("{0}; it is left where it is, and not counted")]
+    NoFile(io::Error),
     /// It is larger than any file of counts; in the system's words.
     #[error("{0}")]
     TooLarge(io::Error),

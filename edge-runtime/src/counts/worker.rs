@@ -140,7 +140,7 @@ pub(super) fn lock(dir: &Path) -> Result<File, CountsError> {
     let path = || dir.to_path_buf();
     let failed = |source| CountsError::Dir { path: path(), source };
     std::fs::create_dir_all(dir).map_err(failed)?;
-    let file = File::create(dir.join(LOCK)).map_err(failed)?;
+    let file = durable::open_lock(&dir.join(LOCK)).map_err(failed)?;
     for _ in 0..LOCK_TRIES {
         match file.try_lock() {
             Ok(()) => return Ok(file),

@@ -16,6 +16,10 @@ pub(super) struct Owned {
 impl Owned {
     /// Takes a bundle's directory; `None` if another program has it.
     pub(super) fn take(bundle: &Path) -> io::Result<Option<Self>> {
+        // A pipe would be waited for.
+        if !bundle.metadata()?.is_dir() {
+            return Err(io::ErrorKind::NotADirectory.into());
+        }
         let directory = File::open(bundle)?;
         match directory.try_lock() {
             Ok(()) => Ok(Some(Self { _directory: directory })),

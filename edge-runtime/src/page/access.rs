@@ -1,13 +1,13 @@
 //! Who may ask for what: names of the host, origins, the token, and how often it may be guessed.
 
 use std::collections::VecDeque;
-use std::fs;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use durable::read_whole;
 use subtle::ConstantTimeEq;
 
 /// Least strength of a token, in bits.
@@ -62,10 +62,11 @@ pub(super) fn read_token(path: &Path) -> Result<String, TokenError> {
     let weak = || TokenError::Weak {
         path: path.to_path_buf(),
     };
-    if fs::metadata(path).map_err(failed)?.len() > TOKEN_FILE {
-        return Err(weak());
-    }
-    let text = fs::read_to_string(path).map_err(failed)?;
+    let text = match read_whole(path, TOKEN_FILE) {
+        Ok(bytes) => String::from_utf8(bytes).map_err(|_| weak())?,
+        Err(error) if error.kind() == io::ErrorKind::FileTooLarge => return Err(weak()),
+        Err(error) => return Err(failed(error)),
+    };
     let token = text.trim();
     if bits(token) < TOKEN_BITS {
         return Err(weak());
@@ -248,6 +249,8 @@ pub(super) fn is_own_origin(origin: &str, host: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+
+    use std::fs;
 
     use super::*;
 

@@ -1,8 +1,7 @@
 //! What the operator gives to the pages: words and media, read before anything is served.
 
-use std::fs;
-
 use axum::body::Bytes;
+use durable::read_whole;
 use serde_json::Value;
 
 use super::assets::asset;
@@ -37,11 +36,7 @@ pub(super) fn words(language: &Language) -> Result<Bytes, PageError> {
         path: path.clone(),
         why,
     };
-    let length = fs::metadata(path).map_err(|error| failed(error.to_string()))?.len();
-    if length > MAX_WORDS {
-        return Err(failed(format!("more than {MAX_WORDS} bytes")));
-    }
-    let bytes = fs::read(path).map_err(|error| failed(error.to_string()))?;
+    let bytes = read_whole(path, MAX_WORDS).map_err(|error| failed(error.to_string()))?;
     let value: Value = serde_json::from_slice(&bytes).map_err(|error| failed(error.to_string()))?;
     if !value["language"].is_string() {
         return Err(failed("it has no `language`, such as \"nl\"".to_owned()));

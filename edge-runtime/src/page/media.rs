@@ -7,6 +7,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use durable::read_text;
+
 use super::message::Shown;
 
 /// Most files of the directory that are read.
@@ -57,7 +59,7 @@ impl Media {
         let shown = self.shown.entry(stem.to_lowercase());
         if end == "txt" {
             if fs::metadata(path)?.len() <= MAX_TEXT {
-                shown.or_default().text = Some(fs::read_to_string(path)?.trim().to_owned());
+                shown.or_default().text = Some(read_text(path)?.trim().to_owned());
             }
             return Ok(());
         }

@@ -14,6 +14,7 @@ use axum::response::sse::Sse;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Router};
+use durable::open_regular;
 use futures_util::stream::unfold;
 use jiff::civil::Date;
 use tokio::sync::Mutex;
@@ -204,7 +205,7 @@ async fn media(State(app): State<Arc<App>>, Path(name): Path<String>, headers: H
         return not_here();
     };
     let path = path.to_path_buf();
-    let opened = spawn_blocking(move || File::open(path).and_then(|file| Ok((file.metadata()?.len(), file))));
+    let opened = spawn_blocking(move || open_regular(&path).and_then(|file| Ok((file.metadata()?.len(), file))));
     let Ok(Ok((length, file))) = opened.await else {
         return not_here();
     };

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use durable::{MAX_TEXT, read_whole};
 use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::{self, PemObject};
@@ -32,9 +33,12 @@ pub(super) fn server_config(tls: &PageTls) -> Result<Arc<ServerConfig>, PageTlsE
         let path = path.to_path_buf();
         move |source| PageTlsError::File { path, source }
     };
-    let certificates = CertificateDer::pem_file_iter(&tls.cert_file).map_err(failed(&tls.cert_file))?;
-    let certificates = certificates.collect::<Result<_, _>>().map_err(failed(&tls.cert_file))?;
-    let key = PrivateKeyDer::from_pem_file(&tls.key_file).map_err(failed(&tls.key_file))?;
+    let text = |path: &Path| read_whole(path, MAX_TEXT).map_err(pem::Error::Io).map_err(failed(path));
+    let certificates = text(&tls.cert_file)?;
+    let certificates = CertificateDer::pem_slice_iter(&certificates)
+        .collect::<Result<_, _>>()
+        .map_err(failed(&tls.cert_file))?;
+    let key = PrivateKeyDer::from_pem_slice(&text(&tls.key_file)?).map_err(failed(&tls.key_file))?;
     let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()

@@ -16,9 +16,9 @@ mod paths;
 mod port;
 mod source;
 
-use std::fs;
 use std::path::PathBuf;
 
+use diagnostics::visible;
 use serde::Serialize;
 
 use crate::config::{Config, UpdateConfig};
@@ -47,7 +47,7 @@ impl Finding {
         Self {
             check,
             ok: true,
-            found: found.into(),
+            found: line(&found.into()),
             cure: None,
         }
     }
@@ -57,10 +57,15 @@ impl Finding {
         Self {
             check,
             ok: false,
-            found: found.into(),
-            cure: Some(cure.into()),
+            found: line(&found.into()),
+            cure: Some(line(&cure.into())),
         }
     }
+}
+
+/// The text in one line, with nothing in it that a terminal would obey: names of files may hold anything.
+fn line(text: &str) -> String {
+    visible(text).replace('\n', "\\n")
 }
 
 /// How much of a configuration is checked.
@@ -128,7 +133,7 @@ fn counts(counts: &CountsSettings) -> Finding {
 /// Whether the public root key is there, by which updates are checked.
 pub fn keys(config: &UpdateConfig) -> Finding {
     let path = config.keys.join("root.pub");
-    match fs::read_to_string(&path) {
+    match durable::read_text(&path) {
         Ok(_) => Finding::good("keys", path.display().to_string()),
         Err(error) => Finding::bad(
             "keys",
@@ -138,11 +143,12 @@ pub fn keys(config: &UpdateConfig) -> Finding {
     }
 }
 
-/// What other users can change of what a program of root's would trust; `None` for other users' programs, which nobody is
+/// What other users can change of what a program of root's would trust or write to; `None` for other users' programs, which nobody is
 /// harmed by but themselves.
 pub fn untrusted_as_root(config: &Config) -> Option<PathBuf> {
     let root = rustix::process::geteuid().is_root();
-    root.then(|| paths::untrusted(config)).flatten()
+    root.then(|| paths::untrusted(config).or_else(|| paths::led_astray(config)))
+        .flatten()
 }
 
 /// What is wrong, one line each; `None` where nothing is.

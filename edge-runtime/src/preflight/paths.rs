@@ -121,6 +121,25 @@ fn first(path: &Path, is: impl Fn(&Metadata) -> bool) -> Option<PathBuf> {
     entries.find(|entry| fs::metadata(entry).is_ok_and(|metadata| is(&metadata)))
 }
 
+/// The first link on the way to a directory that is written to which somebody else than root has made: it may lead anywhere.
+pub(super) fn led_astray(config: &Config) -> Option<PathBuf> {
+    let mqtt = config.sink.mqtt.as_ref().map(|mqtt| &mqtt.outbox.dir);
+    let webhook = config.sink.webhook.as_ref().map(|webhook| &webhook.outbox.dir);
+    let counts = config.counts.as_ref().map(|counts| &counts.dir);
+    let update = config.update.as_ref().map(|update| &update.state);
+    let written = [Some(&config.state), mqtt, webhook, counts, update]
+        .into_iter()
+        .flatten();
+    let foreign = |path: &&Path| {
+        let link = fs::symlink_metadata(path);
+        link.is_ok_and(|link| link.is_symlink() && link.uid() != 0)
+    };
+    written
+        .flat_map(|dir| dir.ancestors())
+        .find(foreign)
+        .map(Path::to_path_buf)
+}
+
 /// What a configuration trusts and anybody may change. That another user owns it is told by the doctor, no more: so it is
 /// with a checkout in a container.
 pub(super) fn untrusted(config: &Config) -> Option<PathBuf> {

@@ -90,6 +90,68 @@ fn a_source_is_read_up_to_its_first_frame() {
 }
 
 #[test]
+fn a_pipe_in_place_of_a_file_is_named_and_never_waited_for() {
+    let dir = dir();
+    let pipe = dir.path().join("pipe");
+    assert!(
+        std::process::Command::new("mkfifo")
+            .arg(&pipe)
+            .status()
+            .unwrap()
+            .success()
+    );
+    fs::create_dir(dir.path().join("keys")).unwrap();
+    fs::copy(dir.path().join("a.pgm"), dir.path().join("keys/a.pgm")).unwrap();
+    let mqtt = "[sink.mqtt]\nhost = \"broker\"\ndevice = \"a\"\noutbox = { dir = \"outbox\" }\n";
+    let page = "[page]\nlisten = \"127.0.0.1:0\"\n";
+    let update = "[update]\nstate = \"state\"\n";
+    let hook = "[sink.webhook]\nurl = \"https://example.org\"\ndir = \"hook\"\nsecret_file = ";
+    for (check, text) in [
+        #[cfg(feature = "mqtt")]
+        ("mqtt", format!("{mqtt}credentials_file = \"pipe\"")),
+        #[cfg(feature = "mqtt")]
+        ("mqtt", format!("{mqtt}tls = {{ ca_file = \"pipe\" }}")),
+        #[cfg(feature = "mqtt")]
+        (
+            "mqtt",
+            format!("{mqtt}tls = {{ cert_file = \"pipe\", key_file = \"pipe\" }}"),
+        ),
+        #[cfg(feature = "page")]
+        ("page", format!("{page}language = \"pipe.json\"")),
+        #[cfg(feature = "page")]
+        ("page", format!("{page}token_file = \"pipe\"")),
+        #[cfg(feature = "page")]
+        (
+            "page",
+            format!("{page}tls = {{ cert_file = \"pipe\", key_file = \"pipe\" }}"),
+        ),
+        #[cfg(feature = "webhook")]
+        ("webhook", format!("{hook}\"pipe\"")),
+    ] {
+        let _ = fs::hard_link(&pipe, dir.path().join("pipe.json"));
+        let found = wrong(&findings(dir.path(), "a.pgm", &text), check);
+        assert!(found.contains("no regular file"), "{text}: {found}");
+    }
+    fs::hard_link(&pipe, dir.path().join("keys/root.pub")).unwrap();
+    let text = format!("schema = 1\nbundle = \"bundle\"\nsource.uri = \"keys\"\n{update}keys = \"keys\"\n");
+    fs::write(dir.path().join("c.toml"), text).unwrap();
+    let config = Config::load(&dir.path().join("c.toml")).unwrap();
+    assert!(keys(config.update.as_ref().unwrap()).found.contains("no regular file"));
+    // A pipe among pictures is left out.
+    fs::hard_link(&pipe, dir.path().join("keys/0.png")).unwrap();
+    assert_eq!(problems(&check(&config, Scope::All)), None);
+}
+
+#[test]
+fn a_finding_is_one_line_whatever_a_file_is_called() {
+    let dir = dir();
+    let findings = findings(dir.path(), "a\\u001b[2J\\nerror: all is well", "");
+    let found = wrong(&findings, "source");
+    assert!(found.contains("a\\u{1b}[2J\\nerror: all is well"), "{found}");
+    assert!(!found.contains(char::is_control), "{found}");
+}
+
+#[test]
 fn what_others_can_change_is_not_trusted() {
     use std::os::unix::fs::PermissionsExt;
 
@@ -103,6 +165,23 @@ fn what_others_can_change_is_not_trusted() {
     );
     fs::set_permissions(&manifest, fs::Permissions::from_mode(0o644)).unwrap();
     assert_eq!(problems(&findings(dir.path(), "a.pgm", "")), None);
+}
+
+#[test]
+fn root_writes_to_no_directory_that_a_link_of_another_user_leads_to() {
+    if !rustix::process::geteuid().is_root() {
+        return testing::skip("links of another user: only root can make them");
+    }
+    let dir = dir();
+    fs::create_dir(dir.path().join("treasure")).unwrap();
+    let link = dir.path().join("service");
+    std::os::unix::fs::symlink("treasure", &link).unwrap();
+    let text = "schema = 1\nbundle = \"bundle\"\nsource.uri = \"a.pgm\"\ncounts.dir = \"service/counts\"\n";
+    fs::write(dir.path().join("c.toml"), text).unwrap();
+    let config = Config::load(&dir.path().join("c.toml")).unwrap();
+    assert_eq!(untrusted_as_root(&config), None, "links of root's are followed");
+    std::os::unix::fs::lchown(&link, Some(61_234), None).unwrap();
+    assert_eq!(untrusted_as_root(&config), Some(link));
 }
 
 #[test]

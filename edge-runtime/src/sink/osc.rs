@@ -91,14 +91,14 @@ impl Recipient for Osc {
         self.send(&OscPacket::Message(message(&fired.address, arguments)))
     }
 
-    fn tick(&mut self) -> io::Result<()> {
+    fn tick(&mut self) -> io::Result<bool> {
         match &mut self.verdict {
             Some((packet, told)) if told.elapsed() >= AGAIN => {
                 *told = Instant::now();
                 let bytes = bytes(packet)?;
-                self.datagrams.send(&bytes)
+                self.datagrams.send(&bytes).map(|()| true)
             }
-            _ => Ok(()),
+            _ => Ok(false),
         }
     }
 }

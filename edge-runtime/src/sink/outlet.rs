@@ -4,6 +4,8 @@
 //! that find it taken, or the queue full, wait in the sink; of frames the newest is kept. So whoever is dead, slow or
 //! hostile costs the loop nothing, and loses what is oldest: that is counted.
 
+mod reports;
+
 use std::collections::VecDeque;
 use std::io;
 use std::mem;
@@ -18,6 +20,7 @@ use shared_model::message::{FaceLine, State, Verdict};
 
 use super::gathered::{FrameFaces, Gatherer};
 use super::{FrameFacts, SignalSink, SinkError};
+use reports::Reports;
 
 /// States that may wait.
 const WAITING: usize = 64;
@@ -52,12 +55,17 @@ pub trait Recipient: Send + 'static {
         Ok(())
     }
 
-    /// Comes at least ten times a second.
+    /// Comes at least ten times a second; says whether anything that was kept has gone out since the last time.
     ///
     /// # Errors
     /// What went wrong since the last time.
-    fn tick(&mut self) -> io::Result<()> {
-        Ok(())
+    fn tick(&mut self) -> io::Result<bool> {
+        Ok(false)
+    }
+
+    /// Whether what it takes is only kept at first, and goes out with a [tick](Self::tick).
+    fn keeps(&self) -> bool {
+        false
     }
 
     /// Comes once, at the end.
@@ -361,7 +369,7 @@ fn take(between: &Between, states: &mut VecDeque<State>, fired: &mut VecDeque<Fi
 fn work(name: &'static str, between: &Between, mut told: impl Recipient, ended: &Sender<()>) {
     let (mut states, mut fired) = (VecDeque::with_capacity(WAITING), VecDeque::new());
     let mut frame = FrameFaces::default();
-    let mut reports = Reports::new(name);
+    let mut reports = Reports::new(name, told.keeps());
     loop {
         let Taken { fresh, stop } = take(between, &mut states, &mut fired, &mut frame);
         for state in states.drain(..) {
@@ -373,8 +381,10 @@ fn work(name: &'static str, between: &Between, mut told: impl Recipient, ended: 
         if fresh {
             reports.note(told.faces(&frame), &between.status);
         }
-        if let Err(error) = told.tick() {
-            reports.note(Err(error), &between.status);
+        match told.tick() {
+            Ok(true) => reports.went_out(),
+            Ok(false) => {}
+            Err(error) => reports.note(Err(error), &between.status),
         }
         between.status.rounds.fetch_add(1, Ordering::Relaxed);
         if stop {
@@ -386,35 +396,6 @@ fn work(name: &'static str, between: &Between, mut told: impl Recipient, ended: 
     drop(told);
     // Nobody may listen any more.
     let _ = ended.send(());
-}
-
-/// Tells of failures, and of their end.
-struct Reports {
-    name: &'static str,
-    failing: bool,
-}
-
-impl Reports {
-    fn new(name: &'static str) -> Self {
-        Self { name, failing: false }
-    }
-
-    fn note(&mut self, done: io::Result<()>, status: &OutletStatus) {
-        let name = self.name;
-        match done {
-            Ok(()) => {
-                status.sent.fetch_add(1, Ordering::Relaxed);
-                if mem::take(&mut self.failing) {
-                    tracing::info!(about = name, "{name}: messages go out again");
-                }
-            }
-            Err(error) => {
-                status.failed.fetch_add(1, Ordering::Relaxed);
-                self.failing = true;
-                tracing::warn!(about = name, "{name}: {error}");
-            }
-        }
-    }
 }
 
 #[cfg(test)]

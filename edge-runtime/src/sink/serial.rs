@@ -155,22 +155,26 @@ impl Serial {
         })
     }
 
-    fn write(&mut self) -> io::Result<()> {
+    /// Writes the lines that are due; says whether any went out.
+    fn write(&mut self) -> io::Result<bool> {
         if self.port.is_none() {
             if self.attempted.is_some_and(|attempted| attempted.elapsed() < REOPEN) {
-                return Ok(());
+                return Ok(false);
             }
             self.attempted = Some(Instant::now());
             self.port = Some(Port::open(&self.config, Sharing::Alone)?);
             tracing::info!(about = "serial", "serial: {} is open", self.config.device.display());
         }
+        let mut gone = false;
         loop {
-            let Some(port) = &mut self.port else { return Ok(()) };
+            let Some(port) = &mut self.port else { return Ok(gone) };
+            let begun = !port.rest.is_empty();
             port.flush()?;
             if !port.rest.is_empty() {
-                return Ok(());
+                return Ok(gone);
             }
-            let Some(line) = self.next() else { return Ok(()) };
+            gone |= begun;
+            let Some(line) = self.next() else { return Ok(gone) };
             if let Some(port) = &mut self.port {
                 port.rest = line.into_bytes();
             }
@@ -193,10 +197,14 @@ impl Recipient for Serial {
         Ok(())
     }
 
-    fn tick(&mut self) -> io::Result<()> {
+    fn tick(&mut self) -> io::Result<bool> {
         self.write().map_err(|error| {
             self.port = None;
             io::Error::new(error.kind(), format!("{}: {error}", self.config.device.display()))
         })
+    }
+
+    fn keeps(&self) -> bool {
+        true
     }
 }

@@ -73,6 +73,9 @@ fn why_not(file: &Path) -> Option<String> {
     if file.is_dir() {
         return Some("/ (a directory: name it as well)".to_owned());
     }
+    if file.exists() && !file.is_file() {
+        return Some(" (no regular file)".to_owned());
+    }
     if has_extension(file, &EXTENSIONS) || has_extension(file, &["y4m"]) || has_extension(file, &MJPEG) {
         return None;
     }

@@ -4,7 +4,6 @@
 //! line can be read by everybody on the machine.
 
 use std::fmt::Write as _;
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -74,11 +73,7 @@ pub fn is_stream(uri: &str) -> bool {
 }
 
 fn credentials(path: &Path) -> io::Result<(String, String)> {
-    // A pipe would be waited for.
-    if !fs::metadata(path)?.is_file() {
-        return Err(io::Error::other("it is no regular file"));
-    }
-    let text = fs::read_to_string(path)?;
+    let text = durable::read_text(path)?;
     let mut lines = text.strip_prefix('\u{feff}').unwrap_or(&text).lines();
     match (lines.next(), lines.next(), lines.next()) {
         (Some(user), Some(password), None) if !user.is_empty() => Ok((user.to_owned(), password.to_owned())),
@@ -209,6 +204,7 @@ impl Driver for Network {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;

@@ -1,22 +1,16 @@
 //! Requests at random, made of those in `corpus/`: whatever comes, the server lives, lets nobody in, and changes nothing.
-//!
-//! A few hundred by default. `FUZZ_S=600 cargo test -p edge-runtime --test main fuzz -- --nocapture` goes on for ten minutes
-//! and, with `FUZZ_KEEP=DIR`, writes every request there that got a kind of answer that none had got before.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr};
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::path::Path;
+use std::time::Duration;
 
-use durable::power::Dice;
+use testing::fuzz::{Target, files};
 
 use super::{kiosk, visit};
 use crate::support::http::{connect, get};
-
-/// Requests without `FUZZ_S`.
-const USUAL: u64 = 400;
 
 /// Longest wait for a part of an answer: streams never end.
 const PATIENCE: Duration = Duration::from_millis(60);
@@ -54,47 +48,6 @@ const PARTS: [&[u8]; 24] = [
     b"Upgrade: websocket\r\n",
     b"Range: bytes=-1,0-,5-1\r\n",
 ];
-
-fn corpus() -> Vec<Vec<u8>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/page/corpus");
-    let mut paths: Vec<PathBuf> = fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .collect();
-    paths.sort();
-    assert!(paths.len() >= 12);
-    paths.iter().map(|path| fs::read(path).unwrap()).collect()
-}
-
-/// One of the seeds, changed in up to six places.
-fn mutant(seeds: &[Vec<u8>], dice: &mut Dice) -> Vec<u8> {
-    let mut bytes = seeds[dice.below(seeds.len())].clone();
-    for _ in 0..dice.below(7) {
-        let at = dice.below(bytes.len() + 1);
-        let end = (at + dice.below(24)).min(bytes.len());
-        match dice.below(7) {
-            0 => drop(bytes.drain(at..end)),
-            1 => drop(bytes.splice(at..at, PARTS[dice.below(PARTS.len())].iter().copied())),
-            2 => drop(bytes.splice(at..end, PARTS[dice.below(PARTS.len())].iter().copied())),
-            3 => {
-                let part = bytes[at..end].to_vec();
-                let times = 1 + dice.below(40);
-                bytes.splice(at..at, part.repeat(times));
-            }
-            4 => {
-                // The head of this one and the tail of another.
-                let other = &seeds[dice.below(seeds.len())];
-                bytes.truncate(at);
-                bytes.extend(&other[dice.below(other.len())..]);
-            }
-            5 if at < bytes.len() => bytes[at] ^= 1 << dice.below(8),
-            _ if at < bytes.len() => bytes[at] = dice.below(256) as u8,
-            _ => {}
-        }
-    }
-    bytes.truncate(200_000);
-    bytes
-}
 
 /// What comes back until the end, or until nothing comes.
 fn exchange(address: SocketAddr, bytes: &[u8]) -> Vec<u8> {
@@ -165,8 +118,6 @@ fn check(request: &[u8], answer: &[u8], own: &str) {
 
 #[test]
 fn whatever_is_asked_the_server_lives_lets_nobody_in_and_changes_nothing() {
-    let length = std::env::var("FUZZ_S").map(|seconds| Duration::from_secs(seconds.parse().unwrap()));
-    let keep = std::env::var_os("FUZZ_KEEP").map(PathBuf::from);
     let world = kiosk("token_file = \"token\"\nmedia = \"media\"\n");
     fs::write(world.kiosk.path("token"), "00112233445566778899aabbccddeeff").unwrap();
     fs::create_dir(world.kiosk.path("media")).unwrap();
@@ -174,48 +125,30 @@ fn whatever_is_asked_the_server_lives_lets_nobody_in_and_changes_nothing() {
     fs::write(world.kiosk.path("media/happy.png"), [7; 1000]).unwrap();
     visit(&world, |address| {
         let own = address.to_string();
-        let mut seeds = corpus();
-        let (mut dice, mut kinds, begun) = (Dice::new(17), BTreeSet::new(), Instant::now());
-        let mut count = 0;
-        let goes_on = |count: u64| {
-            length
-                .as_ref()
-                .map_or(count < USUAL, |length| begun.elapsed() < *length)
+        let target = Target {
+            name: "http",
+            seeds: files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/page/corpus")),
+            parts: &PARTS,
+            usual: 380,
         };
-        while goes_on(count) {
-            // First the corpus itself.
-            let template = seeds
-                .get(count as usize)
-                .cloned()
-                .unwrap_or_else(|| mutant(&seeds, &mut dice));
-            count += 1;
-            let request = fill(&template, &own);
+        let report = target.run(|template| {
+            let request = fill(template, &own);
             // Orders of the kiosk's own page are obeyed; that is tested elsewhere.
             let named = String::from_utf8_lossy(&request).to_ascii_lowercase();
             if named.contains(&format!("origin: http://{own}")) && named.contains("post") {
-                continue;
+                return "order".to_owned();
             }
             let answer = exchange(address, &request);
             check(&request, &answer, &own);
-            if kinds.insert(kind(&answer)) && seeds.len() < 2000 && length.is_ok() {
-                if let Some(dir) = &keep {
-                    fs::write(dir.join(format!("found-{count}.http")), &template).unwrap();
-                }
-                seeds.push(template);
-            }
-        }
+            kind(&answer)
+        });
         let snapshot = get(address, "/api/snapshot").json();
         assert_eq!(
             (&snapshot["switches"]["pause"], &snapshot["switches"]["mute"]),
             (&false.into(), &false.into())
         );
         assert_eq!(snapshot["warnings"], serde_json::json!([]));
-        eprintln!(
-            "{count} requests, {} kinds of answers, {} seeds",
-            kinds.len(),
-            seeds.len()
-        );
-        assert!(kinds.len() > 8, "{kinds:?}");
+        assert!(report.kinds.len() > 8, "{:?}", report.kinds);
     });
 }
 

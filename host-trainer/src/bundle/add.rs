@@ -9,7 +9,7 @@ use inference::bundle::Bundle;
 use inference::{DETECTOR_NAME, DetectorNetwork, Golden};
 use shared_model::manifest::{DETECTOR_CONTRACT, FILE_NAME, Manifest};
 
-use super::entry::{golden_file, text};
+use super::entry::{sealed, text};
 use super::finder::{Finder, SETTINGS, split_card};
 use super::{hidden, refuse_full};
 
@@ -33,18 +33,15 @@ pub fn add(bundle: &Bundle, finder: &Finder, name: &Name<'_>, out: &Path) -> Res
         let mut network = DetectorNetwork::load(onnx.clone(), &finder.entry, *precision)?;
         golden.record_detector(&mut network)?;
     }
-    let golden = serde_json::to_vec(&golden)?;
-    let mut new_golden = golden_file(&golden)?;
-    new_golden.path.clone_from(&old.golden.path);
-    let manifest = Manifest {
+    let mut manifest = Manifest {
         contract: DETECTOR_CONTRACT,
         name: text(name.name, "name")?,
         version: name.version,
         commit: text(name.commit, "commit")?,
-        golden: new_golden,
         detector: Some(finder.entry.clone()),
         ..old.clone()
     };
+    let golden = sealed(&mut manifest, &mut golden)?;
     manifest.check()?;
     let hidden = hidden(out)?;
     fs::create_dir_all(&hidden).with_context(|| format!("create {}", hidden.display()))?;

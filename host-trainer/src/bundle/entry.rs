@@ -1,10 +1,11 @@
 //! What the manifest says of networks and files.
 
 use anyhow::{Result, anyhow};
-use inference::Views;
+use inference::bundle::seal;
+use inference::{Golden, Meaning, Views};
 use sha2::{Digest, Sha256 as Hasher};
 use shared_model::Text;
-use shared_model::manifest::{GoldenFile, Metric, ModelFile, Network, Precision, Sha256, Training};
+use shared_model::manifest::{GoldenFile, Manifest, Metric, ModelFile, Network, Precision, Sha256, Training};
 
 use super::Source;
 use super::measured::Measured;
@@ -79,6 +80,21 @@ pub(super) fn model_file(
         sha256: hash(bytes),
         metrics: list,
     })
+}
+
+/// Golden vectors that hold the seal of a manifest, as they lie in the bundle; the manifest gets their entry.
+pub(super) fn sealed(manifest: &mut Manifest, golden: &mut Golden) -> Result<Vec<u8>> {
+    golden.meaning = Some(Meaning {
+        classes: manifest.classes.clone(),
+        decision: manifest.decision,
+    });
+    golden.seal = Some(seal(&serde_json::to_vec(manifest)?)?);
+    let bytes = serde_json::to_vec(golden)?;
+    manifest.golden = GoldenFile {
+        path: manifest.golden.path.clone(),
+        ..golden_file(&bytes)?
+    };
+    Ok(bytes)
 }
 
 /// The manifest's entry of the golden vectors.

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use durable::replace_file;
-use inference::{Golden, Meaning, Output, Views};
+use inference::{Golden, Output, Views};
 use shared_model::manifest::{CONTRACT, EMOTION_NAME, FILE_NAME, KEYPOINTS_NAME, Manifest, Precision, SCHEMA};
 
 use crate::golden::pictures;
@@ -22,7 +22,7 @@ use crate::train::samples::Data;
 pub use crate::train::trained::Trained;
 use crate::train::trained::settings_file;
 pub use add::{Name, add};
-use entry::{GOLDEN, emotion_list, golden_file, keypoint_list, model_file, path, text};
+use entry::{GOLDEN, emotion_list, golden_file, keypoint_list, model_file, path, sealed, text};
 pub use finder::{Finder, Held};
 pub(crate) use measured::{Measured, Measurements, NetworkFile, Told};
 use measured::{measure_emotion, measure_keypoints};
@@ -79,9 +79,9 @@ pub fn write(
     let hidden = hidden(out)?;
     fs::create_dir_all(&hidden).with_context(|| format!("create {}", hidden.display()))?;
     let measured = measure(keypoint, emotion, identity)?;
-    let golden = serde_json::to_vec(&golden(&measured, keypoint, emotion)?)?;
+    let mut golden = golden(&measured, keypoint, emotion)?;
     let combined = combined(&measured, keypoint, emotion, identity)?;
-    let manifest = Manifest {
+    let mut manifest = Manifest {
         schema: SCHEMA,
         contract: CONTRACT,
         name: text(&identity.name, "name")?,
@@ -91,13 +91,14 @@ pub fn write(
         decision: measured.told.calibrated.decision,
         keypoints: entry::network(KEYPOINTS_NAME, keypoint, &measured.keypoints, keypoint_list)?,
         emotion: entry::network(EMOTION_NAME, emotion, &measured.emotion, emotion_list)?,
-        golden: golden_file(&golden)?,
+        golden: golden_file(&[])?,
         combined: combined
             .as_ref()
             .map(|bytes| model_file(COMBINED, Precision::F32, bytes, Vec::new()))
             .transpose()?,
         detector: None,
     };
+    let golden = sealed(&mut manifest, &mut golden)?;
     manifest.check()?;
     write_networks(&hidden, KEYPOINTS_NAME, &measured.keypoints)?;
     write_networks(&hidden, EMOTION_NAME, &measured.emotion)?;
@@ -139,10 +140,8 @@ fn golden(measured: &Measurements, keypoint: &Source<'_>, emotion: &Source<'_>) 
     let mut golden = Golden {
         pictures: pictures(),
         outputs: Vec::new(),
-        meaning: Some(Meaning {
-            classes: emotion.trained.config.classes.clone(),
-            decision: measured.told.calibrated.decision,
-        }),
+        meaning: None,
+        seal: None,
     };
     let classes = emotion.trained.config.classes.len();
     measured.keypoints.record(&mut golden, keypoint, Output::Keypoints)?;

@@ -158,6 +158,9 @@ impl BundleArgs {
         let update_manifest = describe(&bundle, self.minimum_runtime.unwrap_or_else(Version::own))?;
         let keys = self.keys.as_deref().map(read_signed).transpose()?;
         let signer = Signer::open(&self.key, &self.password.password())?;
+        if let Some(keys) = &keys {
+            signer.must_be_in(keys)?;
+        }
         let comment = format!("{} {}", update_manifest.name, update_manifest.version);
         let text = serde_json::to_string_pretty(&update_manifest)? + "\n";
         let signed = signer.sign(text, &comment)?;

@@ -161,9 +161,12 @@ pub(super) fn is_picture(path: &Path) -> bool {
     extension.is_some_and(|extension| EXTENSIONS.contains(&extension.as_str()))
 }
 
+/// Most bytes of the file of a picture.
+const MAX_PICTURE: u64 = 256 << 20;
+
 /// A picture that can be a face: a square that is not too small.
 pub(super) fn square(path: &Path) -> Result<Picture, Fault> {
-    let bytes = fs::read(path).map_err(|error| Fault::Picture(error.to_string()))?;
+    let bytes = durable::read_whole(path, MAX_PICTURE).map_err(|error| Fault::Picture(error.to_string()))?;
     let picture = Picture::decode(&bytes).map_err(|error| Fault::Picture(error.to_string()))?;
     let (width, height) = (picture.width(), picture.height());
     if width != height || width < LEAST_SIDE {

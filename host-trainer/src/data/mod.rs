@@ -4,6 +4,7 @@
 //! file it came from. A *group* holds the faces that must stay on one side of a split: one person's,
 //! or exact copies.
 
+mod bounded;
 pub mod emotion;
 mod error;
 mod faces;

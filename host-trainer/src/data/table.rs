@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use csv::{ByteRecord, Reader, ReaderBuilder, Trim};
 
+use super::bounded::{Bounded, Row};
 use super::unpack::{self, BUFFER};
 use super::{BadRow, BadRows, DataError, Fault};
 
@@ -19,7 +20,9 @@ const SHOWN_HEADER: usize = 160;
 /// An open CSV file with a header.
 pub(super) struct Table {
     path: PathBuf,
-    reader: Reader<Box<dyn Read>>,
+    reader: Reader<Bounded<Box<dyn Read>>>,
+    /// How much of the row may still come.
+    rest: Row,
     /// What stands between two cells.
     delimiter: u8,
     /// Column names without the blanks around them.
@@ -48,13 +51,14 @@ impl Table {
         if let Err(error) = std::io::copy(&mut rest.by_ref().take(layout.start), &mut std::io::sink()) {
             return Err(DataError::Open { path, source: error });
         }
+        let (bounded, row) = Bounded::new(rest);
         // Rows of another length are reported like any other bad row, so the CSV reader lets them pass.
         let mut reader = ReaderBuilder::new()
             .flexible(true)
             .trim(Trim::Headers)
             .delimiter(layout.delimiter)
             .buffer_capacity(BUFFER)
-            .from_reader(rest);
+            .from_reader(bounded);
         let header = match reader.byte_headers() {
             Ok(names) => names.iter().map(|name| String::from_utf8_lossy(name).into_owned()),
             Err(source) => return Err(DataError::Read { path, source }),
@@ -63,6 +67,7 @@ impl Table {
         Ok(Self {
             path,
             reader,
+            rest: row,
             header,
             delimiter: layout.delimiter,
             expected,
@@ -137,6 +142,7 @@ impl Table {
     /// Rows whose number of fields differs from the header's count as bad and do not arrive.
     pub(super) fn next(&mut self, record: &mut ByteRecord) -> Result<bool, DataError> {
         loop {
+            self.rest.begin();
             let read = self.reader.read_byte_record(record);
             match read {
                 Ok(true) => self.row += 1,
@@ -332,6 +338,34 @@ mod tests {
             error.contains("(3, 70 80 82; its first line looks like data"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn what_unfolds_to_a_row_without_end_is_refused_before_it_takes_all_memory() {
+        let file = file("");
+        let mut packed = flate2::write::GzEncoder::new(file.as_file(), flate2::Compression::fast());
+        std::io::copy(&mut std::io::repeat(b'0').take(80 << 20), &mut packed).unwrap();
+        packed.finish().unwrap();
+        assert!(file.as_file().metadata().unwrap().len() < 1 << 20);
+        let error = Table::open(file.path(), BadRows::Skip, "").err().unwrap().to_string();
+        assert!(error.contains("no table"), "{error}");
+    }
+
+    #[test]
+    fn a_pipe_in_place_of_a_table_is_refused_and_not_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let pipe = dir.path().join("pipe.csv");
+        assert!(
+            std::process::Command::new("mkfifo")
+                .arg(&pipe)
+                .status()
+                .unwrap()
+                .success()
+        );
+        for path in [pipe.as_path(), Path::new("/dev/zero")] {
+            let error = Table::open(path, BadRows::Skip, "").err().unwrap().to_string();
+            assert!(error.contains("no regular file"), "{error}");
+        }
     }
 
     #[test]

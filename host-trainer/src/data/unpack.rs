@@ -73,7 +73,7 @@ pub(super) fn open(path: &Path) -> Result<Text, DataError> {
         path: path.to_owned(),
         source,
     };
-    let mut file = File::open(path).map_err(failed)?;
+    let mut file = durable::open_regular(path).map_err(failed)?;
     let mut first = Vec::new();
     file.by_ref().take(4).read_to_end(&mut first).map_err(failed)?;
     file.rewind().map_err(failed)?;

@@ -1,6 +1,8 @@
 //! How a line of diagnostics looks.
 
+use std::borrow::Cow;
 use std::env;
+use std::fmt::Write as _;
 use std::io;
 
 use tracing::Level;
@@ -34,9 +36,9 @@ impl Form {
         }
     }
 
-    /// The line with its end. Line breaks inside are indented, so that nothing in it looks like a line of its own.
+    /// The line with its end. What a terminal would obey is spelled out: names of files come from anybody. Line breaks inside are indented, so that nothing in it looks like a line of its own.
     pub(crate) fn write(self, line: &Line) -> String {
-        let text = line.text.trim_end().replace('\n', "\n  ");
+        let text = visible(line.text.trim_end()).replace('\n', "\n  ");
         let source = match line.level {
             Level::DEBUG | Level::TRACE => format!("{}: ", line.target),
             _ => String::new(),
@@ -50,6 +52,28 @@ impl Form {
             }
         }
     }
+}
+
+/// A text as it may be shown: what steers a terminal, and the marks that turn text round or cannot be seen, are spelled out,
+/// such as `\u{1b}`. Line breaks and tabs stay.
+pub fn visible(text: &str) -> Cow<'_, str> {
+    let hidden = |c: char| {
+        c.is_control() && !matches!(c, '\n' | '\t')
+            || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    };
+    if !text.contains(hidden) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if hidden(c) {
+            // Writing to a string cannot fail.
+            let _ = write!(shown, "{}", c.escape_unicode());
+        } else {
+            shown.push(c);
+        }
+    }
+    Cow::Owned(shown)
 }
 
 fn word(level: Level) -> &'static str {
@@ -89,6 +113,15 @@ mod tests {
         let detail = line(Level::DEBUG, "3 faces");
         assert_eq!(Form::Terminal.write(&detail), "debug: vision::detect: 3 faces\n");
         assert_eq!(Form::Terminal.write(&line(Level::INFO, "ready\n")), "ready\n");
+    }
+
+    #[test]
+    fn names_of_files_steer_no_terminal() {
+        let name = line(Level::ERROR, "open a\u{1b}[2J\u{7}\u{202e}gpj.exe\0: not there");
+        let shown = "open a\\u{1b}[2J\\u{7}\\u{202e}gpj.exe\\u{0}: not there\n";
+        assert_eq!(Form::Terminal.write(&name), format!("error: {shown}"));
+        assert_eq!(Form::Journal.write(&name), format!("<3>{shown}"));
+        assert!(matches!(visible("plain, \u{e4}\tb\nc"), Cow::Borrowed(_)));
     }
 
     #[test]

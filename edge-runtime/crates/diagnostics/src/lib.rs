@@ -16,7 +16,7 @@ mod repeats;
 mod writer;
 
 pub use filter::{Filter, FilterError};
-pub use form::Form;
+pub use form::{Form, visible};
 
 use std::io;
 use std::thread::{self, JoinHandle};

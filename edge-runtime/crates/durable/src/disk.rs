@@ -7,7 +7,10 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
 
 /// The operations that state on disk is changed by; nothing lasts before it is synced.
 pub trait Disk {
@@ -87,6 +90,65 @@ fn write(disk: &mut impl Disk, path: &Path, bytes: &[u8]) -> io::Result<()> {
     disk.sync(path)
 }
 
+/// How a file of ours is opened to be written to: at its end, and never through a link. Whoever may write to its directory
+/// must not choose what else a program of root's writes to.
+fn own() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    // Bits of an `int`.
+    options.append(true).custom_flags(OFlags::NOFOLLOW.bits() as i32);
+    options
+}
+
+/// Opens a file to lock it; it is made where it is not there, and its content stays.
+///
+/// # Errors
+///
+/// A link, a pipe, a device or a directory in its place, and what keeps it from being made.
+pub fn open_lock(path: &Path) -> io::Result<File> {
+    refuse_special(path)?;
+    own().create(true).open(path)
+}
+
+/// Opens a file to read it; what would be waited for, or has no end, is refused.
+///
+/// # Errors
+///
+/// `InvalidInput` for a pipe, a device or a directory, and what keeps the file from being opened.
+pub fn open_regular(path: &Path) -> io::Result<File> {
+    refuse_special(path)?;
+    File::open(path)
+}
+
+/// All of a file.
+///
+/// # Errors
+///
+/// Those of [`open_regular`], and `FileTooLarge` where it has more bytes than `limit`.
+pub fn read_whole(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    open_regular(path)?
+        .take(limit.saturating_add(1))
+        .read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limit {
+        let message = format!("more than {limit} bytes");
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
+    }
+    Ok(bytes)
+}
+
+/// All of a text that people or other programs wrote: a key, a login, a certificate.
+///
+/// # Errors
+///
+/// Those of [`read_whole`] with [`MAX_TEXT`], and `InvalidData` for what is no UTF-8.
+pub fn read_text(path: &Path) -> io::Result<String> {
+    let bytes = read_whole(path, MAX_TEXT)?;
+    String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is no text in UTF-8"))
+}
+
+/// Most bytes of a [text](read_text).
+pub const MAX_TEXT: u64 = 4 << 20;
+
 /// An error for a pipe, a device or a directory: opening one could wait for ever, and none of them keeps state.
 fn refuse_special(path: &Path) -> io::Result<()> {
     match fs::metadata(path) {
@@ -110,7 +172,7 @@ impl SystemDisk {
             Some((own, file)) if own == path => file,
             _ => {
                 refuse_special(path)?;
-                OpenOptions::new().append(true).open(path)?
+                own().open(path)?
             }
         };
         Ok(&mut self.open.insert((path.to_path_buf(), file)).1)
@@ -128,18 +190,7 @@ impl Disk for SystemDisk {
     }
 
     fn read(&mut self, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        refuse_special(path)?;
-        File::open(path)?
-            .take(limit.saturating_add(1))
-            .read_to_end(&mut bytes)?;
-        if bytes.len() as u64 > limit {
-            return Err(io::Error::new(
-                io::ErrorKind::FileTooLarge,
-                format!("more than {limit} bytes"),
-            ));
-        }
-        Ok(bytes)
+        read_whole(path, limit)
     }
 
     fn make_dir(&mut self, path: &Path) -> io::Result<()> {
@@ -147,8 +198,12 @@ impl Disk for SystemDisk {
     }
 
     fn create(&mut self, path: &Path) -> io::Result<()> {
+        // A link is replaced, whatever it leads to.
+        if fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink()) {
+            fs::remove_file(path)?;
+        }
         refuse_special(path)?;
-        let file = OpenOptions::new().append(true).create(true).open(path)?;
+        let file = own().create(true).open(path)?;
         file.set_len(0)?;
         self.open = Some((path.to_path_buf(), file));
         Ok(())
@@ -198,6 +253,8 @@ mod tests {
             let mut disk = SystemDisk::default();
             for error in [
                 disk.read(path, 10).unwrap_err(),
+                read_text(path).unwrap_err(),
+                open_regular(path).unwrap_err(),
                 disk.create(path).unwrap_err(),
                 disk.append(path, b"x").unwrap_err(),
                 disk.sync(path).unwrap_err(),
@@ -208,6 +265,26 @@ mod tests {
         // It can be replaced and removed like any other.
         replace(&mut SystemDisk::default(), &pipe, b"state").unwrap();
         assert_eq!(fs::read(&pipe).unwrap(), b"state");
+    }
+
+    #[test]
+    fn no_link_is_followed_to_write_to_what_it_leads_to() {
+        let dir = tempfile::tempdir().unwrap();
+        let (treasure, link) = (dir.path().join("treasure"), dir.path().join("link"));
+        fs::write(&treasure, "precious").unwrap();
+        let lead = |link: &Path| std::os::unix::fs::symlink(&treasure, link).unwrap();
+        let mut disk = SystemDisk::default();
+        lead(&link);
+        assert!(disk.append(&link, b"x").is_err() && open_lock(&link).is_err());
+        disk.create(&link).unwrap();
+        disk.append(&link, b"own").unwrap();
+        assert_eq!(fs::read(&link).unwrap(), b"own");
+        lead(&dir.path().join(".new-state"));
+        replace(&mut disk, &dir.path().join("state"), b"new").unwrap();
+        assert_eq!(fs::read(&treasure).unwrap(), b"precious");
+        // What a lock holds stays.
+        drop(open_lock(&treasure).unwrap());
+        assert_eq!(fs::read(&treasure).unwrap(), b"precious");
     }
 
     fn holding(content: &[u8]) -> PowerDisk {

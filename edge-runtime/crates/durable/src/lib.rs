@@ -9,4 +9,6 @@ mod disk;
 pub mod outbox;
 pub mod power;
 
-pub use disk::{Disk, SystemDisk, parent, replace, replace_file};
+pub use disk::{
+    Disk, MAX_TEXT, SystemDisk, open_lock, open_regular, parent, read_text, read_whole, replace, replace_file,
+};

@@ -11,6 +11,8 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use shared_model::manifest::{FILE_NAME, FileRef, Manifest, ManifestError, SCHEMA, is_known_contract};
 
+pub use crate::seal::seal;
+
 /// Most bytes that a manifest may have.
 pub const MAX_MANIFEST_BYTES: u64 = 256 * 1024;
 
@@ -25,6 +27,8 @@ pub const DEFAULT_DIR: &str = "/usr/share/edge-runtime/models/default";
 pub struct Bundle {
     dir: PathBuf,
     manifest: Manifest,
+    /// The [`seal`] of the manifest, as it was read.
+    seal: shared_model::manifest::Sha256,
 }
 
 /// Why a bundle cannot be used.
@@ -116,6 +120,7 @@ impl Bundle {
         let bundle = Self {
             dir: dir.to_path_buf(),
             manifest: parse(&path, &json)?,
+            seal: seal(&json).map_err(|source| BundleError::Json { path, source })?,
         };
         for file in bundle.manifest.files() {
             bundle.verify(file)?;
@@ -131,6 +136,11 @@ impl Bundle {
     /// What the bundle says about itself; checked.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
+    }
+
+    /// The [`seal`] of the manifest, as it was read.
+    pub fn seal(&self) -> &shared_model::manifest::Sha256 {
+        &self.seal
     }
 
     /// The bytes of a file of this bundle, compared with the manifest once more.
@@ -182,7 +192,7 @@ impl Bundle {
 }
 
 /// Reads a manifest; an unknown schema or contract is told as such even where nothing else fits.
-fn parse(path: &Path, json: &[u8]) -> Result<Manifest, BundleError> {
+pub(crate) fn parse(path: &Path, json: &[u8]) -> Result<Manifest, BundleError> {
     let invalid = |source| BundleError::Json {
         path: path.to_path_buf(),
         source,

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use serde::{Deserialize, Serialize};
 use shared_model::emotion::ClassSet;
 use shared_model::image::{GrayView, INPUT_LEN, SIDE};
-use shared_model::manifest::{Decision, FileRef, Manifest, Precision};
+use shared_model::manifest::{Decision, FileRef, Precision, Sha256};
 
 use super::{Arithmetic, DETECTOR_NAME, DetectorNetwork, FaceNetwork, PredictError};
 use crate::bundle::Bundle;
@@ -29,6 +29,10 @@ pub struct Golden {
     /// What the scores mean; bundles that were made before it was kept lack it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub meaning: Option<Meaning>,
+    /// The [seal](crate::bundle::seal) of the manifest: its hash holds this file, and this file its hash. Bundles that were
+    /// made before it was kept lack it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seal: Option<Sha256>,
 }
 
 /// What the emotion's scores mean, as it was when the outputs were recorded. The networks cannot tell: with two names of
@@ -40,6 +44,34 @@ pub struct Meaning {
     pub classes: ClassSet,
     /// How scores become a verdict.
     pub decision: Decision,
+}
+
+impl Meaning {
+    fn check(&self, bundle: &Bundle) -> Result<(), PredictError> {
+        let manifest = bundle.manifest();
+        let names = |classes: &ClassSet| classes.iter().collect::<Vec<_>>().join(", ");
+        let other =
+            |what: &'static str, golden: String, manifest: String| PredictError::Meaning { what, golden, manifest };
+        let (decision, own) = (&self.decision, &manifest.decision);
+        if self.classes != manifest.classes {
+            return Err(other("classes", names(&self.classes), names(&manifest.classes)));
+        }
+        if decision.temperature != own.temperature {
+            return Err(other(
+                "temperature",
+                decision.temperature.to_string(),
+                own.temperature.to_string(),
+            ));
+        }
+        if decision.abstain_below != own.abstain_below {
+            return Err(other(
+                "abstain_below",
+                decision.abstain_below.to_string(),
+                own.abstain_below.to_string(),
+            ));
+        }
+        Ok(())
+    }
 }
 
 /// A picture that is the crop of a network.
@@ -122,33 +154,22 @@ impl Golden {
         }
     }
 
-    /// Refuses a manifest that gives the outputs another meaning than they had when they were recorded.
-    pub fn check_meaning(&self, manifest: &Manifest) -> Result<(), PredictError> {
-        let Some(Meaning { classes, decision }) = &self.meaning else {
-            return Ok(());
-        };
-        let names = |classes: &ClassSet| classes.iter().collect::<Vec<_>>().join(", ");
-        let other =
-            |what: &'static str, golden: String, manifest: String| PredictError::Meaning { what, golden, manifest };
-        let own = &manifest.decision;
-        if *classes != manifest.classes {
-            return Err(other("classes", names(classes), names(&manifest.classes)));
+    /// Refuses a manifest that says anything else than when the outputs were recorded.
+    ///
+    /// # Errors
+    /// [`PredictError::Meaning`], which names what differs.
+    pub fn check_manifest(&self, bundle: &Bundle) -> Result<(), PredictError> {
+        if let Some(meaning) = &self.meaning {
+            meaning.check(bundle)?;
         }
-        if decision.temperature != own.temperature {
-            return Err(other(
-                "temperature",
-                decision.temperature.to_string(),
-                own.temperature.to_string(),
-            ));
+        match &self.seal {
+            Some(seal) if seal != bundle.seal() => Err(PredictError::Meaning {
+                what: "the digest",
+                golden: seal.as_str().to_owned(),
+                manifest: bundle.seal().as_str().to_owned(),
+            }),
+            _ => Ok(()),
         }
-        if decision.abstain_below != own.abstain_below {
-            return Err(other(
-                "abstain_below",
-                decision.abstain_below.to_string(),
-                own.abstain_below.to_string(),
-            ));
-        }
-        Ok(())
     }
 
     /// Adds what a network gives for the pictures now.

@@ -11,6 +11,8 @@ mod detector_network;
 mod error;
 mod face_network;
 mod floats;
+#[cfg(test)]
+mod fuzz;
 mod golden;
 mod graph;
 pub mod jpeg;
@@ -19,6 +21,7 @@ mod model;
 pub mod picture;
 mod predictor;
 mod quantised;
+mod seal;
 mod signature;
 mod structure;
 mod threads;

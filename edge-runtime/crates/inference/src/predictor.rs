@@ -109,7 +109,7 @@ impl Predictor {
         let manifest = bundle.manifest();
         let classes = manifest.classes.len();
         let golden = Golden::of(bundle)?;
-        golden.check_meaning(manifest)?;
+        golden.check_manifest(bundle)?;
         Ok(Self {
             keypoints: Part::load(bundle, &manifest.keypoints, Output::Keypoints, choice, &golden)?,
             emotion: Part::load(bundle, &manifest.emotion, Output::Emotion { classes }, choice, &golden)?,

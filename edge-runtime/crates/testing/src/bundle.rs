@@ -99,6 +99,7 @@ fn write_golden(dir: &Path, classes: usize) -> GoldenFile {
         pictures: vec![GoldenPicture::new("ramp", &pixels)],
         outputs: outputs.into(),
         meaning: None,
+        seal: None,
     };
     let json = serde_json::to_vec(&golden).unwrap();
     fs::write(dir.join("golden.json"), &json).unwrap();

@@ -8,6 +8,7 @@
 
 pub mod bundle;
 pub mod detector;
+pub mod fuzz;
 pub mod jpeg;
 pub mod network;
 

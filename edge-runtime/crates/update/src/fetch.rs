@@ -99,7 +99,8 @@ impl<R: Read> Read for FromNetwork<R> {
 
 fn own(path: &Path) -> Result<Vec<Certificate<'static>>, UpdateError> {
     let what = path.display().to_string();
-    let pem = std::fs::read(path).map_err(|error| UpdateError::reading(&what, u64::MAX, error))?;
+    let pem =
+        durable::read_whole(path, durable::MAX_TEXT).map_err(|error| UpdateError::reading(&what, u64::MAX, error))?;
     let mut own = Vec::new();
     for item in parse_pem(&pem) {
         match item {

@@ -16,7 +16,7 @@ use shared_model::manifest::{FILE_NAME, Sha256};
 
 use super::update_manifest::{UpdateManifest, hash};
 use super::{Event, MAX_SIGNED_BYTES, Record, State, UPDATE_MANIFEST, UpdateError, Version};
-use durable::{Disk, SystemDisk};
+use durable::{Disk, SystemDisk, open_lock};
 use inference::bundle::MAX_MANIFEST_BYTES;
 
 const RECORD: &str = "record.json";
@@ -97,13 +97,7 @@ impl Store<SystemDisk> {
 }
 
 fn lock_file(path: &Path) -> Result<File, UpdateError> {
-    let special = std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file());
-    let file = if special {
-        Err(io::Error::other("it is no regular file"))
-    } else {
-        File::options().read(true).append(true).create(true).open(path)
-    };
-    file.map_err(|source| UpdateError::Disk {
+    open_lock(path).map_err(|source| UpdateError::Disk {
         path: path.to_path_buf(),
         source,
     })

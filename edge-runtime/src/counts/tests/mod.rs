@@ -3,6 +3,7 @@
 mod clocks;
 mod export;
 mod films;
+mod fuzz;
 mod killed;
 mod power;
 mod restart;

@@ -121,3 +121,36 @@ fn today_is_the_day_of_the_place_hour_by_hour() {
     assert_eq!((yesterday.hours.len(), yesterday.doubtful), (1, false));
     assert_eq!(board.today_at(at(90_000), &zone).unwrap().hours, []);
 }
+
+#[test]
+fn a_link_in_place_of_the_lock_leads_to_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir(dir.path().join("counts")).unwrap();
+    std::fs::write(dir.path().join("treasure"), "precious").unwrap();
+    std::os::unix::fs::symlink("../treasure", dir.path().join("counts/lock")).unwrap();
+    let hands = Hands::at(TODAY_S, true);
+    assert!(start(dir.path(), &Arc::default(), &hands).is_err());
+    assert_eq!(std::fs::read(dir.path().join("treasure")).unwrap(), b"precious");
+}
+
+#[test]
+fn what_is_no_file_or_cannot_be_set_aside_ends_no_kiosk_and_the_days_beside_it_count() {
+    let dir = tempfile::tempdir().unwrap();
+    let counts = dir.path().join("counts");
+    let hands = Hands::at(TODAY_S + 36_000, true);
+    let board = Arc::default();
+    let mut sink = start(dir.path(), &board, &hands).unwrap();
+    show(&mut sink);
+    sink.close().unwrap();
+    // Directories in place of days, of the sum of removed ones, and of the file for damaged ones.
+    for name in ["2026-01-01.json", "2026-01-03.json", "removed.json", "damaged.txt"] {
+        std::fs::create_dir(counts.join(name)).unwrap();
+    }
+    std::os::unix::fs::symlink("/dev/zero", counts.join("2026-01-02.json")).unwrap();
+    std::fs::write(counts.join("2026-01-04.json"), "{").unwrap();
+    let board = Arc::default();
+    let mut sink = start(dir.path(), &board, &hands).unwrap();
+    show(&mut sink);
+    sink.close().unwrap();
+    assert_eq!(board.total().unwrap().visitors, 2);
+}

@@ -16,7 +16,6 @@ mod tls;
 mod topics;
 mod worker;
 
-use std::fs;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::path::PathBuf;
@@ -324,15 +323,7 @@ fn announcement(
 }
 
 fn credentials(path: &PathBuf) -> Result<(String, String), MqttError> {
-    let text = fs::metadata(path).and_then(|metadata| {
-        // A pipe would be waited for.
-        if metadata.is_file() {
-            fs::read_to_string(path)
-        } else {
-            Err(io::Error::other("it is no regular file"))
-        }
-    });
-    let text = text.map_err(|source| MqttError::Credentials {
+    let text = durable::read_text(path).map_err(|source| MqttError::Credentials {
         path: path.clone(),
         source,
     })?;
@@ -346,6 +337,8 @@ fn credentials(path: &PathBuf) -> Result<(String, String), MqttError> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

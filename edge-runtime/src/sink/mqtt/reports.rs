@@ -11,6 +11,10 @@ const AGAIN: Duration = Duration::from_mins(1);
 /// Short sessions in a row after which the broker is said to throw the device out.
 const THROWN_OUT: u32 = 2;
 
+/// Lines about a connection that does not come, after which there is one a minute: a broker that answers something else each
+/// time is one fault.
+const MANY: u32 = 3;
+
 /// What was said last, and how the last sessions went.
 #[derive(Debug)]
 pub(super) struct Reports {
@@ -22,6 +26,8 @@ pub(super) struct Reports {
     short: u32,
     /// What was told last of a missing connection, and when.
     told: Option<(Fault, Duration)>,
+    /// Lines of this kind since a connection was told.
+    lines: u32,
 }
 
 impl Reports {
@@ -31,6 +37,7 @@ impl Reports {
             since: None,
             short: 0,
             told: None,
+            lines: 0,
         }
     }
 
@@ -41,7 +48,7 @@ impl Reports {
             // Said once it lasts.
             return None;
         }
-        self.told = None;
+        (self.told, self.lines) = (None, 0);
         Some("mqtt: connected".to_owned())
     }
 
@@ -51,7 +58,7 @@ impl Reports {
         if !steady || self.short == 0 {
             return None;
         }
-        (self.short, self.told) = (0, None);
+        (self.short, self.told, self.lines) = (0, None, 0);
         Some("mqtt: connected".to_owned())
     }
 
@@ -71,7 +78,10 @@ impl Reports {
         };
         let known = match &self.told {
             // While sessions come and go, each with its own end, the last line stands for all of them.
-            Some((told, at)) => now < *at + AGAIN && (*told == fault || self.short > THROWN_OUT),
+            Some((told, at)) => {
+                let settled = *told == fault || self.short > THROWN_OUT || self.lines >= MANY;
+                now < *at + AGAIN && settled
+            }
             None => false,
         };
         // A fault that stays the same is logged once.
@@ -81,6 +91,7 @@ impl Reports {
         }
         let line = format!("mqtt: {fault}; trying again; {}", fault.cure());
         self.told = Some((fault, now));
+        self.lines += 1;
         Some(line)
     }
 }
@@ -112,6 +123,16 @@ mod tests {
         assert_eq!(reports.lost(Fault::Refused, s(900)), None);
         assert!(reports.connected(s(901)).is_some());
         assert!(reports.lost(Fault::Closed, s(1000)).is_some());
+    }
+
+    #[test]
+    fn a_broker_that_answers_something_else_each_time_is_told_once_a_minute() {
+        let mut reports = reports();
+        let told = |round| reports.lost(Fault::Other(format!("strange packet {}", round % 7)), s(round));
+        let lines = (0..600).filter_map(told).count();
+        assert!((10..=13).contains(&lines), "{lines} lines");
+        assert!(reports.connected(s(600)).is_some());
+        assert!(reports.lost(Fault::Closed, s(700)).is_some());
     }
 
     #[test]

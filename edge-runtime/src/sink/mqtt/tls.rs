@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use durable::{MAX_TEXT, read_whole};
 use rustls::client::WantsClientCert;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::{self, PemObject};
@@ -48,10 +49,7 @@ fn with_identity(
     let Some(identity) = &config.identity else {
         return Ok(builder.with_no_client_auth());
     };
-    let key = PrivateKeyDer::from_pem_file(&identity.key_file).map_err(|source| TlsError::File {
-        path: identity.key_file.clone(),
-        source,
-    })?;
+    let key = PrivateKeyDer::from_pem_slice(&text(&identity.key_file)?).map_err(failed(&identity.key_file))?;
     Ok(builder.with_client_auth_cert(certificates(&identity.cert_file)?, key)?)
 }
 
@@ -69,10 +67,20 @@ fn roots(ca_file: Option<&Path>) -> Result<RootCertStore, TlsError> {
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let failed = |source| TlsError::File {
-        path: path.to_path_buf(),
+    let text = text(path)?;
+    CertificateDer::pem_slice_iter(&text)
+        .collect::<Result<_, _>>()
+        .map_err(failed(path))
+}
+
+fn text(path: &Path) -> Result<Vec<u8>, TlsError> {
+    read_whole(path, MAX_TEXT).map_err(pem::Error::Io).map_err(failed(path))
+}
+
+fn failed(path: &Path) -> impl Fn(pem::Error) -> TlsError + use<> {
+    let path = path.to_path_buf();
+    move |source| TlsError::File {
+        path: path.clone(),
         source,
-    };
-    let certificates = CertificateDer::pem_file_iter(path).map_err(failed)?;
-    certificates.collect::<Result<_, _>>().map_err(failed)
+    }
 }

@@ -318,3 +318,6 @@ fn own_stats(status: &Status, switches: &Switches, uptime: Duration) -> Map<Stri
     stats.insert("refused".to_owned(), json!(of(&status.refused)));
     stats
 }
+
+#[cfg(test)]
+mod fuzz;

@@ -165,8 +165,8 @@ impl Webhook {
         ))
     }
 
-    /// Follows what has become of an event.
-    fn follow(&mut self, done: Done) -> io::Result<()> {
+    /// Follows what has become of an event; says whether the server has taken it.
+    fn follow(&mut self, done: Done) -> io::Result<bool> {
         self.under_way = false;
         let Done { number, outcome } = done;
         let answer = outcome.as_ref().map_or(Answer::Later(None), |(_, answer)| *answer);
@@ -174,7 +174,7 @@ impl Webhook {
         match (answer, outcome) {
             (Answer::Taken, _) => {
                 self.outbox.delivered(number);
-                Ok(())
+                Ok(true)
             }
             (Answer::Refused, Ok((status, _))) => {
                 self.outbox.delivered(number);
@@ -201,14 +201,19 @@ impl Recipient for Webhook {
         self.keep(&id, "trigger", &serde_json::to_value(fired.data())?)
     }
 
-    fn tick(&mut self) -> io::Result<()> {
-        let followed = self.done.try_recv().map_or(Ok(()), |done| self.follow(done));
+    fn keeps(&self) -> bool {
+        true
+    }
+
+    fn tick(&mut self) -> io::Result<bool> {
+        let followed = self.done.try_recv().map_or(Ok(false), |done| self.follow(done));
         let handed_over = self.hand_over();
         if self.synced.elapsed() >= self.sync_every {
             self.synced = Instant::now();
             self.outbox.sync();
         }
-        followed.and(handed_over)
+        let taken = followed?;
+        handed_over.map(|()| taken)
     }
 
     fn close(&mut self) {

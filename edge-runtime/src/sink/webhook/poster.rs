@@ -1,10 +1,10 @@
 //! The thread that waits for the server, and nothing else.
 
-use std::fs;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender};
 use std::time::Duration;
 
+use durable::{MAX_TEXT, read_whole};
 use rustls::crypto::ring;
 use ureq::Agent;
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
@@ -106,7 +106,7 @@ fn roots(config: &WebhookConfig) -> Result<Vec<Certificate<'static>>, WebhookErr
         .map(|certificate| Certificate::from_der(certificate).to_owned())
         .collect();
     let Some(path) = &config.ca_file else { return Ok(roots) };
-    let pem = fs::read(path).map_err(|source| WebhookError::Read {
+    let pem = read_whole(path, MAX_TEXT).map_err(|source| WebhookError::Read {
         path: path.clone(),
         source,
     })?;

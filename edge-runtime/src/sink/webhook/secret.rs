@@ -1,7 +1,5 @@
 //! Signs what is posted.
 
-use std::fs;
-use std::io;
 use std::path::Path;
 
 use base64::Engine;
@@ -26,11 +24,7 @@ impl Secret {
             path: path.to_path_buf(),
             source,
         };
-        // A pipe would be waited for.
-        if !fs::metadata(path).map_err(failed)?.is_file() {
-            return Err(failed(io::Error::other("it is no regular file")));
-        }
-        let text = fs::read_to_string(path).map_err(failed)?;
+        let text = durable::read_text(path).map_err(failed)?;
         Self::parse(&text).ok_or_else(|| WebhookError::Weak {
             path: path.to_path_buf(),
         })

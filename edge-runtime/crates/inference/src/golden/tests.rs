@@ -3,6 +3,7 @@ use std::path::Path;
 
 use super::*;
 use crate::Predictor;
+use crate::bundle::seal;
 use testing::bundle::{rehash, write_bundle};
 
 fn error_of(dir: &Path) -> String {
@@ -126,6 +127,35 @@ fn a_manifest_that_gives_the_outputs_another_meaning_is_refused() {
         fs::write(&path, text).unwrap();
         let error = error_of(dir.path());
         assert!(error.contains(expected), "{error} does not speak of {expected}");
+    }
+}
+
+#[test]
+fn whatever_is_changed_in_a_sealed_manifest_is_refused_and_its_layout_is_free() {
+    let dir = tempfile::tempdir().unwrap();
+    write_bundle(dir.path());
+    let path = dir.path().join("manifest.json");
+    let seal = seal(&fs::read(&path).unwrap()).unwrap();
+    change(dir.path(), "golden.json", |json| {
+        let mut golden: Golden = serde_json::from_slice(&json).unwrap();
+        golden.seal = Some(seal);
+        serde_json::to_vec(&golden).unwrap()
+    });
+    let good = fs::read_to_string(&path).unwrap();
+    let value: serde_json::Value = serde_json::from_str(&good).unwrap();
+    fs::write(&path, serde_json::to_string_pretty(&value).unwrap()).unwrap();
+    assert!(Predictor::load(&Bundle::open(dir.path()).unwrap()).is_ok());
+    for (from, to) in [
+        ("\"scale\":1.5", "\"scale\":0.5"),
+        ("\"Sad\"", "\"Glad\""),
+        ("\"temperature\":2.0", "\"temperature\":2.5"),
+        ("\"mirrored\":false", "\"mirrored\":true"),
+        ("\"version\":1", "\"version\":9"),
+    ] {
+        assert!(good.contains(from), "{good} has no {from}");
+        fs::write(&path, good.replacen(from, to, 1)).unwrap();
+        let error = error_of(dir.path());
+        assert!(error.contains("digest"), "{error}");
     }
 }
 

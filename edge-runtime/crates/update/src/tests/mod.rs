@@ -3,6 +3,7 @@
 //!
 //! `SOAK_N` in the environment asks for more of what is drawn by chance.
 
+mod fuzz;
 mod power;
 mod refusals;
 mod tuf;

@@ -15,6 +15,8 @@
 
 mod association;
 mod choice;
+#[cfg(test)]
+mod fuzz;
 mod place;
 mod policy;
 mod settings;
