@@ -58,14 +58,16 @@ struct PauseFile {
 
 impl Switches {
     /// Keeps the pause in this directory from now on, and takes up the one that was kept there. A directory of somebody
-    /// else's keeps nothing, and gives a warning; what cannot be read for another reason counts as paused.
+    /// else's, or a file in its place, keeps nothing and gives a warning; what cannot be read for another reason counts as paused.
     pub fn keep_in(&self, dir: &Path) {
         let file = dir.join(PAUSED);
         let (on, warning) = match fs::symlink_metadata(&file) {
             Ok(_) => (true, None),
             Err(error) => match error.kind() {
-                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => (false, None),
-                io::ErrorKind::PermissionDenied => (false, Some(format!("{error}; a pause ends with a restart"))),
+                io::ErrorKind::NotFound => (false, None),
+                io::ErrorKind::NotADirectory | io::ErrorKind::PermissionDenied => {
+                    (false, Some(format!("{error}; a pause ends with a restart")))
+                }
                 _ => (true, Some(format!("{error}; paused to be sure"))),
             },
         };
@@ -182,6 +184,16 @@ mod tests {
         assert!(switches.is_on(Switch::Pause));
         assert!(switches.take_warning().unwrap().contains("ends with a restart"));
         assert_eq!(switches.take_warning(), None);
+    }
+
+    #[test]
+    fn a_file_in_the_place_of_the_directory_is_told_at_the_start() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("state"), "a file").unwrap();
+        let switches = Switches::default();
+        switches.keep_in(&dir.path().join("state"));
+        assert!(!switches.is_on(Switch::Pause));
+        assert!(switches.take_warning().unwrap().contains("a pause ends with a restart"));
     }
 
     #[test]

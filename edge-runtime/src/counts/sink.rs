@@ -154,6 +154,8 @@ pub(super) struct Counter {
     /// When something went to the thread last, and when a frame came, by the clock that never jumps.
     left: Duration,
     seen: Duration,
+    /// Whether a frame came since the last rest: the clocks need not be read again.
+    is_fresh: bool,
 }
 
 impl Counter {
@@ -166,6 +168,7 @@ impl Counter {
             pending: Pending::default(),
             left: Duration::ZERO,
             seen: Duration::ZERO,
+            is_fresh: false,
         }
     }
 
@@ -185,7 +188,7 @@ impl Counter {
     /// Counts the frame whose faces were told; says whether it is time to leave something for the thread.
     pub(super) fn count(&mut self, time_ms: u64) -> bool {
         let (dated, passed) = self.date();
-        self.seen = passed;
+        (self.seen, self.is_fresh) = (passed, true);
         let faces = std::mem::take(&mut self.faces.1);
         if !(faces.is_empty() && self.visits.is_empty()) {
             let tally = self.pending.at(dated.quarter, dated.doubtful);
@@ -198,7 +201,8 @@ impl Counter {
 
     /// While no frame comes: ends visits after a while; says the same.
     pub(super) fn rest(&mut self) -> bool {
-        if self.visits.is_empty() && self.pending.is_empty() {
+        let is_fresh = std::mem::take(&mut self.is_fresh);
+        if is_fresh || (self.visits.is_empty() && self.pending.is_empty()) {
             return false;
         }
         let (dated, passed) = self.date();

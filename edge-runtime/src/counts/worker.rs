@@ -16,9 +16,6 @@ use super::error::CountsError;
 use super::inbox::{Inbox, Pending};
 use super::settings::CountsSettings;
 
-/// Time between two reads of the inbox.
-const TICK: Duration = Duration::from_secs(1);
-
 /// Shortest time from one write to the next; a power cut loses no more, and nothing that was shown.
 const SAVE_EVERY: Duration = Duration::from_secs(5);
 
@@ -80,15 +77,15 @@ impl<D: Disk> Worker<D> {
         let mut saved = Instant::now();
         loop {
             let stop = between.stop.load(Ordering::Acquire);
-            self.pending.append(&mut between.inbox.take());
             if stop || saved.elapsed() >= SAVE_EVERY {
+                self.pending.append(&mut between.inbox.take());
                 self.save();
                 saved = Instant::now();
             }
             if stop {
                 break;
             }
-            thread::park_timeout(TICK);
+            thread::park_timeout(SAVE_EVERY.saturating_sub(saved.elapsed()));
         }
         drop(lock);
         // Nobody may listen any more.

@@ -58,9 +58,25 @@ pub struct PageContext {
     pub checks: Arc<dyn Fn() -> Vec<Check> + Send + Sync>,
 }
 
+/// What makes a new snapshot worth sending.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Outline {
+    /// Configurations, bundles and settings of the page so far.
+    changes: u64,
+    switches: Option<[bool; Switch::ALL.len()]>,
+    offer: Option<UpdateFacts>,
+}
+
+/// Shortest time from one reading of the counters to the next.
+const READ_EVERY: Duration = Duration::from_millis(250);
+
 /// What the server has read of the rest of the program.
 #[derive(Default)]
 struct State {
+    /// See [`Outline`].
+    changes: u64,
+    /// When the counters were read last.
+    read: Option<Duration>,
     context: Option<PageContext>,
     parts: Parts,
     rates: FrameRates,
@@ -108,14 +124,22 @@ impl Hub {
 
     /// Another configuration runs from now on.
     pub fn attach(&self, context: PageContext) {
-        self.state().context = Some(context);
+        let mut state = self.state();
+        state.context = Some(context);
+        state.changes += 1;
+        drop(state);
+        self.board.announce();
     }
 
     /// The loop swaps to the networks of another bundle.
     pub fn swapped(&self, bundle: BundleFacts) {
-        if let Some(context) = &mut self.state().context {
+        let mut state = self.state();
+        if let Some(context) = &mut state.context {
             context.about.bundle = bundle;
         }
+        state.changes += 1;
+        drop(state);
+        self.board.announce();
     }
 
     /// Something went wrong; `cure` is what helps.
@@ -146,18 +170,28 @@ impl Hub {
 
     /// How the visitor's page is set up.
     pub(super) fn set_page(&self, page: Page) {
-        self.state().page = Some(page);
+        let mut state = self.state();
+        state.page = Some(page);
+        state.changes += 1;
     }
 
-    /// Reads the counters; called several times a second.
+    /// A sign of life; reads the counters, if that was not done lately.
     pub(super) fn tick(&self) {
         self.beats.fetch_add(1, Ordering::Relaxed);
         let now = self.now();
         let mut state = self.state();
         let State {
-            context, parts, rates, ..
+            context,
+            parts,
+            rates,
+            read,
+            ..
         } = &mut *state;
         let Some(context) = context else { return };
+        if read.is_some_and(|read| now < read + READ_EVERY) {
+            return;
+        }
+        *read = Some(now);
         parts.update(now, &(context.parts)());
         rates.update(now, (context.frames)());
     }
@@ -175,23 +209,25 @@ impl Hub {
         self.state().checks = checks;
     }
 
-    /// What makes a new snapshot worth sending, in a form to be compared.
-    pub(super) fn outline(&self) -> String {
+    /// Compared with an earlier one, says whether a new snapshot is worth sending.
+    pub(super) fn outline(&self) -> Outline {
         let state = self.state();
         let context = state.context.as_ref();
-        let switches = context.map(|it| Switch::ALL.map(|switch| it.switches.is_on(switch)));
-        let offer = context.and_then(offer);
-        let about = context.map(|it| (&it.about.boot, &it.about.bundle));
-        format!("{switches:?} {offer:?} {about:?} {:?}", state.page)
+        Outline {
+            changes: state.changes,
+            switches: context.map(|it| Switch::ALL.map(|switch| it.switches.is_on(switch))),
+            offer: context.and_then(offer),
+        }
     }
 
     /// Sets a switch; false for a message that means nothing.
     pub(super) fn set(&self, switch: Switch, message: &[u8]) -> bool {
         let state = self.state();
-        state
-            .context
-            .as_ref()
-            .is_some_and(|it| it.switches.apply(switch, message))
+        let context = state.context.as_ref();
+        let is_set = context.is_some_and(|it| it.switches.apply(switch, message));
+        drop(state);
+        self.board.announce();
+        is_set
     }
 
     /// Requests an update; false for a message that means nothing, or where there is nothing newer.
@@ -207,8 +243,8 @@ impl Hub {
         state.context.as_ref()?.counted.clone()
     }
 
-    /// Everything at once, as JSON; `None` before the first configuration runs.
-    pub(super) fn snapshot(&self) -> Option<String> {
+    /// Everything at once; `None` before the first configuration runs.
+    pub(super) fn snapshot(&self) -> Option<Snapshot> {
         let now = self.now();
         self.asked_s.store(now.as_secs(), Ordering::Relaxed);
         let state = self.state();
@@ -229,7 +265,7 @@ impl Hub {
         } = context.about.clone();
         // A state of a run before this one holds no more.
         let shown = recent.first().map(|told| told.state.clone());
-        let snapshot = Snapshot {
+        Some(Snapshot {
             state: shown.filter(|state| state.boot.as_str() == boot),
             boot,
             device,
@@ -256,8 +292,7 @@ impl Hub {
             left_s: context
                 .left
                 .map(|end| end.saturating_duration_since(Instant::now()).as_secs()),
-        };
-        serde_json::to_string(&snapshot).ok()
+        })
     }
 }
 

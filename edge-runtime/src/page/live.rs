@@ -1,18 +1,25 @@
 //! The stream of messages: made once, given to every viewer, who gets the newest that they have time for.
+//!
+//! Waking the server's thread costs more than a message, so that it wakes seldom: once for each frame that is sent, and
+//! twice a second for everything else.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
+use std::io::Write as _;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::ws::{Message, WebSocket};
-use axum::response::sse::Event;
+use axum::body::Bytes;
+use axum::extract::ws::{self, WebSocket};
 use futures_util::stream::{Stream, unfold};
-use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast, watch};
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until, timeout};
+use serde::Serialize;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::spawn_blocking;
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep, timeout};
 
 use super::board::Board;
-use super::hub::Hub;
+use super::hub::{Hub, Outline};
 
 /// Most viewers at a time.
 pub(super) const VIEWERS: usize = 32;
@@ -20,14 +27,11 @@ pub(super) const VIEWERS: usize = 32;
 /// Of these, places that only this machine's own browser gets.
 const OWN: usize = 4;
 
-/// Shortest time from one message with faces to the next: 15 a second.
-const FACES_EVERY: Duration = Duration::from_micros(66_667);
-
 /// Time after which a viewer is told that the stream lives.
 const BEAT: Duration = Duration::from_secs(5);
 
-/// How often it is seen whether a new snapshot is due.
-const OUTLINE: Duration = Duration::from_millis(250);
+/// Longest time until something is noticed that nobody announced.
+const TICK: Duration = Duration::from_millis(500);
 
 /// Longest time that a viewer's socket may take no byte.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
@@ -35,13 +39,143 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 /// States that may wait for a viewer.
 const STATES: usize = 32;
 
+/// Time between two checks of the machine while somebody watches.
+const CHECK: Duration = Duration::from_secs(10);
+
+/// How long after the last question somebody counts as watching.
+const WATCHED: Duration = Duration::from_secs(30);
+
+/// Memory that a message begins with: one with a face has some 700 bytes.
+const USUAL_BYTES: usize = 1024;
+
+/// One message, as server-sent events have it.
+#[derive(Clone)]
+struct Message {
+    name: &'static str,
+    event: Bytes,
+}
+
+impl Message {
+    /// `None` for what cannot be written as JSON.
+    fn new(name: &'static str, data: &impl Serialize) -> Option<Self> {
+        let mut event = Vec::with_capacity(USUAL_BYTES);
+        // JSON of this form has no line breaks.
+        write!(event, "event: {name}\ndata: ").ok()?;
+        serde_json::to_writer(&mut event, data).ok()?;
+        event.extend_from_slice(b"\n\n");
+        Some(Self {
+            name,
+            event: event.into(),
+        })
+    }
+
+    fn beat() -> Self {
+        Self {
+            name: "beat",
+            event: Bytes::from_static(b"event: beat\ndata: {}\n\n"),
+        }
+    }
+
+    /// What it tells, as JSON.
+    fn data(&self) -> &str {
+        let text = str::from_utf8(&self.event).unwrap_or_default();
+        text.split_once("\ndata: ").map_or("", |(_, data)| data.trim_end())
+    }
+}
+
+/// The last message of a kind, and how many there were so far.
+#[derive(Default)]
+struct Last {
+    count: u64,
+    message: Option<Message>,
+}
+
+impl Last {
+    fn put(&mut self, message: Option<Message>) {
+        if message.is_some() {
+            (self.count, self.message) = (self.count + 1, message);
+        }
+    }
+
+    /// The message, for those who have had only so many.
+    fn after(&self, had: &mut u64) -> Option<Message> {
+        let new = std::mem::replace(had, self.count) != self.count;
+        self.message.as_ref().filter(|_| new).cloned()
+    }
+}
+
+/// What all viewers are given.
+#[derive(Default)]
+struct Latest {
+    /// The last states, the newest at the end.
+    states: VecDeque<Message>,
+    /// How many states there were so far.
+    count: u64,
+    triggers: Last,
+    snapshots: Last,
+    faces: Last,
+}
+
+impl Latest {
+    fn put_state(&mut self, message: Message) {
+        if self.states.len() == STATES {
+            self.states.pop_front();
+        }
+        self.states.push_back(message);
+        self.count += 1;
+    }
+}
+
+/// How many messages of each kind a viewer has had.
+#[derive(Clone, Copy, Default)]
+struct Had {
+    states: u64,
+    triggers: u64,
+    snapshots: u64,
+    faces: u64,
+}
+
+impl Had {
+    /// Everything up to now.
+    fn all(latest: &Latest) -> Self {
+        Self {
+            states: latest.count,
+            triggers: latest.triggers.count,
+            snapshots: latest.snapshots.count,
+            faces: latest.faces.count,
+        }
+    }
+
+    /// The next one. States come first and all of them, but for the oldest where too many wait; of all else the newest.
+    fn next(&mut self, latest: &Latest) -> Option<Message> {
+        if self.states < latest.count {
+            let oldest = latest.count - latest.states.len() as u64;
+            let number = self.states.max(oldest);
+            self.states = number + 1;
+            return latest.states.get((number - oldest) as usize).cloned();
+        }
+        let other = latest.triggers.after(&mut self.triggers);
+        let other = other.or_else(|| latest.snapshots.after(&mut self.snapshots));
+        other.or_else(|| latest.faces.after(&mut self.faces))
+    }
+}
+
+/// How much of the board was made into messages.
+#[derive(Default)]
+struct Progress {
+    states: u64,
+    triggers: u64,
+    frames: u64,
+    /// Frames at the last tick.
+    frames_before: u64,
+    outline: Option<Outline>,
+    checked: Option<Instant>,
+}
+
 /// Hands every message to all viewers.
 pub(super) struct Live {
     hub: Arc<Hub>,
-    states: broadcast::Sender<Arc<str>>,
-    faces: watch::Sender<Option<Arc<str>>>,
-    triggers: watch::Sender<Option<Arc<str>>>,
-    snapshots: watch::Sender<Option<Arc<str>>>,
+    latest: watch::Sender<Latest>,
     places: Arc<Semaphore>,
     common: Arc<Semaphore>,
 }
@@ -50,10 +184,7 @@ impl Live {
     pub(super) fn new(hub: Arc<Hub>) -> Self {
         Self {
             hub,
-            states: broadcast::channel(STATES).0,
-            faces: watch::Sender::new(None),
-            triggers: watch::Sender::new(None),
-            snapshots: watch::Sender::new(None),
+            latest: watch::Sender::default(),
             places: Arc::new(Semaphore::new(VIEWERS)),
             common: Arc::new(Semaphore::new(VIEWERS - OWN)),
         }
@@ -70,11 +201,11 @@ impl Live {
         let mut beat = interval(BEAT);
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         self.hub.board.viewer_came();
+        let latest = self.latest.subscribe();
+        let had = Had::all(&latest.borrow());
         Some(Feed {
-            states: self.states.subscribe(),
-            faces: self.faces.subscribe(),
-            triggers: self.triggers.subscribe(),
-            snapshots: self.snapshots.subscribe(),
+            latest,
+            had,
             beat,
             first: true,
             hub: Arc::clone(&self.hub),
@@ -83,72 +214,83 @@ impl Live {
         })
     }
 
-    /// Makes messages of what the loop leaves on the board; never ends.
+    /// Makes messages of what the loop leaves on the board, and looks after everything else; never ends.
     pub(super) async fn pump(&self) {
-        let board = &self.hub.board;
-        let (mut states, mut frames) = (board.read().states, 0);
-        let mut triggers = board.read().triggers;
-        let mut next_faces = Instant::now();
-        let mut due = false;
+        let mut progress = Progress::default();
+        let mut tick = pin!(sleep(Duration::ZERO));
         loop {
-            tokio::select! {
-                () = board.changed() => {}
-                () = sleep_until(next_faces), if due => {}
-            }
-            for told in self.new_states(&mut states) {
-                // Nobody may be there any more.
-                let _ = self.states.send(told);
-            }
-            if let Some(trigger) = new_trigger(board, &mut triggers) {
-                self.triggers.send_replace(Some(trigger));
-            }
-            let newest = board.read().frames;
-            due = newest != frames;
-            if due && Instant::now() >= next_faces {
-                (frames, due) = (newest, false);
-                next_faces = Instant::now() + FACES_EVERY;
-                let message = board.read().faces.clone();
-                self.faces.send_replace(json(&message));
-            }
-        }
-    }
-
-    fn new_states(&self, seen: &mut u64) -> Vec<Arc<str>> {
-        let newest = self.hub.board.read();
-        let new = newest.states.saturating_sub(*seen) as usize;
-        *seen = newest.states;
-        let skipped = newest.recent.len().saturating_sub(new);
-        let states = newest.recent.iter().skip(skipped);
-        states.filter_map(|told| json(&told.state)).collect()
-    }
-
-    /// Sends a snapshot to everybody when something changed that no other message tells; never ends.
-    pub(super) async fn outline(&self) {
-        let mut outline = String::new();
-        let mut ticks = interval(OUTLINE);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            ticks.tick().await;
+            let is_tick = tokio::select! {
+                () = self.hub.board.changed() => false,
+                () = &mut tick => true,
+            };
             self.hub.tick();
-            let new = self.hub.outline();
-            // Whoever comes later begins with a snapshot anyway.
-            if new != outline && self.hub.board.viewers() > 0 {
-                self.snapshots.send_replace(self.hub.snapshot().map(Arc::from));
+            self.publish(&mut progress, is_tick);
+            if is_tick {
+                self.check_machine(&mut progress.checked);
+                tick.as_mut().reset(Instant::now() + TICK);
             }
-            outline = new;
         }
     }
-}
 
-/// The last trigger, if it fired since.
-fn new_trigger(board: &Board, seen: &mut u64) -> Option<Arc<str>> {
-    let newest = board.read();
-    let new = std::mem::replace(seen, newest.triggers) != newest.triggers;
-    newest.trigger.as_ref().filter(|_| new).and_then(json)
-}
+    /// Gives viewers what is new. A frame that was not announced, since it came too soon after another, is given when a
+    /// tick sees that no other has followed.
+    fn publish(&self, progress: &mut Progress, is_tick: bool) {
+        let board = &self.hub.board;
+        let is_watched = board.viewers() > 0;
+        let newest = board.read();
+        let states = newest
+            .states
+            .saturating_sub(std::mem::replace(&mut progress.states, newest.states));
+        let skipped = newest.recent.len().saturating_sub(states as usize);
+        let states: Vec<_> = newest.recent.iter().skip(skipped).cloned().collect();
+        let is_new = std::mem::replace(&mut progress.triggers, newest.triggers) != newest.triggers;
+        let trigger = newest.trigger.clone().filter(|_| is_new);
+        let has_ended = progress.frames_before == newest.frames;
+        if is_tick {
+            progress.frames_before = newest.frames;
+        }
+        let is_due = is_watched && progress.frames != newest.frames && (!is_tick || has_ended);
+        let faces = is_due.then(|| newest.faces.clone());
+        if is_due {
+            progress.frames = newest.frames;
+        }
+        drop(newest);
+        let outline = Some(self.hub.outline());
+        let has_changed = std::mem::replace(&mut progress.outline, outline) != outline;
+        // Whoever comes later begins with a snapshot.
+        if !is_watched || (states.is_empty() && trigger.is_none() && faces.is_none() && !has_changed) {
+            return;
+        }
+        let snapshot = has_changed.then(|| self.hub.snapshot()).flatten();
+        let states = states.iter().filter_map(|told| Message::new("state", &told.state));
+        let states: Vec<_> = states.collect();
+        let trigger = trigger.and_then(|trigger| Message::new("trigger", &trigger));
+        let snapshot = snapshot.and_then(|snapshot| Message::new("snapshot", &snapshot));
+        let faces = faces.and_then(|faces| Message::new("faces", &faces));
+        self.latest.send_modify(|latest| {
+            states.into_iter().for_each(|state| latest.put_state(state));
+            latest.triggers.put(trigger);
+            latest.snapshots.put(snapshot);
+            latest.faces.put(faces);
+        });
+    }
 
-fn json(message: &impl serde::Serialize) -> Option<Arc<str>> {
-    serde_json::to_string(message).ok().map(Arc::from)
+    /// Checks the machine on a thread that may wait, if somebody wants to know and it was not done lately.
+    fn check_machine(&self, checked: &mut Option<Instant>) {
+        if checked.is_some_and(|at| at.elapsed() < CHECK) {
+            return;
+        }
+        let Some(check) = self.hub.checks_wanted(WATCHED) else {
+            return;
+        };
+        *checked = Some(Instant::now());
+        let hub = Arc::clone(&self.hub);
+        tokio::spawn(async move {
+            if let Ok(checks) = spawn_blocking(move || check()).await {
+                hub.set_checks(checks);
+            }
+        });
+    }
 }
 
 /// Says that a viewer is gone, whichever way.
@@ -162,10 +304,8 @@ impl Drop for Counted {
 
 /// The messages that one viewer gets.
 pub(super) struct Feed {
-    states: broadcast::Receiver<Arc<str>>,
-    faces: watch::Receiver<Option<Arc<str>>>,
-    triggers: watch::Receiver<Option<Arc<str>>>,
-    snapshots: watch::Receiver<Option<Arc<str>>>,
+    latest: watch::Receiver<Latest>,
+    had: Had,
     beat: Interval,
     /// Nothing was told so far.
     first: bool,
@@ -174,57 +314,35 @@ pub(super) struct Feed {
     _places: (OwnedSemaphorePermit, Option<OwnedSemaphorePermit>),
 }
 
-/// A message: its name, and its JSON.
-type Told = (&'static str, Arc<str>);
-
 impl Feed {
     /// The next message; `None` when the server ends.
-    async fn next(&mut self) -> Option<Told> {
+    async fn next(&mut self) -> Option<Message> {
         if self.first {
             self.first = false;
             self.beat.reset();
-            if let Some(snapshot) = self.hub.snapshot() {
-                self.snapshots.mark_unchanged();
-                return Some(("snapshot", snapshot.into()));
+            let snapshot = self.hub.snapshot();
+            if let Some(snapshot) = snapshot.and_then(|snapshot| Message::new("snapshot", &snapshot)) {
+                self.had.snapshots = self.latest.borrow().snapshots.count;
+                return Some(snapshot);
             }
         }
         loop {
+            if let Some(message) = self.had.next(&self.latest.borrow_and_update()) {
+                return Some(message);
+            }
             tokio::select! {
                 biased;
-                state = self.states.recv() => match state {
-                    Ok(state) => return Some(("state", state)),
-                    // Too slow for all of them: the newest are still to come.
-                    Err(RecvError::Lagged(_)) => {}
-                    Err(RecvError::Closed) => return None,
-                },
-                changed = self.triggers.changed() => {
-                    changed.ok()?;
-                    if let Some(message) = self.triggers.borrow_and_update().clone() {
-                        return Some(("trigger", message));
-                    }
-                }
-                changed = self.snapshots.changed() => {
-                    changed.ok()?;
-                    if let Some(message) = self.snapshots.borrow_and_update().clone() {
-                        return Some(("snapshot", message));
-                    }
-                }
-                changed = self.faces.changed() => {
-                    changed.ok()?;
-                    if let Some(message) = self.faces.borrow_and_update().clone() {
-                        return Some(("faces", message));
-                    }
-                }
-                _ = self.beat.tick() => return Some(("beat", Arc::from("{}"))),
+                changed = self.latest.changed() => changed.ok()?,
+                _ = self.beat.tick() => return Some(Message::beat()),
             }
         }
     }
 
-    /// The same messages, as server-sent events.
-    pub(super) fn events(self) -> impl Stream<Item = Result<Event, Infallible>> + Send + 'static {
+    /// All of them, as server-sent events.
+    pub(super) fn events(self) -> impl Stream<Item = Result<Bytes, Infallible>> + Send + 'static {
         unfold(self, |mut feed| async move {
-            let (name, data) = feed.next().await?;
-            Some((Ok(Event::default().event(name).data(data)), feed))
+            let message = feed.next().await?;
+            Some((Ok(message.event), feed))
         })
     }
 
@@ -233,17 +351,49 @@ impl Feed {
         loop {
             let message = tokio::select! {
                 heard = socket.recv() => match heard {
-                    Some(Ok(Message::Close(_)) | Err(_)) | None => return,
+                    Some(Ok(ws::Message::Close(_)) | Err(_)) | None => return,
                     Some(Ok(_)) => continue,
                 },
                 told = self.next() => told,
             };
-            let Some((name, data)) = message else { return };
-            let text = format!(r#"{{"event":"{name}","data":{data}}}"#);
-            let sent = timeout(PATIENCE, socket.send(Message::Text(text.into()))).await;
+            let Some(message) = message else { return };
+            let text = format!(r#"{{"event":"{}","data":{}}}"#, message.name, message.data());
+            let sent = timeout(PATIENCE, socket.send(ws::Message::Text(text.into()))).await;
             if !matches!(sent, Ok(Ok(()))) {
                 return;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numbered(number: u64) -> Option<Message> {
+        Message::new("state", &number)
+    }
+
+    #[test]
+    fn a_message_is_an_event_and_its_data_is_json() {
+        let message = Message::new("faces", &["a\nb"]).unwrap();
+        assert_eq!(message.event, "event: faces\ndata: [\"a\\nb\"]\n\n");
+        assert_eq!(message.data(), r#"["a\nb"]"#);
+        assert_eq!(Message::beat().data(), "{}");
+    }
+
+    #[test]
+    fn a_slow_viewer_gets_the_newest_states_in_order_and_of_all_else_the_last() {
+        let mut latest = Latest::default();
+        let mut had = Had::all(&latest);
+        for number in 0..40 {
+            latest.put_state(numbered(number).unwrap());
+            latest.faces.put(numbered(100 + number));
+        }
+        let told = std::iter::from_fn(|| had.next(&latest));
+        let told: Vec<String> = told.map(|message| message.data().to_owned()).collect();
+        let expected: Vec<String> = (8..40).chain([139]).map(|number| number.to_string()).collect();
+        assert_eq!(told, expected);
+        assert!(Had::all(&latest).next(&latest).is_none());
     }
 }

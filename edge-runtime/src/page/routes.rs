@@ -7,10 +7,11 @@ use std::sync::Arc;
 use axum::body::{Body, Bytes};
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::{DefaultBodyLimit, Path, State};
-use axum::http::header::{ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, RANGE, RETRY_AFTER, SET_COOKIE};
+use axum::http::header::{
+    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, RANGE, RETRY_AFTER, SET_COOKIE,
+};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use axum::middleware::from_fn_with_state;
-use axum::response::sse::Sse;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Router};
@@ -91,7 +92,8 @@ async fn words(State(app): State<Arc<App>>) -> Response {
 }
 
 async fn snapshot(State(app): State<Arc<App>>) -> Response {
-    match app.hub.snapshot() {
+    let snapshot = app.hub.snapshot();
+    match snapshot.and_then(|snapshot| serde_json::to_string(&snapshot).ok()) {
         Some(snapshot) => ([(CONTENT_TYPE, "application/json")], snapshot).into_response(),
         None => later("the kiosk is starting\n"),
     }
@@ -140,7 +142,10 @@ fn full() -> Response {
 
 async fn events(State(app): State<Arc<App>>, Extension(peer): Extension<Peer>) -> Response {
     match follow(&app, &peer) {
-        Some(feed) => Sse::new(feed.events()).into_response(),
+        Some(feed) => {
+            let kind = [(CONTENT_TYPE, "text/event-stream"), (CACHE_CONTROL, "no-cache")];
+            (kind, Body::from_stream(feed.events())).into_response()
+        }
         None => full(),
     }
 }

@@ -17,8 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::runtime::Runtime;
 use tokio::sync::{Mutex, oneshot};
-use tokio::task::spawn_blocking;
-use tokio::time::{interval, sleep, timeout};
+use tokio::time::{sleep, timeout};
 use tokio_io_timeout::TimeoutStream;
 use tokio_rustls::TlsAcceptor;
 
@@ -52,12 +51,6 @@ const HANDSHAKE: u8 = 0x16;
 
 /// Connections that wait to be taken.
 const BACKLOG: u32 = 64;
-
-/// Time between two checks of the machine while somebody watches.
-const CHECK: Duration = Duration::from_secs(10);
-
-/// How long after the last question somebody counts as watching.
-const WATCHED: Duration = Duration::from_secs(30);
 
 /// What is served, and where.
 struct Site {
@@ -221,13 +214,8 @@ fn listen(runtime: &Runtime, address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 fn work(runtime: Runtime, site: Site, listener: TcpListener, ended: oneshot::Receiver<()>) {
-    let Site {
-        hub, live, router, tls, ..
-    } = site;
-    let pump = Arc::clone(&live);
-    runtime.spawn(async move { pump.pump().await });
-    runtime.spawn(async move { live.outline().await });
-    runtime.spawn(check_machine(hub));
+    let Site { live, router, tls, .. } = site;
+    runtime.spawn(async move { live.pump().await });
     runtime.block_on(async {
         tokio::select! {
             () = take(listener, router, tls.map(TlsAcceptor::from)) => {}
@@ -237,24 +225,6 @@ fn work(runtime: Runtime, site: Site, listener: TcpListener, ended: oneshot::Rec
     });
     // Whoever still reads, or writes to a disk, is not waited for.
     runtime.shutdown_background();
-}
-
-async fn check_machine(hub: Arc<Hub>) {
-    let mut ticks = interval(CHECK / 10);
-    let mut wait = 0;
-    loop {
-        ticks.tick().await;
-        wait = u32::max(wait, 1) - 1;
-        if wait > 0 {
-            continue;
-        }
-        if let Some(check) = hub.checks_wanted(WATCHED) {
-            if let Ok(checks) = spawn_blocking(move || check()).await {
-                hub.set_checks(checks);
-            }
-            wait = 10;
-        }
-    }
 }
 
 /// Accepts connections, each on a task of its own; never ends.

@@ -83,6 +83,7 @@ pub fn check(config: &Config, scope: Scope) -> Vec<Finding> {
     if scope == Scope::All {
         findings.extend(source::check(&config.source));
     }
+    findings.extend(paths::state(&config.state));
     findings.extend(config.sink.gpio.as_ref().map(gpio::check));
     if let Some(mqtt) = &config.sink.mqtt {
         findings.push(paths::login(mqtt));
@@ -104,7 +105,7 @@ pub fn check(config: &Config, scope: Scope) -> Vec<Finding> {
 /// Checks again and again what a run goes on to need: files and directories. Nothing is opened that the run itself holds, and
 /// no network is loaded.
 pub fn beside(config: &Config) -> Vec<Finding> {
-    let mut findings = Vec::new();
+    let mut findings: Vec<Finding> = paths::state(&config.state).into_iter().collect();
     if let Some(mqtt) = &config.sink.mqtt {
         findings.push(paths::login(mqtt));
         findings.push(outbox(mqtt));

@@ -51,6 +51,19 @@ fn writable(path: &Path) -> Result<(), String> {
     })
 }
 
+/// What stands where the directory of the pause should be; `None` where nothing does. That this user may not write there
+/// is not asked: the service runs as another one.
+pub(super) fn state(path: &Path) -> Option<Finding> {
+    let why = match fs::metadata(path) {
+        Ok(metadata) if metadata.is_dir() => return None,
+        Ok(_) => "is no directory",
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => "lies below a file",
+        Err(_) => return None,
+    };
+    let found = format!("{} {why}: a pause would end with a restart", path.display());
+    Some(Finding::bad("state", found, "name a directory as `state`"))
+}
+
 /// Whether the directory for updates can be written.
 pub(super) fn update(config: &UpdateConfig) -> Finding {
     let place = directory("update", &config.state, "name another directory as `update.state`");

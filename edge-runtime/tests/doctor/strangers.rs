@@ -165,6 +165,8 @@ fn missing(taken: u16) -> Vec<Case> {
             "PEM",
         ),
         case("[counts]\ndir = \"notes.txt\"", "is no directory", "counts.dir"),
+        case("state = \"notes.txt\"", "is no directory", "as `state`"),
+        case("state = \"notes.txt/below\"", "lies below a file", "as `state`"),
         // What another section would have to have.
         case(
             "[[when]]\nname = \"a\"\nstate = \"face\"\nfor_s = 1\nosc = \"/x\"",

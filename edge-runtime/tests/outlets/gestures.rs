@@ -12,8 +12,9 @@ use testing::shared_data;
 use vision::face::{Detector, DetectorConfig, largest};
 use vision::gesture::{Gestures, HeadPose};
 
-/// Portraits that are looked at.
-const PORTRAITS: usize = 20;
+/// Most that the roll of a turned face, and yaw and roll of a mirrored one, may be off, in degrees. Of 51 portraits turned by
+/// up to 15 degrees the worst roll is 1.2 off, and of the mirrored ones the worst yaw 2.6.
+const CLOSE: f32 = 3.0;
 
 /// A grey picture.
 struct Grey {
@@ -97,7 +98,8 @@ fn portraits(folder: &str) -> Option<Vec<Grey>> {
     let entries = fs::read_dir(shared_data("london")?.join(folder)).unwrap();
     let mut files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
     files.sort();
-    Some(files.iter().take(PORTRAITS).map(|file| Grey::read(file)).collect())
+    assert!(files.len() > 50, "{} portraits", files.len());
+    Some(files.iter().map(|file| Grey::read(file)).collect())
 }
 
 fn median(mut values: Vec<f32>) -> f32 {
@@ -106,26 +108,21 @@ fn median(mut values: Vec<f32>) -> f32 {
 }
 
 #[test]
-fn the_roll_of_turned_portraits_is_the_turn_within_3_degrees() {
+fn the_roll_of_each_turned_portrait_is_the_turn_within_3_degrees() {
     let Some(portraits) = portraits("neutral") else { return };
     let mut marker = Marker::new();
-    for degrees in [-15.0, -8.0, 8.0, 15.0] {
-        let errors: Vec<f32> = portraits
-            .iter()
-            .filter_map(|portrait| {
-                let upright = marker.gestures(portrait)?.pose.roll;
-                let turned = marker.gestures(&portrait.turned(degrees))?.pose.roll;
-                Some((turned - upright - degrees).abs())
-            })
-            .collect();
-        assert!(errors.len() >= PORTRAITS * 3 / 4, "{} found at {degrees}", errors.len());
-        let error = median(errors);
-        assert!(error <= 3.0, "{error} degrees off at {degrees}");
+    for (number, portrait) in portraits.iter().enumerate() {
+        let upright = marker.gestures(portrait).unwrap().pose.roll;
+        for degrees in [-15.0, -8.0, 8.0, 15.0] {
+            let turned = marker.gestures(&portrait.turned(degrees)).unwrap().pose.roll;
+            let off = turned - upright - degrees;
+            assert!(off.abs() <= CLOSE, "portrait {number} at {degrees}: {off} degrees off");
+        }
     }
 }
 
 #[test]
-fn portraits_look_straight_and_a_mirror_turns_yaw_and_roll_around() {
+fn portraits_look_straight_and_a_mirror_turns_yaw_and_roll_of_each_around() {
     let Some(portraits) = portraits("neutral") else { return };
     let mut marker = Marker::new();
     let poses: Vec<[HeadPose; 2]> = portraits
@@ -135,12 +132,12 @@ fn portraits_look_straight_and_a_mirror_turns_yaw_and_roll_around() {
     let [yaw, pitch] = [|pose: &HeadPose| pose.yaw.abs(), |pose: &HeadPose| pose.pitch.abs()]
         .map(|of| median(poses.iter().map(|[pose, _]| of(pose)).collect()));
     assert!(yaw < 8.0 && pitch < 15.0, "yaw {yaw}, pitch {pitch}");
-    for (name, sum) in [
-        ("yaw", (|[a, b]| a.yaw + b.yaw) as fn(&[HeadPose; 2]) -> f32),
-        ("roll", |[a, b]| a.roll + b.roll),
-    ] {
-        let sum = median(poses.iter().map(|both| sum(both).abs()).collect());
-        assert!(sum < 3.0, "{name} of face and mirror add up to {sum}");
+    for (number, [own, mirrored]) in poses.iter().enumerate() {
+        let (yaw, roll) = (own.yaw + mirrored.yaw, own.roll + mirrored.roll);
+        assert!(
+            yaw.abs() <= CLOSE && roll.abs() <= CLOSE,
+            "portrait {number} and its mirror: yaw {yaw}, roll {roll}"
+        );
     }
 }
 

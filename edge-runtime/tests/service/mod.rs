@@ -1,6 +1,7 @@
 //! Life as a service: signals, the watchdog, new configurations, lines that go safe.
 
 mod hangs;
+mod network;
 mod panics;
 mod screen;
 mod spectator;

@@ -4,6 +4,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use edge_runtime::service::{LONGEST_INTERVAL, WATCHDOG};
+use rustix::process::Signal;
 
 const UNIT: &str = include_str!("../../systemd/edge-runtime.service");
 
@@ -59,6 +60,7 @@ fn the_unit_calls_what_the_program_has() {
         ("ExecReload", "/bin/kill -HUP $MAINPID".to_owned()),
         ("ExecStopPost", format!("-/usr/bin/edge-runtime safe {config}")),
         ("Restart", "always".to_owned()),
+        ("SuccessExitStatus", format!("{}", 128 + Signal::TERM.as_raw())),
         ("StateDirectory", "edge-runtime".to_owned()),
         ("SupplementaryGroups", "video gpio".to_owned()),
         ("LimitCORE", "0".to_owned()),

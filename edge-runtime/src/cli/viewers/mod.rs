@@ -15,7 +15,8 @@ use std::time::{Duration, Instant};
 use inference::bundle::Bundle;
 use inference::{Crops, Predictor, Threads};
 use rustix::time::{ClockId, clock_gettime};
-use shared_model::image::{GrayView, SIDE};
+use shared_model::image::{GrayView, Rect};
+use vision::detector::finder::{Finder, FinderConfig};
 
 use super::failure::{Failure, code, io_code};
 use super::write_line;
@@ -36,6 +37,11 @@ const ONE: Size = Size {
     deaf: 0,
     dribblers: 0,
 };
+
+/// Width and height of frames in pixels, and side of the smallest face that is searched: the defaults of a run.
+const WIDTH: usize = 640;
+const HEIGHT: usize = 480;
+const MIN_FACE_PX: f32 = 80.0;
 
 /// Frames a second while costs are taken: each of them is sent to a viewer.
 const COST_RATE: u32 = 15;
@@ -100,7 +106,7 @@ fn failed(error: io::Error) -> Failure {
 /// What one frame took.
 #[derive(Debug, Clone, Copy, Default)]
 struct Taken {
-    /// The processor's time of this thread for the networks.
+    /// The processor's time of this thread for the search and the networks.
     judged: Duration,
     /// The same for telling pages and counts.
     told: Duration,
@@ -108,9 +114,12 @@ struct Taken {
     whole: Duration,
 }
 
-/// Frames that come at a pace: both networks on a pattern, then pages and counts.
+/// Frames that come at a pace: as in a run, the bundle's detector searches each, both networks judge a face, and pages and
+/// counts are told.
 struct Frames {
     predictor: Predictor,
+    finder: Option<Finder>,
+    picture: Vec<u8>,
     kiosk: Kiosk,
     period: Duration,
     due: Instant,
@@ -122,12 +131,25 @@ struct Frames {
 impl Frames {
     fn start(bundle: &Bundle, threads: Threads, rate: u32) -> Result<Self, Failure> {
         let mut predictor = Predictor::load(bundle)?.with_threads(threads);
-        let pixels: Vec<u8> = (0..SIDE * SIDE).map(|at| (at % SIDE * (at / SIDE)) as u8).collect();
-        let picture = GrayView::new(&pixels, SIDE, SIDE);
-        let picture = picture.map_err(|error| Failure::new(code::INTERNAL, anyhow::anyhow!("{error:?}")))?;
-        predictor.crop(picture, &Crops::both(picture.bounds()))?;
+        let picture: Vec<u8> = (0..WIDTH * HEIGHT)
+            .map(|at| (at % WIDTH * (at / WIDTH)) as u8)
+            .collect();
+        let face = Rect {
+            x: 200.0,
+            y: 150.0,
+            w: 96.0,
+            h: 96.0,
+        };
+        predictor.crop(view(&picture)?, &Crops::both(face))?;
+        let config = FinderConfig {
+            min_face_px: MIN_FACE_PX,
+            detector_px: None,
+        };
+        let finder = predictor.detector().map(|network| Finder::new(config, network.entry()));
         let mut frames = Self {
             predictor,
+            finder,
+            picture,
             kiosk: Kiosk::start(bundle)?,
             period: Duration::from_secs(1) / rate,
             due: Instant::now(),
@@ -145,18 +167,26 @@ impl Frames {
         (0..count).map(|_| self.take()).collect()
     }
 
+    fn judge(&mut self) -> Result<(), Failure> {
+        if let (Some(finder), Some(network)) = (&mut self.finder, self.predictor.detector_mut()) {
+            finder.take(view(&self.picture)?);
+            finder.find(network)?;
+        }
+        self.predictor.run()?;
+        Ok(())
+    }
+
     fn take(&mut self) -> Result<Taken, Failure> {
         thread::sleep(self.due.saturating_duration_since(Instant::now()));
         let begin = Instant::now();
         let before = own_time();
-        self.predictor.run()?;
+        self.judge()?;
         let judged = own_time();
         self.number += 1;
-        self.kiosk
-            .tell(self.number, self.number.is_multiple_of(VERDICT_EVERY))?;
+        let told = (self.kiosk).tell(self.number, self.number.is_multiple_of(VERDICT_EVERY))?;
         let taken = Taken {
             judged: judged.saturating_sub(before),
-            told: own_time().saturating_sub(judged),
+            told,
             whole: begin.elapsed(),
         };
         self.due += self.period;
@@ -166,6 +196,12 @@ impl Frames {
         }
         Ok(taken)
     }
+}
+
+/// The whole of a picture.
+fn view(pixels: &[u8]) -> Result<GrayView<'_>, Failure> {
+    let view = GrayView::new(pixels, WIDTH, HEIGHT);
+    view.map_err(|error| Failure::new(code::INTERNAL, anyhow::anyhow!("{error:?}")))
 }
 
 /// The processor's time of this thread.

@@ -17,7 +17,7 @@ const GROWTH_KIB: u64 = 2048;
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Cost {
     pub(super) frames: u32,
-    /// For the networks.
+    /// For the search and the networks.
     pub(super) judged: Duration,
     /// For telling, on the loop's thread.
     pub(super) told: Duration,
@@ -118,7 +118,7 @@ impl fmt::Display for Report {
         let judged = milliseconds(self.nobody.judged / self.nobody.frames.max(1));
         writeln!(
             f,
-            "pages and counts on; the processor's time of a frame, both networks on a face: {judged:.3} ms"
+            "pages and counts on; the processor's time of a frame, the search and both networks on a face: {judged:.3} ms"
         )?;
         writeln!(f, "  ms a frame          telling  threads    share")?;
         f.write_str(&self.nobody.row("nobody watches", NOBODY))?;
