@@ -152,7 +152,20 @@ fn damage_behind_a_new_hash_is_refused() {
     let middle = onnx.len() / 2;
     onnx[middle..middle + 4096].fill(0x7f);
     fs::write(&file, &onnx).unwrap();
-    fs::write(&manifest, json.replace(&before, &hash(&onnx))).unwrap();
+    let json = json.replace(&before, &hash(&onnx));
+    fs::write(&manifest, &json).unwrap();
+    let sealed = run(classify(&bundle).arg(trained().face()), 65).errors;
+    assert!(sealed.contains("digest"), "{sealed}");
+    // Nor does who removes the seal.
+    let place = bundle.join("golden.json");
+    let golden = fs::read(&place).unwrap();
+    let mut open: serde_json::Value = serde_json::from_slice(&golden).unwrap();
+    assert!(open.as_object_mut().unwrap().remove("seal").is_some());
+    let open = open.to_string();
+    fs::write(&place, &open).unwrap();
+    let bytes = |length: usize| format!("\"bytes\": {length}");
+    let json = json.replace(&hash(&golden), &hash(open.as_bytes()));
+    fs::write(&manifest, json.replace(&bytes(golden.len()), &bytes(open.len()))).unwrap();
     let refused = run(classify(&bundle).arg(trained().face()), 65).errors;
     for part in ["`emotion`", "int8", "off by"] {
         assert!(refused.contains(part), "{refused}");

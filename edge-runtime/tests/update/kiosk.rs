@@ -5,7 +5,7 @@ use std::io::{Cursor, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
-use inference::bundle::Bundle;
+use inference::bundle::{Bundle, seal};
 use minisign::KeyPair;
 use rustix::process::{Pid, Signal, kill_process};
 use sha2::{Digest, Sha256};
@@ -179,14 +179,18 @@ pub(crate) fn edit_manifest(dir: &Path, edit: impl FnOnce(&mut serde_json::Value
     pin_meaning(dir);
 }
 
-/// Lets the golden vectors of a bundle say of the outputs what the manifest says now.
+/// Lets the golden vectors of a bundle say what the manifest says now, and seals it.
 pub(crate) fn pin_meaning(dir: &Path) {
-    let read =
-        |name: &str| -> serde_json::Value { serde_json::from_slice(&fs::read(dir.join(name)).unwrap()).unwrap() };
-    let (manifest, mut golden) = (read("manifest.json"), read("golden.json"));
-    golden["meaning"] = serde_json::json!({ "classes": manifest["classes"], "decision": manifest["decision"] });
-    fs::write(dir.join("golden.json"), golden.to_string()).unwrap();
-    testing::bundle::rehash(dir, "golden.json");
+    let parse = |json: &[u8]| -> serde_json::Value { serde_json::from_slice(json).unwrap() };
+    // The first time writes the manifest in its last form, the second seals that.
+    for _ in 0..2 {
+        let json = fs::read(dir.join("manifest.json")).unwrap();
+        let (manifest, mut golden) = (parse(&json), parse(&fs::read(dir.join("golden.json")).unwrap()));
+        golden["meaning"] = serde_json::json!({ "classes": manifest["classes"], "decision": manifest["decision"] });
+        golden["seal"] = seal(&json).unwrap().as_str().into();
+        fs::write(dir.join("golden.json"), golden.to_string()).unwrap();
+        testing::bundle::rehash(dir, "golden.json");
+    }
 }
 
 /// Changes the emotion network of a bundle, in every precision, and the manifest with it, as somebody would who wants

@@ -18,7 +18,7 @@ mod worker;
 
 use std::hash::{BuildHasher, RandomState};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc;
@@ -147,7 +147,7 @@ struct Broker {
 impl Broker {
     fn of(config: &MqttConfig) -> Result<Self, MqttError> {
         Ok(Self {
-            credentials: config.credentials_file.as_ref().map(credentials).transpose()?,
+            credentials: config.credentials_file.as_deref().map(credentials).transpose()?,
             will_topic: Topics::new(&config.device, &config.discovery_prefix).availability(),
             config: config.clone(),
         })
@@ -322,16 +322,18 @@ fn announcement(
     }
 }
 
-fn credentials(path: &PathBuf) -> Result<(String, String), MqttError> {
+fn credentials(path: &Path) -> Result<(String, String), MqttError> {
     let text = durable::read_text(path).map_err(|source| MqttError::Credentials {
-        path: path.clone(),
+        path: path.to_path_buf(),
         source,
     })?;
     // Editors of Windows put the mark in front of everything they save.
     let mut lines = text.strip_prefix('\u{feff}').unwrap_or(&text).lines();
     match (lines.next(), lines.next(), lines.next()) {
         (Some(user), Some(password), None) if !user.is_empty() => Ok((user.to_owned(), password.to_owned())),
-        _ => Err(MqttError::Form { path: path.clone() }),
+        _ => Err(MqttError::Form {
+            path: path.to_path_buf(),
+        }),
     }
 }
 
@@ -353,7 +355,7 @@ mod tests {
             fs::write(&path, text).unwrap();
             assert!(matches!(credentials(&path), Err(MqttError::Form { .. })), "{text:?}");
         }
-        let error = credentials(&dir.path().to_path_buf()).unwrap_err();
+        let error = credentials(dir.path()).unwrap_err();
         assert!(error.to_string().contains("no regular file"), "{error}");
     }
 }

@@ -64,7 +64,7 @@ fn worker(dir: &std::path::Path) -> (Worker, Arc<Switches>, Arc<Updates>) {
         reports: Reports::new("hall".to_owned()),
         identity: Identity::note(dir, "hall", "homeassistant"),
         status: Arc::default(),
-        stats_every: Duration::from_secs(60),
+        stats_every: Duration::from_mins(1),
         sync_every: Duration::from_secs(1),
         pacing: Pacing::start(),
     };
