@@ -268,7 +268,9 @@ impl Live {
         let snapshot = snapshot.and_then(|snapshot| Message::new("snapshot", &snapshot));
         let faces = faces.and_then(|faces| Message::new("faces", &faces));
         self.latest.send_modify(|latest| {
-            states.into_iter().for_each(|state| latest.put_state(state));
+            for state in states {
+                latest.put_state(state);
+            }
             latest.triggers.put(trigger);
             latest.snapshots.put(snapshot);
             latest.faces.put(faces);
