@@ -3,9 +3,7 @@
 //! Waking the server's thread costs more than a message, so that it wakes seldom: once for each frame that is sent, and
 //! twice a second for everything else.
 
-use std::collections::VecDeque;
 use std::convert::Infallible;
-use std::io::Write as _;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,13 +11,15 @@ use std::time::Duration;
 use axum::body::Bytes;
 use axum::extract::ws::{self, WebSocket};
 use futures_util::stream::{Stream, unfold};
-use serde::Serialize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep, timeout};
 
-use super::board::Board;
+use super::board::{Board, Newest};
 use super::hub::{Hub, Outline};
+use super::latest::{Had, Latest, Message};
+use super::message::{Told, Trigger};
+use crate::sink::gathered::FrameFaces;
 
 /// Most viewers at a time.
 pub(super) const VIEWERS: usize = 32;
@@ -36,129 +36,11 @@ const TICK: Duration = Duration::from_millis(500);
 /// Longest time that a viewer's socket may take no byte.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
-/// States that may wait for a viewer.
-const STATES: usize = 32;
-
 /// Time between two checks of the machine while somebody watches.
 const CHECK: Duration = Duration::from_secs(10);
 
 /// How long after the last question somebody counts as watching.
 const WATCHED: Duration = Duration::from_secs(30);
-
-/// Memory that a message begins with: one with a face has some 700 bytes.
-const USUAL_BYTES: usize = 1024;
-
-/// One message, as server-sent events have it.
-#[derive(Clone)]
-struct Message {
-    name: &'static str,
-    event: Bytes,
-}
-
-impl Message {
-    /// `None` for what cannot be written as JSON.
-    fn new(name: &'static str, data: &impl Serialize) -> Option<Self> {
-        let mut event = Vec::with_capacity(USUAL_BYTES);
-        // JSON of this form has no line breaks.
-        write!(event, "event: {name}\ndata: ").ok()?;
-        serde_json::to_writer(&mut event, data).ok()?;
-        event.extend_from_slice(b"\n\n");
-        Some(Self {
-            name,
-            event: event.into(),
-        })
-    }
-
-    fn beat() -> Self {
-        Self {
-            name: "beat",
-            event: Bytes::from_static(b"event: beat\ndata: {}\n\n"),
-        }
-    }
-
-    /// What it tells, as JSON.
-    fn data(&self) -> &str {
-        let text = str::from_utf8(&self.event).unwrap_or_default();
-        text.split_once("\ndata: ").map_or("", |(_, data)| data.trim_end())
-    }
-}
-
-/// The last message of a kind, and how many there were so far.
-#[derive(Default)]
-struct Last {
-    count: u64,
-    message: Option<Message>,
-}
-
-impl Last {
-    fn put(&mut self, message: Option<Message>) {
-        if message.is_some() {
-            (self.count, self.message) = (self.count + 1, message);
-        }
-    }
-
-    /// The message, for those who have had only so many.
-    fn after(&self, had: &mut u64) -> Option<Message> {
-        let new = std::mem::replace(had, self.count) != self.count;
-        self.message.as_ref().filter(|_| new).cloned()
-    }
-}
-
-/// What all viewers are given.
-#[derive(Default)]
-struct Latest {
-    /// The last states, the newest at the end.
-    states: VecDeque<Message>,
-    /// How many states there were so far.
-    count: u64,
-    triggers: Last,
-    snapshots: Last,
-    faces: Last,
-}
-
-impl Latest {
-    fn put_state(&mut self, message: Message) {
-        if self.states.len() == STATES {
-            self.states.pop_front();
-        }
-        self.states.push_back(message);
-        self.count += 1;
-    }
-}
-
-/// How many messages of each kind a viewer has had.
-#[derive(Clone, Copy, Default)]
-struct Had {
-    states: u64,
-    triggers: u64,
-    snapshots: u64,
-    faces: u64,
-}
-
-impl Had {
-    /// Everything up to now.
-    fn all(latest: &Latest) -> Self {
-        Self {
-            states: latest.count,
-            triggers: latest.triggers.count,
-            snapshots: latest.snapshots.count,
-            faces: latest.faces.count,
-        }
-    }
-
-    /// The next one. States come first and all of them, but for the oldest where too many wait; of all else the newest.
-    fn next(&mut self, latest: &Latest) -> Option<Message> {
-        if self.states < latest.count {
-            let oldest = latest.count - latest.states.len() as u64;
-            let number = self.states.max(oldest);
-            self.states = number + 1;
-            return latest.states.get((number - oldest) as usize).cloned();
-        }
-        let other = latest.triggers.after(&mut self.triggers);
-        let other = other.or_else(|| latest.snapshots.after(&mut self.snapshots));
-        other.or_else(|| latest.faces.after(&mut self.faces))
-    }
-}
 
 /// How much of the board was made into messages.
 #[derive(Default)]
@@ -170,6 +52,43 @@ struct Progress {
     frames_before: u64,
     outline: Option<Outline>,
     checked: Option<Instant>,
+}
+
+impl Progress {
+    /// What is new on the board. A frame that was not announced, since it came too soon after another, is new when a tick
+    /// sees that no other has followed.
+    fn news(&mut self, newest: &Newest, is_watched: bool, is_tick: bool) -> News {
+        let states = newest.states.saturating_sub(self.states) as usize;
+        let skipped = newest.recent.len().saturating_sub(states);
+        let has_fired = self.triggers != newest.triggers;
+        let has_ended = self.frames_before == newest.frames;
+        let is_due = is_watched && self.frames != newest.frames && (!is_tick || has_ended);
+        (self.states, self.triggers) = (newest.states, newest.triggers);
+        if is_tick {
+            self.frames_before = newest.frames;
+        }
+        if is_due {
+            self.frames = newest.frames;
+        }
+        News {
+            states: newest.recent.iter().skip(skipped).cloned().collect(),
+            trigger: newest.trigger.clone().filter(|_| has_fired),
+            faces: is_due.then(|| newest.faces.clone()),
+        }
+    }
+}
+
+/// What is new on the board.
+struct News {
+    states: Vec<Told>,
+    trigger: Option<Trigger>,
+    faces: Option<FrameFaces>,
+}
+
+impl News {
+    fn is_empty(&self) -> bool {
+        self.states.is_empty() && self.trigger.is_none() && self.faces.is_none()
+    }
 }
 
 /// Hands every message to all viewers.
@@ -232,41 +151,22 @@ impl Live {
         }
     }
 
-    /// Gives viewers what is new. A frame that was not announced, since it came too soon after another, is given when a
-    /// tick sees that no other has followed.
+    /// Gives viewers what is new.
     fn publish(&self, progress: &mut Progress, is_tick: bool) {
-        let board = &self.hub.board;
-        let is_watched = board.viewers() > 0;
-        let newest = board.read();
-        let states = newest
-            .states
-            .saturating_sub(std::mem::replace(&mut progress.states, newest.states));
-        let skipped = newest.recent.len().saturating_sub(states as usize);
-        let states: Vec<_> = newest.recent.iter().skip(skipped).cloned().collect();
-        let is_new = std::mem::replace(&mut progress.triggers, newest.triggers) != newest.triggers;
-        let trigger = newest.trigger.clone().filter(|_| is_new);
-        let has_ended = progress.frames_before == newest.frames;
-        if is_tick {
-            progress.frames_before = newest.frames;
-        }
-        let is_due = is_watched && progress.frames != newest.frames && (!is_tick || has_ended);
-        let faces = is_due.then(|| newest.faces.clone());
-        if is_due {
-            progress.frames = newest.frames;
-        }
-        drop(newest);
+        let is_watched = self.hub.board.viewers() > 0;
+        let news = progress.news(&self.hub.board.read(), is_watched, is_tick);
         let outline = Some(self.hub.outline());
         let has_changed = std::mem::replace(&mut progress.outline, outline) != outline;
         // Whoever comes later begins with a snapshot.
-        if !is_watched || (states.is_empty() && trigger.is_none() && faces.is_none() && !has_changed) {
+        if !is_watched || (news.is_empty() && !has_changed) {
             return;
         }
         let snapshot = has_changed.then(|| self.hub.snapshot()).flatten();
-        let states = states.iter().filter_map(|told| Message::new("state", &told.state));
-        let states: Vec<_> = states.collect();
-        let trigger = trigger.and_then(|trigger| Message::new("trigger", &trigger));
         let snapshot = snapshot.and_then(|snapshot| Message::new("snapshot", &snapshot));
-        let faces = faces.and_then(|faces| Message::new("faces", &faces));
+        let states = news.states.iter();
+        let states: Vec<_> = states.filter_map(|told| Message::new("state", &told.state)).collect();
+        let trigger = news.trigger.and_then(|trigger| Message::new("trigger", &trigger));
+        let faces = news.faces.and_then(|faces| Message::new("faces", &faces));
         self.latest.send_modify(|latest| {
             for state in states {
                 latest.put_state(state);
@@ -365,37 +265,5 @@ impl Feed {
                 return;
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn numbered(number: u64) -> Option<Message> {
-        Message::new("state", &number)
-    }
-
-    #[test]
-    fn a_message_is_an_event_and_its_data_is_json() {
-        let message = Message::new("faces", &["a\nb"]).unwrap();
-        assert_eq!(message.event, "event: faces\ndata: [\"a\\nb\"]\n\n");
-        assert_eq!(message.data(), r#"["a\nb"]"#);
-        assert_eq!(Message::beat().data(), "{}");
-    }
-
-    #[test]
-    fn a_slow_viewer_gets_the_newest_states_in_order_and_of_all_else_the_last() {
-        let mut latest = Latest::default();
-        let mut had = Had::all(&latest);
-        for number in 0..40 {
-            latest.put_state(numbered(number).unwrap());
-            latest.faces.put(numbered(100 + number));
-        }
-        let told = std::iter::from_fn(|| had.next(&latest));
-        let told: Vec<String> = told.map(|message| message.data().to_owned()).collect();
-        let expected: Vec<String> = (8..40).chain([139]).map(|number| number.to_string()).collect();
-        assert_eq!(told, expected);
-        assert!(Had::all(&latest).next(&latest).is_none());
     }
 }

@@ -28,6 +28,8 @@ mod files;
 #[cfg(feature = "page")]
 mod hub;
 #[cfg(feature = "page")]
+mod latest;
+#[cfg(feature = "page")]
 mod live;
 #[cfg(feature = "page")]
 mod media;
