@@ -69,6 +69,17 @@ pub struct Averages {
     pub f1: f64,
 }
 
+/// What a verdict that looks at no face comes to: always the class with the most faces.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Guess {
+    /// The most frequent class, the first of equals.
+    pub label: String,
+    /// Share of faces that are of this class, 0 to 1.
+    pub accuracy: f64,
+    /// Plain mean over the classes of F1, 0 to 1; that of every other class is 0.
+    pub macro_f1: f64,
+}
+
 /// What is counted face by face.
 struct Counts {
     confusion: Vec<Vec<u64>>,
@@ -96,6 +107,18 @@ impl EmotionMetrics {
             return Err(MetricError::Empty);
         }
         Ok(counts.figures(classes))
+    }
+
+    /// The baseline of these faces, which a network must beat to be worth anything; `None` without a class.
+    pub fn majority(&self) -> Option<Guess> {
+        let mut classes = self.per_class.iter();
+        let first = classes.next()?;
+        let most = classes.fold(first, |most, own| if own.support > most.support { own } else { most });
+        Some(Guess {
+            label: most.label.clone(),
+            accuracy: share(most.support, self.faces),
+            macro_f1: share(2 * most.support, self.faces + most.support) / self.per_class.len() as f64,
+        })
     }
 }
 

@@ -12,7 +12,7 @@ mod reliability;
 
 pub use answers::{Answer, AnswerFigures, ClassAnswers, NEUTRAL};
 pub(crate) use emotion::LEAST_PROBABILITY;
-pub use emotion::{Averages, ClassMetrics, EmotionMetrics, THRESHOLDS};
+pub use emotion::{Averages, ClassMetrics, EmotionMetrics, Guess, THRESHOLDS};
 pub use interval::{Figure, Units};
 pub use keypoints::{KeypointMetrics, PointMetrics, normalised_error};
 pub use reliability::{BINS, Bin, Coverage, calibration_error, coverage_curve, reliability};
