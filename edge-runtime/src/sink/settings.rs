@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use diagnostics::is_hidden;
 use durable::outbox::Limits;
 
 /// Longest identifier of a device.
@@ -17,11 +18,7 @@ pub fn is_device_id(text: &str) -> bool {
 /// Whether a name shows what it is: no control character, no end of line, and none of the marks that turn the direction of
 /// text round or are not seen at all.
 pub fn is_plain_text(text: &str) -> bool {
-    let hidden = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
-    };
-    !text.chars().any(hidden) && !text.trim().is_empty()
+    !text.chars().any(is_hidden) && !text.trim().is_empty()
 }
 
 /// The broker, the device, and the outbox of its events.

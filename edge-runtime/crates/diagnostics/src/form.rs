@@ -36,7 +36,8 @@ impl Form {
         }
     }
 
-    /// The line with its end. What a terminal would obey is spelled out: names of files come from anybody. Line breaks inside are indented, so that nothing in it looks like a line of its own.
+    /// The line with its end. What a terminal would obey is spelled out: names of files come from anybody. Line breaks
+    /// inside are indented, so that nothing in it looks like a line of its own.
     pub(crate) fn write(self, line: &Line) -> String {
         let text = visible(line.text.trim_end()).replace('\n', "\n  ");
         let source = match line.level {
@@ -54,13 +55,16 @@ impl Form {
     }
 }
 
+/// Whether a character steers what shows it, turns the direction of text round, or cannot be seen at all.
+pub fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
 /// A text as it may be shown: what steers a terminal, and the marks that turn text round or cannot be seen, are spelled out,
 /// such as `\u{1b}`. Line breaks and tabs stay.
 pub fn visible(text: &str) -> Cow<'_, str> {
-    let hidden = |c: char| {
-        c.is_control() && !matches!(c, '\n' | '\t')
-            || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
-    };
+    let hidden = |c: char| is_hidden(c) && !matches!(c, '\n' | '\t');
     if !text.contains(hidden) {
         return Cow::Borrowed(text);
     }

@@ -16,7 +16,7 @@ mod repeats;
 mod writer;
 
 pub use filter::{Filter, FilterError};
-pub use form::{Form, visible};
+pub use form::{Form, is_hidden, visible};
 
 use std::io;
 use std::thread::{self, JoinHandle};
