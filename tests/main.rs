@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a test ends where anything goes wrong")]
 
 mod architecture;
+mod compare;
 mod default_bundle;
 mod deploy;
 mod desk;
@@ -27,5 +28,6 @@ mod report;
 #[cfg(unix)]
 mod stopped;
 mod support;
+mod suspects;
 #[cfg(target_os = "linux")]
 mod untold;

@@ -4,6 +4,7 @@
 pub mod augment;
 pub mod bundle;
 pub mod calibrate;
+pub mod compare;
 pub mod config;
 pub mod crop;
 pub mod data;
@@ -24,6 +25,7 @@ pub mod portraits;
 pub mod predict;
 pub mod report;
 pub mod sign;
+pub mod suspects;
 pub mod tables;
 pub mod target;
 pub mod train;
