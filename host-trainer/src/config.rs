@@ -54,6 +54,9 @@ pub struct TrainConfig {
     /// trunk of random weights. Set by what is given to the training, not by a recipe.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trunk: Option<String>,
+    /// The same of the network that this one begins with, head and all; none together with `trunk`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
     /// What part another network has in the targets; none without it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub teacher: Option<Teacher>,
@@ -188,6 +191,7 @@ impl TrainConfig {
             average: 0.0,
             mixup: 0.0,
             trunk: None,
+            from: None,
             teacher: None,
             architecture: Architecture::original(task, classes.len()),
             classes,

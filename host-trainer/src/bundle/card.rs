@@ -339,11 +339,11 @@ fn by(split: SplitBy) -> &'static str {
 }
 
 fn began_with(config: &TrainConfig) -> String {
-    let trunk = config.trunk.as_deref();
-    trunk.map_or_else(
-        || "random weights".to_owned(),
-        |digest| format!("a network's, SHA-256 {}", short(digest)),
-    )
+    match (&config.from, &config.trunk) {
+        (Some(digest), _) => format!("a network's, head included, SHA-256 {}", short(digest)),
+        (None, Some(digest)) => format!("a network's, SHA-256 {}", short(digest)),
+        (None, None) => "random weights".to_owned(),
+    }
 }
 
 fn taught_by(config: &TrainConfig) -> String {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use clap::Args;
 use host_trainer::bundle::Trained;
 use host_trainer::config::TrainConfig;
@@ -52,15 +52,21 @@ impl DataOptions {
         }
     }
 
-    /// The network of a bundle to begin with: its data must be among these.
+    /// The network of a bundle to begin with; which faces it has seen is known where its data is among these.
     pub(super) fn pretrained(&self, bundle: &Path, task: Task) -> Result<Pretrained> {
         let trained = Trained::open(bundle, Some(task))?;
-        let mut config = trained.config.clone();
-        config.loss = TrainConfig::original(task).loss;
-        for path in self.data.iter().filter(|path| path.is_file()) {
+        let sets = trained.config.sets.len().max(1);
+        for (at, data) in self.data.windows(sets).enumerate() {
+            let votes = self.votes.clone().filter(|_| at == 0);
+            let mut config = trained.config.clone();
+            // Votes count where they decided which faces it was trained on.
+            let votes = votes.filter(|_| config.loss.outside().is_some());
+            if votes.is_none() {
+                config.loss = TrainConfig::original(task).loss;
+            }
             let files = Files {
-                data: vec![path.clone()],
-                votes: None,
+                data: data.to_vec(),
+                votes,
                 bad_rows: self.bad_rows(),
             };
             let prepared = read(&files, &config).and_then(|(data, _)| Prepared::new(data, &config));
@@ -70,11 +76,7 @@ impl DataOptions {
                 return Pretrained::of_bundle(&trained, &prepared);
             }
         }
-        bail!(
-            "{}: which faces its network has seen is only known beside the data that it was trained on; give that data, \
-             too",
-            bundle.display()
-        )
+        Pretrained::of_bundle_alone(&trained)
     }
 
     /// Reads and divides the data; tells on stderr what was left out.

@@ -52,9 +52,7 @@ impl Progress {
         match *event {
             Event::Damaged(what) => tracing::warn!(about = what, "passed over: {what}"),
             Event::TestFacesSeen(count) => {
-                tracing::info!(
-                    "{count} faces of the test part were seen by the network whose trunk this one begins with"
-                );
+                tracing::info!("{count} faces of the test part were seen by the network that this one begins with");
             }
             Event::Begins { epoch, step, steps } => self.begin(epoch, step, steps),
             Event::Step { epoch, step, loss } => self.step(epoch, step, loss),

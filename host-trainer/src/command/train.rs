@@ -12,7 +12,7 @@ use host_trainer::config::TrainConfig;
 use host_trainer::device::{Backend, DeviceError, Devices};
 use host_trainer::model::Task;
 use host_trainer::train::prepare::Prepared;
-use host_trainer::train::pretrained::Pretrained;
+use host_trainer::train::pretrained::{ClassesBegun, Pretrained};
 use host_trainer::train::provenance::{Inputs, Provenance};
 use host_trainer::train::teacher;
 use host_trainer::train::trained::Trained;
@@ -58,6 +58,11 @@ pub(crate) struct Train {
     /// what they may say.
     #[arg(long, value_name = "TOML")]
     recipe: Option<PathBuf>,
+    /// Fine-tune: begin with the network of this run, or the bundle's for the same task, head and all, instead of
+    /// random weights. Classes are taken over by name. Architecture, normalisation and classes come from there, where the
+    /// recipe says nothing else; the run's faces count as seen, and so do the bundle's where its data is among the data.
+    #[arg(long, value_name = "RUN|BUNDLE", conflicts_with = "trunk")]
+    from: Option<PathBuf>,
     /// Begin with the trunk of this run's best network, or of the bundle's network for the same task, instead of
     /// random weights; its faces count as seen. A bundle's own data must be among the data.
     #[arg(long, value_name = "RUN|BUNDLE")]
@@ -102,7 +107,8 @@ enum Protocol {
 impl Train {
     /// The settings of a new training.
     fn fresh(&self, pretrained: Option<&Pretrained>, teacher: Option<&Trained>) -> Result<TrainConfig> {
-        let mut config = self.changed(TrainConfig::original(self.task))?;
+        let original = || TrainConfig::original(self.task);
+        let mut config = self.changed(pretrained.map_or_else(original, |found| found.settings(self.task)))?;
         match (&mut config.teacher, teacher) {
             (Some(own), Some(teacher)) => own.network = Some(teacher::digest(teacher)),
             (Some(_), None) => {
@@ -110,15 +116,9 @@ impl Train {
             }
             (None, _) => {}
         }
-        config.trunk = pretrained.map(|found| found.digest().to_owned());
-        if let Some(found) = pretrained
-            && found.stages() != config.architecture.stages
-        {
-            bail!(
-                "--trunk: that trunk has {} residual stages, this network {}",
-                found.stages(),
-                config.architecture.stages
-            );
+        if let Some(found) = pretrained {
+            found.check(&config).context("begin with another network")?;
+            found.note(&mut config);
         }
         Ok(config)
     }
@@ -135,7 +135,7 @@ impl Train {
         }
         let mut asked = self.changed(own.clone())?;
         if let Some(found) = pretrained {
-            asked.trunk = Some(found.digest().to_owned());
+            found.note(&mut asked);
         }
         if let (Some(own), Some(teacher)) = (&mut asked.teacher, teacher) {
             own.network = Some(teacher::digest(teacher));
@@ -186,7 +186,8 @@ impl Train {
             data: if named { self.data.data.clone() } else { begun.data },
             votes: self.data.votes.clone().or(begun.votes.filter(|_| !named)),
             skip_bad_rows: self.data.skip_bad_rows || !named && begun.skip_bad_rows,
-            network: self.trunk.clone().or(begun.network),
+            network: self.trunk.clone().or(begun.network.filter(|_| self.from.is_none())),
+            from: self.from.clone().or(begun.from.filter(|_| self.trunk.is_none())),
             teacher: self.teacher.clone().or(begun.teacher),
         };
         if inputs.data.is_empty() {
@@ -197,16 +198,28 @@ impl Train {
 
     /// What it begins with; a training that goes on from a checkpoint needs nothing but that.
     fn pretrained(&self, inputs: &Inputs, data: &DataOptions) -> Result<Option<Pretrained>> {
-        let Some(place) = &inputs.network else { return Ok(None) };
-        if self.trunk.is_none() && has_checkpoint(&self.out)? {
+        let Some(place) = inputs.from.as_ref().or(inputs.network.as_ref()) else {
+            return Ok(None);
+        };
+        if self.trunk.is_none() && self.from.is_none() && has_checkpoint(&self.out)? {
             return Ok(None);
         }
-        let pretrained = if place.join(FILE_NAME).exists() {
+        let with_head = inputs.from.is_some();
+        let found = if place.join(FILE_NAME).exists() {
             data.pretrained(place, self.task)
         } else {
             Pretrained::of_run(place)
         };
-        pretrained.context("read the network of --trunk").map(Some)
+        let option = if with_head { "--from" } else { "--trunk" };
+        let found = found.with_context(|| format!("read the network of {option}"))?;
+        if !with_head && !found.knows_what_it_has_seen() {
+            bail!(
+                "read the network of --trunk: {}: which faces its network has seen is only known beside the data that it \
+                 was trained on; give that data, too",
+                place.display()
+            );
+        }
+        Ok(Some(if with_head { found.with_head() } else { found }))
     }
 
     /// As asked for, or one a server, or as the recipe has it.
@@ -246,6 +259,9 @@ impl Train {
             Some(own) => self.resumed(&own, pretrained.as_ref(), teacher.as_ref())?,
             None => self.fresh(pretrained.as_ref(), teacher.as_ref())?,
         };
+        if let Some(pretrained) = &pretrained {
+            tell(pretrained, &config);
+        }
         let devices = self.devices()?;
         let mut prepared = data.prepare(&config)?;
         if self.dry_run {
@@ -310,6 +326,27 @@ impl Train {
             command(&["export", &run, "--out", &format!("{run}.onnx")], &[]),
         );
         ExitCode::SUCCESS
+    }
+}
+
+/// Says what of another network a training begins with, and what nobody knows about it.
+fn tell(pretrained: &Pretrained, config: &TrainConfig) {
+    if let Some(ClassesBegun { taken_over, fresh }) = pretrained.classes_begun(config) {
+        let list = |classes: &[String]| match classes {
+            [] => "none".to_owned(),
+            classes => classes.join(", "),
+        };
+        tracing::info!(
+            "classes that are taken over: {}; that begin with random weights: {}",
+            list(&taken_over),
+            list(&fresh)
+        );
+    }
+    if !pretrained.knows_what_it_has_seen() {
+        tracing::warn!(
+            "nobody can tell which faces the bundle's network has seen. Where faces of the test part are among them, its \
+             figures are too good: test on faces that are new to it"
+        );
     }
 }
 

@@ -155,7 +155,7 @@ const KEYS: [(&str, &str); 66] = [
 
 /// Keys that a training sets by itself.
 #[cfg(test)]
-const OWN: [&str; 2] = ["trunk", "teacher.network"];
+const OWN: [&str; 3] = ["trunk", "from", "teacher.network"];
 
 /// All keys as a table in Markdown, with the values that both trainings have without a recipe.
 pub fn markdown() -> String {

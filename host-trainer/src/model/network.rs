@@ -85,6 +85,15 @@ impl Network {
         (output, moments)
     }
 
+    /// Statistics of this batch before each normalisation of [`Self::norms`], while every layer normalises as in
+    /// inference.
+    pub(crate) fn observe(&self, x: Tensor<4>) -> Vec<BatchMoments> {
+        let (features, mut moments) = self.trunk.observe(x);
+        let own = self.head.conv_norm();
+        moments.extend(own.map(|layer| layer.forward_train(features).1));
+        moments
+    }
+
     /// Every convolution with batch normalisation, in the order of [`Trunk::layers`], the head's last.
     pub(crate) fn norms(&self) -> Vec<&ConvNorm> {
         self.trunk

@@ -256,12 +256,12 @@ impl Trunk {
         (x, moments)
     }
 
-    /// Statistics of this batch before each normalisation, in the order of [`Self::layers`], while every layer
-    /// normalises as in inference.
-    pub(crate) fn observe(&self, x: Tensor<4>) -> Vec<BatchMoments> {
+    /// The feature map as in inference, and statistics of this batch before each normalisation, in the order of
+    /// [`Self::layers`].
+    pub(crate) fn observe(&self, x: Tensor<4>) -> (Tensor<4>, Vec<BatchMoments>) {
         let mut moments = Vec::new();
-        self.run(x, &mut Pass::Observing(&mut moments));
-        moments
+        let x = self.run(x, &mut Pass::Observing(&mut moments));
+        (x, moments)
     }
 
     fn run(&self, x: Tensor<4>, pass: &mut Pass<'_>) -> Tensor<4> {

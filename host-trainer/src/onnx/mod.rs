@@ -28,7 +28,7 @@ use crate::model::{Network, Task};
 use crate::target::Target;
 use graph::Graph;
 pub use merge::merge;
-pub(crate) use unfold::{Folded, unfold};
+pub(crate) use unfold::{Dense, Folded, dense, unfold};
 
 /// Why a network cannot be written.
 #[derive(Debug, thiserror::Error)]

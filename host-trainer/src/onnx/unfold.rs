@@ -1,4 +1,4 @@
-//! Reads the convolutions of an exported network back: what training needs of a file that was written for use.
+//! Reads the layers of an exported network back: what training needs of a file that was written for use.
 
 use super::ExportError;
 use super::graph::{Graph, unexpected};
@@ -19,6 +19,36 @@ pub(crate) struct Folded {
 pub(crate) fn unfold(onnx: &[u8], layers: &[String]) -> Result<Vec<Folded>, ExportError> {
     let graph = Graph::read(onnx)?;
     layers.iter().map(|layer| one(&graph, layer)).collect()
+}
+
+/// A dense layer.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Dense {
+    /// `[inputs, outputs]`, as burn has it.
+    pub(crate) weight: Vec<f32>,
+    pub(crate) bias: Vec<f32>,
+}
+
+/// The dense layers of these names, in their order, of a file that [`super::export`] wrote.
+pub(crate) fn dense(onnx: &[u8], layers: &[String]) -> Result<Vec<Dense>, ExportError> {
+    let graph = Graph::read(onnx)?;
+    let of_layer = |layer: &String| {
+        let values = |name: &str| {
+            let weight = graph.weights.get(&format!("{layer}.{name}"));
+            weight.ok_or_else(|| unexpected(format!("no {layer}.{name}")))
+        };
+        let (weight, bias) = (values("weight")?, values("bias")?);
+        // The file's rows are outputs.
+        let [outputs, inputs] = weight.dims[..] else {
+            return Err(unexpected(format!("{layer}.weight with other than a matrix")));
+        };
+        let transposed = (0..inputs * outputs).map(|at| weight.values[at % outputs * inputs + at / outputs]);
+        Ok(Dense {
+            weight: transposed.collect(),
+            bias: bias.values.clone(),
+        })
+    };
+    layers.iter().map(of_layer).collect()
 }
 
 fn one(graph: &Graph, layer: &str) -> Result<Folded, ExportError> {

@@ -9,6 +9,7 @@ use burn::optim::{AdamConfig, AdamWConfig, GradientsParams, ModuleOptimizer, Sgd
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::checkpoint::{self, Checkpoint, State};
+use super::params::numbers;
 use super::prepare::Prepared;
 use super::pretrained::Pretrained;
 use super::replicas::{Outcome, Place, Replicas, Trunk};
@@ -48,7 +49,7 @@ impl Learner {
         device.seed(config.seed);
         let mut network = config.architecture.init(&device.autodiff());
         if let Some(pretrained) = pretrained {
-            network = pretrained.graft(network)?;
+            network = pretrained.graft(network, config, prepared)?;
         }
         // Weights are drawn when they are first needed: of a clone, here; of the only copy, over there.
         let network = network.clone().fork(&devices.home().clone().autodiff());
@@ -270,10 +271,6 @@ pub(super) fn optimiser(config: &Optimiser) -> ModuleOptimizer {
         .with_amsgrad(config.amsgrad)
         .with_weight_decay(decay())
         .init()
-}
-
-fn numbers(network: &Network) -> Vec<Vec<f32>> {
-    params::read(network).into_iter().map(|value| value.numbers).collect()
 }
 
 /// Divides gradients by the weight of the batch, shortens them to `clip`; false if any is not finite.

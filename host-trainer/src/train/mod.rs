@@ -8,6 +8,7 @@ pub mod batch;
 pub mod bench;
 pub mod calibration;
 pub mod checkpoint;
+mod folded;
 pub mod history;
 mod learner;
 mod mixup;
@@ -25,6 +26,7 @@ pub mod sampling;
 mod schedule;
 pub mod seen;
 pub mod shipped;
+mod take_over;
 mod targets;
 pub mod teacher;
 pub mod trained;
@@ -59,7 +61,7 @@ pub struct Job<'a> {
     pub config: TrainConfig,
     /// The data, divided, that it is trained on.
     pub prepared: &'a Prepared,
-    /// Whose trunk the network begins with, instead of random weights; what `config.trunk` names.
+    /// What the network begins with, instead of random weights; what `config.trunk` or `config.from` names.
     pub pretrained: Option<&'a Pretrained>,
     /// The directory of the run.
     pub run: &'a Path,
@@ -78,7 +80,7 @@ pub struct Job<'a> {
 pub enum Event<'a> {
     /// A checkpoint could not be used; an older one is.
     Damaged(&'a str),
-    /// So many faces of the test part were seen by the network whose trunk it begins with.
+    /// So many faces of the test part were seen by the network that it begins with.
     TestFacesSeen(usize),
     /// It begins, or goes on, at this epoch (from 0) and step.
     Begins {
@@ -227,7 +229,7 @@ fn begin(job: &Job<'_>, tell: &mut dyn FnMut(Event<'_>)) -> Result<Learner> {
             0 => {}
             count => tell(Event::TestFacesSeen(count)),
         }
-        seen = seen.and(pretrained.seen());
+        seen = pretrained.seen_with(seen);
     }
     // What is refused leaves no directory behind.
     std::fs::create_dir_all(checkpoints(job.run)).with_context(|| format!("create {}", job.run.display()))?;

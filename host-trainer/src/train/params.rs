@@ -20,6 +20,11 @@ pub(crate) fn read(network: &Network) -> Vec<Value> {
     reader.0
 }
 
+/// The numbers of [`read`] alone.
+pub(crate) fn numbers(network: &Network) -> Vec<Vec<f32>> {
+    read(network).into_iter().map(|value| value.numbers).collect()
+}
+
 /// The network with these numbers, which must come from [`read`] of one of the same architecture.
 pub(crate) fn write(network: Network, values: &[Vec<f32>]) -> Network {
     network.map(&mut Writer(values.iter()))

@@ -1,38 +1,57 @@
-//! A trunk that begins with what another training has learnt, instead of random weights.
+//! A training that begins with what another one has learnt, trunk or all, instead of random weights.
 //!
 //! What the other network has seen counts as seen by the new one: its faces are noted in the new run, and a
-//! test part that holds more than a few of them is refused.
+//! test part that holds more than a few of them is refused. Of a bundle without its data nobody knows them.
 
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail};
 use burn::module::Module;
-use burn::tensor::{Tensor, TensorData};
 use sha2::{Digest, Sha256};
-use shared_model::image::SIDE;
 
-use super::batch::Batch;
+use super::folded::{FoldedNetwork, NORMED};
 use super::params;
 use super::prepare::Prepared;
-use super::samples::View;
 use super::seen::Seen;
 use super::shipped::Shipped;
+use super::take_over;
 use super::trained::Trained;
-use crate::device::Backend;
+use crate::config::TrainConfig;
 use crate::fingerprint::hex;
-use crate::model::Network;
-use crate::model::trunk::{self, BatchStatistics, NORM_EPSILON};
-use crate::onnx::{Folded, unfold};
+use crate::model::head::{End, HeadConfig};
+use crate::model::{Network, Task};
+use crate::target::Target;
 
 /// One in this many faces of a test part may have been seen: less than any figure shows.
 const TOLERATED: usize = 1000;
 
-/// The best network of a run, and the faces that it has seen.
+/// A trained network, and the faces that it has seen.
 pub struct Pretrained {
-    network: Network,
-    stages: usize,
-    seen: Seen,
+    weights: Weights,
+    /// What its training was, or what its bundle says of that.
+    config: TrainConfig,
+    /// How its outputs become pixels.
+    target: Target,
+    /// `None` where nobody can tell.
+    seen: Option<Seen>,
     digest: String,
+    /// Whether a training begins with its head, too.
+    head: bool,
+}
+
+enum Weights {
+    Trained(Box<Network>),
+    /// Its batch normalisation is put back when the new data is there.
+    Folded(FoldedNetwork),
+}
+
+/// The classes of a training that begins with another network's head.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClassesBegun {
+    /// Those that the other network knows.
+    pub taken_over: Vec<String>,
+    /// Those that begin with random weights.
+    pub fresh: Vec<String>,
 }
 
 impl Pretrained {
@@ -43,9 +62,11 @@ impl Pretrained {
             .with_context(|| format!("{} does not say which faces it has seen: train it again", run.display()))?;
         Ok(Self {
             digest: digest(&shipped.network),
-            stages: shipped.state.config.architecture.stages,
-            network: shipped.network,
-            seen,
+            weights: Weights::Trained(Box::new(shipped.network)),
+            target: shipped.state.target,
+            config: shipped.state.config,
+            seen: Some(seen),
+            head: false,
         })
     }
 
@@ -58,269 +79,173 @@ impl Pretrained {
         if [&trained.data, &trained.held_out] != [&prepared.data, &prepared.held_out] {
             bail!("this is not the data that the bundle's network was trained on");
         }
-        let device = Backend::Flex.device();
-        let network = trained.config.architecture.init(&device);
-        let layers: Vec<String> = network.trunk.layers().into_iter().map(|(name, _)| name).collect();
-        let folded = unfold(&trained.onnx, &layers).context("read the bundle's network")?;
+        let folded = FoldedNetwork::read(trained)?;
         Ok(Self {
-            network: unfolded(network, &folded, prepared)?,
-            stages: trained.config.architecture.stages,
-            seen: Seen::of(prepared),
-            digest: hex(&Sha256::digest(&trained.onnx)),
+            weights: Weights::Trained(Box::new(folded.unfolded(prepared)?)),
+            seen: Some(Seen::of(prepared)),
+            ..Self::of_bundle_alone(trained)?
         })
     }
 
-    /// SHA-256 in hexadecimal: of all its numbers as little-endian `f32`, or of a bundle's file.
-    pub fn digest(&self) -> &str {
-        &self.digest
+    /// The same without the data that it was trained on: nobody can tell which faces it has seen.
+    ///
+    /// Its batch normalisation is put back with the statistics of the new training's faces.
+    pub fn of_bundle_alone(trained: &Trained) -> Result<Self> {
+        Ok(Self {
+            weights: Weights::Folded(FoldedNetwork::read(trained)?),
+            config: trained.config.clone(),
+            target: Target::pixels(),
+            seen: None,
+            digest: hex(&Sha256::digest(&trained.onnx)),
+            head: false,
+        })
     }
 
-    /// Residual stages of its trunk; only a network with as many can begin with it.
-    pub fn stages(&self) -> usize {
-        self.stages
+    /// The same, but a training begins with its head as well as with its trunk.
+    #[must_use]
+    pub fn with_head(mut self) -> Self {
+        self.head = true;
+        self
     }
 
-    /// The faces that it has seen.
-    pub(super) fn seen(&self) -> &Seen {
-        &self.seen
+    /// Settings of a training that begins with it, before recipe and options: the original's, with what weights
+    /// and head belong to where the head is taken over.
+    pub fn settings(&self, task: Task) -> TrainConfig {
+        let mut config = TrainConfig::original(task);
+        if self.head && task == self.config.task {
+            config.architecture = self.config.architecture;
+            config.normalisation = self.config.normalisation;
+            config.classes = self.config.classes.clone();
+            // That of an emotion network may need votes, which only its own data has.
+            if task == Task::Keypoints {
+                config.loss = self.config.loss;
+            }
+        }
+        config
     }
 
-    /// Faces of the test part that it has seen; more than a few are refused.
+    /// Notes in the settings what the training begins with: SHA-256 in hexadecimal, of all its numbers as
+    /// little-endian `f32`, or of a bundle's file.
+    pub fn note(&self, config: &mut TrainConfig) {
+        let digest = Some(self.digest.clone());
+        if self.head {
+            config.from = digest;
+        } else {
+            config.trunk = digest;
+        }
+    }
+
+    /// Refuses settings of a network that cannot begin with this one.
+    pub fn check(&self, config: &TrainConfig) -> Result<()> {
+        let [own, new] = [&self.config, config].map(|config| config.architecture);
+        if own.stages != new.stages {
+            bail!(
+                "that trunk has {} residual stages, this network {}",
+                own.stages,
+                new.stages
+            );
+        }
+        if !self.head {
+            return Ok(());
+        }
+        if own.name() != new.name() {
+            bail!("that network is {}, this one {}", own.name(), new.name());
+        }
+        if self.config.normalisation != config.normalisation {
+            bail!(
+                "that network was trained with the normalisation {:?}, the recipe asks for {:?}: leave \
+                 `normalisation` out of it",
+                self.config.normalisation,
+                config.normalisation
+            );
+        }
+        Ok(())
+    }
+
+    /// Which classes of an emotion network begin with this one's weights; `None` where the head is not taken over.
+    pub fn classes_begun(&self, config: &TrainConfig) -> Option<ClassesBegun> {
+        if !self.head || config.task != Task::Emotion {
+            return None;
+        }
+        let (taken_over, fresh) = config
+            .classes
+            .iter()
+            .map(str::to_owned)
+            .partition(|class| self.config.classes.index(class).is_some());
+        Some(ClassesBegun { taken_over, fresh })
+    }
+
+    /// Whether anybody can tell which faces it has seen.
+    pub fn knows_what_it_has_seen(&self) -> bool {
+        self.seen.is_some()
+    }
+
+    /// These faces and those that it is known to have seen.
+    pub(super) fn seen_with(&self, own: Seen) -> Seen {
+        match &self.seen {
+            Some(seen) => own.and(seen),
+            None => own,
+        }
+    }
+
+    /// Faces of the test part that it has seen, as far as that is known; more than a few are refused.
     ///
     /// A data set may hold a face twice with two labels, one of which the other network's classes left out of its
     /// test part: such faces move no figure.
     pub(super) fn check_test_part(&self, prepared: &Prepared) -> Result<usize> {
         let faces = prepared.samples.data().faces();
-        let seen = self.seen.among(faces);
+        let Some(seen) = &self.seen else { return Ok(0) };
+        let seen = seen.among(faces);
         // Rows are variants of faces in the original's protocol.
         let known = |row: &&u32| seen.binary_search(&(**row % faces.len() as u32)).is_ok();
         let test = &prepared.split.test;
         let count = test.iter().filter(known).count();
         if count * TOLERATED > test.len() {
             bail!(
-                "{count} faces of the test part were seen by the network whose trunk this training would begin with; \
+                "{count} faces of the test part were seen by the network that this training would begin with; \
                  give it another one, trained with the same split"
             );
         }
         Ok(count)
     }
 
-    /// `fresh` with this trunk's weights and running statistics, and its own head.
-    pub(super) fn graft(&self, fresh: Network) -> Result<Network> {
+    /// `fresh`, a network with these settings, with this one's weights and running statistics: of the trunk, and of the
+    /// head as far as the head is taken over.
+    pub(super) fn graft(&self, fresh: Network, config: &TrainConfig, prepared: &Prepared) -> Result<Network> {
+        let source = match &self.weights {
+            Weights::Trained(network) => (**network).clone(),
+            Weights::Folded(folded) => folded.unfolded(prepared)?,
+        };
         let Network { trunk, head } = fresh;
         let trunk = trunk
-            .try_load_record(self.network.trunk.clone().into_record())
+            .try_load_record(source.trunk.clone().into_record())
             .map_err(|error| anyhow!("begin with the trunk of another network: {error}"))?;
-        Ok(Network { trunk, head })
-    }
-}
-
-/// The trunk of `network` with these convolutions, each followed by a normalisation that the statistics of the
-/// training part undo.
-fn unfolded(network: Network, folded: &[Folded], prepared: &Prepared) -> Result<Network> {
-    let mut values: Vec<Vec<f32>> = params::read(&network).into_iter().map(|value| value.numbers).collect();
-    // A layer is read as weight, bias, gamma, beta, running mean, running variance.
-    for (own, layer) in values.chunks_exact_mut(6).zip(folded) {
-        let new = [&layer.weight, &layer.bias, &layer.scale, &layer.shift];
-        if own.iter().zip(new).any(|(own, new)| own.len() != new.len()) {
-            bail!("the bundle's network has other layers than its settings say");
+        let network = Network { trunk, head };
+        if !self.head {
+            return Ok(network);
         }
-        own[0].clone_from(&layer.weight);
-        own[1].clone_from(&layer.bias);
-        own[2].clone_from(&layer.scale);
-        own[3].clone_from(&layer.shift);
-        own[4].fill(0.0);
-        own[5].fill(1.0 - NORM_EPSILON as f32);
-    }
-    let network = params::write(network, &values);
-    let statistics = statistics(&network, prepared);
-    for ((own, layer), batch) in values.chunks_exact_mut(6).zip(folded).zip(&statistics) {
-        #[allow(clippy::needless_range_loop, reason = "a channel is an index into six lists")]
-        for channel in 0..layer.bias.len() {
-            let (mean, variance) = (batch.mean[channel], batch.variance[channel]);
-            own[2][channel] = layer.scale[channel] * (variance + NORM_EPSILON as f32).sqrt();
-            own[3][channel] = layer.shift[channel] + layer.scale[channel] * mean;
-            own[4][channel] = mean;
-            own[5][channel] = variance;
-        }
-    }
-    Ok(params::write(network, &values))
-}
-
-/// Mean and variance before each normalisation over varied faces of the training part.
-fn statistics(network: &Network, prepared: &Prepared) -> Vec<BatchStatistics> {
-    const FACES: usize = 512;
-    const BATCH: usize = 64;
-    let train = &prepared.split.train;
-    let step = (train.len() / FACES).max(1);
-    let rows: Vec<u32> = train.iter().step_by(step).take(FACES).copied().collect();
-    let (mut batch, mut sums) = (Batch::default(), Vec::new());
-    for rows in rows.chunks(BATCH) {
-        prepared.samples.fill(rows, View::Varied { epoch: 0 }, &mut batch);
-        let inputs = TensorData::new(batch.inputs.clone(), [batch.len, 1, SIDE, SIDE]);
-        let moments = network
-            .trunk
-            .observe(Tensor::from_data(inputs, &Backend::Flex.device()));
-        let share = rows.len() as f64;
-        for (layer, moments) in moments.into_iter().enumerate() {
-            let (mean, variance) = (trunk::values(moments.mean), trunk::values(moments.variance));
-            if sums.len() == layer {
-                sums.push(vec![[0.0; 2]; mean.len()]);
-            }
-            for (sum, (mean, variance)) in sums[layer].iter_mut().zip(mean.into_iter().zip(variance)) {
-                let (mean, variance) = (f64::from(mean), f64::from(variance));
-                *sum = [sum[0] + share * mean, sum[1] + share * (variance + mean * mean)];
+        let mut values = params::numbers(&network);
+        let first = NORMED * network.trunk.layers().len();
+        let (own, other) = (&mut values[first..], &params::numbers(&source)[first..]);
+        match config.task {
+            Task::Emotion => take_over::classes(own, other, [&self.config.classes, &config.classes]),
+            Task::Keypoints => {
+                let linear = config.architecture.head != HeadConfig::KeypointsOriginal { end: End::Relu };
+                take_over::points(own, other, [&self.target, prepared.samples.target()], linear)
             }
         }
+        .context("begin with the head of another network")?;
+        Ok(params::write(network, &values))
     }
-    let count = rows.len() as f64;
-    let of_layer = |sums: Vec<[f64; 2]>| BatchStatistics {
-        mean: sums.iter().map(|sum| (sum[0] / count) as f32).collect(),
-        variance: sums
-            .iter()
-            .map(|[mean, square]| ((square / count - (mean / count).powi(2)).max(0.0)) as f32)
-            .collect(),
-    };
-    sums.into_iter().map(of_layer).collect()
 }
 
 fn digest(network: &Network) -> String {
     let mut hash = Sha256::new();
-    for value in params::read(network) {
-        for number in value.numbers {
-            hash.update(number.to_le_bytes());
-        }
+    for number in params::numbers(network).into_iter().flatten() {
+        hash.update(number.to_le_bytes());
     }
     hex(&hash.finalize())
 }
 
 #[cfg(test)]
-mod tests {
-    use inference::Views;
-
-    use super::*;
-    use crate::config::TrainConfig;
-    use crate::data::{EmotionData, Faces};
-    use crate::measure::{Exported, Judged};
-    use crate::model::{Architecture, Task};
-    use crate::onnx::{Description, export};
-    use crate::target::Target;
-    use crate::train::samples::Data;
-
-    fn network(task: Task, seed: u64) -> Network {
-        let device = Backend::Flex.device();
-        device.seed(seed);
-        Architecture::original(task, 5).init(&device)
-    }
-
-    #[test]
-    fn the_trunk_is_taken_over_and_the_head_is_not() {
-        let other = network(Task::Emotion, 1);
-        let pretrained = Pretrained {
-            stages: 2,
-            seen: Seen::default(),
-            digest: digest(&other),
-            network: other.clone(),
-        };
-        let fresh = network(Task::Keypoints, 2);
-        let numbers = |network: &Network| -> Vec<Vec<f32>> {
-            let values = params::read(network).into_iter();
-            values.map(|value| value.numbers).collect()
-        };
-        let (trunk, new) = (numbers(&other), numbers(&fresh));
-        let grafted = numbers(&pretrained.graft(fresh).unwrap());
-        // A head of one dense layer ends the other network.
-        let shared = trunk.len() - 2;
-        assert!(trunk[..shared] != new[..shared]);
-        assert!(grafted[..shared] == trunk[..shared], "trunk");
-        assert!(grafted[shared..] == new[shared..], "head");
-    }
-
-    /// Twenty faces without any pattern, divided.
-    fn prepared(config: &TrainConfig) -> Prepared {
-        let pixels = (0..20 * SIDE * SIDE).map(|at| (at * 7919 % 251) as u8).collect();
-        let data = EmotionData {
-            classes: config.classes.clone(),
-            faces: Faces::new(SIDE, pixels).unwrap(),
-            labels: (0..20).map(|row| row % 5).collect(),
-            labelled: vec![true; 20],
-            votes: None,
-            sets: vec![0],
-            usage: None,
-            groups: (0..20).collect(),
-            rows: (1..=20).collect(),
-            csv_rows: 20,
-        };
-        Prepared::new(Data::Emotion(data), config).unwrap()
-    }
-
-    /// Values of a network whose running statistics are neither 0 nor 1, some of whose scales are negative.
-    fn worn(config: &TrainConfig) -> Vec<Vec<f32>> {
-        let network = config.architecture.init(&Backend::Flex.device());
-        let mut values: Vec<Vec<f32>> = params::read(&network).into_iter().map(|value| value.numbers).collect();
-        for layer in values.chunks_exact_mut(6) {
-            for channel in 0..layer[1].len() {
-                let part = (channel * 37 % 17) as f32 / 17.0;
-                layer[2][channel] = if channel % 5 == 0 { -0.5 } else { 0.6 + part };
-                layer[3][channel] = 0.3 - part;
-                layer[4][channel] = part - 0.5;
-                layer[5][channel] = 0.5 + part;
-            }
-        }
-        values
-    }
-
-    /// A network of its own with these values: an exported one shares its running statistics with the export.
-    fn made(config: &TrainConfig, values: &[Vec<f32>]) -> Network {
-        params::write(config.architecture.init(&Backend::Flex.device()), values)
-    }
-
-    #[test]
-    fn the_network_of_a_bundle_gives_in_training_what_it_gave_in_use() {
-        let config = TrainConfig::original(Task::Emotion);
-        let prepared = prepared(&config);
-        let values = worn(&config);
-        let description = Description::of(&config);
-        let trained = Trained {
-            onnx: export(&made(&config, &values), &Target::pixels(), &description).unwrap(),
-            int8: None,
-            views: Views::Plain,
-            parameters: 0,
-            epoch: 1,
-            rows: 1,
-            data: prepared.data.clone(),
-            held_out: prepared.held_out.clone(),
-            config: config.clone(),
-        };
-        let pretrained = Pretrained::of_bundle(&trained, &prepared).unwrap();
-        let grafted = pretrained.graft(made(&config, &values)).unwrap();
-        let trunk = params::read(&grafted);
-        let Data::Emotion(data) = prepared.samples.data() else {
-            panic!("emotions")
-        };
-        let logits = |network: &Network| {
-            let onnx = export(network, &Target::pixels(), &description).unwrap();
-            let exported = Exported {
-                onnx: &onnx,
-                normalisation: config.normalisation,
-                views: Views::Plain,
-            };
-            let scores = Judged::new(exported, data, &[0, 7]).unwrap().scores(1.0).unwrap();
-            scores
-                .iter()
-                .flat_map(|(scores, _)| scores.as_slice().to_vec())
-                .collect::<Vec<f32>>()
-        };
-        let (before, after) = (logits(&made(&config, &values)), logits(&grafted));
-        let near = before.iter().zip(&after).all(|(a, b)| (a - b).abs() < 1e-3);
-        assert!(near, "{before:?} became {after:?}");
-        // And its normalisation does what the statistics of the data ask for, as a batch's own will.
-        assert!(trunk[4].numbers.iter().any(|mean| mean.abs() > 1e-3), "running means");
-
-        let other = Trained {
-            data: String::new(),
-            ..trained
-        };
-        assert!(Pretrained::of_bundle(&other, &prepared).is_err());
-    }
-}
+mod tests;

@@ -35,8 +35,11 @@ pub struct Inputs {
     pub votes: Option<PathBuf>,
     /// Whether rows that cannot be read were left out.
     pub skip_bad_rows: bool,
-    /// The run or bundle whose network it began with.
+    /// The run or bundle whose trunk it began with.
     pub network: Option<PathBuf>,
+    /// The run or bundle whose network it began with, head and all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<PathBuf>,
     /// The run or bundle whose network taught it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub teacher: Option<PathBuf>,
@@ -52,6 +55,7 @@ impl Inputs {
             votes: self.votes.as_ref().map(at),
             skip_bad_rows: self.skip_bad_rows,
             network: self.network.as_ref().map(at),
+            from: self.from.as_ref().map(at),
             teacher: self.teacher.as_ref().map(at),
         }
     }
