@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a test ends where anything goes wrong")]
 
 mod architecture;
+mod compare;
 mod default_bundle;
 mod deploy;
 mod desk;

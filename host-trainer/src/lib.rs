@@ -4,6 +4,7 @@
 pub mod augment;
 pub mod bundle;
 pub mod calibrate;
+pub mod compare;
 pub mod config;
 pub mod crop;
 pub mod data;

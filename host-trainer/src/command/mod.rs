@@ -3,6 +3,7 @@
 mod bench;
 mod bundle;
 mod commit;
+mod compare;
 mod data;
 mod detector;
 mod evaluate;
@@ -51,6 +52,8 @@ enum Command {
     Evaluate(Box<evaluate::Evaluate>),
     /// Measure the network that finds faces: `evaluate detector`.
     EvaluateDetector(detector::EvaluateDetector),
+    /// Compare runs: settings that differ, curves, figures, and a test on the same faces.
+    Compare(compare::Compare),
     /// Write what trained networks say about faces: a table with a line for each.
     Predict(Box<predict::Predict>),
     /// Write a page about a trained network: curves, figures, faces, data, settings.
@@ -121,6 +124,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::TrainKeys(command) => command.run(),
         Command::Evaluate(command) => command.run(),
         Command::EvaluateDetector(command) => command.run(),
+        Command::Compare(command) => command.run(),
         Command::Predict(command) => command.run(),
         Command::Report(command) => command.run(),
         Command::ReportDetector(command) => command.run(),

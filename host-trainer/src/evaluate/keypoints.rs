@@ -171,6 +171,12 @@ pub fn normalised_error(predicted: &Keypoints, truth: &Keypoints, present: &[boo
     (present[LEFT_EYE] && present[RIGHT_EYE] && eyes > 0.0).then(|| own.mean_distance() / eyes)
 }
 
+/// Distance between predicted and true place of each known point of a face, in px.
+pub fn point_distances(predicted: &Keypoints, truth: &Keypoints, present: &[bool; COUNT]) -> impl Iterator<Item = f64> {
+    let known = (0..COUNT).filter(|at| present[*at]);
+    known.map(|at| squared_distance(predicted.0[at], truth.0[at]).sqrt())
+}
+
 fn mean(values: &[f64], of: fn(f64) -> f64) -> Option<f64> {
     let sum: f64 = values.iter().map(|value| of(*value)).sum();
     (!values.is_empty()).then(|| sum / values.len() as f64)

@@ -8,13 +8,15 @@ mod emotion;
 mod emotion_table;
 mod interval;
 mod keypoints;
+mod paired;
 mod reliability;
 
 pub use answers::{Answer, AnswerFigures, ClassAnswers, NEUTRAL};
 pub(crate) use emotion::LEAST_PROBABILITY;
 pub use emotion::{Averages, ClassMetrics, EmotionMetrics, Guess, THRESHOLDS};
 pub use interval::{Figure, Units};
-pub use keypoints::{KeypointMetrics, PointMetrics, normalised_error};
+pub use keypoints::{KeypointMetrics, PointMetrics, normalised_error, point_distances};
+pub use paired::McNemar;
 pub use reliability::{BINS, Bin, Coverage, calibration_error, coverage_curve, reliability};
 
 /// Why predictions cannot be measured. Faces are counted from 0 in the order given.

@@ -12,6 +12,16 @@ use crate::train::history::EpochRecord;
 const FIRST: RGBColor = RGBColor(37, 120, 220);
 const SECOND: RGBColor = RGBColor(230, 110, 20);
 
+/// Of runs side by side: told apart by people with any colour vision (Okabe and Ito).
+const RUNS: [RGBColor; 6] = [
+    FIRST,
+    SECOND,
+    RGBColor(0, 158, 115),
+    RGBColor(204, 121, 167),
+    RGBColor(170, 150, 0),
+    GREY,
+];
+
 /// Text size; plotters writes it divided by 1.24.
 const TEXT: u32 = 17;
 
@@ -35,7 +45,7 @@ pub(super) fn course(curve: Curve<'_>) -> Result<Chart> {
         whole_x: true,
         bars: Vec::new(),
         lines: vec![Line {
-            label: "",
+            label: "".into(),
             colour: FIRST,
             points: curve.points,
         }],
@@ -52,7 +62,11 @@ pub(super) fn learning(history: &[EpochRecord], metric: &str, losses: Losses) ->
         points.filter(|(_, value)| value.is_finite()).collect::<Vec<_>>()
     };
     let (train, validation) = (of(|at| at.loss), of(|at| at.validation_loss));
-    let line = |label, colour, points| Line { label, colour, points };
+    let line = |label: &'static str, colour, points| Line {
+        label: label.into(),
+        colour,
+        points,
+    };
     let loss = match losses {
         Losses::Alike => vec![line("training", FIRST, train), line("validation", SECOND, validation)],
         Losses::OtherUnits => vec![line("", FIRST, train)],
@@ -85,6 +99,30 @@ pub(super) fn learning(history: &[EpochRecord], metric: &str, losses: Losses) ->
         .draw()
     });
     drawn.collect()
+}
+
+/// One value of several runs over their epochs, each run with its name in the legend.
+pub(super) fn side_by_side(name: &'static str, title: &str, runs: Vec<(String, Vec<(f64, f64)>)>) -> Result<Chart> {
+    let points = || runs.iter().flat_map(|(_, points)| points);
+    let last = points().map(|(epoch, _)| *epoch).fold(2.0, f64::max);
+    let y = span(points().map(|(_, value)| *value));
+    let lines = runs.into_iter().zip(RUNS.iter().cycle());
+    Plot {
+        name,
+        title,
+        x: ("epoch", 1.0..last),
+        y: ("", y),
+        whole_x: true,
+        bars: Vec::new(),
+        lines: lines
+            .map(|((label, points), colour)| Line {
+                label: label.into(),
+                colour: *colour,
+                points,
+            })
+            .collect(),
+    }
+    .draw()
 }
 
 /// Whether training and validation loss may be compared.
@@ -162,17 +200,17 @@ pub(super) fn reliability(trained: &[Bin], calibrated: &[Bin]) -> Result<Chart> 
         bars: bars.collect(),
         lines: vec![
             Line {
-                label: "",
+                label: "".into(),
                 colour: GREY,
                 points: vec![(0.0, 0.0), (1.0, 1.0)],
             },
             Line {
-                label: "as trained",
+                label: "as trained".into(),
                 colour: SECOND,
                 points: line(trained),
             },
             Line {
-                label: "calibrated",
+                label: "calibrated".into(),
                 colour: FIRST,
                 points: line(calibrated),
             },
@@ -194,12 +232,12 @@ pub(super) fn coverage(curve: &[Coverage]) -> Result<Chart> {
         bars: Vec::new(),
         lines: vec![
             Line {
-                label: "faces with a verdict",
+                label: "faces with a verdict".into(),
                 colour: SECOND,
                 points: covered.collect(),
             },
             Line {
-                label: "verdicts that are right",
+                label: "verdicts that are right".into(),
                 colour: FIRST,
                 points: right.collect(),
             },
@@ -225,7 +263,7 @@ pub(super) fn cumulative(errors: &[f64]) -> Result<Chart> {
         whole_x: false,
         bars: Vec::new(),
         lines: vec![Line {
-            label: "",
+            label: "".into(),
             colour: FIRST,
             points,
         }],

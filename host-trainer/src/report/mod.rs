@@ -5,6 +5,7 @@
 //! exported network and the runtime's code.
 
 mod charts;
+mod compare;
 pub mod detector;
 mod emotion;
 mod faces;
@@ -13,6 +14,7 @@ mod keypoints;
 mod plot;
 mod sheet;
 mod survey;
+mod table;
 
 use std::fs;
 use std::path::Path;
@@ -31,6 +33,7 @@ use crate::train::provenance;
 use crate::train::samples::Data;
 use crate::train::shipped::Shipped;
 use charts::{Losses, learning};
+pub use compare::Comparison;
 use faces::FacePicture;
 use html::Page;
 use plot::Chart;

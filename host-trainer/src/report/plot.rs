@@ -3,6 +3,7 @@
 //! Nothing is painted behind a chart, and text and axes are black: on a page the black becomes the page's
 //! text colour ([`Chart::inline`]), in a file of its own a white ground is laid under it ([`Chart::file`]).
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use anyhow::{Context, Result};
@@ -66,7 +67,7 @@ impl Chart {
 /// One line of a chart.
 pub(super) struct Line {
     /// In the legend; empty for a line that needs none.
-    pub(super) label: &'static str,
+    pub(super) label: Cow<'static, str>,
     pub(super) colour: RGBColor,
     pub(super) points: Vec<(f64, f64)>,
 }
@@ -153,7 +154,7 @@ impl Plot<'_> {
             let stroke = line.colour.stroke_width(2);
             area.draw(&PathElement::new([(left, middle), (left + 18, middle)], stroke))?;
             let style = TextStyle::from(("sans-serif", 15)).pos(Pos::new(HPos::Left, VPos::Center));
-            area.draw(&Text::new(line.label, (left + 24, middle), style))?;
+            area.draw(&Text::new(line.label.as_ref(), (left + 24, middle), style))?;
             left += 24 + LETTER * line.label.len() as i32 + 20;
         }
         Ok(())

@@ -1,13 +1,12 @@
 //! A data set before anything is trained on it: figures, copies, conflicts, faces, and the same faces varied.
 
-use std::fmt::Write;
-
 use anyhow::Result;
 use shared_model::image::{GrayView, INPUT_LEN, SIDE};
 use shared_model::keypoints::{COUNT, NAMES};
 
 use super::faces::FacePicture;
 use super::html::Page;
+use super::table::{Table, words};
 use super::{percent, sheet};
 use crate::augment::{AugmentConfig, augment, sample_rng};
 use crate::data::votes::Shares;
@@ -25,15 +24,6 @@ const NAMED: usize = 10;
 pub struct Survey {
     tables: Vec<Table>,
     page: String,
-}
-
-/// Figures with a heading.
-struct Table {
-    title: &'static str,
-    /// What there is to say of it; may be empty.
-    note: String,
-    head: Vec<String>,
-    rows: Vec<Vec<String>>,
 }
 
 impl Survey {
@@ -58,36 +48,6 @@ impl Survey {
         let tables: Vec<String> = self.tables.iter().map(Table::text).collect();
         tables.join("\n")
     }
-}
-
-impl Table {
-    fn text(&self) -> String {
-        let mut text = format!("{}\n", self.title);
-        // Writing to a string cannot fail.
-        if !self.note.is_empty() {
-            let _ = writeln!(text, "{}", self.note);
-        }
-        let width = |column: usize| {
-            let cells = self.rows.iter().chain([&self.head]).filter_map(|row| row.get(column));
-            cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
-        };
-        let widths: Vec<usize> = (0..self.head.len()).map(width).collect();
-        for row in [&self.head].into_iter().chain(&self.rows) {
-            let cells = row.iter().zip(&widths).enumerate().map(|(at, (cell, width))| {
-                if at == 0 {
-                    format!("  {cell:width$}")
-                } else {
-                    format!("  {cell:>width$}")
-                }
-            });
-            let _ = writeln!(text, "{}", cells.collect::<String>().trim_end());
-        }
-        text
-    }
-}
-
-fn words(head: &[&str]) -> Vec<String> {
-    head.iter().map(|word| (*word).to_owned()).collect()
 }
 
 fn faces_table(data: &Data) -> Table {
@@ -298,12 +258,7 @@ fn page(data: &Data, tables: &[Table], varied: Option<&AugmentConfig>) -> Result
         "This page contains pictures of the data set's faces. Keep and share it only as the data set's terms allow.",
     );
     for table in tables {
-        page.section(table.title);
-        if !table.note.is_empty() {
-            page.paragraph(&table.note);
-        }
-        let head: Vec<&str> = table.head.iter().map(String::as_str).collect();
-        page.table(&head, &table.rows);
+        table.show(&mut page);
     }
     let faces = data.faces().len();
     let rows: Vec<usize> = (0..faces).step_by(faces.div_ceil(FACES).max(1)).collect();
