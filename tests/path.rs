@@ -156,6 +156,26 @@ fn evaluate_repeats_the_figures_of_the_manifest_for_each_file() {
 }
 
 #[test]
+fn the_figures_of_guessing_stand_beside_those_of_the_networks() {
+    let keypoints = &run(&mut evaluating("keypoints"), 0).lines()[0];
+    let [mse, rmse] = ["mse_px2", "rmse_px"].map(|name| keypoints["mean_shape"][name].as_f64().unwrap());
+    assert!(mse > 0.0 && (mse.sqrt() - rmse).abs() < 1e-9, "{keypoints}");
+    let emotion = &run(&mut evaluating("emotion"), 0).lines()[0];
+    let most = &emotion["majority"];
+    let mut classes = emotion["per_class"].as_array().unwrap().iter();
+    let own = classes.find(|class| class["label"] == most["label"]).unwrap();
+    let share = own["support"].as_f64().unwrap() / emotion["faces"].as_f64().unwrap();
+    assert!((most["accuracy"].as_f64().unwrap() - share).abs() < 1e-9, "{most}");
+    let card = fs::read_to_string(trained().bundle().join("README.md")).unwrap();
+    for told in [
+        format!("of the mean shape         {mse:>10.4}"),
+        "Whoever always says".to_owned(),
+    ] {
+        assert!(card.contains(&told), "{told} is not in\n{card}");
+    }
+}
+
+#[test]
 fn evaluate_refuses_options_that_the_bundle_decides() {
     for options in [&["--mirrored"][..], &["--precision", "int8", "--onnx", "x.onnx"]] {
         let refused = run(evaluating("emotion").args(options), 64).errors;

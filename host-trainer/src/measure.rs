@@ -12,8 +12,9 @@ use shared_model::keypoints::Keypoints;
 use crate::calibrate::Evidence;
 use crate::config::Loss;
 use crate::data::{EmotionData, Faces, KeypointData};
-use crate::evaluate::{EmotionMetrics, KeypointMetrics, MetricError};
+use crate::evaluate::{EmotionMetrics, KeypointMetrics, MeanShape, MetricError};
 use crate::panel::majority;
+use crate::target::Target;
 
 /// An exported network, and how it is used.
 #[derive(Debug, Clone, Copy)]
@@ -35,9 +36,28 @@ pub fn predict(network: Exported<'_>, data: &KeypointData, rows: &[u32]) -> Resu
         .collect()
 }
 
-/// Figures of a keypoint network on these rows.
-pub fn keypoints(network: Exported<'_>, data: &KeypointData, rows: &[u32]) -> Result<KeypointMetrics> {
-    Ok(judge(&predict(network, data, rows)?, data, rows)?)
+/// Figures of a keypoint network on these rows, beside those of the mean shape of the `training` rows, if there are any.
+pub fn keypoints(
+    network: Exported<'_>,
+    data: &KeypointData,
+    rows: &[u32],
+    training: &[u32],
+) -> Result<KeypointMetrics> {
+    let mut metrics = judge(&predict(network, data, rows)?, data, rows)?;
+    if !training.is_empty() {
+        metrics.mean_shape = Some(mean_shape(data, rows, training)?);
+    }
+    Ok(metrics)
+}
+
+/// What the mean shape of the `training` rows comes to on these rows.
+fn mean_shape(data: &KeypointData, rows: &[u32], training: &[u32]) -> Result<MeanShape> {
+    // In the original's protocol rows are variants of faces.
+    let training: Vec<u32> = training.iter().map(|row| row % data.faces.len() as u32).collect();
+    let mean = Target::mean_shape(data, &training).mean;
+    let mean = Keypoints::from_coordinates(&mean).context("a mean shape has 30 coordinates")?;
+    let KeypointMetrics { mse_px2, rmse_px, .. } = judge(&vec![mean; rows.len()], data, rows)?;
+    Ok(MeanShape { mse_px2, rmse_px })
 }
 
 /// Figures of the keypoints found on these rows.
@@ -193,5 +213,29 @@ impl Exported<'_> {
             outputs.push(network.infer(face, &face.bounds())?.to_vec());
         }
         Ok(outputs)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use shared_model::image::INPUT_LEN;
+    use shared_model::keypoints::COUNT;
+
+    use super::*;
+
+    #[test]
+    fn the_mean_shape_is_that_of_the_training_rows_and_measured_on_the_others() {
+        let points = |at: f32| Keypoints([[at; 2]; COUNT]);
+        let data = KeypointData {
+            faces: Faces::new(96, vec![0; 3 * INPUT_LEN]).unwrap(),
+            points: vec![points(10.0), points(20.0), points(18.0)],
+            present: vec![[true; COUNT]; 3],
+            groups: vec![0, 1, 2],
+            rows: vec![1, 2, 3],
+        };
+        // The mean is 15, the face measured at 18.
+        let found = mean_shape(&data, &[2], &[0, 1]).unwrap();
+        assert!((found.mse_px2 - 9.0).abs() < 1e-9, "{found:?}");
+        assert!((found.rmse_px - 3.0).abs() < 1e-9, "{found:?}");
     }
 }

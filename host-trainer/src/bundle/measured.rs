@@ -107,9 +107,10 @@ impl Source<'_> {
 
 /// Measures a keypoint network in each of its precisions.
 pub(super) fn measure_keypoints(source: &Source<'_>, data: &KeypointData) -> Result<Measured<KeypointMetrics>> {
+    let split = &source.prepared.split;
     let file = |precision, onnx: Vec<u8>| {
         Ok::<_, anyhow::Error>(NetworkFile {
-            metrics: keypoints(source.exported(&onnx), data, &source.prepared.split.test)?,
+            metrics: keypoints(source.exported(&onnx), data, &split.test, &split.train)?,
             precision,
             onnx,
         })

@@ -299,7 +299,7 @@ impl Subject {
                 of_variants(onnx, prepared, rows)
             }
             Data::Keypoints(data) => {
-                let metrics = keypoints(network, data, rows)?;
+                let metrics = keypoints(network, data, rows, &prepared.split.train)?;
                 Ok((serde_json::to_value(&metrics)?, metrics.table()))
             }
             Data::Emotion(data) => {
@@ -308,6 +308,7 @@ impl Subject {
                 let names: Vec<String> = self.config.sets.iter().map(|set| set.name.clone()).collect();
                 let panels = panels(judged.logits(), data, rows, &names, self.decision)?;
                 let mut json = serde_json::to_value(&metrics)?;
+                json["majority"] = serde_json::to_value(metrics.majority())?;
                 json["panels"] = serde_json::to_value(&panels)?;
                 Ok((json, metrics.table() + &tables::panels(&panels)))
             }

@@ -70,7 +70,7 @@ pub struct Averages {
 }
 
 /// What a verdict that looks at no face comes to: always the class with the most faces.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Guess {
     /// The most frequent class, the first of equals.
     pub label: String,

@@ -35,8 +35,20 @@ pub struct KeypointMetrics {
     /// Share of these faces whose normalised error is above 0.1.
     #[serde(default)]
     pub failures_10: Option<f64>,
+    /// What the mean shape of the training part comes to on the same faces, where that part is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mean_shape: Option<MeanShape>,
     /// The same per point, in the order of the keypoints; points never known are left out.
     pub per_point: Vec<PointMetrics>,
+}
+
+/// Errors of whoever always gives the same mean shape: a network must beat them to be worth anything.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct MeanShape {
+    /// Mean of the squared error over all coordinates of known points, in px².
+    pub mse_px2: f64,
+    /// Root of `mse_px2`, in px.
+    pub rmse_px: f64,
 }
 
 /// Errors of one of the 15 points.
@@ -112,6 +124,7 @@ impl KeypointMetrics {
             // The integral of a distribution that steps up at each error.
             auc_10: mean(&normalised, |error| (1.0 - error / FAILURE).max(0.0)),
             failures_10: mean(&normalised, |error| f64::from(u8::from(error > FAILURE))),
+            mean_shape: None,
             per_point: named(&per_point),
         })
     }
@@ -144,6 +157,10 @@ impl KeypointMetrics {
         if let (Some(area), Some(failures)) = (self.auc_10, self.failures_10) {
             line("area of that up to 0.1", format!("{area:>10.4}"));
             line("share above 0.1", format!("{failures:>10.4}"));
+        }
+        if let Some(MeanShape { mse_px2, rmse_px }) = self.mean_shape {
+            line("of the mean shape", format!("{mse_px2:>10.4} px² of a coordinate"));
+            line("root of that", format!("{rmse_px:>10.4} px of a coordinate"));
         }
         line("", String::new());
         line("", format!("{:>10}{:>12}{:>10}", "error px", "rmse px", "faces"));
@@ -290,8 +307,20 @@ mod tests {
 
     #[test]
     fn table_aligns_and_json_keeps_the_figures() {
-        let metrics = KeypointMetrics::measure([(off(10), truth(), [true; COUNT])]).unwrap();
+        let mut metrics = KeypointMetrics::measure([(off(10), truth(), [true; COUNT])]).unwrap();
+        assert!(
+            !metrics.table().contains("mean shape"),
+            "nobody knows the training part"
+        );
+        metrics.mean_shape = Some(MeanShape {
+            mse_px2: 4.0,
+            rmse_px: 2.0,
+        });
         let table = metrics.table();
+        assert!(
+            table.contains("\nof the mean shape             4.0000 px² of a coordinate\n"),
+            "{table}"
+        );
         assert!(
             table.contains("\nmean squared error            0.8333 px² of a coordinate\n"),
             "{table}"

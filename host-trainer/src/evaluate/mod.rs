@@ -15,7 +15,7 @@ pub use answers::{Answer, AnswerFigures, ClassAnswers, NEUTRAL};
 pub(crate) use emotion::LEAST_PROBABILITY;
 pub use emotion::{Averages, ClassMetrics, EmotionMetrics, Guess, THRESHOLDS};
 pub use interval::{Figure, Units};
-pub use keypoints::{KeypointMetrics, PointMetrics, normalised_error, point_distances};
+pub use keypoints::{KeypointMetrics, MeanShape, PointMetrics, normalised_error, point_distances};
 pub use paired::McNemar;
 pub use reliability::{BINS, Bin, Coverage, calibration_error, coverage_curve, reliability};
 
