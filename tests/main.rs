@@ -28,5 +28,6 @@ mod report;
 #[cfg(unix)]
 mod stopped;
 mod support;
+mod suspects;
 #[cfg(target_os = "linux")]
 mod untold;

@@ -25,6 +25,7 @@ pub mod portraits;
 pub mod predict;
 pub mod report;
 pub mod sign;
+pub mod suspects;
 pub mod tables;
 pub mod target;
 pub mod train;

@@ -13,6 +13,7 @@ use host_trainer::measure::{Exported, Judged, Truth, keypoints};
 use host_trainer::model::Task;
 use host_trainer::panel::panels;
 use host_trainer::portraits::{PortraitFigures, Portraits, people};
+use host_trainer::suspects::{Suspect, suspects};
 use host_trainer::tables;
 use host_trainer::train::prepare::Prepared;
 use host_trainer::train::samples::Data;
@@ -26,6 +27,7 @@ use shared_model::image::{CropRule, Normalisation};
 use shared_model::manifest::{Decision, KEYPOINTS_NAME, Network as Entry, Precision};
 
 use super::data::DataOptions;
+use super::suspects::SuspectOptions;
 
 /// Measure a trained network on the faces held out.
 ///
@@ -42,7 +44,7 @@ pub(crate) struct Evaluate {
     #[arg(long, conflicts_with = "bundle")]
     mirrored: bool,
     /// Only this one of a bundle's precisions.
-    #[arg(long, value_name = "f32|int8", value_parser = precision, conflicts_with_all = ["run", "onnx"])]
+    #[arg(long, value_name = "f32|int8", value_parser = super::words::precision, conflicts_with_all = ["run", "onnx"])]
     precision: Option<Precision>,
     /// Which of a bundle's networks; a run knows its own.
     #[arg(long, required_unless_present = "run")]
@@ -59,6 +61,8 @@ pub(crate) struct Evaluate {
     /// Which faces. Figures of faces that were trained on say nothing about others.
     #[arg(long, value_enum, default_value_t = Part::Test)]
     part: Part,
+    #[command(flatten)]
+    suspects: SuspectOptions,
 }
 
 #[derive(Debug, Args)]
@@ -102,11 +106,13 @@ struct Subject {
     fingerprints: [String; 2],
 }
 
-/// A precision by its name.
-pub(super) fn precision(name: &str) -> Result<Precision, String> {
-    let known = [Precision::F32, Precision::Int8];
-    let found = known.into_iter().find(|precision| precision.name() == name);
-    found.ok_or_else(|| "neither f32 nor int8".to_owned())
+/// What there is to tell about one file.
+#[derive(Default)]
+struct Told {
+    json: Value,
+    table: String,
+    /// Of an emotion network: rows whose label it contradicts, the surest first.
+    suspects: Vec<Suspect>,
 }
 
 impl Evaluate {
@@ -130,8 +136,15 @@ impl Evaluate {
         if self.network.run.is_some() && subject.config.task == Task::Emotion {
             tracing::info!("scores are those of the training (temperature 1); `bundle` calibrates them");
         }
-        for (precision, onnx) in &subject.files {
-            let (mut json, mut table) = subject.measure(onnx, &prepared, &rows)?;
+        if self.suspects.asked() && subject.config.task == Task::Keypoints {
+            bail!("evaluate: --suspects is for labels of emotions");
+        }
+        for (at, (precision, onnx)) in subject.files.iter().enumerate() {
+            let Told {
+                mut json,
+                mut table,
+                suspects,
+            } = subject.measure(onnx, &prepared, &rows)?;
             if let Some(dir) = &self.portraits {
                 let figures = subject.portraits(onnx, dir, self.people.as_deref())?;
                 table += &tables::portraits(&figures);
@@ -144,6 +157,10 @@ impl Evaluate {
                 tracing::info!("{} faces\n{table}", rows.len());
             }
             super::write_json(&json.to_string())?;
+            // The precisions of one network hardly differ in this.
+            if self.suspects.asked() && at == 0 {
+                self.suspects.tell(&suspects)?;
+            }
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -287,8 +304,8 @@ impl Evaluate {
 }
 
 impl Subject {
-    /// Figures of one file, as JSON and as a table.
-    fn measure(&self, onnx: &[u8], prepared: &Prepared, rows: &[u32]) -> Result<(Value, String)> {
+    /// Figures of one file.
+    fn measure(&self, onnx: &[u8], prepared: &Prepared, rows: &[u32]) -> Result<Told> {
         let network = Exported {
             onnx,
             normalisation: self.normalisation,
@@ -300,7 +317,11 @@ impl Subject {
             }
             Data::Keypoints(data) => {
                 let metrics = keypoints(network, data, rows, &prepared.split.train)?;
-                Ok((serde_json::to_value(&metrics)?, metrics.table()))
+                Ok(Told {
+                    json: serde_json::to_value(&metrics)?,
+                    table: metrics.table(),
+                    ..Told::default()
+                })
             }
             Data::Emotion(data) => {
                 let judged = Judged::by(Truth::of(self.config.loss), network, data, rows)?;
@@ -310,7 +331,11 @@ impl Subject {
                 let mut json = serde_json::to_value(&metrics)?;
                 json["majority"] = serde_json::to_value(metrics.majority())?;
                 json["panels"] = serde_json::to_value(&panels)?;
-                Ok((json, metrics.table() + &tables::panels(&panels)))
+                Ok(Told {
+                    json,
+                    table: metrics.table() + &tables::panels(&panels),
+                    suspects: suspects(judged.logits(), data, rows, self.decision.temperature)?,
+                })
             }
         }
     }
@@ -359,7 +384,7 @@ const UNCALIBRATED: Decision = Decision {
 };
 
 /// Figures of the original's protocol, whose rows are varied faces.
-fn of_variants(onnx: &[u8], prepared: &Prepared, rows: &[u32]) -> Result<(Value, String)> {
+fn of_variants(onnx: &[u8], prepared: &Prepared, rows: &[u32]) -> Result<Told> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let (mse, rmse) = validate(onnx, KEYPOINTS_NAME, prepared, rows, threads)?;
     let json = json!({"variants": rows.len(), "mse_px2": mse, "rmse_px": rmse});
@@ -367,5 +392,9 @@ fn of_variants(onnx: &[u8], prepared: &Prepared, rows: &[u32]) -> Result<(Value,
         "These are variants of faces, most with siblings in the training part: the figures are too good.\n\
          mean squared error       {mse:>10.4} px²\nroot mean squared error  {rmse:>10.4} px\n"
     );
-    Ok((json, table))
+    Ok(Told {
+        json,
+        table,
+        ..Told::default()
+    })
 }

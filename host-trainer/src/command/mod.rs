@@ -20,6 +20,7 @@ mod report;
 mod serve;
 mod sign;
 mod survey;
+mod suspects;
 mod train;
 mod words;
 

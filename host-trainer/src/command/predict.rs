@@ -19,7 +19,7 @@ use inference::bundle::Bundle;
 use shared_model::manifest::{Decision, FILE_NAME, Precision};
 
 use super::data::DataOptions;
-use super::evaluate::precision;
+use super::words::precision;
 
 /// Write what trained networks say about faces: a table with a line for each.
 ///

@@ -1,5 +1,7 @@
 //! Command lines as text.
 
+use shared_model::manifest::Precision;
+
 /// Words as a shell takes them.
 pub(crate) fn shell(words: impl IntoIterator<Item = String>) -> String {
     let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_./:=,@%+".contains(letter);
@@ -28,6 +30,13 @@ pub(crate) fn duration(seconds: f64) -> String {
     } else {
         format!("{:.1} h", seconds / 3600.0)
     }
+}
+
+/// A precision by its name.
+pub(super) fn precision(name: &str) -> Result<Precision, String> {
+    let known = [Precision::F32, Precision::Int8];
+    let found = known.into_iter().find(|precision| precision.name() == name);
+    found.ok_or_else(|| "neither f32 nor int8".to_owned())
 }
 
 #[cfg(test)]
