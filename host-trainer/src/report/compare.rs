@@ -10,6 +10,9 @@ use crate::compare::{Figures, Paired, Run, Setting, Test, same_data, settings};
 use crate::model::Task;
 use crate::train::history::EpochRecord;
 
+/// Letters of a setting's value on a terminal; some are whole tables.
+const WIDEST: usize = 24;
+
 /// Trained networks side by side.
 pub struct Comparison<'a> {
     runs: &'a [Run],
@@ -44,7 +47,7 @@ impl<'a> Comparison<'a> {
 
     /// All tables in columns, for a terminal.
     pub fn text(&self) -> String {
-        let tables: Vec<String> = self.tables().iter().map(Table::text).collect();
+        let tables: Vec<String> = self.tables(WIDEST).iter().map(Table::text).collect();
         tables.join("\n")
     }
 
@@ -89,7 +92,7 @@ impl<'a> Comparison<'a> {
         let [loss, metric] = &charts;
         let caption = "On the validation part of each run, on faces as they are; the numbers are those of the runs.";
         page.charts(&[(loss, caption), (metric, caption)]);
-        for table in self.tables() {
+        for table in self.tables(usize::MAX) {
             table.show(&mut page);
         }
         Ok(page.finish())
@@ -100,8 +103,9 @@ impl<'a> Comparison<'a> {
         format!("{}: {}", run + 1, self.runs[run].name)
     }
 
-    fn tables(&self) -> Vec<Table> {
-        let mut tables = vec![self.course(), self.differences()];
+    /// All tables; values of settings with more letters than `widest` are cut.
+    fn tables(&self, widest: usize) -> Vec<Table> {
+        let mut tables = vec![self.course(), self.differences(widest)];
         if let Some(test) = &self.test {
             tables.extend([self.figures(test), self.against_first(test)]);
         }
@@ -145,12 +149,12 @@ impl<'a> Comparison<'a> {
         }
     }
 
-    fn differences(&self) -> Table {
+    fn differences(&self, widest: usize) -> Table {
         let mut head = words(&["setting"]);
         head.extend((1..=self.runs.len()).map(|run| run.to_string()));
         let rows = self.settings.iter().map(|setting| {
             let mut row = vec![setting.key.clone()];
-            row.extend(setting.values.iter().cloned());
+            row.extend(setting.values.iter().map(|value| cut(value, widest)));
             row
         });
         Table {
@@ -226,6 +230,15 @@ impl<'a> Comparison<'a> {
     }
 }
 
+/// The beginning of a long text, with a mark that it goes on.
+fn cut(text: &str, widest: usize) -> String {
+    if text.chars().count() <= widest {
+        return text.to_owned();
+    }
+    let kept = text.chars().take(widest.saturating_sub(1));
+    kept.chain(['…']).collect()
+}
+
 fn cells(paired: &Paired) -> Vec<String> {
     match paired {
         Paired::Emotion(test) => vec![
@@ -240,5 +253,16 @@ fn cells(paired: &Paired) -> Vec<String> {
         } => [figure.value, figure.low, figure.high]
             .map(|value| format!("{value:+.4}"))
             .to_vec(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_value_is_cut_and_a_short_one_is_not() {
+        assert_eq!(cut("é".repeat(24).as_str(), 24), "é".repeat(24));
+        assert_eq!(cut("0123456789", 5), "0123…");
     }
 }
