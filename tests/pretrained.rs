@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::support::faces;
-use crate::support::programs::{program, run};
+use crate::support::programs::{program, root, run};
 
 fn train(task: &str, data: &Path, out: &Path, more: &[&str]) -> Command {
     let mut command = program("host-trainer");
@@ -91,4 +91,114 @@ fn a_teacher_has_its_share_of_the_targets_and_must_know_the_same_faces_and_class
     std::fs::write(&four, classes).unwrap();
     let four = ["--recipe", four.to_str().unwrap()];
     refused("classes", &[&four[..], &teacher[..]].concat(), "it knows the classes");
+}
+
+/// Each face of the emotion file as a picture in its class's folder, for the classes named.
+fn own_faces(csv: &Path, folder: &Path, classes: &[(&str, &str)]) {
+    let text = std::fs::read_to_string(csv).unwrap();
+    for (row, line) in text.lines().skip(1).enumerate() {
+        let cells: Vec<&str> = line.split(',').collect();
+        let Some((_, class)) = classes.iter().find(|(label, _)| *label == cells[0]) else {
+            continue;
+        };
+        let pixels: Vec<u8> = cells[1].split(' ').map(|value| value.parse().unwrap()).collect();
+        let side = (pixels.len() as f64).sqrt() as u32;
+        let place = folder.join(class);
+        std::fs::create_dir_all(&place).unwrap();
+        let picture = image::GrayImage::from_raw(side, side, pixels).unwrap();
+        picture.save(place.join(format!("p{row}_1.png"))).unwrap();
+    }
+}
+
+/// Losses of training and validation in the first epoch.
+fn first_losses(run: &Path) -> (f64, f64) {
+    let text = std::fs::read_to_string(run.join("history.csv")).unwrap();
+    let mut lines = text.lines();
+    let header: Vec<&str> = lines.next().unwrap().split(',').collect();
+    let row: Vec<&str> = lines.next().unwrap().split(',').collect();
+    let value = |name: &str| {
+        row[header.iter().position(|own| *own == name).unwrap()]
+            .parse()
+            .unwrap()
+    };
+    (value("loss"), value("validation_loss"))
+}
+
+#[test]
+fn own_faces_fine_tune_the_network_of_a_run_or_of_the_default_bundle() {
+    let folder = tempfile::tempdir().unwrap();
+    let csv = faces::write(folder.path());
+    let place = |name: &str| folder.path().join(name);
+    let mine = place("mine");
+    let classes = [
+        ("0", "angry"),
+        ("1", "bored"),
+        ("3", "happy"),
+        ("4", "sad"),
+        ("5", "surprise"),
+    ];
+    own_faces(&csv.emotion, &mine, &classes);
+    let recipe = place("own.toml");
+    std::fs::write(
+        &recipe,
+        "classes = [\"Happy\", \"Bored\", \"Angry\", \"Sad\", \"Surprise\"]\n",
+    )
+    .unwrap();
+    let gentle = ["--recipe", recipe.to_str().unwrap(), "--learning-rate", "1e-5"];
+
+    let bundle = root().join("edge-runtime/models/default");
+    let from = ["--from", bundle.to_str().unwrap()];
+    let told = run(
+        &mut train("emotion", &mine, &place("tuned"), &[&from[..], &gentle[..]].concat()),
+        0,
+    );
+    let said = |what: &str| assert!(told.errors.contains(what), "{}", told.errors);
+    said("nobody can tell which faces");
+    said("taken over: Happy, Angry, Sad, Surprise; that begin with random weights: Bored");
+    let settings = std::fs::read_to_string(place("tuned/config.toml")).unwrap();
+    assert!(
+        settings.contains("\nfrom = ") && settings.contains("[normalisation.standardise]"),
+        "{settings}"
+    );
+    run(&mut train("emotion", &mine, &place("random"), &gentle), 0);
+    let losses = [first_losses(&place("tuned")), first_losses(&place("random"))];
+    assert!(losses[0].0 < losses[1].0, "{losses:?}");
+    // The trunk alone still needs the bundle's own data.
+    let trunk = ["--trunk", bundle.to_str().unwrap()];
+    let refused = run(&mut train("emotion", &mine, &place("trunk"), &trunk), 65);
+    assert!(refused.errors.contains("give that data, too"), "{}", refused.errors);
+
+    // A learning rate of almost nothing leaves the network of a run as it was.
+    let tuned = place("tuned");
+    let from = ["--from", tuned.to_str().unwrap()];
+    run(
+        &mut train(
+            "emotion",
+            &mine,
+            &place("again"),
+            &[&from[..], &["--learning-rate", "1e-12"]].concat(),
+        ),
+        0,
+    );
+    let classes = |run: &str| {
+        let settings = std::fs::read_to_string(place(run).join("config.toml")).unwrap();
+        settings
+            .lines()
+            .find(|line| line.starts_with("classes"))
+            .unwrap()
+            .to_owned()
+    };
+    assert_eq!(classes("again"), classes("tuned"));
+    // Only the running averages of batch normalisation move.
+    let [before, after] = ["tuned", "again"].map(|run| first_losses(&place(run)).1);
+    assert!((before - after).abs() < 0.1, "{before} became {after}");
+
+    let both = run(
+        &mut train("emotion", &mine, &place("both"), &[&from[..], &trunk[..]].concat()),
+        64,
+    );
+    assert!(both.errors.contains("cannot be used with"), "{}", both.errors);
+    assert!(!place("both").exists());
+    let other = run(&mut train("keypoints", &csv.keypoints, &place("other"), &from), 65);
+    assert!(other.errors.contains("begin with another network"), "{}", other.errors);
 }

@@ -51,8 +51,8 @@ pub(super) fn points(own: &mut [Vec<f32>], other: &[Vec<f32>], targets: [&Target
         bail!("it has no layers")
     };
     let scale = theirs.scale / ours.scale;
-    for value in weight.iter_mut() {
-        *value *= scale;
+    for weight in weight.iter_mut() {
+        *weight *= scale;
     }
     for ((bias, theirs), ours_at) in bias.iter_mut().zip(&theirs.mean).zip(&ours.mean) {
         *bias = *bias * scale + (theirs - ours_at) / ours.scale;
