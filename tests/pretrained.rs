@@ -77,6 +77,22 @@ fn a_teacher_has_its_share_of_the_targets_and_must_know_the_same_faces_and_class
     let settings = std::fs::read_to_string(place("taught/config.toml")).unwrap();
     assert!(settings.contains("[teacher]\nshare = 0.5\nnetwork = "), "{settings}");
 
+    // A training that goes on needs its teacher again, wherever that is noted.
+    let noted = place("taught/provenance.json");
+    let mut begun: serde_json::Value = serde_json::from_slice(&std::fs::read(&noted).unwrap()).unwrap();
+    assert!(begun["inputs"].as_object_mut().unwrap().remove("teacher").is_some());
+    std::fs::write(&noted, begun.to_string()).unwrap();
+    let mut again = program("host-trainer");
+    again
+        .args(["train", "emotion", "--resume", "--out"])
+        .arg(place("taught"));
+    let alone = run(&mut again, 65);
+    assert!(
+        alone.errors.contains("name its network with --teacher"),
+        "{}",
+        alone.errors
+    );
+
     let refused = |name: &str, more: &[&str], why: &str| {
         let told = run(&mut train("emotion", &csv.emotion, &place(name), more), 65);
         assert!(told.errors.contains(why), "{}", told.errors);

@@ -109,13 +109,7 @@ impl Train {
     fn fresh(&self, pretrained: Option<&Pretrained>, teacher: Option<&Trained>) -> Result<TrainConfig> {
         let original = || TrainConfig::original(self.task);
         let mut config = self.changed(pretrained.map_or_else(original, |found| found.settings(self.task)))?;
-        match (&mut config.teacher, teacher) {
-            (Some(own), Some(teacher)) => own.network = Some(teacher::digest(teacher)),
-            (Some(_), None) => {
-                bail!("the recipe gives a teacher a share of the target: name its network with --teacher")
-            }
-            (None, _) => {}
-        }
+        note_teacher(&mut config, teacher)?;
         if let Some(found) = pretrained {
             found.check(&config).context("begin with another network")?;
             found.note(&mut config);
@@ -137,9 +131,7 @@ impl Train {
         if let Some(found) = pretrained {
             found.note(&mut asked);
         }
-        if let (Some(own), Some(teacher)) = (&mut asked.teacher, teacher) {
-            own.network = Some(teacher::digest(teacher));
-        }
+        note_teacher(&mut asked, teacher)?;
         if self.replicas.is_none() {
             asked.replicas = own.replicas;
         }
@@ -348,6 +340,19 @@ fn tell(pretrained: &Pretrained, config: &TrainConfig) {
              figures are too good: test on faces that are new to it"
         );
     }
+}
+
+/// Notes in the settings which network the teacher is; refuses a share of the target without one, and one without a share.
+fn note_teacher(config: &mut TrainConfig, teacher: Option<&Trained>) -> Result<()> {
+    match (&mut config.teacher, teacher) {
+        (Some(own), Some(teacher)) => own.network = Some(teacher::digest(teacher)),
+        (Some(_), None) => bail!("the settings give a teacher a share of the target: name its network with --teacher"),
+        (None, Some(_)) => {
+            bail!("--teacher: the recipe gives it no share of the target; add `[teacher]` with `share = 0.5`, say")
+        }
+        (None, None) => {}
+    }
+    Ok(())
 }
 
 /// Targets with the teacher's part in them; says how far it has come.

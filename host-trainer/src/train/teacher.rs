@@ -46,7 +46,7 @@ impl Prepared {
     /// on other data or with another split, so that it may have seen faces of the test part.
     pub fn taught_by(mut self, teacher: &Trained, config: &TrainConfig, tell: &(dyn Fn(usize) + Sync)) -> Result<Self> {
         let Some(Teacher { share, .. }) = &config.teacher else {
-            bail!("--teacher: the recipe gives it no share of the target; add `[teacher]` with `share = 0.5`, say");
+            bail!("the settings give a teacher no share of the target");
         };
         check(teacher, config, &self)?;
         let mut rows = self.split.train.clone();
