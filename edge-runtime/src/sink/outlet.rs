@@ -4,6 +4,7 @@
 //! that find it taken, or the queue full, wait in the sink; of frames the newest is kept. So whoever is dead, slow or
 //! hostile costs the loop nothing, and loses what is oldest: that is counted.
 
+mod recipient;
 mod reports;
 
 use std::collections::VecDeque;
@@ -14,12 +15,12 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 
-use serde::Serialize;
 use shared_model::emotion::ClassSet;
-use shared_model::message::{FaceLine, State, Verdict};
+use shared_model::message::{FaceLine, State};
 
 use super::gathered::{FrameFaces, Gatherer};
 use super::{FrameFacts, SignalSink, SinkError};
+pub use recipient::{Fired, FiredData, Recipient};
 use reports::Reports;
 
 /// States that may wait.
@@ -30,83 +31,6 @@ const TICK: Duration = Duration::from_millis(100);
 
 /// Longest wait for the thread at the end.
 const END: Duration = Duration::from_secs(3);
-
-/// Who is told, on the thread of the outlet. None of these may wait for longer than a second: the watchdog looks on.
-pub trait Recipient: Send + 'static {
-    /// Takes a new state.
-    ///
-    /// # Errors
-    /// What keeps it from being told; it is not given again.
-    fn state(&mut self, state: &State) -> io::Result<()>;
-
-    /// Takes the newest judged frame; left out where faces are not sent.
-    ///
-    /// # Errors
-    /// What keeps it from being told.
-    fn faces(&mut self, _faces: &FrameFaces) -> io::Result<()> {
-        Ok(())
-    }
-
-    /// Takes a trigger that fired.
-    ///
-    /// # Errors
-    /// What keeps it from being told.
-    fn fired(&mut self, _fired: &Fired) -> io::Result<()> {
-        Ok(())
-    }
-
-    /// Comes at least ten times a second; says whether anything that was kept has gone out since the last time.
-    ///
-    /// # Errors
-    /// What went wrong since the last time.
-    fn tick(&mut self) -> io::Result<bool> {
-        Ok(false)
-    }
-
-    /// Whether what it takes is only kept at first, and goes out with a [tick](Self::tick).
-    fn keeps(&self) -> bool {
-        false
-    }
-
-    /// Comes once, at the end.
-    fn close(&mut self) {}
-}
-
-/// A trigger of `[[when]]` that fired.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Fired {
-    /// Name of the trigger in the configuration.
-    pub name: Arc<str>,
-    /// Where it goes, for those who know addresses.
-    pub address: Arc<str>,
-    /// The verdict that held when it fired.
-    pub verdict: Verdict,
-    /// Smoothed probability of the emotion, 0 to 1.
-    pub confidence: f32,
-    /// Milliseconds since the source began.
-    pub time_ms: u64,
-}
-
-/// The fields of a trigger in messages.
-#[derive(Debug, Serialize)]
-pub struct FiredData<'a> {
-    name: &'a str,
-    emotion: &'a str,
-    confidence: f32,
-    time_ms: u64,
-}
-
-impl Fired {
-    /// What is told of it in JSON.
-    pub fn data(&self) -> FiredData<'_> {
-        FiredData {
-            name: &self.name,
-            emotion: self.verdict.as_str(),
-            confidence: self.confidence,
-            time_ms: self.time_ms,
-        }
-    }
-}
 
 /// Whether the faces of frames are sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

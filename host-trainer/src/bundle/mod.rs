@@ -2,6 +2,7 @@
 
 mod add;
 mod card;
+mod card_training;
 mod entry;
 mod finder;
 mod measured;

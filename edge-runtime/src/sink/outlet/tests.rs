@@ -1,6 +1,7 @@
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use shared_model::Text;
+use shared_model::message::Verdict;
 use vision::stats::Stats;
 
 use super::*;
