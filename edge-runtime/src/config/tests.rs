@@ -191,13 +191,7 @@ fn files_that_cannot_be_read_are_named() {
 fn a_pipe_in_place_of_the_file_is_refused_and_not_waited_for() {
     let dir = tempfile::tempdir().unwrap();
     let pipe = dir.path().join("config.toml");
-    assert!(
-        std::process::Command::new("mkfifo")
-            .arg(&pipe)
-            .status()
-            .unwrap()
-            .success()
-    );
+    testing::pipe(&pipe);
     let error = Config::load(&pipe).unwrap_err().to_string();
     assert!(error.contains("no regular file"), "{error}");
 }

@@ -144,8 +144,8 @@ pub fn keys(config: &UpdateConfig) -> Finding {
     }
 }
 
-/// What other users can change of what a program of root's would trust or write to; `None` for other users' programs, which nobody is
-/// harmed by but themselves.
+/// What other users can change of what a program of root's would trust or write to; `None` for other users' programs, which
+/// harm nobody but themselves.
 pub fn untrusted_as_root(config: &Config) -> Option<PathBuf> {
     let root = rustix::process::geteuid().is_root();
     root.then(|| paths::untrusted(config).or_else(|| paths::led_astray(config)))

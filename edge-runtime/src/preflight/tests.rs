@@ -93,13 +93,7 @@ fn a_source_is_read_up_to_its_first_frame() {
 fn a_pipe_in_place_of_a_file_is_named_and_never_waited_for() {
     let dir = dir();
     let pipe = dir.path().join("pipe");
-    assert!(
-        std::process::Command::new("mkfifo")
-            .arg(&pipe)
-            .status()
-            .unwrap()
-            .success()
-    );
+    testing::pipe(&pipe);
     fs::create_dir(dir.path().join("keys")).unwrap();
     fs::copy(dir.path().join("a.pgm"), dir.path().join("keys/a.pgm")).unwrap();
     let mqtt = "[sink.mqtt]\nhost = \"broker\"\ndevice = \"a\"\noutbox = { dir = \"outbox\" }\n";

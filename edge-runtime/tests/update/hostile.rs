@@ -111,13 +111,7 @@ fn what_root_brings_in_belongs_to_the_service() {
 fn a_pipe_in_place_of_an_archive_is_refused_and_not_waited_for() {
     let kiosk = Kiosk::new();
     let pipe = kiosk.path("update.tar");
-    assert!(
-        std::process::Command::new("mkfifo")
-            .arg(&pipe)
-            .status()
-            .unwrap()
-            .success()
-    );
+    testing::pipe(&pipe);
     let output = kiosk.update(&pipe);
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(said.contains("no regular file"), "{said}");

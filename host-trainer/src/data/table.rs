@@ -355,13 +355,7 @@ mod tests {
     fn a_pipe_in_place_of_a_table_is_refused_and_not_waited_for() {
         let dir = tempfile::tempdir().unwrap();
         let pipe = dir.path().join("pipe.csv");
-        assert!(
-            std::process::Command::new("mkfifo")
-                .arg(&pipe)
-                .status()
-                .unwrap()
-                .success()
-        );
+        testing::pipe(&pipe);
         for path in [pipe.as_path(), Path::new("/dev/zero")] {
             let error = Table::open(path, BadRows::Skip, "").err().unwrap().to_string();
             assert!(error.contains("no regular file"), "{error}");

@@ -85,28 +85,15 @@ pub(super) fn learning(history: &[EpochRecord], metric: &str, losses: Losses) ->
         ),
     ];
     let last = history.iter().map(|at| f64::from(at.epoch)).fold(2.0, f64::max);
-    let drawn = charts.into_iter().map(|(name, title, lines)| {
-        let y = span(lines.iter().flat_map(|line| &line.points).map(|point| point.1));
-        Plot {
-            name,
-            title,
-            x: ("epoch", 1.0..last),
-            y: ("", y),
-            whole_x: true,
-            bars: Vec::new(),
-            lines,
-        }
-        .draw()
-    });
+    let drawn = charts
+        .into_iter()
+        .map(|(name, title, lines)| over_epochs(name, title, last, lines));
     drawn.collect()
 }
 
-/// One value of several runs over their epochs, each run with its name in the legend.
-pub(super) fn side_by_side(name: &'static str, title: &str, runs: Vec<(String, Vec<(f64, f64)>)>) -> Result<Chart> {
-    let points = || runs.iter().flat_map(|(_, points)| points);
-    let last = points().map(|(epoch, _)| *epoch).fold(2.0, f64::max);
-    let y = span(points().map(|(_, value)| *value));
-    let lines = runs.into_iter().zip(RUNS.iter().cycle());
+/// Curves over epochs 1 to `last`.
+fn over_epochs(name: &'static str, title: &str, last: f64, lines: Vec<Line>) -> Result<Chart> {
+    let y = span(lines.iter().flat_map(|line| &line.points).map(|point| point.1));
     Plot {
         name,
         title,
@@ -114,15 +101,22 @@ pub(super) fn side_by_side(name: &'static str, title: &str, runs: Vec<(String, V
         y: ("", y),
         whole_x: true,
         bars: Vec::new(),
-        lines: lines
-            .map(|((label, points), colour)| Line {
-                label: label.into(),
-                colour: *colour,
-                points,
-            })
-            .collect(),
+        lines,
     }
     .draw()
+}
+
+/// One value of several runs over their epochs, each run with its name in the legend.
+pub(super) fn side_by_side(name: &'static str, title: &str, runs: Vec<(String, Vec<(f64, f64)>)>) -> Result<Chart> {
+    let epochs = runs.iter().flat_map(|(_, points)| points).map(|(epoch, _)| *epoch);
+    let last = epochs.fold(2.0, f64::max);
+    let lines = runs.into_iter().zip(RUNS.iter().cycle());
+    let lines = lines.map(|((label, points), colour)| Line {
+        label: label.into(),
+        colour: *colour,
+        points,
+    });
+    over_epochs(name, title, last, lines.collect())
 }
 
 /// Whether training and validation loss may be compared.

@@ -12,7 +12,7 @@ pub mod fuzz;
 pub mod jpeg;
 pub mod network;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use proptest::test_runner::Config;
 
@@ -44,4 +44,10 @@ pub fn cases(usual: u32) -> Config {
 /// How often something is tried: `SOAK_N`, or so many.
 pub fn rounds(usual: u64) -> u64 {
     std::env::var("SOAK_N").map_or(usual, |n| n.parse().unwrap())
+}
+
+/// Makes a pipe, to which nobody writes: whoever opens it to read it waits for ever.
+pub fn pipe(path: &Path) {
+    let made = std::process::Command::new("mkfifo").arg(path).status();
+    assert!(made.unwrap().success());
 }

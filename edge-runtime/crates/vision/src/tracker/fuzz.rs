@@ -1,13 +1,10 @@
 //! Output maps at random, from bytes: decoding and association stay within their limits, and nothing panics.
 
+use super::maps::{REGION, SIZE, empty, maps, observation};
 use super::*;
-use crate::detector::decode::{Detection, FIELDS, Grid, Limits, Map, decode};
+use crate::detector::decode::{Grid, Limits, decode};
 use testing::detector::bright_spots;
 use testing::fuzz::{Target, corpus};
-
-const SIZE: [usize; 2] = [64, 48];
-const CHANNELS: [usize; 3] = [5 * FIELDS, FIELDS, FIELDS];
-const PLANES: [[usize; 2]; 3] = [[8, 6], [4, 3], [2, 2]];
 
 /// Numbers that arithmetic stumbles over, as bytes.
 const PARTS: [&[u8]; 8] = [
@@ -31,23 +28,6 @@ fn fill(values: &mut [Vec<f32>; 3], frame: &[u8]) {
     }
 }
 
-fn observations(found: &[Detection]) -> Vec<Observation> {
-    let of = |face: &Detection| {
-        let [left, top, right, bottom] = face.bounds;
-        let bounds = Rect {
-            x: left,
-            y: top,
-            w: right - left,
-            h: bottom - top,
-        };
-        Observation {
-            bounds,
-            score: face.score,
-        }
-    };
-    found.iter().map(of).collect()
-}
-
 #[test]
 fn whatever_the_maps_say_faces_and_tracks_stay_within_limits() {
     let grids = Grid::of(&bright_spots(&[]));
@@ -56,12 +36,6 @@ fn whatever_the_maps_say_faces_and_tracks_stay_within_limits() {
         score: settings.doubtful_score(),
         ..Limits::default()
     };
-    let region = Rect {
-        x: 0.0,
-        y: 0.0,
-        w: SIZE[0] as f32,
-        h: SIZE[1] as f32,
-    };
     let target = Target {
         name: "faces",
         seeds: corpus("faces"),
@@ -69,24 +43,16 @@ fn whatever_the_maps_say_faces_and_tracks_stay_within_limits() {
         usual: 1000,
     };
     let report = target.run(|input| {
-        let mut values: [Vec<f32>; 3] =
-            std::array::from_fn(|head| vec![-5.0; PLANES[head][0] * PLANES[head][1] * CHANNELS[head]]);
+        let mut values = empty();
         let mut tracker = Tracker::new(Policy::All, settings, 1);
         let (mut now_ms, mut found, mut most, mut damaged) = (0, Vec::new(), 0, 0);
         // Each frame begins with its distance from the one before.
         for frame in input.chunks(120) {
             now_ms += u64::from(frame[0]);
             fill(&mut values, &frame[1..]);
-            let maps: [Map<'_>; 3] = std::array::from_fn(|head| Map {
-                values: &values[head],
-                columns: PLANES[head][0],
-                rows: PLANES[head][1],
-                pixel_step: CHANNELS[head],
-                channel_step: 1,
-            });
-            damaged += decode(&maps, &grids, SIZE, &limits, &mut found).damaged;
+            damaged += decode(&maps(&values), &grids, SIZE, &limits, &mut found).damaged;
             assert!(found.len() <= limits.faces);
-            tracker.update(&observations(&found), &region, now_ms);
+            tracker.update(&found.iter().map(observation).collect::<Vec<_>>(), &REGION, now_ms);
             assert!(tracker.shown().count() <= MAX_FACES && tracker.tracks.len() <= MAX_TRACKS);
             for track in tracker.tracks.iter().filter(|track| track.id > 0) {
                 assert!(track.bounds(now_ms, &settings).is_valid());

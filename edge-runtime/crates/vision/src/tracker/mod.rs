@@ -17,6 +17,8 @@ mod association;
 mod choice;
 #[cfg(test)]
 mod fuzz;
+#[cfg(test)]
+mod maps;
 mod place;
 mod policy;
 mod settings;

@@ -3,13 +3,10 @@
 
 use std::collections::BTreeMap;
 
+use super::maps::{REGION, SIZE, empty, maps, observation};
 use super::*;
-use crate::detector::decode::{Detection, FIELDS, Grid, Limits, Map, decode};
+use crate::detector::decode::{Detection, FIELDS, Grid, Limits, decode};
 use testing::detector::bright_spots;
-
-const SIZE: [usize; 2] = [64, 48];
-const CHANNELS: [usize; 3] = [5 * FIELDS, FIELDS, FIELDS];
-const PLANES: [[usize; 2]; 3] = [[8, 6], [4, 3], [2, 2]];
 
 /// `SplitMix64`.
 struct Noise(u64);
@@ -62,15 +59,8 @@ fn disturb(values: &mut [Vec<f32>; 3], noise: &mut Noise) {
 #[test]
 fn random_maps_are_bounded_and_no_number_passes_between_boxes_that_never_met() {
     let grids = Grid::of(&bright_spots(&[]));
-    let region = Rect {
-        x: 0.0,
-        y: 0.0,
-        w: SIZE[0] as f32,
-        h: SIZE[1] as f32,
-    };
     let mut noise = Noise(7);
-    let mut values: [Vec<f32>; 3] =
-        std::array::from_fn(|head| vec![-5.0; PLANES[head][0] * PLANES[head][1] * CHANNELS[head]]);
+    let mut values = empty();
     let policies = [Policy::All, Policy::Largest, Policy::Centre, Policy::First];
     let settings = TrackerSettings::default();
     let limits = Limits {
@@ -88,33 +78,14 @@ fn random_maps_are_bounded_and_no_number_passes_between_boxes_that_never_met() {
             disturb(&mut values, &mut noise);
         }
         now_ms += noise.below(120);
-        let maps: [Map<'_>; 3] = std::array::from_fn(|head| Map {
-            values: &values[head],
-            columns: PLANES[head][0],
-            rows: PLANES[head][1],
-            pixel_step: CHANNELS[head],
-            channel_step: 1,
-        });
-        decode(&maps, &grids, SIZE, &limits, &mut found);
+        decode(&maps(&values), &grids, SIZE, &limits, &mut found);
         // What takes time is bounded by these.
         assert!(found.len() <= limits.faces && found.capacity() <= 1024);
         observations.clear();
-        observations.extend(found.iter().map(|face| {
-            let [left, top, right, bottom] = face.bounds;
-            let bounds = Rect {
-                x: left,
-                y: top,
-                w: right - left,
-                h: bottom - top,
-            };
-            Observation {
-                bounds,
-                score: face.score,
-            }
-        }));
+        observations.extend(found.iter().map(observation));
         for (tracker, known) in trackers.iter_mut().zip(&mut known) {
             let before = tracker.next_number();
-            tracker.update(&observations, &region, now_ms);
+            tracker.update(&observations, &REGION, now_ms);
             assert!(tracker.next_number() >= before);
             let most = if tracker.policy == Policy::All { MAX_FACES } else { 1 };
             assert!(tracker.shown().count() <= most && tracker.tracks.len() <= MAX_TRACKS);
