@@ -58,7 +58,8 @@ struct PauseFile {
 
 impl Switches {
     /// Keeps the pause in this directory from now on, and takes up the one that was kept there. A directory of somebody
-    /// else's, or a file in its place, keeps nothing and gives a warning; what cannot be read for another reason counts as paused.
+    /// else's, or a file in its place, keeps nothing and gives a warning; what cannot be read for another reason counts as
+    /// paused.
     pub fn keep_in(&self, dir: &Path) {
         let file = dir.join(PAUSED);
         let (on, warning) = match fs::symlink_metadata(&file) {

@@ -207,7 +207,8 @@ impl Book {
         Ok(())
     }
 
-    /// Reads a file; one that is damaged is set aside, and `None`. What is no file, or cannot be set aside, is left where it is.
+    /// Reads a file; one that is damaged is set aside, and `None`. What is no file, or cannot be set aside, is left where it
+    /// is.
     fn read<T>(
         &mut self,
         disk: &mut impl Disk,
