@@ -6,6 +6,7 @@ step is compiled by tf.function as `fit` does it.
 
 import argparse
 import json
+import resource
 import statistics
 import time
 
@@ -94,6 +95,7 @@ def main():
                 "batch": arguments.batch,
                 "step_ms": median * 1e3,
                 "images_per_second": arguments.batch / median,
+                "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
             }
         )
     )

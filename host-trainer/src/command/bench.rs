@@ -174,6 +174,7 @@ impl Measured {
             "step_ms": milliseconds(self.step),
             "images_per_second": self.images_per_second(),
             "engine_ms": passes,
+            "peak_mib": super::plan::peak_memory().map(|bytes| bytes as f64 / (1 << 20) as f64),
         })
     }
 }

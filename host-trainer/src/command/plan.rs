@@ -85,7 +85,7 @@ pub(super) fn tell(config: &TrainConfig, prepared: &Prepared, devices: &Devices)
 }
 
 /// The most memory that this process has had so far, in bytes, where the system tells.
-fn peak_memory() -> Option<u64> {
+pub(super) fn peak_memory() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;

@@ -110,7 +110,7 @@ const KEYS: [(&str, &str); 66] = [
     ("optimiser.beta2", "decay of Adam's second moment"),
     ("optimiser.epsilon", "added to the root of the second moment"),
     ("optimiser.amsgrad", "keep the largest second moment"),
-    ("optimiser.weight_decay", "weight decay; 0 is off"),
+    ("optimiser.weight_decay", "weight decay of every parameter; 0 is off"),
     (
         "optimiser.decoupled",
         "whether the decay acts on the weights (AdamW) or on the gradient",

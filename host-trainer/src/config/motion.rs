@@ -42,7 +42,7 @@ pub struct Optimiser {
     pub epsilon: f32,
     /// Keep the largest second moment seen (AMSGrad).
     pub amsgrad: bool,
-    /// Weight decay a step, from 0; it acts on weights alone, not on biases and norms.
+    /// Weight decay a step, from 0; it acts on every parameter, biases and norms included.
     pub weight_decay: f32,
     /// Whether the decay acts on the weights (AdamW) or is added to the gradient (Adam with L2).
     pub decoupled: bool,

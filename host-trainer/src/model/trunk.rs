@@ -308,7 +308,8 @@ impl Trunk {
     }
 }
 
-/// The values of a vector.
-pub(crate) fn values(tensor: Tensor<1>) -> Vec<f32> {
-    tensor.into_data().iter::<f32>().collect()
+/// The values of a tensor of floats, without a copy where nothing else holds them.
+pub(crate) fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    // Floats always become floats.
+    tensor.into_data().try_into_vec_as().unwrap_or_default()
 }

@@ -7,7 +7,10 @@ use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::momentum::MomentumConfig;
 use burn::optim::{AdamConfig, AdamWConfig, GradientsParams, ModuleOptimizer, SgdConfig};
 use burn::tensor::{Device, Tensor, TensorData};
+use rayon::iter::ParallelIterator;
+use rayon::slice::{ParallelSlice, ParallelSliceMut};
 
+use super::adam::{Adam, CHUNK};
 use super::checkpoint::{self, Checkpoint, State};
 use super::params::numbers;
 use super::prepare::Prepared;
@@ -24,10 +27,13 @@ use crate::onnx::{Description, export};
 /// Momentum of gradient descent where the settings name none.
 const SGD_MOMENTUM: f32 = 0.9;
 
+const LOST: &str = "a step ended in its middle: go on from the last checkpoint with --resume";
+
 /// A network under training.
 pub(super) struct Learner {
     pub(super) state: State,
-    network: Network,
+    /// `None` only while the optimiser has it, which changes it in place.
+    network: Option<Network>,
     /// Average of the weights over the steps, in the order of `params::read`.
     average: Option<Vec<Vec<f32>>>,
     optimiser: ModuleOptimizer,
@@ -53,7 +59,7 @@ impl Learner {
         }
         // Weights are drawn when they are first needed: of a clone, here; of the only copy, over there.
         let network = network.clone().fork(&devices.home().clone().autodiff());
-        let optimiser = optimiser(&config.optimiser);
+        let optimiser = optimiser(&config.optimiser, devices.weights_are_here());
         Self::with(fresh_state(config, prepared), network, None, optimiser, devices)
     }
 
@@ -73,7 +79,7 @@ impl Learner {
         };
         let network = load(weights)?;
         let average = average.map(load).transpose()?.map(|network| numbers(&network));
-        let optimiser = optimiser(&state.config.optimiser).load_record(moments);
+        let optimiser = optimiser(&state.config.optimiser, devices.weights_are_here()).load_record(moments);
         Self::with(state, network, average, optimiser, devices)
     }
 
@@ -100,7 +106,7 @@ impl Learner {
         )?;
         Ok(Self {
             state,
-            network,
+            network: Some(network),
             average,
             optimiser,
             replicas,
@@ -116,7 +122,8 @@ impl Learner {
             epoch: self.state.epoch,
             step: self.state.step,
         };
-        let mut outcome = self.replicas.step(&self.network, &prepared.samples, rows, place)?;
+        let network = self.network.as_ref().context(LOST)?;
+        let mut outcome = self.replicas.step(network, &prepared.samples, rows, place)?;
         let finite = scale(&mut outcome, self.state.config.optimiser.clip);
         if !finite {
             bail!(
@@ -129,10 +136,12 @@ impl Learner {
             );
         }
         let rate = self.learning_rate();
-        let gradients = register(&self.network, &outcome.gradients, &self.device);
-        self.network = self.optimiser.step(rate, self.network.clone(), gradients);
-        update_running(&self.network, &outcome.statistics);
-        self.update_average();
+        let network = self.network.take().context(LOST)?;
+        let gradients = register(&network, outcome.gradients, &self.device);
+        let network = self.optimiser.step(rate, network, gradients);
+        update_running(&network, &outcome.statistics);
+        self.update_average(&network);
+        self.network = Some(network);
         let state = &mut self.state;
         state.running_loss = [
             state.running_loss[0] + outcome.loss,
@@ -141,6 +150,10 @@ impl Learner {
         state.step += 1;
         state.step_of_epoch += 1;
         Ok(())
+    }
+
+    fn network(&self) -> Result<&Network> {
+        self.network.as_ref().context(LOST)
     }
 
     /// The learning rate of the next step.
@@ -177,14 +190,14 @@ impl Learner {
     /// Loss and metric on the validation part, of the averaged weights where an average is kept.
     pub(super) fn validate(&self, prepared: &Prepared) -> Result<(f64, f64)> {
         let description = Description::of(&self.state.config);
-        let onnx = export(&self.shipped(), &self.state.target, &description)?;
+        let onnx = export(&self.shipped()?, &self.state.target, &description)?;
         let rows = &prepared.split.validation;
         validate::validate(&onnx, description.output(), prepared, rows, self.state.config.replicas)
     }
 
     pub(super) fn save(&self, run: &Path) -> Result<()> {
         let folder = checkpoints(run);
-        let average = self.average.as_ref().map(|_| self.shipped());
+        let average = self.average.as_ref().map(|_| self.shipped()).transpose()?;
         let State {
             epoch, step_of_epoch, ..
         } = self.state;
@@ -196,7 +209,7 @@ impl Learner {
             )
         };
         self.check_weights().with_context(context)?;
-        checkpoint::save(&folder, &self.state, &self.network, average, &self.optimiser).with_context(context)?;
+        checkpoint::save(&folder, &self.state, self.network()?, average, &self.optimiser).with_context(context)?;
         checkpoint::prune(&folder, self.state.best.as_ref().map(|(name, _)| name.as_str()))
             .with_context(|| format!("remove old checkpoints from {}", folder.display()))
     }
@@ -204,28 +217,28 @@ impl Learner {
     /// A step can leave weights that are no numbers, which only the next one would notice.
     fn check_weights(&self) -> Result<()> {
         let finite = |numbers: &Vec<f32>| numbers.iter().all(|number| number.is_finite());
-        if !numbers(&self.network).iter().all(finite) {
+        if !numbers(self.network()?).iter().all(finite) {
             bail!("the weights are no longer numbers: start again with a lower learning rate");
         }
         Ok(())
     }
 
     /// The network that would be shipped now, without gradients.
-    fn shipped(&self) -> Network {
+    fn shipped(&self) -> Result<Network> {
         // `valid` copies the running statistics, which plain clones share.
-        let network = self.network.valid();
-        match &self.average {
+        let network = self.network()?.valid();
+        Ok(match &self.average {
             Some(average) => params::write(network, average),
             None => network,
-        }
+        })
     }
 
-    fn update_average(&mut self) {
+    fn update_average(&mut self, network: &Network) {
         let decay = self.state.config.average;
         if decay <= 0.0 {
             return;
         }
-        let new = numbers(&self.network);
+        let new = numbers(network);
         let Some(average) = &mut self.average else {
             self.average = Some(new);
             return;
@@ -244,7 +257,11 @@ pub(super) fn name(state: &State) -> String {
     format!("step-{:08}", state.step)
 }
 
-pub(super) fn optimiser(config: &Optimiser) -> ModuleOptimizer {
+/// The optimiser of these settings, for weights that the processor holds or another device does.
+pub(super) fn optimiser(config: &Optimiser, is_host: bool) -> ModuleOptimizer {
+    if is_host && config.rule == Rule::Adam {
+        return Adam::new(config).into();
+    }
     if config.decoupled {
         return AdamWConfig::new()
             .with_beta_1(config.beta1)
@@ -275,8 +292,12 @@ pub(super) fn optimiser(config: &Optimiser) -> ModuleOptimizer {
 
 /// Divides gradients by the weight of the batch, shortens them to `clip`; false if any is not finite.
 pub(super) fn scale(outcome: &mut Outcome, clip: f32) -> bool {
-    let gradients = || outcome.gradients.iter().flatten().flatten();
-    let squares: f64 = gradients().map(|g| f64::from(*g) * f64::from(*g)).sum();
+    let squares: f64 = outcome
+        .gradients
+        .iter()
+        .flatten()
+        .map(|gradient| squares(gradient))
+        .sum();
     let norm = squares.sqrt() / outcome.weight;
     if !(norm.is_finite() && outcome.loss.is_finite()) {
         return false;
@@ -287,19 +308,25 @@ pub(super) fn scale(outcome: &mut Outcome, clip: f32) -> bool {
         1.0
     };
     let factor = (shorten / outcome.weight) as f32;
-    outcome
-        .gradients
-        .iter_mut()
-        .flatten()
-        .flatten()
-        .for_each(|g| *g *= factor);
+    for gradient in outcome.gradients.iter_mut().flatten() {
+        gradient
+            .par_chunks_mut(CHUNK)
+            .for_each(|part| part.iter_mut().for_each(|g| *g *= factor));
+    }
     true
 }
 
+/// The sum of squares, added up in an order that does not depend on threads.
+fn squares(gradient: &[f32]) -> f64 {
+    let part = |part: &[f32]| part.iter().map(|g| f64::from(*g) * f64::from(*g)).sum::<f64>();
+    let parts: Vec<f64> = gradient.par_chunks(CHUNK).map(part).collect();
+    parts.iter().sum()
+}
+
 /// Gradients in the form that burn's optimisers take.
-pub(super) fn register(network: &Network, gradients: &[Option<Vec<f32>>], device: &Device) -> GradientsParams {
+pub(super) fn register(network: &Network, gradients: Vec<Option<Vec<f32>>>, device: &Device) -> GradientsParams {
     let mut writer = GradientWriter {
-        gradients: gradients.iter(),
+        gradients: gradients.into_iter(),
         registered: GradientsParams::new(),
         device,
     };
@@ -308,7 +335,7 @@ pub(super) fn register(network: &Network, gradients: &[Option<Vec<f32>>], device
 }
 
 struct GradientWriter<'a> {
-    gradients: std::slice::Iter<'a, Option<Vec<f32>>>,
+    gradients: std::vec::IntoIter<Option<Vec<f32>>>,
     registered: GradientsParams,
     device: &'a Device,
 }
@@ -316,7 +343,7 @@ struct GradientWriter<'a> {
 impl ModuleVisitor for GradientWriter<'_> {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         if let Some(Some(gradient)) = self.gradients.next() {
-            let data = TensorData::new(gradient.clone(), param.val().shape());
+            let data = TensorData::new(gradient, param.val().shape());
             self.registered
                 .register(param.id, Tensor::<D>::from_data(data, self.device));
         }

@@ -4,6 +4,7 @@
 //! dropout draw from generators keyed by those numbers, so a training that goes on from a checkpoint
 //! ends with the very weights of one that was never interrupted.
 
+mod adam;
 pub mod batch;
 pub mod bench;
 pub mod calibration;

@@ -4,6 +4,7 @@ use burn::module::{Module, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::tensor::{Tensor, TensorData};
 
 use crate::model::Network;
+use crate::model::trunk::values;
 
 /// One parameter, or running statistic.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,7 +40,7 @@ impl ModuleVisitor for Reader {
         self.0.push(Value {
             id: param.id,
             shape,
-            numbers: tensor.into_data().iter::<f32>().collect(),
+            numbers: values(tensor),
         });
     }
 }

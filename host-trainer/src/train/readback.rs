@@ -39,9 +39,9 @@ impl Readback {
             device: on.name.clone(),
             reason,
         };
-        let numbers = |tensor: Tensor<1>| match tensor.try_into_data() {
-            Ok(data) => Ok(data.iter::<f32>().collect::<Vec<_>>()),
-            Err(error) => Err(lost(error.to_string())),
+        let numbers = |tensor: Tensor<1>| {
+            let data = tensor.try_into_data().map_err(|error| lost(error.to_string()))?;
+            data.try_into_vec_as::<f32>().map_err(|error| lost(error.to_string()))
         };
         let read = if on.host {
             self.tensors.into_iter().map(numbers).collect::<Result<Vec<_>, _>>()?

@@ -290,8 +290,8 @@ fn step_agrees(trunk: Trunk) {
             );
         }
         let alive: Vec<bool> = reference.tensors.iter().map(|t| t.gradient.l2 > 0.0).collect();
-        let gradients = register(&network, &outcome.gradients, &device);
-        network = optimiser(&config.optimiser).step(8e-4, network, gradients);
+        let gradients = register(&network, outcome.gradients.clone(), &device);
+        network = optimiser(&config.optimiser, true).step(8e-4, network, gradients);
         update_running(&network, &outcome.statistics);
         check_step(name, &network, reference, &outcome.gradients, &alive);
     }

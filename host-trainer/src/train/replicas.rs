@@ -10,8 +10,11 @@ use anyhow::{Context, Result, anyhow};
 use burn::module::Module;
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Tensor, TensorData};
+use rayon::iter::{IndexedParallelIterator, ParallelIterator};
+use rayon::slice::{ParallelSlice, ParallelSliceMut};
 use shared_model::image::SIDE;
 
+use super::adam::CHUNK;
 use super::batch::Batch;
 use super::readback::Readback;
 use super::samples::{Samples, View};
@@ -20,7 +23,7 @@ use crate::device::{DeviceError, Devices, ReplicaDevice};
 use crate::engine;
 use crate::model::dropout::Dropout;
 use crate::model::head::Head;
-use crate::model::trunk::{BatchMoments, BatchStatistics};
+use crate::model::trunk::{BatchMoments, BatchStatistics, values};
 use crate::model::{Architecture, Network};
 
 /// How gradients of the trunk are computed.
@@ -265,7 +268,7 @@ fn head_step(
     let of_features = features
         .grad_remove(&mut gradients)
         .context("no gradient reached the trunk")?;
-    let of_features = of_features.into_data().iter::<f32>().collect();
+    let of_features = values(of_features);
     let found = readback.add_gradients(gradients, head);
     Ok((Outcome::read(readback, found, moments, batch, on)?, of_features))
 }
@@ -308,20 +311,19 @@ fn feature_shape(features: &[f32], faces: usize, network: &Network) -> [usize; 4
 
 /// The trunk's parameters as the engine takes them.
 fn layer_params(network: &Network) -> Vec<engine::LayerParams> {
-    let numbers = |tensor: Tensor<1>| tensor.into_data().iter::<f32>().collect::<Vec<_>>();
     let layers = network.trunk.layers();
     layers
         .into_iter()
         .map(|(_, layer)| engine::LayerParams {
-            weight: layer.conv.weight.val().into_data().iter::<f32>().collect(),
+            weight: values(layer.conv.weight.val()),
             bias: layer
                 .conv
                 .bias
                 .as_ref()
-                .map(|bias| numbers(bias.val()))
+                .map(|bias| values(bias.val()))
                 .unwrap_or_default(),
-            gamma: numbers(layer.norm.gamma.val()),
-            beta: numbers(layer.norm.beta.val()),
+            gamma: values(layer.norm.gamma.val()),
+            beta: values(layer.norm.beta.val()),
         })
         .collect()
 }
@@ -352,7 +354,6 @@ fn add_up(outcomes: Vec<Outcome>) -> Result<Outcome> {
 }
 
 fn add(a: &mut [f32], b: &[f32]) {
-    for (a, b) in a.iter_mut().zip(b) {
-        *a += b;
-    }
+    let parts = a.par_chunks_mut(CHUNK).zip(b.par_chunks(CHUNK));
+    parts.for_each(|(a, b)| a.iter_mut().zip(b).for_each(|(a, b)| *a += b));
 }
