@@ -10,6 +10,7 @@ mod compare;
 mod default_bundle;
 mod deploy;
 mod desk;
+mod figures;
 mod film;
 mod flash;
 mod honest;

@@ -6,6 +6,8 @@
 //! Neutral again. What has not been judged for too long is unknown. Nothing here reads a clock: the same observations at the same times give the
 //! same verdicts.
 
+mod seen;
+
 use shared_model::emotion::{ClassSet, Label, MAX_CLASSES, Scores};
 use shared_model::message::{RejectReason, Verdict};
 
@@ -142,6 +144,8 @@ pub struct Decider {
     judged_ms: Option<u64>,
     /// Time of the last scores.
     scored_ms: u64,
+    /// Number of the last face that counted.
+    face: Option<u32>,
 }
 
 /// The bundle's limit holds where it is higher.
@@ -172,6 +176,7 @@ impl Decider {
             smoothed: None,
             judged_ms: None,
             scored_ms: 0,
+            face: None,
         })
     }
 

@@ -1,5 +1,5 @@
-"""Instructions that a 64-bit ARM processor needs for the default bundle's networks, and those that stock tract needs for
-their floats: instructions.py KERNEL INITRAMFS. Run by scripts/test-pi.
+"""Instructions that a 64-bit ARM processor needs for the default bundle's networks, those that stock tract needs for
+their floats, and those of finding the faces of a frame: instructions.py KERNEL INITRAMFS. Run by scripts/test-pi.
 
 The emulated processor takes a nanosecond for each instruction, so whatever measures time on it counts instructions,
 and nothing else on this machine disturbs that."""
@@ -13,16 +13,23 @@ from board import SLOW, Board, Failed, fail, say
 RUNS = 3
 NETWORKS = {"keypoints": 30, "emotion": 5}
 ENGINES = {"stock tract, floats": ("tract", ""), "own, floats": ("edge-runtime", ""), "own, 8 bits": ("edge-runtime", "-int8")}
+# By the precision of the detector, the row whose networks run beside it.
+FINDERS = {"f32": "own, floats", "int8": "own, 8 bits"}
+
+
+def medians(board, command, columns):
+    """The median of a few runs of each of the numbers that a program prints for a round, without the first round."""
+    board.send(f"echo {RUNS + 1} | {command}")
+    board.console.expect(r"^ready", SLOW)
+    numbers = board.console.expect(r"^([0-9.e-]+(?: [0-9.e-]+){%d})$" % (columns * (RUNS + 1) - 1), SLOW)[1]
+    values = [float(value) for value in numbers.split()][columns:]
+    return [statistics.median(values[at::columns]) for at in range(columns)]
 
 
 def count(board, engine, suffix):
-    """Millions of instructions of each network: the median of a few runs, after one that is not counted."""
+    """Millions of instructions of each network."""
     networks = " ".join(f"{name}:{length}:/bundle/{name}{suffix}.onnx" for name, length in NETWORKS.items())
-    board.send(f"echo {RUNS + 1} | peer {engine} {networks}")
-    board.console.expect(r"^ready ", SLOW)
-    numbers = board.console.expect(r"^([0-9.e-]+(?: [0-9.e-]+){%d})$" % (len(NETWORKS) * (RUNS + 1) - 1), SLOW)[1]
-    values = [float(value) for value in numbers.split()][len(NETWORKS) :]
-    return [statistics.median(values[at :: len(NETWORKS)]) for at in range(len(NETWORKS))]
+    return medians(board, f"peer {engine} {networks}", len(NETWORKS))
 
 
 def main():
@@ -35,11 +42,16 @@ def main():
             with Board(machine, folder, sleep="off") as board:
                 board.console.expect("=== ready", SLOW)
                 say(row.format("million instructions", *NETWORKS, "both", "share"))
-                base = None
+                base, sums = None, {}
                 for title, (engine, suffix) in ENGINES.items():
                     counts = count(board, engine, suffix)
                     base = base or sum(counts)
+                    sums[title] = sum(counts)
                     say(row.format(title, *(f"{value:.2f}" for value in [*counts, sum(counts)]), f"{sum(counts) / base:.3f}"))
+                say("finding the faces of a frame of 640x480, reduced to 160x120, and then the networks")
+                for precision, title in FINDERS.items():
+                    [found] = medians(board, f"find /bundle {precision}", 1)
+                    say(f"{title:22}{found:>12.2f}{(found + sums[title]) / sums[title]:>12.2f} times the networks")
         except Failed as error:
             fail(1, f"instructions: {error}")
 

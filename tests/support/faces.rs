@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use inference::picture::Picture;
 use shared_model::image::{CropRule, GrayView, sample};
@@ -48,27 +49,8 @@ pub(crate) fn write(folder: &Path) -> Csv {
 
 /// The first faces of the data sets beside the project, as they are labelled.
 fn write_shared(data: &Path, csv: &Csv) {
-    let table = |name: &str| fs::read_to_string(data.join(name)).unwrap();
-    let index = table("kp15_ytf_public.csv");
-    let mut lines = index.lines();
-    let header: Vec<&str> = lines.next().unwrap().split(',').collect();
-    let columns: Vec<usize> = (0..header.len())
-        .filter(|at| header[*at].ends_with("_x") || header[*at].ends_with("_y"))
-        .collect();
-    let person = header.iter().position(|name| *name == "person").unwrap();
-    let names: Vec<&str> = columns.iter().map(|at| header[*at]).collect();
-    let mut text = format!("{},Image,Group\n", names.join(","));
-    for (line, pixels) in lines
-        .zip(pixels(&data.join("kp15_ytf_public.u8.zst"), 96 * 96))
-        .take(FACES)
-    {
-        let cells: Vec<&str> = line.split(',').collect();
-        let points: Vec<&str> = columns.iter().map(|at| cells[*at]).collect();
-        writeln!(text, "{},{},{}", points.join(","), numbers(&pixels), cells[person]).unwrap();
-    }
-    fs::write(&csv.keypoints, text).unwrap();
-
-    let index = table("fer2013_public_index.csv");
+    write_keypoints(data, &csv.keypoints, FACES);
+    let index = fs::read_to_string(data.join("fer2013_public_index.csv")).unwrap();
     let mut text = String::from("emotion,pixels\n");
     let mut rows = [0; LABELS.len()];
     for (line, pixels) in index
@@ -90,8 +72,28 @@ fn write_shared(data: &Path, csv: &Csv) {
     fs::write(&csv.emotion, text).unwrap();
 }
 
-/// Pictures of a packed file, the first ones only.
-fn pixels(path: &Path, size: usize) -> impl Iterator<Item = Vec<u8>> {
+/// The first rows of the keypoint set beside the project, at most so many.
+pub(crate) fn write_keypoints(data: &Path, path: &Path, most: usize) {
+    let index = fs::read_to_string(data.join("kp15_ytf_public.csv")).unwrap();
+    let mut lines = index.lines();
+    let header: Vec<&str> = lines.next().unwrap().split(',').collect();
+    let columns: Vec<usize> = (0..header.len())
+        .filter(|at| header[*at].ends_with("_x") || header[*at].ends_with("_y"))
+        .collect();
+    let person = header.iter().position(|name| *name == "person").unwrap();
+    let names: Vec<&str> = columns.iter().map(|at| header[*at]).collect();
+    let mut text = format!("{},Image,Group\n", names.join(","));
+    let pictures = pixels(&data.join("kp15_ytf_public.u8.zst"), 96 * 96);
+    for (line, pixels) in lines.zip(pictures).take(most) {
+        let cells: Vec<&str> = line.split(',').collect();
+        let points: Vec<&str> = columns.iter().map(|at| cells[*at]).collect();
+        writeln!(text, "{},{},{}", points.join(","), numbers(&pixels), cells[person]).unwrap();
+    }
+    fs::write(path, text).unwrap();
+}
+
+/// Pictures of a packed file, one after the other.
+pub(crate) fn pixels(path: &Path, size: usize) -> impl Iterator<Item = Vec<u8>> + use<> {
     let file = fs::File::open(path).unwrap();
     let mut stream = ruzstd::decoding::StreamingDecoder::new(file).unwrap();
     std::iter::from_fn(move || {
@@ -165,7 +167,12 @@ fn mirrored(pixels: &[u8], side: usize) -> Vec<u8> {
         .collect()
 }
 
-fn numbers(pixels: &[u8]) -> String {
-    let numbers: Vec<String> = pixels.iter().map(u8::to_string).collect();
+/// Pixels as the data sets write them.
+pub(crate) fn numbers(pixels: &[u8]) -> String {
+    static NUMBERS: LazyLock<Vec<String>> = LazyLock::new(|| (0..=u8::MAX).map(|value| value.to_string()).collect());
+    let numbers: Vec<&str> = pixels
+        .iter()
+        .map(|value| NUMBERS[usize::from(*value)].as_str())
+        .collect();
     numbers.join(" ")
 }

@@ -3,6 +3,7 @@
 pub(crate) mod browser;
 pub(crate) mod faces;
 pub(crate) mod programs;
+pub(crate) mod sets;
 pub(crate) mod trained;
 #[cfg(unix)]
 pub(crate) mod training;

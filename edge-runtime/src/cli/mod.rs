@@ -25,6 +25,7 @@ mod sample;
 mod track;
 mod try_bundle;
 mod update;
+mod verdicts;
 #[cfg(feature = "page")]
 mod viewers;
 mod witness;

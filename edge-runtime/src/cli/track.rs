@@ -24,6 +24,7 @@ use super::cpu_clock::CpuClock;
 use super::failure::{Failure, code, source_code};
 use super::film::Film;
 use super::open_bundle;
+use super::verdicts::{VerdictTotals, Verdicts};
 use super::witness::Witness;
 
 const AFTER: &str = "\
@@ -38,7 +39,9 @@ there (`renewed`). `found_after_ms` is the longest that somebody was there and n
 the share of the true faces that were tracked, `precision` the share of the tracked ones that are true. Costs are means
 in milliseconds of the processor's time, on all cores together: `frame_ms` and its part `networks_ms` over the frames
 into which somebody was tracked from the one before, the search included, `cost` is their ratio; `search_ms` over those
-into which nobody was tracked.
+into which nobody was tracked. `verdict_changes` counts how often the verdict, as `run` forms it without a [decide] of
+its own, gave way to another; `emotion_share` is the share of the film's time in which it was an emotion, Neutral not
+counted.
 
 A file of truth has a JSON line for each frame with faces, numbered from 0, with left, top, width and height in pixels:
   {\"frame\": 0, \"faces\": [{\"bounds\": [12, 30, 40, 40]}]}";
@@ -100,6 +103,8 @@ struct Summary {
     cost: f64,
     /// Mean of the whole search in the other frames.
     search_ms: f64,
+    #[serde(flatten)]
+    verdicts: VerdictTotals,
 }
 
 pub(crate) fn main(args: &Args) -> Result<ExitCode, Failure> {
@@ -139,6 +144,7 @@ struct Study {
     /// Faces that were tracked, over all frames.
     tracked: u64,
     quality: Quality,
+    verdicts: Verdicts,
     clock: CpuClock,
     /// Whole frames in which somebody was tracked from the frame before, and their networks alone.
     costs: (Latencies, Latencies),
@@ -159,6 +165,7 @@ impl Study {
             detector_px: args.detector_px,
             ..TrackConfig::default()
         };
+        let manifest = bundle.manifest();
         let predictor = Predictor::load(bundle)?.with_threads(Threads::One);
         if args.detector_px.is_some() && predictor.detector().is_none() {
             tracing::warn!("--detector-px has no effect: the bundle has no detector of its own");
@@ -166,10 +173,12 @@ impl Study {
         Ok(Self {
             tracking: FaceTracking::new(config, &predictor)?,
             predictor,
-            classes: bundle.manifest().classes.clone(),
+            classes: manifest.classes.clone(),
             witness: Witness::new(args.truth.as_deref(), config.detector)?,
             tracked: 0,
             quality: Quality::new(args.policy),
+            verdicts: Verdicts::new(&manifest.classes, manifest.decision.abstain_below)
+                .map_err(|error| Failure::new(code::CONFIG, error))?,
             clock: CpuClock,
             costs: Default::default(),
             searches: Latencies::default(),
@@ -203,6 +212,7 @@ impl Study {
         let visible: Vec<Rect> = self.witness.faces(self.frames, picture);
         self.tracked += followed.len() as u64;
         self.quality.frame((self.frames, frame.time_ms), &followed, &visible);
+        self.verdicts.frame(frame.time_ms, self.tracking.counting());
         self.frames += 1;
         if let Some(film) = &mut self.film {
             let faces = seen.iter().map(|seen| face(seen, &self.classes));
@@ -226,6 +236,7 @@ impl Study {
             networks_ms,
             cost: if networks_ms > 0.0 { frame_ms / networks_ms } else { 0.0 },
             search_ms: ms(&self.searches),
+            verdicts: self.verdicts.totals(),
         }
     }
 }

@@ -3,7 +3,6 @@
 use shared_model::message::{Face, FaceLine};
 
 use super::{Exit, FrameError, Pipeline, PipelineContext, light};
-use crate::decide::{Change, Observation};
 use crate::sink::FrameFacts;
 use crate::source::Frame;
 use vision::clock::Clock;
@@ -28,7 +27,7 @@ impl Pipeline {
         let judged = context.clock.now();
         self.progress.infer(judged.saturating_sub(start));
         self.show_faces(frame, context)?;
-        let change = self.decide(frame.time_ms);
+        let change = self.decider.see(frame.time_ms, self.faces.counting());
         self.show(change, context)?;
         self.progress.put_out();
         let end = context.clock.now();
@@ -87,23 +86,5 @@ impl Pipeline {
             self.outputs.frame(&line, context.report)?;
         }
         Ok(())
-    }
-
-    /// Forms the verdict about the face that counts; another face's scores start anew.
-    fn decide(&mut self, time_ms: u64) -> Option<Change> {
-        let seen = self.faces.counting();
-        let id = seen.map(|seen| seen.id);
-        if id.is_some() && self.face.is_some() && id != self.face {
-            self.decider.another_face();
-        }
-        self.face = id.or(self.face);
-        let observation = match seen {
-            None => Observation::NoFace,
-            Some(seen) => match seen.withheld {
-                Some(why) => Observation::Rejected(why),
-                None => Observation::Face(seen.prediction.scores.clone()),
-            },
-        };
-        self.decider.observe(time_ms, &observation)
     }
 }

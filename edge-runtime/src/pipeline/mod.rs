@@ -117,8 +117,6 @@ pub struct Pipeline {
     boot: Text<32>,
     progress: Arc<Progress>,
     sequence: u64,
-    /// Number of the face that the verdict is about.
-    face: Option<u32>,
     stats: Stats,
     swaps: Option<Receiver<ModelSwap>>,
     /// While its pause is on, no frame is judged.
@@ -136,7 +134,6 @@ impl Pipeline {
     pub fn new(stages: Stages) -> Self {
         Self {
             faces: stages.faces,
-            face: None,
             predictor: stages.predictor,
             classes: stages.classes,
             decider: stages.decider,

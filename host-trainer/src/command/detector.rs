@@ -1,5 +1,7 @@
-//! `host-trainer train detector`, `evaluate detector`, `export detector`, `quantise detector`, `report detector`.
+//! `host-trainer train detector`, `evaluate detector`, `evaluate alarms`, `export detector`, `quantise detector`,
+//! `report detector`.
 
+mod alarms;
 mod quantise;
 mod report;
 
@@ -23,6 +25,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use super::exit;
+pub(crate) use alarms::EvaluateAlarms;
 pub(crate) use quantise::QuantiseDetector;
 pub(crate) use report::ReportDetector;
 

@@ -53,6 +53,8 @@ enum Command {
     Evaluate(Box<evaluate::Evaluate>),
     /// Measure the network that finds faces: `evaluate detector`.
     EvaluateDetector(detector::EvaluateDetector),
+    /// Count false alarms on pictures without a face: `evaluate alarms`.
+    EvaluateAlarms(detector::EvaluateAlarms),
     /// Compare runs: settings that differ, curves, figures, and a test on the same faces.
     Compare(compare::Compare),
     /// Write what trained networks say about faces: a table with a line for each.
@@ -96,21 +98,27 @@ fn write_json(line: &str) -> Result<()> {
     write_line(line)
 }
 
+/// Words that make commands of their own with the verbs before them.
+const SUBJECTS: [(&str, &[&str]); 2] = [
+    ("detector", &["train", "evaluate", "export", "quantise", "report"]),
+    ("alarms", &["evaluate"]),
+];
+
 /// What was typed, with `train detector` as the one command that it is; likewise the others about a
-/// detector, and `train --keys`.
+/// detector, `evaluate alarms`, and `train --keys`.
 pub(crate) fn typed(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     let mut typed: Vec<OsString> = arguments.into_iter().collect();
     if typed.len() == 3 && typed[1] == "train" && typed[2] == "--keys" {
         typed.splice(1..3, [OsString::from("train-keys")]);
     }
     if let [_, verb, subject, ..] = typed.as_slice()
-        && ["train", "evaluate", "export", "quantise", "report"]
+        && SUBJECTS
             .iter()
-            .any(|known| verb == known)
-        && subject == "detector"
+            .any(|(known, verbs)| subject == known && verbs.iter().any(|known| verb == known))
     {
         let mut command = verb.clone();
-        command.push("-detector");
+        command.push("-");
+        command.push(subject);
         typed.splice(1..3, [command]);
     }
     typed
@@ -125,6 +133,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::TrainKeys(command) => command.run(),
         Command::Evaluate(command) => command.run(),
         Command::EvaluateDetector(command) => command.run(),
+        Command::EvaluateAlarms(command) => command.run(),
         Command::Compare(command) => command.run(),
         Command::Predict(command) => command.run(),
         Command::Report(command) => command.run(),
@@ -164,6 +173,9 @@ mod tests {
                 false,
             ),
             ("evaluate detector --data a.zip --faces a.csv", false),
+            ("evaluate alarms --bundle b --data a.zip --faces a.csv", true),
+            ("evaluate alarms --bundle b --data rooms --detector-px 320", true),
+            ("train alarms --bundle b --data rooms", false),
             (
                 "quantise detector --data a.zip --faces a.csv --run r --out a.onnx",
                 true,

@@ -154,7 +154,7 @@ fn entries(dir: &Path) -> Result<Vec<(PathBuf, String)>, DataError> {
 }
 
 /// Whether a file is called like a picture.
-pub(super) fn is_picture(path: &Path) -> bool {
+pub(crate) fn is_picture(path: &Path) -> bool {
     let extension = path
         .extension()
         .map(|extension| extension.to_string_lossy().to_lowercase());

@@ -13,6 +13,7 @@ pub mod data;
 pub(crate) mod engine;
 pub mod evaluate;
 pub mod export;
+pub mod film;
 mod geometry;
 pub(crate) mod levels;
 mod loss;

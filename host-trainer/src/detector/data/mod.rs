@@ -6,6 +6,7 @@
 
 mod archive;
 mod error;
+mod folder;
 mod photo;
 mod shared;
 #[cfg(test)]
@@ -21,6 +22,7 @@ use sha2::{Digest, Sha256};
 use crate::fingerprint::hex;
 use archive::Archive;
 pub use error::{SetError, Wrong};
+pub use folder::pictures;
 pub use photo::{Face, Gray, Kind, LONGEST, Photo};
 
 /// Sources of the shared set that are measured on and never trained on, whatever the file says.

@@ -6,6 +6,8 @@ use inference::picture::{Picture, PictureError};
 pub const LONGEST: usize = 480;
 /// Shortest side of a level of the pyramid.
 const SHORTEST: usize = 4;
+/// Least longer and shorter side in pixels of a part of a photo that is looked at by itself.
+const PART: [usize; 2] = [160, 75];
 
 /// What an annotation says about its box.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,6 +77,47 @@ impl Photo {
     pub fn is_empty(&self) -> bool {
         self.faces.is_empty()
     }
+
+    /// What of it shows no face: all, or the largest part to one side of all its boxes, half a face away from them;
+    /// none where that is too small.
+    pub fn beside_faces(&self) -> Option<Self> {
+        if self.is_empty() {
+            return Some(self.clone());
+        }
+        let [width, height] = self.size();
+        let mut taken = [width as f32, height as f32, 0.0, 0.0];
+        for face in &self.faces {
+            let [left, top, right, bottom] = face.bounds;
+            let away = (right - left).max(bottom - top) / 2.0;
+            let [from_x, from_y, to_x, to_y] = taken;
+            taken = [
+                from_x.min(left - away),
+                from_y.min(top - away),
+                to_x.max(right + away),
+                to_y.max(bottom + away),
+            ];
+        }
+        let inside = |place: f32, length: usize| place.clamp(0.0, length as f32) as usize;
+        let [left, right] = [taken[0], taken[2]].map(|place| inside(place, width));
+        let [top, bottom] = [taken[1], taken[3]].map(|place| inside(place, height));
+        // Left, top, width and height of the part to the left of all boxes, to the right, above and below.
+        let parts = [
+            [0, 0, left, height],
+            [right, 0, width - right, height],
+            [0, 0, width, top],
+            [0, bottom, width, height - bottom],
+        ];
+        let part = parts.into_iter().max_by_key(|[.., columns, rows]| columns * rows)?;
+        let [.., columns, rows] = part;
+        let fits = columns.max(rows) >= PART[0] && columns.min(rows) >= PART[1];
+        fits.then(|| Self {
+            name: self.name.clone(),
+            source: self.source.clone(),
+            held: self.held,
+            faces: Vec::new(),
+            pyramid: self.gray().part(part).pyramid(),
+        })
+    }
 }
 
 impl Gray {
@@ -92,6 +135,16 @@ impl Gray {
         let scale = LONGEST as f32 / longest as f32;
         let side = |side: usize| ((side as f32 * scale).round() as usize).max(1);
         Ok((gray.reduced(side(width), side(height)), scale))
+    }
+
+    /// The part that begins at a column and a row and has this width and height, all inside.
+    fn part(&self, [x, y, width, height]: [usize; 4]) -> Self {
+        let rows = self.pixels.chunks_exact(self.width).skip(y).take(height);
+        Self {
+            width,
+            height,
+            pixels: rows.flat_map(|row| &row[x..x + width]).copied().collect(),
+        }
     }
 
     /// Resized to a size that is not larger, each pixel the mean of what it covers.

@@ -166,3 +166,51 @@ fn reads_pascal_voc() {
         .to_string();
     assert!(error.contains("a.xml, line 3: box"), "{error}");
 }
+
+#[test]
+fn a_directory_without_annotations_is_all_its_pictures_without_a_face() {
+    let folder = folder();
+    fs::write(folder.path().join("notes.txt"), "none").unwrap();
+    let photos = pictures(folder.path()).unwrap();
+    let names: Vec<&str> = photos.iter().map(|photo| photo.name.as_str()).collect();
+    assert_eq!(names, ["a.pgm", "long.pgm"]);
+    assert!(photos.iter().all(|photo| photo.held && photo.is_empty()));
+    let empty = tempfile::tempdir().unwrap();
+    assert!(matches!(pictures(empty.path()), Err(SetError::Empty { .. })));
+    fs::write(folder.path().join("b.png"), "no picture").unwrap();
+    assert!(matches!(pictures(folder.path()), Err(SetError::Picture { .. })));
+}
+
+#[test]
+fn beside_faces_is_the_largest_part_half_a_face_away_from_all_boxes() {
+    let photo = |bounds: &[[f32; 4]]| Photo {
+        name: "a".to_owned(),
+        source: "s".to_owned(),
+        held: true,
+        faces: bounds
+            .iter()
+            .map(|bounds| Face {
+                kind: Kind::Ignore,
+                bounds: *bounds,
+                points: None,
+            })
+            .collect(),
+        pyramid: Gray {
+            width: 400,
+            height: 200,
+            pixels: (0..400 * 200).map(|at| (at % 400 / 2) as u8).collect(),
+        }
+        .pyramid(),
+    };
+    assert_eq!(photo(&[]).beside_faces(), Some(photo(&[])));
+    let right = photo(&[[20.0, 20.0, 60.0, 60.0], [80.0, 0.0, 100.0, 20.0]])
+        .beside_faces()
+        .unwrap();
+    // The right one ends at 100, and half of its side farther the part begins.
+    assert_eq!((right.size(), right.gray().pixels[0]), ([290, 200], 55));
+    assert!(right.is_empty());
+    let below = photo(&[[0.0, 0.0, 400.0, 20.0]]).beside_faces();
+    assert_eq!(below, None, "half of a wide box is the whole picture");
+    let narrow = photo(&[[60.0, 60.0, 340.0, 140.0]]).beside_faces();
+    assert_eq!(narrow, None);
+}

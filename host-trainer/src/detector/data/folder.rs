@@ -1,0 +1,46 @@
+//! A directory of pictures without annotations: none shows a face.
+
+use std::fs;
+use std::path::Path;
+
+use super::{Gray, Photo, SetError};
+use crate::data::folder::is_picture;
+
+/// All pictures of a directory, in the order of their names, without a box. Directories in it are not looked into.
+///
+/// # Errors
+/// [`SetError::Read`] where directory or file cannot be read, [`SetError::Picture`] where one is no picture, and
+/// [`SetError::Empty`] where there is none.
+pub fn pictures(folder: &Path) -> Result<Vec<Photo>, SetError> {
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        |source| SetError::Read { path, source }
+    };
+    let mut photos = Vec::new();
+    for entry in fs::read_dir(folder).map_err(failed(folder))? {
+        let path = entry.map_err(failed(folder))?.path();
+        if !is_picture(&path) {
+            continue;
+        }
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let bytes = fs::read(&path).map_err(failed(&path))?;
+        let (gray, _) = match Gray::decode(&bytes) {
+            Ok(decoded) => decoded,
+            Err(source) => return Err(SetError::Picture { name, source }),
+        };
+        photos.push(Photo {
+            name,
+            source: String::new(),
+            held: true,
+            faces: Vec::new(),
+            pyramid: gray.pyramid(),
+        });
+    }
+    if photos.is_empty() {
+        return Err(SetError::Empty {
+            path: folder.to_owned(),
+        });
+    }
+    photos.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(photos)
+}
