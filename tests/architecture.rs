@@ -3,6 +3,7 @@
 mod arrows;
 mod modules;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -85,4 +86,42 @@ fn no_circle_of_files() {
         let circles = modules::circles(&Path::new(&package.path).join("src"));
         assert!(circles.is_empty(), "{}:\n{}", package.name, circles.join("\n"));
     }
+}
+
+/// A sink may have its protocol in more files, which nobody else sees.
+#[test]
+fn every_sink_meets_the_rest_of_the_program_in_one_file() {
+    let sinks = root().join("edge-runtime/src/sink");
+    let names = fs::read_dir(&sinks).unwrap().map(|entry| entry.unwrap().path());
+    let names: BTreeSet<String> = names
+        .map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned())
+        .collect();
+    let mut found = Vec::new();
+    for name in names {
+        let inside = fs::read_dir(sinks.join(&name)).into_iter().flatten();
+        let files = inside.map(|entry| entry.unwrap().path());
+        let texts = files
+            .chain([sinks.join(&name).with_extension("rs")])
+            .filter(|path| path.is_file());
+        let texts = texts.filter(|path| !path.ends_with("tests.rs"));
+        let texts: Vec<String> = texts.map(|path| fs::read_to_string(path).unwrap()).collect();
+        let doors = texts.iter().filter(|text| {
+            let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
+            code.contains(" SignalSink for ") || code.contains(" Recipient for ")
+        });
+        match doors.count() {
+            0 => continue,
+            1 => found.push(name.clone()),
+            more => panic!("{name}: {more} files"),
+        }
+        let is_open = texts.iter().flat_map(|text| text.lines()).any(|line| {
+            let module = line.trim_start().split_once("mod ");
+            module.is_some_and(|(before, _)| before.starts_with("pub"))
+        });
+        assert!(!is_open, "{name}: a part of it can be named from outside");
+    }
+    let expected = [
+        "gpio", "lines", "mqtt", "osc", "outlet", "serial", "udp", "webhook", "when",
+    ];
+    assert_eq!(found, expected);
 }

@@ -3,7 +3,7 @@
 import { Face, NOBODY } from "./face.js";
 
 /** Time in which a drawing goes most of the way to where the face is now, in milliseconds. */
-const POINT_MS = 70;
+const POINT_MS = 110;
 /** The same for the part of the frame that is shown. */
 const VIEW_MS = 650;
 /** How much is shown around the faces, in sides of their box. */

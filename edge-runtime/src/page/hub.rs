@@ -67,16 +67,11 @@ pub(super) struct Outline {
     offer: Option<UpdateFacts>,
 }
 
-/// Shortest time from one reading of the counters to the next.
-const READ_EVERY: Duration = Duration::from_millis(250);
-
 /// What the server has read of the rest of the program.
 #[derive(Default)]
 struct State {
     /// See [`Outline`].
     changes: u64,
-    /// When the counters were read last.
-    read: Option<Duration>,
     context: Option<PageContext>,
     parts: Parts,
     rates: FrameRates,
@@ -92,7 +87,7 @@ pub struct Hub {
     state: Mutex<State>,
     /// Signs of life of the server.
     beats: AtomicU64,
-    /// When somebody last asked for a snapshot, in seconds since the start.
+    /// When somebody last asked for a snapshot, in seconds since the start, from 1; 0 while nobody has.
     asked_s: AtomicU64,
 }
 
@@ -175,34 +170,27 @@ impl Hub {
         state.changes += 1;
     }
 
-    /// A sign of life; reads the counters, if that was not done lately.
+    /// A sign of life; reads the counters.
     pub(super) fn tick(&self) {
         self.beats.fetch_add(1, Ordering::Relaxed);
         let now = self.now();
         let mut state = self.state();
         let State {
-            context,
-            parts,
-            rates,
-            read,
-            ..
+            context, parts, rates, ..
         } = &mut *state;
         let Some(context) = context else { return };
-        if read.is_some_and(|read| now < read + READ_EVERY) {
-            return;
-        }
-        *read = Some(now);
         parts.update(now, &(context.parts)());
         rates.update(now, (context.frames)());
     }
 
     /// Checks the machine, if somebody asked lately.
     pub(super) fn checks_wanted(&self, within: Duration) -> Option<Arc<dyn Fn() -> Vec<Check> + Send + Sync>> {
-        let asked = Duration::from_secs(self.asked_s.load(Ordering::Relaxed));
-        let lately = self.board.viewers() > 0 || self.now().saturating_sub(asked) < within;
+        let asked = self.asked_s.load(Ordering::Relaxed);
+        let was_asked = asked > 0 && self.now() < Duration::from_secs(asked) + within;
+        let lately = was_asked || self.board.viewers() > 0;
         let state = self.state();
         let context = state.context.as_ref()?;
-        (lately || state.checks.is_empty()).then(|| Arc::clone(&context.checks))
+        lately.then(|| Arc::clone(&context.checks))
     }
 
     pub(super) fn set_checks(&self, checks: Vec<Check>) {
@@ -246,7 +234,7 @@ impl Hub {
     /// Everything at once; `None` before the first configuration runs.
     pub(super) fn snapshot(&self) -> Option<Snapshot> {
         let now = self.now();
-        self.asked_s.store(now.as_secs(), Ordering::Relaxed);
+        self.asked_s.store(now.as_secs().max(1), Ordering::Relaxed);
         let state = self.state();
         let context = state.context.as_ref()?;
         let outbox = (context.outbox)();

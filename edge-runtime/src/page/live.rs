@@ -1,7 +1,7 @@
 //! The stream of messages: made once, given to every viewer, who gets the newest that they have time for.
 //!
-//! Waking the server's thread costs more than a message, so that it wakes seldom: once for each frame that is sent, and
-//! twice a second for everything else.
+//! Waking the server's thread costs the loop more than a message, so that the loop does it for a new state alone. The server
+//! looks by itself for all else: eight times a second while somebody watches, and twice a second otherwise.
 
 use std::convert::Infallible;
 use std::pin::pin;
@@ -30,8 +30,18 @@ const OWN: usize = 4;
 /// Time after which a viewer is told that the stream lives.
 const BEAT: Duration = Duration::from_secs(5);
 
-/// Longest time until something is noticed that nobody announced.
-const TICK: Duration = Duration::from_millis(500);
+/// Of what length the timers of tokio are slots, counted from the start of its runtime: a timer that ends with a slot wakes
+/// the thread once, any other twice.
+const SLOT: Duration = Duration::from_millis(64);
+
+/// How much before a slot's end a timer is set: tokio rounds up to the next millisecond.
+const ROUNDED: Duration = Duration::from_micros(500);
+
+/// Slots from one look at the board to the next while somebody watches; with each look goes the newest frame.
+const LOOK: u32 = 2;
+
+/// Slots until something else is noticed that nobody announced.
+const TICK: u32 = 8;
 
 /// Longest time that a viewer's socket may take no byte.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
@@ -48,33 +58,37 @@ struct Progress {
     states: u64,
     triggers: u64,
     frames: u64,
-    /// Frames at the last tick.
-    frames_before: u64,
     outline: Option<Outline>,
+    ticked: Option<Instant>,
     checked: Option<Instant>,
 }
 
 impl Progress {
-    /// What is new on the board. A frame that was not announced, since it came too soon after another, is new when a tick
-    /// sees that no other has followed.
-    fn news(&mut self, newest: &Newest, is_watched: bool, is_tick: bool) -> News {
+    /// What is new on the board; the newest frame only when it is looked at.
+    fn news(&mut self, newest: &Newest, is_watched: bool, is_look: bool) -> News {
         let states = newest.states.saturating_sub(self.states) as usize;
         let skipped = newest.recent.len().saturating_sub(states);
         let has_fired = self.triggers != newest.triggers;
-        let has_ended = self.frames_before == newest.frames;
-        let is_due = is_watched && self.frames != newest.frames && (!is_tick || has_ended);
+        let has_frame = is_watched && is_look && self.frames != newest.frames;
         (self.states, self.triggers) = (newest.states, newest.triggers);
-        if is_tick {
-            self.frames_before = newest.frames;
-        }
-        if is_due {
+        if has_frame {
             self.frames = newest.frames;
         }
         News {
             states: newest.recent.iter().skip(skipped).cloned().collect(),
             trigger: newest.trigger.clone().filter(|_| has_fired),
-            faces: is_due.then(|| newest.faces.clone()),
+            faces: has_frame.then(|| newest.faces.clone()),
         }
+    }
+
+    /// Whether it is time to look after everything else.
+    fn is_tick(&mut self, now: Instant) -> bool {
+        // Not all looks come after the very same time.
+        let is_tick = self.ticked.is_none_or(|ticked| now + SLOT / 2 >= ticked + TICK * SLOT);
+        if is_tick {
+            self.ticked = Some(now);
+        }
+        is_tick
     }
 }
 
@@ -97,6 +111,12 @@ pub(super) struct Live {
     latest: watch::Sender<Latest>,
     places: Arc<Semaphore>,
     common: Arc<Semaphore>,
+}
+
+/// When the slot ends that is the so many'th after this moment.
+fn slot_end(start: Instant, now: Instant, slots: u32) -> Instant {
+    let passed = now.saturating_duration_since(start).as_millis() / SLOT.as_millis();
+    start + SLOT * (passed as u32).saturating_add(slots) - ROUNDED
 }
 
 impl Live {
@@ -133,28 +153,34 @@ impl Live {
         })
     }
 
-    /// Makes messages of what the loop leaves on the board, and looks after everything else; never ends.
-    pub(super) async fn pump(&self) {
+    /// Makes messages of what the loop leaves on the board, and looks after everything else; never ends. The runtime began at
+    /// `start`.
+    pub(super) async fn pump(&self, start: Instant) {
         let mut progress = Progress::default();
-        let mut tick = pin!(sleep(Duration::ZERO));
+        let mut look = pin!(sleep(Duration::ZERO));
         loop {
-            let is_tick = tokio::select! {
+            let is_look = tokio::select! {
                 () = self.hub.board.changed() => false,
-                () = &mut tick => true,
+                () = &mut look => true,
             };
-            self.hub.tick();
-            self.publish(&mut progress, is_tick);
-            if is_tick {
+            let now = Instant::now();
+            if progress.is_tick(now) {
+                self.hub.tick();
                 self.check_machine(&mut progress.checked);
-                tick.as_mut().reset(Instant::now() + TICK);
+            }
+            let is_watched = self.hub.board.viewers() > 0;
+            self.publish(&mut progress, is_watched, is_look);
+            let next = slot_end(start, now + SLOT / 2, if is_watched { LOOK } else { TICK });
+            // Whoever comes while nobody watches does not wait for the next tick.
+            if is_look || next < look.deadline() {
+                look.as_mut().reset(next);
             }
         }
     }
 
     /// Gives viewers what is new.
-    fn publish(&self, progress: &mut Progress, is_tick: bool) {
-        let is_watched = self.hub.board.viewers() > 0;
-        let news = progress.news(&self.hub.board.read(), is_watched, is_tick);
+    fn publish(&self, progress: &mut Progress, is_watched: bool, is_look: bool) {
+        let news = progress.news(&self.hub.board.read(), is_watched, is_look);
         let outline = Some(self.hub.outline());
         let has_changed = std::mem::replace(&mut progress.outline, outline) != outline;
         // Whoever comes later begins with a snapshot.
@@ -263,6 +289,49 @@ impl Feed {
             let sent = timeout(PATIENCE, socket.send(ws::Message::Text(text.into()))).await;
             if !matches!(sent, Ok(Ok(()))) {
                 return;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_frame_goes_with_a_look_once_and_only_while_somebody_watches() {
+        let (mut progress, mut newest) = (Progress::default(), Newest::default());
+        let mut told = |newest: &Newest, is_watched, is_look| {
+            let faces = progress.news(newest, is_watched, is_look).faces;
+            faces.map(|faces| faces.frame)
+        };
+        for number in 1..=3 {
+            (newest.frames, newest.faces.frame) = (number, number);
+            assert_eq!(told(&newest, false, true), None);
+            assert_eq!(told(&newest, true, false), None);
+        }
+        assert_eq!(told(&newest, true, true), Some(3));
+        assert_eq!(told(&newest, true, true), None);
+        assert!(progress.news(&newest, true, true).is_empty());
+    }
+
+    #[test]
+    fn everything_else_is_looked_after_twice_a_second_however_often_the_board_is_looked_at() {
+        let (mut progress, start) = (Progress::default(), Instant::now());
+        let looks = (0..100).map(|look| start + look * LOOK * SLOT + look % 3 * Duration::from_millis(7));
+        assert_eq!(looks.filter(|now| progress.is_tick(*now)).count(), 25);
+    }
+
+    #[test]
+    fn looks_end_with_slots_whenever_they_begin() {
+        let start = Instant::now();
+        for late_ms in [0, 1, 30] {
+            let mut now = start;
+            for look in 1..=1000 {
+                now = slot_end(start, now + SLOT / 2, LOOK);
+                let ms = (now - start).as_nanos().div_ceil(1_000_000);
+                assert_eq!(ms, u128::from(look * LOOK) * SLOT.as_millis());
+                now += ROUNDED + Duration::from_millis(late_ms);
             }
         }
     }

@@ -17,7 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::runtime::Runtime;
 use tokio::sync::{Mutex, oneshot};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_io_timeout::TimeoutStream;
 use tokio_rustls::TlsAcceptor;
 
@@ -156,6 +156,7 @@ impl PageServer {
 
     /// Serves a site on a thread of its own.
     fn serve(site: Site) -> Result<Self, PageError> {
+        let start = Instant::now();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .max_blocking_threads(4)
@@ -168,7 +169,7 @@ impl PageServer {
         let address = listener.local_addr().map_err(PageError::Start)?;
         let (end, ended) = oneshot::channel();
         let hub = Arc::clone(&site.hub);
-        let work = move || work(runtime, site, listener, ended);
+        let work = move || work(runtime, start, site, listener, ended);
         let thread = thread::Builder::new().name("page".to_owned()).spawn(work);
         Ok(Self {
             hub,
@@ -213,9 +214,9 @@ fn listen(runtime: &Runtime, address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-fn work(runtime: Runtime, site: Site, listener: TcpListener, ended: oneshot::Receiver<()>) {
+fn work(runtime: Runtime, start: Instant, site: Site, listener: TcpListener, ended: oneshot::Receiver<()>) {
     let Site { live, router, tls, .. } = site;
-    runtime.spawn(async move { live.pump().await });
+    runtime.spawn(async move { live.pump(start).await });
     runtime.block_on(async {
         tokio::select! {
             () = take(listener, router, tls.map(TlsAcceptor::from)) => {}

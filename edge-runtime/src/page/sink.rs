@@ -1,7 +1,7 @@
 //! The sink that leaves states and faces on the board; it never waits and never fails.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use shared_model::emotion::ClassSet;
 use shared_model::message::{FaceLine, State};
@@ -14,15 +14,6 @@ use crate::sink::{FrameFacts, SignalSink, SinkError};
 /// States that may wait for the board; they come seldom, and it is free within moments.
 const WAITING: usize = 64;
 
-/// Mean time from one frame that is announced to the next: 15 a second.
-const FACES_EVERY: Duration = Duration::from_micros(66_667);
-
-/// How much too early a frame may be: cameras are not punctual.
-const EARLY: Duration = Duration::from_micros(16_667);
-
-/// Shortest time from one frame that is announced to the next.
-const SHORTEST: Duration = Duration::from_micros(33_333);
-
 /// Leaves what is newest on the board.
 pub struct PageSink {
     board: Arc<Board>,
@@ -30,8 +21,8 @@ pub struct PageSink {
     gatherer: Gatherer,
     /// States that found the board taken, the oldest first.
     waiting: Vec<Told>,
-    /// When the next frame is announced.
-    due: Instant,
+    /// Whether the board has a state that viewers were not told of.
+    has_news: bool,
 }
 
 impl PageSink {
@@ -40,17 +31,8 @@ impl PageSink {
             board,
             gatherer: Gatherer::new(classes),
             waiting: Vec::new(),
-            due: Instant::now(),
+            has_news: false,
         }
-    }
-
-    /// Whether viewers are to be told of a frame that comes now; of the others the server takes the last.
-    fn is_due(&mut self, now: Instant) -> bool {
-        let is_due = now + EARLY >= self.due;
-        if is_due {
-            self.due = (self.due + FACES_EVERY).max(now + SHORTEST);
-        }
-        is_due
     }
 
     fn hand_over(&mut self) {
@@ -63,8 +45,7 @@ impl PageSink {
         for told in self.waiting.drain(..) {
             newest.push(told);
         }
-        drop(newest);
-        self.board.announce();
+        self.has_news = true;
     }
 }
 
@@ -107,10 +88,6 @@ impl SignalSink for PageSink {
             }
         }
         newest.frames += 1;
-        drop(newest);
-        if self.board.viewers() > 0 && self.is_due(Instant::now()) {
-            self.board.announce();
-        }
         Ok(())
     }
 
@@ -119,8 +96,15 @@ impl SignalSink for PageSink {
         Ok(())
     }
 
-    fn close(&mut self) -> Result<(), SinkError> {
+    fn flush(&mut self) {
         self.hand_over();
+        if std::mem::take(&mut self.has_news) {
+            self.board.announce();
+        }
+    }
+
+    fn close(&mut self) -> Result<(), SinkError> {
+        self.flush();
         Ok(())
     }
 }
@@ -133,6 +117,7 @@ pub(super) fn now_ms() -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
     use shared_model::Text;
     use shared_model::emotion::Scores;
     use shared_model::image::Rect;
@@ -235,22 +220,21 @@ mod tests {
     }
 
     #[test]
-    fn fifteen_frames_a_second_are_announced_however_many_come_and_all_where_fewer_do() {
-        let announced = |period_ms: u64, jitter_ms: u64| {
-            let mut sink = PageSink::new(Arc::default(), &ClassSet::product());
-            let start = sink.due;
-            let frames = 0..10_000 / period_ms;
-            let at = |number: u64| start + Duration::from_millis(number * period_ms + number % 2 * jitter_ms);
-            frames.filter(|number| sink.is_due(at(*number))).count()
-        };
-        for (period_ms, jitter_ms) in [(2, 0), (20, 5), (33, 10), (40, 0), (50, 8)] {
-            let count = announced(period_ms, jitter_ms);
-            assert!((130..=152).contains(&count), "{count} at one in {period_ms} ms");
+    fn the_server_is_woken_for_a_state_and_never_for_a_frame() {
+        let (board, classes, stats) = (Arc::new(Board::default()), ClassSet::product(), Stats::default());
+        let mut sink = PageSink::new(Arc::clone(&board), &classes);
+        let is_woken = || board.changed().now_or_never().is_some();
+        board.viewer_came();
+        assert!(is_woken() && !is_woken());
+        for number in 0..100 {
+            tell(&mut sink, &classes, &stats, number, &[1]);
+            sink.flush();
         }
-        for (period_ms, jitter_ms) in [(67, 10), (100, 20), (200, 0)] {
-            let count = announced(period_ms, jitter_ms) as u64;
-            assert_eq!(count, 10_000 / period_ms, "at one in {period_ms} ms");
-        }
+        assert!(!is_woken());
+        sink.show(&state(0)).unwrap();
+        assert!(!is_woken());
+        sink.flush();
+        assert!(is_woken() && !is_woken());
     }
 
     #[test]

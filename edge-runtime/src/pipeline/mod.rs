@@ -208,6 +208,7 @@ impl Pipeline {
         if let Err(exit) = self.show(Some(nothing), context) {
             return exit;
         }
+        self.outputs.flush();
         loop {
             self.stats.elapsed = context.clock.now().saturating_sub(start);
             if context.stop.load(Ordering::Relaxed) {
@@ -262,6 +263,7 @@ impl Pipeline {
         let start = context.clock.now();
         let change = self.decider.interrupt(pacer.time_ms(start));
         self.show(change, context)?;
+        self.outputs.flush();
         if timing.keep() == Keep::Newest {
             match reader.take(frame, POLL) {
                 Taken::Frame => self.stats.dropped += 1,
@@ -292,7 +294,9 @@ impl Pipeline {
             return self.idle(pacer, context);
         }
         pacer.took(frame, context.clock.now());
-        self.judge(frame, context)
+        self.judge(frame, context)?;
+        self.outputs.flush();
+        Ok(())
     }
 
     /// While no frame comes: the verdict grows old.
@@ -300,7 +304,9 @@ impl Pipeline {
         let change = pacer
             .time_ms(context.clock.now())
             .and_then(|now_ms| self.decider.tick(now_ms));
-        self.show(change, context)
+        self.show(change, context)?;
+        self.outputs.flush();
+        Ok(())
     }
 
     fn skip(&mut self, error: &FrameError, context: &mut PipelineContext<'_>) {

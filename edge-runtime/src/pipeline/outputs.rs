@@ -103,6 +103,13 @@ impl Outputs {
         Ok(())
     }
 
+    /// Lets every sink wake whoever waits for what it was told.
+    pub(super) fn flush(&mut self) {
+        for output in &mut self.all {
+            output.sink.flush();
+        }
+    }
+
     /// Leaves every sink in its safe state.
     pub(super) fn close(&mut self, report: &mut Report<'_>) {
         for output in &mut self.all {

@@ -1,3 +1,5 @@
+mod flush;
+
 use std::cell::Cell;
 use std::cell::RefCell;
 use std::collections::VecDeque;

@@ -58,6 +58,10 @@ pub trait SignalSink {
         Ok(())
     }
 
+    /// Comes when all was told that is known for now, a frame as a whole for one: other threads that wait for it are woken
+    /// here. Waking costs more than telling, so that it happens once, and after the time of the frame.
+    fn flush(&mut self) {}
+
     /// Leaves the sink in its safe state at the end.
     fn close(&mut self) -> Result<(), SinkError>;
 }

@@ -2,7 +2,8 @@
 //!
 //! The loop only *tries* to take the lock, which the thread holds for the time of a copy and never while it sends. States
 //! that find it taken, or the queue full, wait in the sink; of frames the newest is kept. So whoever is dead, slow or
-//! hostile costs the loop nothing, and loses what is oldest: that is counted.
+//! hostile costs the loop nothing, and loses what is oldest: that is counted. The thread is woken once for all that a frame
+//! brought, and not at all while it is awake.
 
 mod recipient;
 mod reports;
@@ -12,7 +13,8 @@ use std::io;
 use std::mem;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
+use std::thread::{self, Thread};
 use std::time::Duration;
 
 use shared_model::emotion::ClassSet;
@@ -69,7 +71,8 @@ struct Desk {
 #[derive(Debug, Default)]
 struct Between {
     desk: Mutex<Desk>,
-    news: Condvar,
+    /// The thread, once it runs.
+    thread: OnceLock<Thread>,
     status: Arc<OutletStatus>,
 }
 
@@ -88,6 +91,8 @@ pub struct Outlet {
     gatherer: Gatherer,
     /// States that found the lock taken, the oldest first.
     waiting: VecDeque<State>,
+    /// Whether the desk has something that the thread was not woken for.
+    has_news: bool,
     between: Arc<Between>,
     /// Hears when the thread has ended.
     ended: Receiver<()>,
@@ -107,6 +112,14 @@ impl Between {
         }
     }
 
+    /// Lets the thread look at the desk, now or as soon as it is done with what it does; without a call of the system where it
+    /// is awake.
+    fn wake(&self) {
+        if let Some(thread) = self.thread.get() {
+            thread.unpark();
+        }
+    }
+
     /// Adds to a queue; the oldest makes room.
     fn push<T>(&self, queue: &mut VecDeque<T>, item: T) {
         if queue.len() >= WAITING {
@@ -123,14 +136,14 @@ impl Bell {
         let mut desk = self.0.lock();
         self.0.push(&mut desk.fired, fired);
         drop(desk);
-        self.0.news.notify_one();
+        self.0.wake();
     }
 }
 
 impl Waker {
     /// Lets the thread look at once.
     pub fn wake(&self) {
-        self.0.news.notify_one();
+        self.0.wake();
     }
 }
 
@@ -156,6 +169,7 @@ impl Outlet {
             sends,
             gatherer: Gatherer::new(classes),
             waiting: VecDeque::with_capacity(WAITING),
+            has_news: false,
             between,
             ended,
             closed: false,
@@ -187,8 +201,7 @@ impl Outlet {
         for state in self.waiting.drain(..) {
             self.between.push(&mut desk.states, state);
         }
-        drop(desk);
-        self.between.news.notify_one();
+        self.has_news = true;
     }
 }
 
@@ -223,14 +236,20 @@ impl SignalSink for Outlet {
             self.between.status.replaced.fetch_add(1, Ordering::Relaxed);
         }
         self.gatherer.finish(facts, &mut desk.frame);
-        drop(desk);
-        self.between.news.notify_one();
+        self.has_news = true;
         Ok(())
     }
 
     fn beat(&mut self) -> Result<(), SinkError> {
         self.hand_over();
         Ok(())
+    }
+
+    fn flush(&mut self) {
+        self.hand_over();
+        if mem::take(&mut self.has_news) {
+            self.between.wake();
+        }
     }
 
     /// Lets the thread tell what waits, but not for ever: nobody who is told keeps a kiosk from ending.
@@ -242,7 +261,7 @@ impl SignalSink for Outlet {
         }
         desk.stop = true;
         drop(desk);
-        self.between.news.notify_one();
+        self.between.wake();
         if self.ended.recv_timeout(END).is_err() {
             tracing::warn!(
                 about = self.name,
@@ -274,12 +293,10 @@ fn take(between: &Between, states: &mut VecDeque<State>, fired: &mut VecDeque<Fi
     let nothing = |desk: &Desk| desk.states.is_empty() && desk.fired.is_empty() && !desk.fresh && !desk.stop;
     let mut desk = between.lock();
     if nothing(&desk) {
+        drop(desk);
         // Once and not until there is news: whoever wakes the thread without any wants it to look as well.
-        desk = between
-            .news
-            .wait_timeout(desk, TICK)
-            .unwrap_or_else(PoisonError::into_inner)
-            .0;
+        thread::park_timeout(TICK);
+        desk = between.lock();
     }
     mem::swap(&mut desk.states, states);
     mem::swap(&mut desk.fired, fired);
@@ -294,6 +311,8 @@ fn work(name: &'static str, between: &Between, mut told: impl Recipient, ended: 
     let (mut states, mut fired) = (VecDeque::with_capacity(WAITING), VecDeque::new());
     let mut frame = FrameFaces::default();
     let mut reports = Reports::new(name, told.keeps());
+    // Nobody else sets it. What was told before is on the desk, which is looked at first.
+    let _ = between.thread.set(thread::current());
     loop {
         let Taken { fresh, stop } = take(between, &mut states, &mut fired, &mut frame);
         for state in states.drain(..) {

@@ -38,7 +38,12 @@ fn heard(listener: &Listener) -> Value {
 }
 
 fn judge(python: &str, heard: &Value) -> Output {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/mqtt/home_assistant.py");
+    run(python, "home_assistant.py", heard)
+}
+
+/// Runs a script beside this file, which reads from its standard input.
+fn run(python: &str, script: &str, input: &Value) -> Output {
+    let script = format!("{}/tests/mqtt/{script}", env!("CARGO_MANIFEST_DIR"));
     let mut child = Command::new(python)
         .arg(script)
         .stdin(Stdio::piped())
@@ -50,7 +55,7 @@ fn judge(python: &str, heard: &Value) -> Output {
         .stdin
         .take()
         .unwrap()
-        .write_all(heard.to_string().as_bytes())
+        .write_all(input.to_string().as_bytes())
         .unwrap();
     child.wait_with_output().unwrap()
 }
@@ -104,5 +109,50 @@ fn home_assistant_takes_what_it_is_told() {
         bent["payload"] = message.to_string().into();
         let output = judge(&python, &bent);
         assert_eq!(output.status.code(), Some(1), "{number}: {output:?}");
+    }
+}
+
+/// The automation that the documents give, as it stands there.
+fn automation() -> String {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/src/outputs.md");
+    let text = std::fs::read_to_string(path).unwrap();
+    let blocks = text
+        .split("```yaml\n")
+        .skip(1)
+        .map(|rest| rest.split("```").next().unwrap());
+    let automations: Vec<&str> = blocks.filter(|block| block.contains("actions:")).collect();
+    assert_eq!(automations.len(), 1);
+    automations[0].to_owned()
+}
+
+#[test]
+fn home_assistant_runs_the_automation_of_the_documents() {
+    let Ok(python) = std::env::var(PYTHON) else {
+        testing::skip(&format!("{PYTHON} is not set: run scripts/test-home-assistant"));
+        return;
+    };
+    // The entity of the device hall-1, which discovery names so.
+    let given = |automation: &str| json!({"automation": automation, "entity": "event.hall_1_verdict", "happy": "Happy", "other": "uncertain"});
+    let script = "home_assistant_automation.py";
+    let automation = automation();
+    let output = run(&python, script, &given(&automation));
+    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    eprintln!("{said}");
+    assert!(output.status.success(), "{said}");
+
+    for (right, wrong) in [
+        ("triggers:", "triggerz:"),
+        ("trigger: state", "trigger: mood"),
+        ("entity_id: event.hall_1_verdict", "entity_id: event.hall_verdict"),
+        ("attribute: event_type", "attribute: event_kind"),
+        ("state: Happy", "state: happy"),
+        ("light.turn_on", "light.turn_no"),
+        ("\"00:01:00\"", "soon"),
+        ("mode: single", "mode: parallel"),
+        ("conditions:\n", "conditions\n"),
+    ] {
+        assert!(automation.contains(right), "{right}");
+        let output = run(&python, script, &given(&automation.replace(right, wrong)));
+        assert_eq!(output.status.code(), Some(1), "{wrong}: {output:?}");
     }
 }

@@ -93,6 +93,7 @@ impl Kiosk {
             while self.sink.show(&state).is_err() {
                 std::thread::sleep(Duration::from_millis(1));
             }
+            self.sink.flush();
             self.shown += 1;
         }
     }

@@ -79,6 +79,7 @@ fn tell(outlet: &mut Outlet, number: u64) {
         stats: &stats,
     };
     outlet.measured(&facts).unwrap();
+    outlet.flush();
 }
 
 fn read(socket: &UdpSocket) -> Vec<u8> {
@@ -106,6 +107,7 @@ fn osc_tells_verdicts_and_the_face_that_counts_in_a_bundle() {
     let target = socket.local_addr().unwrap();
     let mut outlet = osc::start(osc::OscConfig { target }, &ClassSet::product()).unwrap();
     outlet.show(&state(0)).unwrap();
+    outlet.flush();
     let verdict = (
         "/emotion".to_owned(),
         vec![OscType::String("uncertain".to_owned()), OscType::Float(0.25)],
@@ -133,6 +135,7 @@ fn datagrams_carry_the_messages_of_the_pages() {
     let target = socket.local_addr().unwrap();
     let mut outlet = udp::start(udp::UdpConfig { target }, &ClassSet::product()).unwrap();
     outlet.show(&state(3)).unwrap();
+    outlet.flush();
     let told: Value = serde_json::from_slice(&read(&socket)).unwrap();
     assert_eq!(
         (&told["event"], &told["data"]["sequence"]),
@@ -157,6 +160,7 @@ fn receivers_that_are_gone_or_never_read_hold_no_frame_up() {
         for number in 0..1000 {
             tell(&mut outlet, number);
             outlet.show(&state(number)).unwrap();
+            outlet.flush();
         }
         until("every verdict is sent or left out", || {
             outlet.beat().unwrap();

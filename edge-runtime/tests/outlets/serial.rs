@@ -87,6 +87,7 @@ fn a_board_gets_a_line_for_each_verdict_and_again_while_nothing_changes() {
     serial::check(&config).unwrap();
     let mut outlet = serial::start(&config, &ClassSet::product()).unwrap();
     outlet.show(&state(0)).unwrap();
+    outlet.flush();
     assert_eq!([board.line(), board.line()], ["uncertain 25\n", "uncertain 25\n"]);
     outlet.close().unwrap();
 }
@@ -103,6 +104,7 @@ fn a_port_that_is_away_or_is_none_costs_nothing_but_the_lines() {
         let status = outlet.status();
         for number in 0..1000 {
             outlet.show(&state(number)).unwrap();
+            outlet.flush();
         }
         until("the failure is counted", || {
             status.failed.load(std::sync::atomic::Ordering::Relaxed) > 0
@@ -121,11 +123,13 @@ fn a_board_that_is_unplugged_or_never_reads_costs_nothing_but_the_lines() {
     let mut outlet = serial::start(&SerialConfig { device, baud: 9600 }, &ClassSet::product()).unwrap();
     let status = outlet.status();
     outlet.show(&state(0)).unwrap();
+    outlet.flush();
     let mut board = std::fs::File::from(master);
     board.read_exact(&mut [0; 1]).unwrap();
     // It reads nothing more, while triggers and verdicts come.
     for number in 1..20_000 {
         outlet.show(&state(number)).unwrap();
+        outlet.flush();
     }
     assert_eq!(status.failed.load(Ordering::Relaxed), 0);
     drop((board, slave));

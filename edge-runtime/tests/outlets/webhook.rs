@@ -132,6 +132,7 @@ fn events_are_signed_as_the_specification_says() {
     let (dir, server) = (tempfile::tempdir().unwrap(), Server::start(&[]));
     let mut outlet = start(dir.path(), server.address);
     outlet.show(&state(4)).unwrap();
+    outlet.flush();
     until("the event comes", || !server.got().is_empty());
     let Got { head, body } = server.got().remove(0);
     assert_eq!(head["webhook-id"], "boot-4");
@@ -159,6 +160,7 @@ fn a_server_that_dies_or_is_busy_gets_the_event_again_and_in_order() {
     let mut outlet = start(dir.path(), server.address);
     for number in 0..3 {
         outlet.show(&state(number)).unwrap();
+        outlet.flush();
     }
     until("all have come", || server.sequences().len() >= 7);
     assert_eq!(server.sequences(), [0, 0, 0, 0, 0, 1, 2]);
@@ -172,6 +174,7 @@ fn a_server_that_sends_in_circles_or_never_ends_its_header_gets_the_event_again(
     let server = Server::start(&[Does::Answers("302 Found\r\nLocation: /kiosk\r\n"), Does::Babbles]);
     let mut outlet = start(dir.path(), server.address);
     outlet.show(&state(0)).unwrap();
+    outlet.flush();
     until("the event is taken", || server.sequences().len() >= 3);
     // A redirection is not followed, not even to where it came from.
     assert_eq!(server.sequences(), [0, 0, 0]);
@@ -185,8 +188,10 @@ fn a_server_that_asks_for_decades_of_patience_keeps_nobody_waiting() {
     let mut outlet = start(dir.path(), server.address);
     let status = outlet.status();
     outlet.show(&state(0)).unwrap();
+    outlet.flush();
     until("the answer is told", || status.failed.load(Ordering::Relaxed) > 0);
     outlet.show(&state(1)).unwrap();
+    outlet.flush();
     let rounds = status.rounds.load(Ordering::Relaxed);
     until("the thread goes round", || {
         status.rounds.load(Ordering::Relaxed) > rounds + 3
@@ -205,7 +210,9 @@ fn an_event_that_is_refused_is_left_out_and_the_next_one_comes() {
     let server = Server::start(&[Does::Answers("422 Unprocessable Content\r\n")]);
     let mut outlet = start(dir.path(), server.address);
     outlet.show(&state(0)).unwrap();
+    outlet.flush();
     outlet.show(&state(1)).unwrap();
+    outlet.flush();
     until("the next one comes", || server.sequences() == [0, 1]);
     outlet.close().unwrap();
 }
@@ -217,6 +224,7 @@ fn what_no_server_took_waits_over_a_restart() {
     let mut outlet = start(dir.path(), nobody);
     for number in 0..5 {
         outlet.show(&state(number)).unwrap();
+        outlet.flush();
     }
     outlet.close().unwrap();
     drop(outlet);
@@ -238,6 +246,7 @@ fn a_server_that_never_answers_holds_nobody_up() {
     let status = outlet.status();
     for number in 0..1000 {
         outlet.show(&state(number)).unwrap();
+        outlet.flush();
         outlet.beat().unwrap();
     }
     let count = |count: &std::sync::atomic::AtomicU64| count.load(std::sync::atomic::Ordering::Relaxed);

@@ -9,17 +9,16 @@ use shared_model::emotion::ClassSet;
 use shared_model::image::{GrayView, SIDE};
 use vision::stats::Stats;
 
+use super::change::{Change, Finding};
 use crate::cli::failure::{Failure, code};
 use crate::cli::sample;
 
-/// Frames with a receiver in a block, and as many without.
-const PAIRS: usize = 100;
+/// Frames one behind the other of which all are told, or none. The first is not counted: it meets what the row before left
+/// to do.
+const ROW: usize = 11;
 
-/// Blocks of each receiver; odd, so that one is in the middle.
-const BLOCKS: usize = 15;
-
-/// Of 15 sorted values, those between which the median lies with 96 % (binomial distribution).
-const BETWEEN: [usize; 2] = [3, 11];
+/// Rows of a block that are told, and as many that are not: a hundred frames that count.
+const ROWS: usize = 10;
 
 /// A frame's work: both networks on a pattern.
 pub(super) struct Frame {
@@ -29,19 +28,17 @@ pub(super) struct Frame {
     number: u64,
 }
 
-/// What a sink adds to frames.
+/// What telling a sink adds to frames.
 #[derive(Default)]
 pub(super) struct Costs {
-    /// How long frames took.
+    /// How long frames took that were not told.
     pub(super) without: Vec<Duration>,
-    /// How long frames took with it.
+    /// How long frames took that were.
     pub(super) with: Vec<Duration>,
     /// How much of that was the telling, on the thread of the frame.
     pub(super) telling: Vec<Duration>,
-    /// By how much it changes the p99 of a frame, in percent: the median over blocks.
-    pub(super) change: f64,
-    /// Between which values that median lies with 95 %.
-    pub(super) between: [f64; 2],
+    /// By how much it changes the p99 of a frame.
+    pub(super) change: Change,
 }
 
 impl Frame {
@@ -59,44 +56,52 @@ impl Frame {
         })
     }
 
-    /// Compares frames with and without a sink, in turn.
-    pub(super) fn costs(&mut self, sink: &mut dyn SignalSink) -> Result<Costs, Failure> {
+    /// Compares frames that are told with frames that are not, in turn, until the change is told from the limit.
+    pub(super) fn costs(&mut self, sink: &mut dyn SignalSink, limit: f64) -> Result<(Costs, Finding), Failure> {
         let mut costs = Costs::default();
-        let mut changes = Vec::with_capacity(BLOCKS);
-        for _ in 0..BLOCKS {
+        loop {
             let start = costs.with.len();
-            for pair in 0..PAIRS {
+            for row in 0..ROWS {
                 // What comes second may find a warmer or a more tired machine.
-                for with in [pair % 2 == 0, pair % 2 == 1] {
-                    let [whole, told] = self.take(with.then_some(&mut *sink))?;
-                    if with {
-                        costs.with.push(whole);
-                        costs.telling.push(told);
-                    } else {
-                        costs.without.push(whole);
-                    }
+                for is_told in [row % 2 == 0, row % 2 == 1] {
+                    self.row(is_told.then_some(&mut *sink), &mut costs)?;
                 }
             }
-            let [without, with] =
-                [&costs.without, &costs.with].map(|times| percentile(&times[start..], 0.99).as_secs_f64());
-            changes.push(100.0 * (with / without.max(f64::MIN_POSITIVE) - 1.0));
+            costs.change.add(&costs.without[start..], &costs.with[start..]);
+            if let Some(finding) = costs.change.look(limit) {
+                return Ok((costs, finding));
+            }
         }
-        changes.sort_by(f64::total_cmp);
-        costs.change = changes[BLOCKS / 2];
-        costs.between = BETWEEN.map(|at| changes[at]);
-        Ok(costs)
+    }
+
+    /// Frames at once one behind the other: what a frame leaves to do for other threads meets the next.
+    fn row(&mut self, mut sink: Option<&mut dyn SignalSink>, costs: &mut Costs) -> Result<(), Failure> {
+        for at in 0..ROW {
+            let [whole, told] = self.take(sink.as_deref_mut())?;
+            if at == 0 {
+                continue;
+            }
+            if sink.is_some() {
+                costs.with.push(whole);
+                costs.telling.push(told);
+            } else {
+                costs.without.push(whole);
+            }
+        }
+        Ok(())
     }
 
     /// Judges once, and tells the sink where there is one: gives how long all of it took, and the telling.
-    fn take(&mut self, sink: Option<&mut dyn SignalSink>) -> Result<[Duration; 2], Failure> {
+    fn take(&mut self, sink: Option<&mut (dyn SignalSink + '_)>) -> Result<[Duration; 2], Failure> {
         let start = Instant::now();
         self.predictor.run()?;
         let judged = Instant::now();
         self.number += 1;
         if let Some(sink) = sink {
-            tell(sink, &self.classes, &self.stats, self.number)?;
-            sink.show(&sample::state(self.number, 0))?;
             sink.beat()?;
+            sink.show(&sample::state(self.number, 0))?;
+            tell(sink, &self.classes, &self.stats, self.number)?;
+            sink.flush();
         }
         Ok([start.elapsed(), judged.elapsed()])
     }

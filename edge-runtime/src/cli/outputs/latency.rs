@@ -85,6 +85,7 @@ fn times(
         } else {
             tell(sink, classes, &stats, number)?;
         }
+        sink.flush();
         received()?;
         times.push(sent.elapsed());
         thread::sleep(BETWEEN);

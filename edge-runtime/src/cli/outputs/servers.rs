@@ -273,6 +273,10 @@ impl SignalSink for Ending {
         Ok(())
     }
 
+    fn flush(&mut self) {
+        self.0.flush();
+    }
+
     fn close(&mut self) -> Result<(), edge_runtime::sink::SinkError> {
         let _ = self.0.close();
         Ok(())

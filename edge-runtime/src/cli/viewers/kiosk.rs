@@ -96,6 +96,7 @@ impl Kiosk {
                 sink.show(state)?;
             }
             sink.beat()?;
+            sink.flush();
         }
         Ok(own_time().saturating_sub(before))
     }

@@ -43,7 +43,7 @@ const WIDTH: usize = 640;
 const HEIGHT: usize = 480;
 const MIN_FACE_PX: f32 = 80.0;
 
-/// Frames a second while costs are taken: each of them is sent to a viewer.
+/// Frames a second while costs are taken; a viewer gets eight of them.
 const COST_RATE: u32 = 15;
 
 /// Frames a second while the time of frames is taken.

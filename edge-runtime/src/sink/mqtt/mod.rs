@@ -28,7 +28,7 @@ use serde_json::{Map, Value};
 use shared_model::Text;
 use shared_model::emotion::ClassSet;
 use shared_model::message::{State, Verdict};
-use tokio::sync::mpsc::{Sender, channel, error::TrySendError};
+use tokio::sync::mpsc::{OwnedPermit, Sender, channel, error::TrySendError};
 
 use super::settings::{Discovery, MqttConfig};
 use super::updates::Updates;
@@ -131,8 +131,8 @@ pub struct Status {
 
 /// What the sink asks of its thread.
 enum Command {
-    /// A new state, as JSON.
-    Show(Vec<u8>),
+    /// A new state.
+    Show(State),
     /// The sink is closed: say goodbye and end.
     Stop,
 }
@@ -170,6 +170,8 @@ pub fn check(config: &MqttConfig) -> Result<(), MqttError> {
 /// Publishes states, events and counts to a broker.
 pub struct MqttSink {
     inbox: Sender<Command>,
+    /// States that the thread was not woken for, each with its place in the inbox.
+    waiting: Vec<(OwnedPermit<Command>, State)>,
     /// Hears when the thread has ended.
     ended: mpsc::Receiver<()>,
     status: Arc<Status>,
@@ -238,6 +240,7 @@ impl MqttSink {
         diagnostics::spawn("mqtt", work).map_err(MqttError::Start)?;
         Ok(Self {
             inbox,
+            waiting: Vec::new(),
             ended,
             status,
             closed: false,
@@ -266,16 +269,24 @@ impl SignalSink for MqttSink {
     }
 
     fn show(&mut self, state: &State) -> Result<(), SinkError> {
-        let message = serde_json::to_vec(state).map_err(io::Error::from)?;
-        let sent = self.inbox.try_send(Command::Show(message));
-        sent.map_err(|error| match error {
+        let place = self.inbox.clone().try_reserve_owned();
+        let place = place.map_err(|error| match error {
             TrySendError::Full(_) => SinkError::Mqtt("the thread takes no more states"),
             TrySendError::Closed(_) => SinkError::Mqtt("the thread has ended"),
-        })
+        })?;
+        self.waiting.push((place, state.clone()));
+        Ok(())
+    }
+
+    fn flush(&mut self) {
+        for (place, state) in self.waiting.drain(..) {
+            place.send(Command::Show(state));
+        }
     }
 
     fn close(&mut self) -> Result<(), SinkError> {
         self.closed = true;
+        self.flush();
         let asked = self.inbox.try_send(Command::Stop).is_ok();
         if asked && self.ended.recv_timeout(END).is_ok() {
             return Ok(());

@@ -125,6 +125,8 @@ impl Worker {
     fn execute(&mut self, command: Option<Command>) {
         match command {
             Some(Command::Show(state)) => {
+                // A state of fixed fields always has a text.
+                let Ok(state) = serde_json::to_vec(&state) else { return };
                 self.pacing.accepted += u64::from(self.outbox.push(state.clone()).is_some());
                 self.session.show(state);
             }
