@@ -1,15 +1,14 @@
 """Runs all engines in turn and prints the table; see `scripts/bench-peers`."""
 
 import argparse
-import importlib
 import statistics
 import subprocess
 import sys
 from pathlib import Path
 
 import networks
+from contestants import command, contestants
 
-WORKER = Path(__file__).with_name("worker.py")
 # Rounds that an engine runs before the next one has its turn, after one that is not counted.
 TURN = 3
 ROW = "{:9} {:20} {:>9} {:>9} {:>9} {:>7} {:>9} {:>7} {:>7} {:>9} {:>7}"
@@ -70,31 +69,11 @@ class Engine:
         self.child.wait()
 
 
-def commands(peer, files):
-    """Every engine that is installed, with what it runs."""
-    own = lambda paths: [f"{name}:{length}:{path}" for (name, length), path in zip((("keypoints", 30), ("emotion", 5)), paths)]
-    worker = lambda engine, paths: [sys.executable, str(WORKER), engine, *map(str, paths)]
-    yield "tract f32 (stock)", [peer, "tract", *own(files["f32"])]
-    for precision in ("f32", "int8"):
-        yield f"edge-runtime {precision}", [peer, "edge-runtime", *own(files[precision])]
-        yield f"ONNX Runtime {precision}", worker("onnxruntime", files[precision])
-    for module, name, make in (("ncnn", "ncnn f32", "ncnn_files"), ("ai_edge_litert.interpreter", "LiteRT", "litert_files")):
-        try:
-            importlib.import_module(module)
-            converted = importlib.import_module(make).convert(files)
-        except Exception as error:  # Whatever a library raises: the others are still compared.
-            print(f"bench-peers: {name} IS NOT COMPARED: {error!r}", file=sys.stderr)
-            continue
-        for precision, paths in converted.items():
-            engine = "ncnn" if module == "ncnn" else "litert"
-            yield f"{name.split()[0]} {precision}", worker(engine, paths)
-
-
 def compare(group, files, arguments):
     engines = []
-    for title, command in commands(arguments.peer, files):
+    for title, engine, paths in contestants(files):
         try:
-            engines.append(Engine(title, command))
+            engines.append(Engine(title, command(engine, paths, arguments.peer, arguments.rten, sys.executable)))
         except (RuntimeError, OSError) as error:
             print(f"bench-peers: {title} IS NOT COMPARED: {error}", file=sys.stderr)
     for _ in range(arguments.rounds):
@@ -109,6 +88,7 @@ def compare(group, files, arguments):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--peer", required=True)
+    parser.add_argument("--rten", required=True)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--rounds", type=int, required=True)
     arguments = parser.parse_args()

@@ -4,7 +4,6 @@ Both share a trunk, so the original keypoint network is the shipped one's trunk 
 weights: how long a network runs does not depend on its weights.
 """
 
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -72,18 +71,23 @@ def quantise(floats, path):
                     activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8)
 
 
+def copy(source, path):
+    """The same network as ONNX's own library writes it: rten reads no lists of numbers that are packed into one field."""
+    onnx.save(onnx.load(source), path)
+
+
 def prepare(work):
     """Writes what is missing; gives `{set: {precision: (keypoints file, emotion file)}}`."""
     work.mkdir(parents=True, exist_ok=True)
     floats = {name: work / f"{name}.onnx" for name in ("original", "keypoints", "emotion")}
     original_keypoints(BUNDLE / "keypoints.onnx", floats["original"])
     for name in ("keypoints", "emotion"):
-        shutil.copyfile(BUNDLE / f"{name}.onnx", floats[name])
+        copy(BUNDLE / f"{name}.onnx", floats[name])
     integers = {name: work / f"{name}-int8.onnx" for name in floats}
     for name, path in integers.items():
         shipped = BUNDLE / path.name
         if shipped.exists():
-            shutil.copyfile(shipped, path)
+            copy(shipped, path)
         else:
             quantise(floats[name], path)
     sets = {"original": ("original", "emotion"), "shipped": ("keypoints", "emotion")}

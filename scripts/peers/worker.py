@@ -65,10 +65,23 @@ def ncnn(path):
     return run
 
 
+def openvino(path):
+    import openvino as library
+
+    settings = {"INFERENCE_NUM_THREADS": 1, "PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
+    request = library.Core().compile_model(path, "CPU", settings).create_infer_request()
+    image = picture()
+
+    def run():
+        return request.infer({0: image})
+
+    return run
+
+
 def main():
     engine, *paths = sys.argv[1:]
     print("empty", resident(), flush=True)
-    load = {"onnxruntime": onnxruntime, "litert": litert, "ncnn": ncnn}[engine]
+    load = {"onnxruntime": onnxruntime, "litert": litert, "ncnn": ncnn, "openvino": openvino}[engine]
     start = time.perf_counter()
     networks = [load(path) for path in paths]
     print("ready", time.perf_counter() - start, flush=True)

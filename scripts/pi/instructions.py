@@ -4,14 +4,18 @@ their floats, and those of finding the faces of a frame: instructions.py KERNEL 
 The emulated processor takes a nanosecond for each instruction, so whatever measures time on it counts instructions,
 and nothing else on this machine disturbs that."""
 
+import json
 import statistics
 import sys
 import tempfile
+from pathlib import Path
 
 from board import SLOW, Board, Failed, fail, say
 
 RUNS = 3
-NETWORKS = {"keypoints": 30, "emotion": 5}
+MANIFEST = Path("edge-runtime/models/default/manifest.json")
+# Values that each network gives.
+NETWORKS = {"keypoints": 30, "emotion": len(json.loads(MANIFEST.read_text())["classes"])}
 ENGINES = {"stock tract, floats": ("tract", ""), "own, floats": ("edge-runtime", ""), "own, 8 bits": ("edge-runtime", "-int8")}
 # By the precision of the detector, the row whose networks run beside it.
 FINDERS = {"f32": "own, floats", "int8": "own, 8 bits"}

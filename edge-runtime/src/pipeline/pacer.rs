@@ -27,8 +27,9 @@ pub(super) enum Turn {
 #[derive(Debug)]
 pub(super) struct Pacer {
     timing: Timing,
-    /// Clock at which a frame with time 0 is due; known from the first frame on.
-    origin: Option<Duration>,
+    /// Clock and own time of a frame that is due then; known from the first frame on. After a reload the clock starts
+    /// anew and the source goes on, so its frames may be of a later time than the clock's.
+    origin: Option<(Duration, Duration)>,
     /// Clock and own time of the last frame that was taken.
     last: Option<(Duration, u64)>,
 }
@@ -48,7 +49,8 @@ impl Pacer {
             return Turn::Now;
         }
         let time = Duration::from_millis(frame.time_ms);
-        let due = *self.origin.get_or_insert(now.saturating_sub(time)) + time;
+        let (clock, first) = *self.origin.get_or_insert((now, time));
+        let due = clock + time.saturating_sub(first);
         let silence = self.last.map_or(Duration::MAX, |(at, _)| now.saturating_sub(at));
         if now < due {
             Turn::After(due.saturating_sub(now))
@@ -61,8 +63,8 @@ impl Pacer {
 
     /// Lets a recording wait: its frames are due this much later.
     pub(super) fn wait(&mut self, pause: Duration) {
-        if let Some(origin) = &mut self.origin {
-            *origin += pause;
+        if let Some((clock, _)) = &mut self.origin {
+            *clock += pause;
         }
     }
 
@@ -76,7 +78,9 @@ impl Pacer {
         let millis = |duration: Duration| duration.as_millis() as u64;
         match self.timing {
             Timing::Recorded => None,
-            Timing::Paced => self.origin.map(|origin| millis(now.saturating_sub(origin))),
+            Timing::Paced => self
+                .origin
+                .map(|(clock, first)| millis(first + now.saturating_sub(clock))),
             Timing::Live => self.last.map(|(at, time_ms)| time_ms + millis(now.saturating_sub(at))),
         }
     }
@@ -103,6 +107,16 @@ mod tests {
         assert_eq!(pacer.turn(&frame(90_000), ms(0)), Turn::Now);
         pacer.took(&frame(90_000), ms(0));
         assert_eq!(pacer.time_ms(ms(5000)), None);
+    }
+
+    #[test]
+    fn a_film_that_goes_on_after_a_reload_does_not_wait_until_the_clock_has_caught_up() {
+        let mut pacer = Pacer::new(Timing::Paced);
+        assert_eq!(pacer.turn(&frame(660_000), ms(5)), Turn::Now);
+        pacer.took(&frame(660_000), ms(5));
+        assert_eq!(pacer.turn(&frame(662_000), ms(5)), Turn::After(ms(2000)));
+        assert_eq!(pacer.turn(&frame(662_000), ms(2005)), Turn::Now);
+        assert_eq!(pacer.time_ms(ms(1005)), Some(661_000));
     }
 
     #[test]
