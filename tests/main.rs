@@ -12,6 +12,7 @@ mod deploy;
 mod desk;
 mod film;
 mod flash;
+mod frozen;
 mod honest;
 mod interrupted;
 #[cfg(unix)]

@@ -106,9 +106,10 @@ fn by(split: SplitBy) -> &'static str {
 }
 
 fn began_with(config: &TrainConfig) -> String {
+    let frozen = if config.freeze.is_some() { ", frozen" } else { "" };
     match (&config.from, &config.trunk) {
-        (Some(digest), _) => format!("a network's, head included, SHA-256 {}", short(digest)),
-        (None, Some(digest)) => format!("a network's, SHA-256 {}", short(digest)),
+        (Some(digest), _) => format!("a network's, head included, SHA-256 {}{frozen}", short(digest)),
+        (None, Some(digest)) => format!("a network's, SHA-256 {}{frozen}", short(digest)),
         (None, None) => "random weights".to_owned(),
     }
 }

@@ -13,6 +13,7 @@ use host_trainer::train::bench::Bench;
 use host_trainer::train::prepare::Prepared;
 use host_trainer::train::steps_per_epoch;
 
+use super::train::told;
 use super::words;
 
 /// Steps that are timed, after one that is not.
@@ -58,6 +59,9 @@ pub(super) fn tell(config: &TrainConfig, prepared: &Prepared, devices: &Devices)
         layers.iter().map(|layer| layer.parameters).sum::<usize>(),
         macs
     ))?;
+    if let Some(frozen) = told::frozen(config) {
+        super::write_line(&frozen)?;
+    }
     let mut bench = Bench::new(config, devices)?;
     bench.step()?;
     let mut seconds = 0.0;

@@ -10,9 +10,8 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use host_trainer::config::TrainConfig;
 use host_trainer::device::{Backend, DeviceError, Devices};
-use host_trainer::model::Task;
-use host_trainer::train::prepare::Prepared;
-use host_trainer::train::pretrained::{ClassesBegun, Pretrained};
+use host_trainer::model::{Freeze, Task};
+use host_trainer::train::pretrained::Pretrained;
 use host_trainer::train::provenance::{Inputs, Provenance};
 use host_trainer::train::teacher;
 use host_trainer::train::trained::Trained;
@@ -25,6 +24,8 @@ use super::exit::{self, Usage};
 use super::plan;
 use super::progress::Progress;
 use super::words;
+
+pub(super) mod told;
 
 /// Train a network, or go on with a training.
 ///
@@ -67,6 +68,10 @@ pub(crate) struct Train {
     /// random weights; its faces count as seen. A bundle's own data must be among the data.
     #[arg(long, value_name = "RUN|BUNDLE")]
     trunk: Option<PathBuf>,
+    /// Leave a part of the network that --from or --trunk gives as it is, batch normalisation included, and train the rest:
+    /// faster, and for few faces often as good.
+    #[arg(long, value_name = "PART")]
+    freeze: Option<Freeze>,
     /// Let the network of this run, or the bundle's, have its share of the targets, as `[teacher]` in the recipe says. It
     /// must have been trained on the same data with the same split.
     #[arg(long, value_name = "RUN|BUNDLE")]
@@ -114,6 +119,7 @@ impl Train {
             found.check(&config).context("begin with another network")?;
             found.note(&mut config);
         }
+        config.check_frozen()?;
         Ok(config)
     }
 
@@ -156,6 +162,7 @@ impl Train {
         if !self.data.labels.is_empty() {
             config.labels.clone_from(&self.data.labels);
         }
+        config.freeze = self.freeze.or(config.freeze);
         config.epochs = self.epochs.unwrap_or(config.epochs);
         config.batch = self.batch.unwrap_or(config.batch);
         config.seed = self.seed.unwrap_or(config.seed);
@@ -252,7 +259,10 @@ impl Train {
             None => self.fresh(pretrained.as_ref(), teacher.as_ref())?,
         };
         if let Some(pretrained) = &pretrained {
-            tell(pretrained, &config);
+            told::tell(pretrained, &config);
+        }
+        if let Some(frozen) = told::frozen(&config) {
+            tracing::info!("{frozen}");
         }
         let devices = self.devices()?;
         let mut prepared = data.prepare(&config)?;
@@ -260,7 +270,7 @@ impl Train {
             return plan::tell(&config, &prepared, &devices);
         }
         if let Some(teacher) = &teacher {
-            prepared = taught(prepared, teacher, &config)?;
+            prepared = told::taught(prepared, teacher, &config)?;
         }
         let stop = Arc::new(AtomicBool::new(false));
         let asked = Arc::clone(&stop);
@@ -278,10 +288,14 @@ impl Train {
         };
         let ended = train(&job, &stop, &mut |event| progress.tell(&event))?;
         Ok(match ended {
-            Ended::Finished => self.next(&job.begun.inputs),
+            Ended::Finished => {
+                told::next(&self.out, &job.begun.inputs);
+                ExitCode::SUCCESS
+            }
             Ended::Early => {
                 tracing::info!("stopped: nothing got better in {} epochs", job.config.stop.patience);
-                self.next(&job.begun.inputs)
+                told::next(&self.out, &job.begun.inputs);
+                ExitCode::SUCCESS
             }
             Ended::Interrupted => {
                 let again = ["host-trainer", "train", self.task.name(), "--resume", "--out"].map(str::to_owned);
@@ -290,55 +304,6 @@ impl Train {
                 ExitCode::from(exit::INTERRUPTED)
             }
         })
-    }
-
-    /// Says what comes after a training.
-    fn next(&self, inputs: &Inputs) -> ExitCode {
-        let path = |path: &Path| path.display().to_string();
-        let mut data: Vec<String> = Vec::new();
-        for own in &inputs.data {
-            data.extend(["--data".to_owned(), path(own)]);
-        }
-        if let Some(votes) = &inputs.votes {
-            data.extend(["--votes".to_owned(), path(votes)]);
-        }
-        let command = |words: &[&str], more: &[String]| {
-            let words = words.iter().map(|word| (*word).to_owned()).chain(more.iter().cloned());
-            format!(
-                "  {}",
-                words::shell(["host-trainer".to_owned()].into_iter().chain(words))
-            )
-        };
-        let (run, page) = (path(&self.out), path(&self.out.join("report")));
-        tracing::info!(
-            "{run} is trained. Next, its figures on the faces held out, a page about it, and a file for other programs:\n\
-             {}\n{}\n{}\nand `host-trainer bundle` puts a keypoint and an emotion network together",
-            command(&["evaluate", "--run", &run], &data),
-            command(&["report", &run, "--out", &page], &data),
-            command(&["export", &run, "--out", &format!("{run}.onnx")], &[]),
-        );
-        ExitCode::SUCCESS
-    }
-}
-
-/// Says what of another network a training begins with, and what nobody knows about it.
-fn tell(pretrained: &Pretrained, config: &TrainConfig) {
-    if let Some(ClassesBegun { taken_over, fresh }) = pretrained.classes_begun(config) {
-        let list = |classes: &[String]| match classes {
-            [] => "none".to_owned(),
-            classes => classes.join(", "),
-        };
-        tracing::info!(
-            "classes that are taken over: {}; that begin with random weights: {}",
-            list(&taken_over),
-            list(&fresh)
-        );
-    }
-    if !pretrained.knows_what_it_has_seen() {
-        tracing::warn!(
-            "nobody can tell which faces the bundle's network has seen. Where faces of the test part are among them, its \
-             figures are too good: test on faces that are new to it"
-        );
     }
 }
 
@@ -353,18 +318,6 @@ fn note_teacher(config: &mut TrainConfig, teacher: Option<&Trained>) -> Result<(
         (None, None) => {}
     }
     Ok(())
-}
-
-/// Targets with the teacher's part in them; says how far it has come.
-fn taught(prepared: Prepared, teacher: &Trained, config: &TrainConfig) -> Result<Prepared> {
-    let all = prepared.split.train.len();
-    let every = all.div_ceil(10).max(1);
-    tracing::info!("the teacher looks at {all} faces, {} times each", teacher::VIEWS);
-    prepared.taught_by(teacher, config, &|done| {
-        if done.is_multiple_of(every) {
-            tracing::info!("the teacher has judged {done} of {all} faces");
-        }
-    })
 }
 
 /// The address of a server, as `--remote` takes it.

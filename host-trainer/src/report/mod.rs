@@ -109,10 +109,15 @@ fn compose(source: &Source<'_>, provenance: &Provenance) -> Result<(String, Pict
         Task::Keypoints => "Keypoint network: what became of the training",
         Task::Emotion => "Emotion network: what became of the training",
     });
+    let network = &source.shipped.network;
     page.paragraph(&format!(
-        "{}, {} parameters, weights of epoch {} of {} trained.",
+        "{}, {} parameters{}, weights of epoch {} of {} trained.",
         config.architecture.name(),
-        source.shipped.network.parameters(),
+        network.parameters(),
+        config.freeze.map_or_else(String::new, |freeze| format!(
+            " (the trunk was frozen: {} of them were trained)",
+            network.trained_parameters(Some(freeze))
+        )),
         source.shipped.epoch,
         source.shipped.history.len(),
     ));

@@ -9,16 +9,17 @@ use burn::optim::{AdamConfig, AdamWConfig, GradientsParams, ModuleOptimizer, Sgd
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::checkpoint::{self, Checkpoint, State};
-use super::params::numbers;
+use super::outcome::Outcome;
+use super::params::{NORMED, numbers};
 use super::prepare::Prepared;
 use super::pretrained::Pretrained;
-use super::replicas::{Outcome, Place, Replicas, Trunk};
+use super::replicas::{Place, Replicas};
 use super::{Event, checkpoints, fresh_state, params, schedule, validate};
 use crate::config::{Optimiser, Rule, Schedule, TrainConfig};
 use crate::device::{Backend, Devices};
 use crate::engine::Timings;
-use crate::model::Network;
 use crate::model::trunk::{BatchStatistics, values};
+use crate::model::{Freeze, Network};
 use crate::onnx::{Description, export};
 
 /// Momentum of gradient descent where the settings name none.
@@ -84,20 +85,7 @@ impl Learner {
         optimiser: ModuleOptimizer,
         devices: &Devices,
     ) -> Result<Self> {
-        let config = &state.config;
-        let trunk = if devices.engine() {
-            Trunk::Engine
-        } else {
-            Trunk::Autodiff
-        };
-        let replicas = Replicas::new(
-            &config.architecture,
-            config.loss,
-            [config.replicas, config.batch],
-            config.seed,
-            trunk,
-            devices,
-        )?;
+        let replicas = Replicas::new(&state.config, devices)?;
         Ok(Self {
             state,
             network,
@@ -210,8 +198,13 @@ impl Learner {
         Ok(())
     }
 
+    #[cfg(test)]
+    pub(super) fn network(&self) -> &Network {
+        &self.network
+    }
+
     /// The network that would be shipped now, without gradients.
-    fn shipped(&self) -> Network {
+    pub(super) fn shipped(&self) -> Network {
         // `valid` copies the running statistics, which plain clones share.
         let network = self.network.valid();
         match &self.average {
@@ -220,12 +213,20 @@ impl Learner {
         }
     }
 
+    /// Values of `params::read` that stay as they are, from the first on.
+    fn frozen(&self) -> usize {
+        match self.state.config.freeze {
+            None => 0,
+            Some(Freeze::Trunk) => NORMED * self.network.trunk.layers().len(),
+        }
+    }
+
     fn update_average(&mut self) {
         let decay = self.state.config.average;
         if decay <= 0.0 {
             return;
         }
-        let new = numbers(&self.network);
+        let (new, frozen) = (numbers(&self.network), self.frozen());
         let Some(average) = &mut self.average else {
             self.average = Some(new);
             return;
@@ -233,6 +234,7 @@ impl Learner {
         // The first weights are random: the average begins short and grows.
         let steps = self.state.step as f32;
         let decay = decay.min((1.0 + steps) / (10.0 + steps));
+        let (average, new) = (&mut average[frozen..], &new[frozen..]);
         for (average, new) in average.iter_mut().flatten().zip(new.iter().flatten()) {
             *average = *average * decay + new * (1.0 - decay);
         }
@@ -323,9 +325,10 @@ impl ModuleVisitor for GradientWriter<'_> {
     }
 }
 
-/// Moves the running statistics of batch normalisation towards those of a batch.
-pub(super) fn update_running(network: &Network, statistics: &[BatchStatistics]) {
+/// Moves the running statistics of batch normalisation towards those of a batch; those of frozen layers stay.
+pub(super) fn update_running(network: &Network, statistics: &[Option<BatchStatistics>]) {
     for (layer, batch) in network.norms().into_iter().zip(statistics) {
+        let Some(batch) = batch else { continue };
         let norm = &layer.norm;
         for (running, new) in [(&norm.running_mean, &batch.mean), (&norm.running_var, &batch.variance)] {
             let old = running.value();

@@ -11,7 +11,9 @@ pub mod checkpoint;
 mod folded;
 pub mod history;
 mod learner;
+mod loss;
 mod mixup;
+mod outcome;
 mod params;
 pub mod prepare;
 pub mod pretrained;
@@ -222,6 +224,7 @@ fn start(job: &Job<'_>, tell: &mut dyn FnMut(Event<'_>)) -> Result<Learner> {
 
 /// A fresh learner; what belongs to it is noted in the run's directory, the settings last.
 fn begin(job: &Job<'_>, tell: &mut dyn FnMut(Event<'_>)) -> Result<Learner> {
+    job.config.check_frozen()?;
     job.prepared.check_classes()?;
     let mut seen = Seen::of(job.prepared);
     if let Some(pretrained) = job.pretrained {
