@@ -260,6 +260,11 @@ impl TrainConfig {
         // Epochs are chosen by the validation part.
         let validation = self.split.validation > 0.0 && self.split.validation < 1.0;
         require(validation, "split.validation", "above 0 and below 1")?;
+        require(
+            self.split.by != SplitBy::Stratified || self.task == Task::Emotion,
+            "split.by",
+            "`group` for keypoints: they have no classes to keep in proportion",
+        )?;
         require((0.0..1.0).contains(&self.average), "average", "at least 0 and below 1")?;
         require(
             (1..=3).contains(&self.architecture.stages),

@@ -100,6 +100,7 @@ fn divided(config: &TrainConfig) -> String {
 fn by(split: SplitBy) -> &'static str {
     match split {
         SplitBy::Group => "person or exact copy",
+        SplitBy::Stratified => "person or exact copy, classes in proportion",
         SplitBy::Usage => "the data set's `Usage`, copies of test faces left out",
         SplitBy::Variants => "variants at random (leaks)",
     }

@@ -51,7 +51,7 @@ const KEYS: [(&str, &str); 67] = [
         "normalisation.standardise.epsilon",
         "(x - mean) / (deviation + epsilon) over each face",
     ),
-    ("split.by", "`group`, `usage` or `variants`"),
+    ("split.by", "`group`, `stratified`, `usage` or `variants`"),
     ("split.test", "share of the rows that is tested on"),
     ("split.validation", "share of the other rows that validates each epoch"),
     ("augment.mirror", "probability of changing left and right"),

@@ -8,6 +8,7 @@ pub mod batch;
 pub mod bench;
 pub mod calibration;
 pub mod checkpoint;
+mod divide;
 mod folded;
 pub mod history;
 mod learner;
