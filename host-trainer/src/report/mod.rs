@@ -174,8 +174,8 @@ fn course(page: &mut Page, pictures: &mut Pictures, source: &Source<'_>) -> Resu
         Losses::Alike
     };
     let metric = match config.task {
-        Task::Keypoints => "Validation: root mean squared error, px",
-        Task::Emotion => "Validation: accuracy",
+        Task::Keypoints => "Root mean squared error, px",
+        Task::Emotion => "Accuracy",
     };
     let drawn = learning(history, metric, losses)?;
     let loss = match losses {
@@ -184,7 +184,8 @@ fn course(page: &mut Page, pictures: &mut Pictures, source: &Source<'_>) -> Resu
     };
     let captions = [
         loss,
-        "On the validation part, on faces as they are.",
+        "Training: over the steps of the epoch, on varied faces, while the weights move. Validation: after the epoch, on faces \
+         as they are.",
         "At the last step of each epoch.",
     ];
     page.charts(&drawn.iter().zip(captions).collect::<Vec<_>>());

@@ -57,6 +57,9 @@ pub struct State {
     pub step: u64,
     /// Loss and weight summed over the steps of this epoch.
     pub running_loss: [f64; 2],
+    /// What the outputs of this epoch's steps are worth, as a sum and what it is divided by.
+    #[serde(default)]
+    pub running_metric: [f64; 2],
     /// Reduces the learning rate when the loss stands still.
     pub plateau: Plateau,
     /// Stops when nothing gets better.

@@ -19,7 +19,7 @@ use crate::config::{Optimiser, Rule, Schedule, TrainConfig};
 use crate::device::{Backend, Devices};
 use crate::engine::Timings;
 use crate::model::trunk::{BatchStatistics, values};
-use crate::model::{Freeze, Network};
+use crate::model::{Freeze, Network, Task};
 use crate::onnx::{Description, export};
 
 /// Momentum of gradient descent where the settings name none.
@@ -126,6 +126,8 @@ impl Learner {
             state.running_loss[0] + outcome.loss,
             state.running_loss[1] + outcome.weight,
         ];
+        let [sum, count] = state.running_metric;
+        state.running_metric = [sum + outcome.worth[0], count + outcome.worth[1]];
         state.step += 1;
         state.step_of_epoch += 1;
         Ok(())
@@ -149,6 +151,16 @@ impl Learner {
         if weight > 0.0 { loss / weight } else { 0.0 }
     }
 
+    /// Training accuracy or root mean squared error in px of the epoch so far; `None` before its first step.
+    pub(super) fn mean_metric(&self) -> Option<f64> {
+        let [sum, count] = self.state.running_metric;
+        let mean = (count > 0.0).then(|| sum / count)?;
+        Some(match self.state.config.task {
+            Task::Keypoints => mean.sqrt(),
+            Task::Emotion => mean,
+        })
+    }
+
     /// Where each replica's engine has spent its time; empty without engines.
     pub(super) fn engine_timings(&self) -> Vec<&Timings> {
         self.replicas.engine_timings()
@@ -159,6 +171,7 @@ impl Learner {
             epoch: self.state.epoch,
             step: self.state.step_of_epoch,
             loss: self.mean_loss(),
+            metric: self.mean_metric(),
         }
     }
 

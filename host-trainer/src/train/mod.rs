@@ -102,6 +102,8 @@ pub enum Event<'a> {
         step: u64,
         /// Mean loss of the epoch so far.
         loss: f64,
+        /// Training accuracy, or error in px, of the epoch so far; as [`EpochRecord::metric`].
+        metric: Option<f64>,
     },
     /// An epoch is done.
     Epoch {
@@ -252,6 +254,7 @@ fn end_epoch(job: &Job<'_>, learner: &mut Learner, begun: Instant) -> Result<Pro
     let record = EpochRecord {
         epoch: learner.state.epoch + 1,
         loss: learner.mean_loss(),
+        metric: learner.mean_metric(),
         validation_loss,
         validation_metric,
         learning_rate: learner.learning_rate(),
@@ -265,7 +268,7 @@ fn end_epoch(job: &Job<'_>, learner: &mut Learner, begun: Instant) -> Result<Pro
     state.history.push(record);
     state.epoch += 1;
     state.step_of_epoch = 0;
-    state.running_loss = [0.0; 2];
+    (state.running_loss, state.running_metric) = ([0.0; 2], [0.0; 2]);
     if let Schedule::Plateau { .. } = job.config.schedule {
         state.learning_rate = state.plateau.step(validation_loss, state.learning_rate);
     }
@@ -307,6 +310,7 @@ fn fresh_state(config: &TrainConfig, prepared: &Prepared) -> State {
         learning_rate: config.optimiser.learning_rate,
         step: 0,
         running_loss: [0.0; 2],
+        running_metric: [0.0; 2],
         plateau: crate::plateau::Plateau::new(crate::plateau::PlateauConfig {
             factor,
             patience,
@@ -322,7 +326,7 @@ fn fresh_state(config: &TrainConfig, prepared: &Prepared) -> State {
     }
 }
 
-/// What the validation metric is called.
+/// What the metric of training and validation is called.
 pub fn metric_name(task: Task) -> &'static str {
     match task {
         Task::Keypoints => "rmse_px",

@@ -15,6 +15,8 @@ pub(crate) struct Outcome {
     pub(crate) loss: f64,
     /// Sum of the weights.
     pub(crate) weight: f64,
+    /// Sum of what [`Batch::measure`] gives.
+    pub(crate) worth: [f64; 2],
     /// Gradient of the loss sum for each value of `params::read`; none for running statistics and what is frozen.
     pub(crate) gradients: Vec<Option<Vec<f32>>>,
     /// Of each layer of `Network::norms`; none of frozen ones.
@@ -22,7 +24,7 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
-    /// What was computed of this batch: the loss sum and the gradients, which `readback` holds in this order,
+    /// What was computed of this batch: the loss sum, the outputs and the gradients, which `readback` holds in this order,
     /// and the statistics. `found` says which values have a gradient.
     pub(super) fn read(
         mut readback: Readback,
@@ -37,6 +39,7 @@ impl Outcome {
         }
         let mut numbers = readback.read(on)?;
         let loss = numbers.next().and_then(|loss| loss.first().copied());
+        let outputs = numbers.next().unwrap_or_default();
         let gradients = found
             .into_iter()
             .map(|found| if found { numbers.next() } else { None })
@@ -51,6 +54,7 @@ impl Outcome {
         Ok(Self {
             loss: f64::from(loss.unwrap_or(f32::NAN)),
             weight: batch.total_weight,
+            worth: batch.measure(&outputs),
             gradients,
             statistics: statistics.collect(),
         })
@@ -100,6 +104,7 @@ pub(super) fn add_up(outcomes: Vec<Outcome>) -> Result<Outcome> {
     for part in parts {
         sum.loss += part.loss;
         sum.weight += part.weight;
+        sum.worth = [sum.worth[0] + part.worth[0], sum.worth[1] + part.worth[1]];
         for (a, b) in sum.gradients.iter_mut().flatten().zip(part.gradients.iter().flatten()) {
             add(a, b);
         }

@@ -164,6 +164,7 @@ fn batch(task: Task) -> Batch {
         weights: vec![1.0; targets.len()],
         targets,
         offsets: Vec::new(),
+        unit_px: (task == Task::Keypoints).then_some(1.0),
         total_weight,
         len: FACES,
     }
@@ -371,6 +372,7 @@ fn losses_are_sums_over_the_weights() {
             targets: vec![-5.0; 60],
             weights,
             offsets: Vec::new(),
+            unit_px: Some(1.0),
             total_weight,
             len: 2,
         };

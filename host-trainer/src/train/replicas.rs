@@ -184,9 +184,10 @@ fn differentiate(
     on: &ReplicaDevice,
 ) -> Result<Outcome, DeviceError> {
     let (outputs, moments) = network.forward_train(inputs(batch, on), dropout);
-    let loss = loss_sum(loss, outputs, batch, &on.device);
+    let loss = loss_sum(loss, outputs.clone(), batch, &on.device);
     let mut readback = Readback::default();
     readback.add(loss.clone());
+    readback.add(outputs);
     let found = readback.add_gradients(loss.backward(), network);
     Outcome::read(readback, found, moments, batch, on)
 }
@@ -220,9 +221,10 @@ fn head_step(
     on: &ReplicaDevice,
 ) -> Result<(Outcome, Option<Vec<f32>>)> {
     let (outputs, moments) = head.forward(features.clone(), dropout);
-    let loss = loss_sum(loss, outputs, batch, &on.device);
+    let loss = loss_sum(loss, outputs.clone(), batch, &on.device);
     let mut readback = Readback::default();
     readback.add(loss.clone());
+    readback.add(outputs);
     let mut gradients = loss.backward();
     let of_features = features.grad_remove(&mut gradients);
     let of_features = of_features.map(|own| own.into_data().iter::<f32>().collect());
