@@ -11,6 +11,7 @@ mod default_bundle;
 mod deploy;
 mod desk;
 mod film;
+mod find_rate;
 mod flash;
 mod frozen;
 mod honest;

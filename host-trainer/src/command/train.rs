@@ -21,6 +21,7 @@ use shared_model::manifest::FILE_NAME;
 use super::commit::commit;
 use super::data::DataOptions;
 use super::exit::{self, Usage};
+use super::find_rate;
 use super::plan;
 use super::progress::Progress;
 use super::words;
@@ -40,8 +41,8 @@ pub(crate) struct Train {
     #[command(flatten)]
     data: DataOptions,
     /// Directory of the run.
-    #[arg(long, value_name = "DIR")]
-    out: PathBuf,
+    #[arg(long, value_name = "DIR", required_unless_present_any = ["dry_run", "find_rate"])]
+    out: Option<PathBuf>,
     /// Go on from the newest checkpoint in the run's directory. Everything else is known from there; where the schedule
     /// allows it, more `--epochs` make it longer.
     #[arg(long)]
@@ -49,6 +50,14 @@ pub(crate) struct Train {
     /// Train nothing: tell what the data, the split and the network are, and how long and how large a training would be.
     #[arg(long, conflicts_with = "resume")]
     dry_run: bool,
+    /// Train nothing: raise the learning rate over some steps, tell the loss at each, suggest a rate, and write a page with
+    /// the chart (Smith, 2015).
+    #[arg(long, value_name = "HTML", conflicts_with_all = ["resume", "dry_run"])]
+    find_rate: Option<PathBuf>,
+    /// Steps of --find-rate.
+    #[arg(long, value_name = "N", requires = "find_rate", default_value_t = 100,
+        value_parser = clap::value_parser!(u32).range(20..=10_000))]
+    rate_steps: u32,
     /// Longest time between two checkpoints, in seconds; each epoch ends with one in any case.
     #[arg(long, value_name = "SECONDS", default_value_t = CHECKPOINT_EVERY.as_secs())]
     checkpoint_every: u64,
@@ -131,7 +140,7 @@ impl Train {
         teacher: Option<&Trained>,
     ) -> Result<TrainConfig> {
         if own.task != self.task {
-            bail!("resume {}: it trains {:?}", self.out.display(), own.task);
+            bail!("resume {}: it trains {:?}", self.place().display(), own.task);
         }
         let mut asked = self.changed(own.clone())?;
         if let Some(found) = pretrained {
@@ -146,7 +155,7 @@ impl Train {
             differences.retain(|own| own.key != "epochs");
         }
         if !differences.is_empty() {
-            bail!("resume {}: {}", self.out.display(), told(&differences));
+            bail!("resume {}: {}", self.place().display(), told(&differences));
         }
         Ok(asked)
     }
@@ -172,10 +181,15 @@ impl Train {
         Ok(config)
     }
 
+    /// Directory of the run; of no use where nothing is trained.
+    fn place(&self) -> &Path {
+        self.out.as_deref().unwrap_or(Path::new(""))
+    }
+
     /// Files as they are named, or as they were named when the run began.
     fn inputs(&self) -> Result<Inputs> {
         let begun = if self.resume {
-            Provenance::of_run(&self.out)?
+            Provenance::of_run(self.place())?
         } else {
             None
         };
@@ -200,7 +214,7 @@ impl Train {
         let Some(place) = inputs.from.as_ref().or(inputs.network.as_ref()) else {
             return Ok(None);
         };
-        if self.trunk.is_none() && self.from.is_none() && has_checkpoint(&self.out)? {
+        if self.trunk.is_none() && self.from.is_none() && has_checkpoint(self.place())? {
             return Ok(None);
         }
         let with_head = inputs.from.is_some();
@@ -253,7 +267,11 @@ impl Train {
             .as_ref()
             .map(|place| Trained::open(place, Some(self.task)));
         let teacher = teacher.transpose().context("read the network of --teacher")?;
-        let own = if self.resume { settings_of_run(&self.out)? } else { None };
+        let own = if self.resume {
+            settings_of_run(self.place())?
+        } else {
+            None
+        };
         let config = match own {
             Some(own) => self.resumed(&own, pretrained.as_ref(), teacher.as_ref())?,
             None => self.fresh(pretrained.as_ref(), teacher.as_ref())?,
@@ -275,12 +293,16 @@ impl Train {
         let stop = Arc::new(AtomicBool::new(false));
         let asked = Arc::clone(&stop);
         ctrlc::set_handler(move || asked.store(true, Ordering::Relaxed)).context("listen for Ctrl-C")?;
+        if let Some(page) = &self.find_rate {
+            let data = (&prepared, pretrained.as_ref());
+            return find_rate::run(&config, data, &devices, (page, self.rate_steps), &stop);
+        }
         let mut progress = Progress::new(&config);
         let job = Job {
             config,
             prepared: &prepared,
             pretrained: pretrained.as_ref(),
-            run: &self.out,
+            run: self.place(),
             devices,
             resume: self.resume,
             checkpoint_every: Duration::from_secs(self.checkpoint_every),
@@ -289,17 +311,17 @@ impl Train {
         let ended = train(&job, &stop, &mut |event| progress.tell(&event))?;
         Ok(match ended {
             Ended::Finished => {
-                told::next(&self.out, &job.begun.inputs);
+                told::next(self.place(), &job.begun.inputs);
                 ExitCode::SUCCESS
             }
             Ended::Early => {
                 tracing::info!("stopped: nothing got better in {} epochs", job.config.stop.patience);
-                told::next(&self.out, &job.begun.inputs);
+                told::next(self.place(), &job.begun.inputs);
                 ExitCode::SUCCESS
             }
             Ended::Interrupted => {
                 let again = ["host-trainer", "train", self.task.name(), "--resume", "--out"].map(str::to_owned);
-                let again = again.into_iter().chain([self.out.display().to_string()]);
+                let again = again.into_iter().chain([self.place().display().to_string()]);
                 tracing::info!("stopped; go on with: {}", words::shell(again));
                 ExitCode::from(exit::INTERRUPTED)
             }

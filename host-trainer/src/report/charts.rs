@@ -4,12 +4,12 @@ use anyhow::Result;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-use super::plot::{Chart, GREY, Line, Plot, span};
+use super::plot::{Chart, GREY, Line, Plot, Ticks, span};
 use crate::evaluate::{BINS, Bin, Coverage, EmotionMetrics, PointMetrics};
 use crate::train::history::EpochRecord;
 
 /// Seen well on light and dark ground.
-const FIRST: RGBColor = RGBColor(37, 120, 220);
+pub(super) const FIRST: RGBColor = RGBColor(37, 120, 220);
 const SECOND: RGBColor = RGBColor(230, 110, 20);
 
 /// Of runs side by side: told apart by people with any colour vision (Okabe and Ito).
@@ -42,7 +42,7 @@ pub(super) fn course(curve: Curve<'_>) -> Result<Chart> {
         title: curve.title,
         x: ("step", 0.0..last),
         y: ("", span(curve.points.iter().map(|(_, value)| *value))),
-        whole_x: true,
+        ticks: Ticks::Whole,
         bars: Vec::new(),
         lines: vec![Line {
             label: "".into(),
@@ -101,7 +101,7 @@ fn over_epochs(name: &'static str, title: &str, last: f64, lines: Vec<Line>) -> 
         title,
         x: ("epoch", 1.0..last),
         y: ("", y),
-        whole_x: true,
+        ticks: Ticks::Whole,
         bars: Vec::new(),
         lines,
     }
@@ -192,7 +192,7 @@ pub(super) fn reliability(trained: &[Bin], calibrated: &[Bin]) -> Result<Chart> 
         title: "Reliability",
         x: ("top probability", 0.0..1.0),
         y: ("share right (bars: share of faces)", 0.0..1.0),
-        whole_x: false,
+        ticks: Ticks::Plain,
         bars: bars.collect(),
         lines: vec![
             Line {
@@ -224,7 +224,7 @@ pub(super) fn coverage(curve: &[Coverage]) -> Result<Chart> {
         title: "Coverage and accuracy",
         x: ("lowest top probability that gives a verdict", 0.0..1.0),
         y: ("share of faces", 0.0..1.0),
-        whole_x: false,
+        ticks: Ticks::Plain,
         bars: Vec::new(),
         lines: vec![
             Line {
@@ -256,7 +256,7 @@ pub(super) fn cumulative(errors: &[f64]) -> Result<Chart> {
         title: "Cumulative error distribution",
         x: ("mean error / eye distance", 0.0..MOST),
         y: ("share of faces", 0.0..1.0),
-        whole_x: false,
+        ticks: Ticks::Plain,
         bars: Vec::new(),
         lines: vec![Line {
             label: "".into(),

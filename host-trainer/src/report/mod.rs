@@ -12,6 +12,7 @@ mod faces;
 mod html;
 mod keypoints;
 mod plot;
+mod rate;
 mod sheet;
 mod survey;
 mod table;
@@ -37,6 +38,7 @@ pub use compare::Comparison;
 use faces::FacePicture;
 use html::Page;
 use plot::Chart;
+pub use rate::RateReport;
 use sheet::{Agreement, Copies};
 pub use survey::Survey;
 

@@ -25,6 +25,19 @@ use crate::onnx::{Description, export};
 /// Momentum of gradient descent where the settings name none.
 const SGD_MOMENTUM: f32 = 0.9;
 
+/// Why a step cannot be taken.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "step {step} of epoch {epoch}: loss or gradient is not a number (loss sum {loss}); rows {rows:?} of the data file. \
+     The last checkpoint is intact: look at these rows, or start again with a lower learning rate"
+)]
+pub(super) struct NotANumber {
+    step: u64,
+    epoch: u32,
+    loss: f64,
+    rows: Vec<u64>,
+}
+
 /// A network under training.
 pub(super) struct Learner {
     pub(super) state: State,
@@ -107,14 +120,13 @@ impl Learner {
         let mut outcome = self.replicas.step(&self.network, &prepared.samples, rows, place)?;
         let finite = scale(&mut outcome, self.state.config.optimiser.clip);
         if !finite {
-            bail!(
-                "step {} of epoch {}: loss or gradient is not a number (loss sum {}); rows {:?} of the data file. \
-                 The last checkpoint is intact: look at these rows, or start again with a lower learning rate",
-                self.state.step_of_epoch + 1,
-                self.state.epoch + 1,
-                outcome.loss,
-                prepared.samples.data().file_rows(rows)
-            );
+            return Err(NotANumber {
+                step: self.state.step_of_epoch + 1,
+                epoch: self.state.epoch + 1,
+                loss: outcome.loss,
+                rows: prepared.samples.data().file_rows(rows),
+            }
+            .into());
         }
         let rate = self.learning_rate();
         let gradients = register(&self.network, &outcome.gradients, &self.device);

@@ -9,6 +9,7 @@ pub mod bench;
 pub mod calibration;
 pub mod checkpoint;
 mod divide;
+pub mod find_rate;
 mod folded;
 pub mod history;
 mod learner;
