@@ -2,9 +2,9 @@
 
 use std::fmt::Write;
 
-use shared_model::manifest::{Manifest, Precision};
+use shared_model::manifest::{Manifest, Network, Precision};
 
-use super::Source;
+use super::{Figures, Source};
 use crate::config::{SetConfig, SplitBy, TrainConfig};
 
 /// The section with each network's training, and its settings.
@@ -28,8 +28,14 @@ pub(super) fn training(text: &mut String, manifest: &Manifest, sources: [&Source
     row("faces trained on", &|at| networks[at].1.training.rows.to_string())?;
     row("divided by", &|at| divided(&networks[at].2.trained.config))?;
     row("validation / test faces", &|at| {
-        let split = &networks[at].2.prepared.split;
-        format!("{} / {}", split.validation.len(), split.test.len())
+        let (_, entry, source) = networks[at];
+        match source.figures {
+            Figures::Measure(prepared) => {
+                let split = &prepared.split;
+                format!("{} / {}", split.validation.len(), split.test.len())
+            }
+            Figures::Keep(_) => format!("unknown / {}", tested(entry)),
+        }
     })?;
     row("trunk began with", &|at| began_with(&networks[at].2.trained.config))?;
     row("taught by", &|at| taught_by(&networks[at].2.trained.config))?;
@@ -87,6 +93,13 @@ fn arguments(config: &TrainConfig) -> String {
         .iter()
         .map(|set| format!("--data {}", set.name.to_uppercase()));
     format!("{}{votes}", sets.collect::<Vec<_>>().join(" "))
+}
+
+/// Faces that a network was measured on, as its entry has it.
+fn tested(entry: &Network) -> String {
+    let metrics = entry.files.iter().flat_map(|file| &file.metrics);
+    let faces = metrics.into_iter().find(|metric| metric.name.as_str() == "faces");
+    faces.map_or_else(|| "unknown".to_owned(), |faces| faces.value.to_string())
 }
 
 fn divided(config: &TrainConfig) -> String {
