@@ -22,9 +22,11 @@ const QUIET: Duration = Duration::from_secs(20);
 /// Runs the test and tells what it found; what there is of an interrupted one is told, too.
 pub(super) fn run(
     config: &TrainConfig,
-    (prepared, pretrained): (&Prepared, Option<&Pretrained>),
+    prepared: &Prepared,
+    pretrained: Option<&Pretrained>,
     devices: &Devices,
-    (page, steps): (&Path, u32),
+    page: &Path,
+    steps: u32,
     stop: &AtomicBool,
 ) -> Result<ExitCode> {
     let range = Range::of(config.optimiser.rule, steps);
@@ -34,7 +36,7 @@ pub(super) fn run(
         range.highest
     );
     let (mut done, mut last) = (0, Instant::now());
-    let test = find_rate(config, prepared, pretrained, (devices, range), stop, &mut |tried| {
+    let test = find_rate(config, prepared, pretrained, devices, range, stop, &mut |tried| {
         done += 1;
         if last.elapsed() > QUIET {
             tracing::info!(

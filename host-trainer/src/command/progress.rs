@@ -44,7 +44,8 @@ impl Progress {
             last_line: Instant::now(),
             begun: (Instant::now(), 0),
             best: None,
-            explained: false,
+            // A frozen trunk has no averages that could lag.
+            explained: config.freeze.is_some(),
         }
     }
 
@@ -54,7 +55,7 @@ impl Progress {
             Event::TestFacesSeen(count) => {
                 tracing::info!("{count} faces of the test part were seen by the network that this one begins with");
             }
-            Event::Begins { epoch, step, steps } => self.begin(epoch, step, steps),
+            Event::Begins { epoch, step, steps, .. } => self.begin(epoch, step, steps),
             Event::Step {
                 epoch,
                 step,

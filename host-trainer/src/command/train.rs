@@ -14,6 +14,7 @@ use host_trainer::model::{Freeze, Task};
 use host_trainer::train::pretrained::Pretrained;
 use host_trainer::train::provenance::{Inputs, Provenance};
 use host_trainer::train::teacher;
+use host_trainer::train::tensorboard::TensorBoard;
 use host_trainer::train::trained::Trained;
 use host_trainer::train::{CHECKPOINT_EVERY, Ended, Job, has_checkpoint, settings_of_run, told, train};
 use shared_model::manifest::FILE_NAME;
@@ -101,6 +102,9 @@ pub(crate) struct Train {
     /// The same number and seed give the same weights, on the same machine and build.
     #[arg(long, value_name = "N")]
     replicas: Option<usize>,
+    /// Also write event files for TensorBoard into a directory of the run's name below this one, after each epoch.
+    #[arg(long, value_name = "DIR")]
+    tensorboard: Option<PathBuf>,
     /// Where to compute.
     #[arg(long, value_enum, default_value_t = Backend::Flex)]
     device: Backend,
@@ -202,6 +206,7 @@ impl Train {
             network: self.trunk.clone().or(begun.network.filter(|_| self.from.is_none())),
             from: self.from.clone().or(begun.from.filter(|_| self.trunk.is_none())),
             teacher: self.teacher.clone().or(begun.teacher),
+            tensorboard: self.tensorboard.clone().or(begun.tensorboard),
         };
         if inputs.data.is_empty() {
             return Err(Usage("name the data with --data").into());
@@ -279,13 +284,13 @@ impl Train {
         if let Some(pretrained) = &pretrained {
             told::tell(pretrained, &config);
         }
-        if let Some(frozen) = told::frozen(&config) {
-            tracing::info!("{frozen}");
-        }
         let devices = self.devices()?;
         let mut prepared = data.prepare(&config)?;
         if self.dry_run {
             return plan::tell(&config, &prepared, &devices);
+        }
+        if let Some(frozen) = told::frozen(&config) {
+            tracing::info!("{frozen}");
         }
         if let Some(teacher) = &teacher {
             prepared = told::taught(prepared, teacher, &config)?;
@@ -294,38 +299,46 @@ impl Train {
         let asked = Arc::clone(&stop);
         ctrlc::set_handler(move || asked.store(true, Ordering::Relaxed)).context("listen for Ctrl-C")?;
         if let Some(page) = &self.find_rate {
-            let data = (&prepared, pretrained.as_ref());
-            return find_rate::run(&config, data, &devices, (page, self.rate_steps), &stop);
+            let (begun, steps) = (pretrained.as_ref(), self.rate_steps);
+            return find_rate::run(&config, &prepared, begun, &devices, page, steps, &stop);
         }
-        let mut progress = Progress::new(&config);
-        let job = Job {
-            config,
-            prepared: &prepared,
-            pretrained: pretrained.as_ref(),
-            run: self.place(),
-            devices,
-            resume: self.resume,
-            checkpoint_every: Duration::from_secs(self.checkpoint_every),
-            begun: begun(inputs),
-        };
-        let ended = train(&job, &stop, &mut |event| progress.tell(&event))?;
-        Ok(match ended {
-            Ended::Finished => {
-                told::next(self.place(), &job.begun.inputs);
-                ExitCode::SUCCESS
+        self.train(
+            &Job {
+                config,
+                prepared: &prepared,
+                pretrained: pretrained.as_ref(),
+                run: self.place(),
+                devices,
+                resume: self.resume,
+                checkpoint_every: Duration::from_secs(self.checkpoint_every),
+                begun: begun(inputs),
+            },
+            &stop,
+        )
+    }
+
+    /// Trains, and says what comes after.
+    fn train(&self, job: &Job<'_>, stop: &AtomicBool) -> Result<ExitCode> {
+        let mut progress = Progress::new(&job.config);
+        let logs = job.begun.inputs.tensorboard.as_ref();
+        let mut board = logs.map(|logs| TensorBoard::new(logs, job.run, &job.config));
+        let ended = train(job, stop, &mut |event| {
+            progress.tell(&event);
+            if let Some(board) = &mut board {
+                board.tell(&event);
             }
-            Ended::Early => {
-                tracing::info!("stopped: nothing got better in {} epochs", job.config.stop.patience);
-                told::next(self.place(), &job.begun.inputs);
-                ExitCode::SUCCESS
-            }
-            Ended::Interrupted => {
-                let again = ["host-trainer", "train", self.task.name(), "--resume", "--out"].map(str::to_owned);
-                let again = again.into_iter().chain([self.place().display().to_string()]);
-                tracing::info!("stopped; go on with: {}", words::shell(again));
-                ExitCode::from(exit::INTERRUPTED)
-            }
-        })
+        })?;
+        if ended == Ended::Interrupted {
+            let again = ["host-trainer", "train", self.task.name(), "--resume", "--out"].map(str::to_owned);
+            let again = again.into_iter().chain([job.run.display().to_string()]);
+            tracing::info!("stopped; go on with: {}", words::shell(again));
+            return Ok(ExitCode::from(exit::INTERRUPTED));
+        }
+        if ended == Ended::Early {
+            tracing::info!("stopped: nothing got better in {} epochs", job.config.stop.patience);
+        }
+        told::next(job.run, &job.begun.inputs);
+        Ok(ExitCode::SUCCESS)
     }
 }
 

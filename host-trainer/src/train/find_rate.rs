@@ -97,7 +97,8 @@ pub fn find_rate(
     config: &TrainConfig,
     prepared: &Prepared,
     pretrained: Option<&Pretrained>,
-    (devices, range): (&Devices, Range),
+    devices: &Devices,
+    range: Range,
     stop: &AtomicBool,
     tell: &mut dyn FnMut(&Tried),
 ) -> Result<RateTest> {

@@ -33,6 +33,7 @@ pub mod shipped;
 mod take_over;
 mod targets;
 pub mod teacher;
+pub mod tensorboard;
 pub mod trained;
 pub mod validate;
 
@@ -94,6 +95,8 @@ pub enum Event<'a> {
         step: u64,
         /// Steps in each epoch.
         steps: u64,
+        /// The epochs that are done.
+        history: &'a [EpochRecord],
     },
     /// A step is done.
     Step {
@@ -143,6 +146,7 @@ pub fn train(job: &Job<'_>, stop: &AtomicBool, tell: &mut dyn FnMut(Event<'_>)) 
         epoch: learner.state.epoch,
         step: learner.state.step_of_epoch,
         steps,
+        history: &learner.state.history,
     });
     let mut saved = Instant::now();
     while learner.state.epoch < job.config.epochs {
