@@ -6,6 +6,8 @@ use anyhow::Result;
 use host_trainer::config::TrainConfig;
 use host_trainer::device::Backend;
 use host_trainer::model::Freeze;
+use host_trainer::train::checkpoint;
+use host_trainer::train::checkpoints;
 use host_trainer::train::prepare::Prepared;
 use host_trainer::train::pretrained::{ClassesBegun, Pretrained};
 use host_trainer::train::provenance::Inputs;
@@ -72,9 +74,13 @@ pub(super) fn next(run: &Path, inputs: &Inputs) {
             words::shell(["host-trainer".to_owned()].into_iter().chain(words))
         )
     };
+    let size = checkpoint::size(&checkpoints(run)).map_or_else(
+        |_| String::new(),
+        |bytes| format!("; its checkpoints take {:.0} MB", bytes as f64 / 1e6),
+    );
     let (run, page) = (path(run), path(&run.join("report")));
     tracing::info!(
-        "{run} is trained. Next, its figures on the faces held out, a page about it, and a file for other programs:\n\
+        "{run} is trained{size}. Next, its figures on the faces held out, a page about it, and a file for other programs:\n\
          {}\n{}\n{}\nand `host-trainer bundle` puts a keypoint and an emotion network together",
         command(&["evaluate", "--run", &run], &data),
         command(&["report", &run, "--out", &page], &data),
