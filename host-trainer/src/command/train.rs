@@ -27,7 +27,7 @@ use super::plan;
 use super::progress::Progress;
 use super::words;
 
-pub(super) mod told;
+mod told;
 
 /// Train a network, or go on with a training.
 ///
@@ -289,7 +289,7 @@ impl Train {
         if self.dry_run {
             return plan::tell(&config, &prepared, &devices);
         }
-        if let Some(frozen) = told::frozen(&config) {
+        if let Some(frozen) = plan::frozen(&config) {
             tracing::info!("{frozen}");
         }
         if let Some(teacher) = &teacher {

@@ -46,8 +46,8 @@ struct Summary {
 struct Value {
     #[prost(string, tag = "1")]
     tag: String,
-    #[prost(float, tag = "2")]
-    simple_value: f32,
+    #[prost(float, optional, tag = "2")]
+    simple_value: Option<f32>,
 }
 
 /// The event files of one run.
@@ -164,7 +164,7 @@ fn create(folder: &Path) -> Result<File> {
 fn write(file: &mut File, epoch: u32, values: &[(&str, f64)]) -> std::io::Result<()> {
     let value = |(tag, value): &(&str, f64)| Value {
         tag: (*tag).to_owned(),
-        simple_value: *value as f32,
+        simple_value: Some(*value as f32),
     };
     let event = Logged {
         wall_time: now(),

@@ -4,8 +4,6 @@ use std::path::Path;
 
 use anyhow::Result;
 use host_trainer::config::TrainConfig;
-use host_trainer::device::Backend;
-use host_trainer::model::Freeze;
 use host_trainer::train::checkpoint;
 use host_trainer::train::checkpoints;
 use host_trainer::train::prepare::Prepared;
@@ -35,14 +33,6 @@ pub(super) fn tell(pretrained: &Pretrained, config: &TrainConfig) {
              figures are too good: test on faces that are new to it"
         );
     }
-}
-
-/// How many parameters are trained, where not all are.
-pub(crate) fn frozen(config: &TrainConfig) -> Option<String> {
-    let Freeze::Trunk = config.freeze?;
-    let network = config.architecture.init(&Backend::Flex.device());
-    let [own, all] = [config.freeze, None].map(|freeze| network.trained_parameters(freeze));
-    Some(format!("the trunk is frozen: {own} of {all} parameters are trained"))
 }
 
 /// Targets with the teacher's part in them; says how far it has come.
