@@ -105,6 +105,41 @@ fn a_class_without_faces_and_numbers_of_other_classes_are_refused() {
 }
 
 #[test]
+fn a_stratified_split_gives_every_class_test_faces_and_evaluate_measures_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let [data, recipe] = ["faces.csv", "recipe.toml"].map(|name| folder.path().join(name));
+    emotions(&data, &FIVE.repeat(8), 0);
+    fs::write(
+        &recipe,
+        "[architecture]\nstages = 1\n[split]\nby = \"stratified\"\ntest = 0.25\nvalidation = 0.17\n",
+    )
+    .unwrap();
+    let options = ["--recipe", recipe.to_str().unwrap()];
+    for seed in ["1", "2", "3"] {
+        let out = folder.path().join(seed);
+        run(
+            &mut train("emotion", &data, &out, &[&options[..], &["--seed", seed]].concat()),
+            0,
+        );
+        let mut evaluate = program("host-trainer");
+        evaluate.args(["evaluate", "--run"]).arg(&out).arg("--data").arg(&data);
+        let found = &run(&mut evaluate, 0).lines()[0];
+        let support = found["per_class"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|class| &class["support"]);
+        assert!(support.clone().eq([2; 5].iter()), "seed {seed}: {found}");
+    }
+    keypoints(&data, 40, |pixels| pixels);
+    let refused = run(
+        &mut train("keypoints", &data, &folder.path().join("points"), &options),
+        78,
+    );
+    told(&refused, &["`split.by` must be `group` for keypoints"]);
+}
+
+#[test]
 fn coordinates_that_are_no_pixels_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let [data, out] = ["faces.csv", "run"].map(|name| folder.path().join(name));
@@ -140,7 +175,25 @@ fn a_training_goes_on_with_its_own_files_and_settings_and_becomes_longer() {
     let begun = run(&mut train("emotion", &data, &out, &[]), 0);
     told(
         &begun,
-        &["Next", "evaluate --run", "the best so far", "lag behind the weights"],
+        &[
+            "Next",
+            "evaluate --run",
+            "its checkpoints take ",
+            "the best so far",
+            "lag behind the weights",
+        ],
+    );
+    let history = fs::read_to_string(out.join("history.csv")).unwrap();
+    let cells: Vec<Vec<&str>> = history.lines().map(|line| line.split(',').collect()).collect();
+    assert_eq!(cells[0][..3], ["epoch", "loss", "metric"]);
+    let accuracy: f64 = cells[1][2].parse().unwrap();
+    assert!((0.0..=1.0).contains(&accuracy), "{history}");
+    told(
+        &begun,
+        &[
+            &format!(", accuracy {accuracy:.4}, validation loss"),
+            ", validation accuracy ",
+        ],
     );
     let resume = |more: &[&str]| {
         let mut command = program("host-trainer");

@@ -12,7 +12,9 @@ mod deploy;
 mod desk;
 mod figures;
 mod film;
+mod find_rate;
 mod flash;
+mod frozen;
 mod honest;
 mod interrupted;
 #[cfg(unix)]

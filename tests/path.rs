@@ -5,10 +5,11 @@ use std::path::Path;
 use std::process::Command;
 
 use inference::Model;
+use serde_json::Value;
 use shared_model::image::SIDE;
 
 use crate::support::programs::{program, root, run};
-use crate::support::trained::{TASKS, bundling, trained};
+use crate::support::trained::{TASKS, bundling, classify, trained};
 
 /// Largest difference between two engines, as a share of the largest value.
 const TOLERANCE: f64 = 1e-4;
@@ -197,6 +198,46 @@ fn a_network_of_another_bundle_is_taken_over_bit_for_bit() {
         let read = |place: &Path| fs::read(place.join(file)).unwrap();
         assert!(read(&bundle) == read(&out), "{file}");
     }
+}
+
+#[test]
+fn the_keypoint_network_of_a_bundle_is_taken_over_without_its_data() {
+    let folder = tempfile::tempdir().unwrap();
+    let (bundle, out) = (trained().bundle(), folder.path().join("next"));
+    let without_data = |keypoints: &Path, more: &[&str]| {
+        let mut command = program("host-trainer");
+        command.arg("bundle").arg("--keypoints").arg(keypoints);
+        command.arg("--emotion").arg(trained().run("emotion"));
+        command.arg("--emotion-data").arg(&trained().csv.emotion);
+        command.arg("--out").arg(&out).args(more);
+        command
+    };
+    for (keypoints, more, code) in [
+        (trained().run("keypoints"), &[][..], 65),
+        (bundle.clone(), &["--mirrored", "keypoints"], 65),
+        (bundle.clone(), &[], 0),
+    ] {
+        let told = run(&mut without_data(&keypoints, more), code).errors;
+        assert!(code == 0 || told.contains("with --keypoints-data"), "{told}");
+    }
+    let next: Value = serde_json::from_slice(&fs::read(out.join("manifest.json")).unwrap()).unwrap();
+    assert_eq!(next["keypoints"], trained().manifest["keypoints"]);
+    assert_eq!(next["emotion"]["files"].as_array().unwrap().len(), 1, "measured again");
+    for file in ["keypoints.onnx", "keypoints-int8.onnx", "keypoints.toml"] {
+        let read = |place: &Path| fs::read(place.join(file)).unwrap();
+        assert!(read(&bundle) == read(&out), "{file}");
+    }
+    let card = fs::read_to_string(out.join("README.md")).unwrap();
+    let metrics = next["keypoints"]["files"][1]["metrics"].as_array().unwrap().iter();
+    let mut error = metrics.filter(|metric| metric["name"] == "mean_error_px");
+    let error = error.next().unwrap()["value"].as_f64().unwrap();
+    assert!(
+        card.contains("taken over from another bundle") && card.contains(&format!("{error:.4} px")),
+        "{card}"
+    );
+    // The runtime takes it, golden vectors and all, and tells the same points.
+    let told = |bundle: &Path| run(classify(bundle).arg(trained().face()), 0).lines().remove(0)["keypoints"].clone();
+    assert_eq!(told(&out), told(&bundle));
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
+use crate::support::faces;
 use crate::support::programs::{program, root, run};
 
 /// Largest difference of a score, and of a coordinate as a share of the picture's side.
@@ -23,6 +24,71 @@ fn numbers(value: &Value) -> Vec<f64> {
         Value::Array(values) => values.iter().flat_map(numbers).collect(),
         Value::Object(values) => values.values().flat_map(numbers).collect(),
         other => vec![other.as_f64().unwrap()],
+    }
+}
+
+/// Prints the scalars of a directory of event files: name, then step and value of each.
+const SCALARS: &str = "\
+import json, sys
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+events = EventAccumulator(sys.argv[1]).Reload()
+names = events.Tags()['scalars']
+print(json.dumps({name: [[own.step, own.value] for own in events.Scalars(name)] for name in names}))
+";
+
+#[test]
+fn tensorboard_reads_the_curves_of_a_training_and_of_what_goes_on_with_it() {
+    let has_it = |python: &std::ffi::OsString| {
+        let found = Command::new(python).args(["-c", "import tensorboard"]).output();
+        found.is_ok_and(|found| found.status.success())
+    };
+    let Some(python) = std::env::var_os("ONNX_PYTHON").filter(has_it) else {
+        testing::skip("TensorBoard's own reader: ONNX_PYTHON has no tensorboard (./scripts/test installs it)");
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let [recipe, logs, place] = ["small.toml", "logs", "mine"].map(|name| folder.path().join(name));
+    fs::write(&recipe, "[architecture]\nstages = 1\n").unwrap();
+    let mut train = program("host-trainer");
+    train.args(["train", "emotion", "--epochs", "2", "--batch", "8", "--replicas", "1"]);
+    train.arg("--data").arg(faces::write(folder.path()).emotion);
+    train.arg("--recipe").arg(recipe).arg("--tensorboard").arg(&logs);
+    run(train.arg("--out").arg(&place), 0);
+    let mut longer = program("host-trainer");
+    longer.args(["train", "emotion", "--resume", "--epochs", "3", "--out"]);
+    run(longer.arg(&place), 0);
+
+    let history = fs::read_to_string(place.join("history.csv")).unwrap();
+    let rows: Vec<Vec<f64>> = history
+        .lines()
+        .skip(1)
+        .map(|line| line.split(',').map(|cell| cell.parse().unwrap()).collect())
+        .collect();
+    let scalars = |part: &str| -> Value {
+        let mut reader = Command::new(&python);
+        reader.args(["-c", SCALARS]).arg(logs.join("mine").join(part));
+        serde_json::from_str(&run(&mut reader, 0).out).unwrap()
+    };
+    let [train, validation] = ["train", "validation"].map(scalars);
+    assert_eq!([&train, &validation].map(|own| own.as_object().unwrap().len()), [3, 2]);
+    // The columns of the history: epoch, loss, metric, validation_loss, validation_metric, learning_rate, seconds.
+    for (told, name, column) in [
+        (&train, "epoch_loss", 1),
+        (&train, "epoch_accuracy", 2),
+        (&train, "epoch_learning_rate", 5),
+        (&validation, "epoch_loss", 3),
+        (&validation, "epoch_accuracy", 4),
+    ] {
+        let told = told[name].as_array().unwrap();
+        assert_eq!(told.len(), 3, "{name}");
+        for (own, row) in told.iter().zip(&rows) {
+            assert_eq!(own[0], row[0], "{name}");
+            let (value, wanted) = (own[1].as_f64().unwrap(), row[column]);
+            assert!(
+                (value - wanted).abs() <= 1e-3 * wanted.abs() + 1e-6,
+                "{name}: {value} instead of {wanted}"
+            );
+        }
     }
 }
 

@@ -105,6 +105,8 @@ fn a_report_is_one_page_that_needs_nothing_else() {
         assert_eq!(faces, loaded(&page).len(), "each face lies beside the page too");
         browser_shows(report, folder.path());
     }
+    assert!(page(&emotion).contains("Guessing: whoever always says "));
+    assert!(page(&keypoints).contains("Guessing: whoever always gives the mean shape"));
     assert!(page(&emotion).contains("No votes were given"));
     assert!(
         page(&emotion).contains("train emotion --epochs 2 --batch 8"),

@@ -45,6 +45,12 @@ impl Run {
         (!history.is_empty()).then(|| seconds / history.len() as f64)
     }
 
+    /// Number of parameters that the training changed: not the running statistics, nor what was frozen.
+    pub fn trained_parameters(&self) -> usize {
+        let Shipped { network, state, .. } = &self.shipped;
+        network.trained_parameters(state.config.freeze)
+    }
+
     fn truth(&self) -> Truth {
         Truth::of(self.shipped.state.config.loss)
     }

@@ -10,7 +10,7 @@ use shared_model::emotion::ClassSet;
 use shared_model::image::Normalisation;
 
 use crate::augment::AugmentConfig;
-use crate::model::{Architecture, Task};
+use crate::model::{Architecture, Freeze, Task};
 
 mod difference;
 pub mod keys;
@@ -19,7 +19,7 @@ mod sets;
 mod split;
 
 pub use difference::Difference;
-pub use motion::{Optimiser, Rule, Schedule};
+pub use motion::{Monitor, Optimiser, Rule, Schedule, Stop};
 pub use sets::{Divided, OTHER, SetConfig};
 pub use split::{SplitBy, SplitConfig};
 
@@ -57,6 +57,9 @@ pub struct TrainConfig {
     /// The same of the network that this one begins with, head and all; none together with `trunk`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
+    /// What of that network stays as it is; nothing without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub freeze: Option<Freeze>,
     /// What part another network has in the targets; none without it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub teacher: Option<Teacher>,
@@ -125,26 +128,6 @@ pub enum Loss {
     },
 }
 
-/// When to stop, and what to keep.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Stop {
-    /// Epochs without progress after which to stop; 0 is never.
-    pub patience: u32,
-    /// What progress is, and which epoch's weights are kept.
-    pub monitor: Monitor,
-}
-
-/// What tells one epoch's weights from another's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Monitor {
-    /// Validation loss, lower is better.
-    Loss,
-    /// Validation accuracy, higher is better.
-    Accuracy,
-}
-
 /// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -192,6 +175,7 @@ impl TrainConfig {
             mixup: 0.0,
             trunk: None,
             from: None,
+            freeze: None,
             teacher: None,
             architecture: Architecture::original(task, classes.len()),
             classes,
@@ -276,6 +260,11 @@ impl TrainConfig {
         // Epochs are chosen by the validation part.
         let validation = self.split.validation > 0.0 && self.split.validation < 1.0;
         require(validation, "split.validation", "above 0 and below 1")?;
+        require(
+            self.split.by != SplitBy::Stratified || self.task == Task::Emotion,
+            "split.by",
+            "`group` for keypoints: they have no classes to keep in proportion",
+        )?;
         require((0.0..1.0).contains(&self.average), "average", "at least 0 and below 1")?;
         require(
             (1..=3).contains(&self.architecture.stages),
@@ -320,6 +309,18 @@ impl TrainConfig {
         self.sets.iter().try_for_each(|set| set.check(&self.classes))?;
         self.augment.check()?;
         Ok(())
+    }
+
+    /// Refuses to freeze random weights; `from` and `trunk` must be noted.
+    ///
+    /// # Errors
+    /// The key `freeze`, where no network is begun with.
+    pub fn check_frozen(&self) -> Result<(), ConfigError> {
+        require(
+            self.freeze.is_none() || self.from.is_some() || self.trunk.is_some(),
+            "freeze",
+            "left out where neither --from nor --trunk gives weights: random ones would stay as they are",
+        )
     }
 }
 

@@ -51,7 +51,7 @@ pub fn keypoints(
 }
 
 /// What the mean shape of the `training` rows comes to on these rows.
-fn mean_shape(data: &KeypointData, rows: &[u32], training: &[u32]) -> Result<MeanShape> {
+pub(crate) fn mean_shape(data: &KeypointData, rows: &[u32], training: &[u32]) -> Result<MeanShape> {
     // In the original's protocol rows are variants of faces.
     let training: Vec<u32> = training.iter().map(|row| row % data.faces.len() as u32).collect();
     let mean = Target::mean_shape(data, &training).mean;

@@ -196,6 +196,7 @@ pub(crate) const CRATES: [Crate; 12] = [
             "burn",
             "burn-onnx",
             "clap",
+            "crc32c",
             "csv",
             "ctrlc",
             "faer",

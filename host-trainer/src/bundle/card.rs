@@ -7,7 +7,7 @@ use std::fmt::Write;
 use shared_model::manifest::{Manifest, Network, Precision};
 
 use super::card_training::training;
-use super::{Measured, Measurements, NetworkFile, Source, Told};
+use super::{Figures, Measured, Measurements, NetworkFile, Source, Told};
 use crate::calibrate::Calibrated;
 use crate::evaluate::{EmotionMetrics, KeypointMetrics, NEUTRAL};
 use crate::tables;
@@ -70,7 +70,7 @@ fn body(
         classes.join(", ")
     )?;
     text.push_str(INTENDED_USE);
-    figures(text, manifest, measured)?;
+    figures(text, manifest, measured, matches!(sources[0].figures, Figures::Keep(_)))?;
     precisions(text, measured)?;
     training(text, manifest, sources)?;
     preprocessing(text, manifest)?;
@@ -115,7 +115,7 @@ const LIMITS: &str = "\
   them.
 ";
 
-fn figures(text: &mut String, manifest: &Manifest, measured: &Measurements) -> std::fmt::Result {
+fn figures(text: &mut String, manifest: &Manifest, measured: &Measurements, kept: bool) -> std::fmt::Result {
     let (keypoints, emotion) = (
         &measured.keypoints.preferred().metrics,
         &measured.emotion.preferred().metrics,
@@ -127,7 +127,11 @@ fn figures(text: &mut String, manifest: &Manifest, measured: &Measurements) -> s
         keypoints.faces,
         used(&manifest.keypoints, measured.keypoints.preferred())
     )?;
-    writeln!(text, "```text\n{}\n```\n", keypoints.table().trim_end())?;
+    let table = if kept { totals(keypoints) } else { keypoints.table() };
+    writeln!(text, "```text\n{}\n```\n", table.trim_end())?;
+    if kept {
+        writeln!(text, "{KEPT}")?;
+    }
     writeln!(
         text,
         "Emotion, {} faces{}:\n",
@@ -144,6 +148,23 @@ fn figures(text: &mut String, manifest: &Manifest, measured: &Measurements) -> s
         text.push_str(&tables::portraits(portraits));
     }
     writeln!(text)
+}
+
+const KEPT: &str = "\
+The keypoint network was taken over from another bundle as it was. These are the figures that it had there; it was not measured
+again.
+";
+
+/// The figures of a keypoint network of which single points are not known.
+fn totals(metrics: &KeypointMetrics) -> String {
+    let mut text = format!(
+        "mean squared error        {:>10.4} px² of a coordinate\nmean error                {:>10.4} px of a point, as a distance\n",
+        metrics.mse_px2, metrics.mean_error_px
+    );
+    if let Some(error) = metrics.normalised_error {
+        let _ = writeln!(text, "mean error / eye distance {error:>10.4}");
+    }
+    text
 }
 
 const TOLD: &str = "\

@@ -2,9 +2,9 @@
 
 use std::fmt::Write;
 
-use shared_model::manifest::{Manifest, Precision};
+use shared_model::manifest::{Manifest, Network, Precision};
 
-use super::Source;
+use super::{Figures, Source};
 use crate::config::{SetConfig, SplitBy, TrainConfig};
 
 /// The section with each network's training, and its settings.
@@ -28,8 +28,14 @@ pub(super) fn training(text: &mut String, manifest: &Manifest, sources: [&Source
     row("faces trained on", &|at| networks[at].1.training.rows.to_string())?;
     row("divided by", &|at| divided(&networks[at].2.trained.config))?;
     row("validation / test faces", &|at| {
-        let split = &networks[at].2.prepared.split;
-        format!("{} / {}", split.validation.len(), split.test.len())
+        let (_, entry, source) = networks[at];
+        match source.figures {
+            Figures::Measure(prepared) => {
+                let split = &prepared.split;
+                format!("{} / {}", split.validation.len(), split.test.len())
+            }
+            Figures::Keep(_) => format!("unknown / {}", tested(entry)),
+        }
     })?;
     row("trunk began with", &|at| began_with(&networks[at].2.trained.config))?;
     row("taught by", &|at| taught_by(&networks[at].2.trained.config))?;
@@ -89,6 +95,13 @@ fn arguments(config: &TrainConfig) -> String {
     format!("{}{votes}", sets.collect::<Vec<_>>().join(" "))
 }
 
+/// Faces that a network was measured on, as its entry has it.
+fn tested(entry: &Network) -> String {
+    let metrics = entry.files.iter().flat_map(|file| &file.metrics);
+    let faces = metrics.into_iter().find(|metric| metric.name.as_str() == "faces");
+    faces.map_or_else(|| "unknown".to_owned(), |faces| faces.value.to_string())
+}
+
 fn divided(config: &TrainConfig) -> String {
     if config.sets.is_empty() {
         return by(config.split.by).to_owned();
@@ -100,15 +113,17 @@ fn divided(config: &TrainConfig) -> String {
 fn by(split: SplitBy) -> &'static str {
     match split {
         SplitBy::Group => "person or exact copy",
+        SplitBy::Stratified => "person or exact copy, classes in proportion",
         SplitBy::Usage => "the data set's `Usage`, copies of test faces left out",
         SplitBy::Variants => "variants at random (leaks)",
     }
 }
 
 fn began_with(config: &TrainConfig) -> String {
+    let frozen = if config.freeze.is_some() { ", frozen" } else { "" };
     match (&config.from, &config.trunk) {
-        (Some(digest), _) => format!("a network's, head included, SHA-256 {}", short(digest)),
-        (None, Some(digest)) => format!("a network's, SHA-256 {}", short(digest)),
+        (Some(digest), _) => format!("a network's, head included, SHA-256 {}{frozen}", short(digest)),
+        (None, Some(digest)) => format!("a network's, SHA-256 {}{frozen}", short(digest)),
         (None, None) => "random weights".to_owned(),
     }
 }

@@ -44,7 +44,7 @@ pub(super) fn network<M>(
         architecture: text(&trained.config.architecture.name(), "architecture")?,
         parameters: trained.parameters as u32,
         normalisation: trained.config.normalisation,
-        crop: measured.crop.rule,
+        crop: measured.crop,
         mirrored: source.views == Views::Mirrored,
         files,
         training: Training {

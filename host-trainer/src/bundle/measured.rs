@@ -1,18 +1,20 @@
 //! Network files with their figures on the faces held out.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use inference::{FaceNetwork, Golden, Output, Setup};
-use shared_model::manifest::Precision;
+use shared_model::image::CropRule;
+use shared_model::manifest::{Network, Precision};
 
 use super::{Identity, Source, Trained};
 use crate::calibrate::{Calibrated, Calibration, calibrate, calibration};
-use crate::crop::{self, measure};
-use crate::data::{EmotionData, KeypointData};
+use crate::crop::measure;
 use crate::evaluate::{EmotionMetrics, KeypointMetrics};
 use crate::measure::{Exported, Judged, Truth, keypoints};
 use crate::onnx::quantise::check_origin;
 use crate::panel::{Panel, panels};
 use crate::portraits::{PortraitFigures, Portraits};
+use crate::train::prepare::Prepared;
+use crate::train::samples::Data;
 
 /// All that was measured for a bundle.
 pub(crate) struct Measurements {
@@ -39,7 +41,8 @@ pub(crate) struct Measured<M> {
     pub(crate) float: NetworkFile<M>,
     /// What was quantised from it.
     pub(crate) int8: Option<NetworkFile<M>>,
-    pub(crate) crop: crop::Measured,
+    /// The square around a face box that is shown to the network.
+    pub(crate) crop: CropRule,
 }
 
 /// A network in one precision.
@@ -51,14 +54,14 @@ pub(crate) struct NetworkFile<M> {
 }
 
 impl<M> Measured<M> {
-    fn new(source: &Source<'_>, float: NetworkFile<M>, int8: Option<NetworkFile<M>>) -> Result<Self> {
-        let faces = source.prepared.samples.data().faces();
-        let rows = source.prepared.split.train.iter().copied();
+    fn new(prepared: &Prepared, float: NetworkFile<M>, int8: Option<NetworkFile<M>>) -> Result<Self> {
+        let faces = prepared.samples.data().faces();
+        let rows = prepared.split.train.iter().copied();
         let rows: Vec<u32> = rows.filter(|row| (*row as usize) < faces.len()).collect();
         Ok(Self {
             float,
             int8,
-            crop: measure(faces, &rows)?,
+            crop: measure(faces, &rows)?.rule,
         })
     }
 
@@ -106,8 +109,10 @@ impl Source<'_> {
 }
 
 /// Measures a keypoint network in each of its precisions.
-pub(super) fn measure_keypoints(source: &Source<'_>, data: &KeypointData) -> Result<Measured<KeypointMetrics>> {
-    let split = &source.prepared.split;
+pub(super) fn measure_keypoints(source: &Source<'_>, prepared: &Prepared) -> Result<Measured<KeypointMetrics>> {
+    let (Data::Keypoints(data), split) = (prepared.samples.data(), &prepared.split) else {
+        bail!("bundle: the data sets do not belong to the networks")
+    };
     let file = |precision, onnx: Vec<u8>| {
         Ok::<_, anyhow::Error>(NetworkFile {
             metrics: keypoints(source.exported(&onnx), data, &split.test, &split.train)?,
@@ -117,21 +122,58 @@ pub(super) fn measure_keypoints(source: &Source<'_>, data: &KeypointData) -> Res
     };
     let (float, int8) = source.onnx()?;
     let int8 = int8.map(|onnx| file(Precision::Int8, onnx)).transpose()?;
-    Measured::new(source, file(Precision::F32, float)?, int8)
+    Measured::new(prepared, file(Precision::F32, float)?, int8)
+}
+
+/// What the bundle that a keypoint network comes from says of it: totals, without the single points.
+pub(super) fn kept_keypoints(source: &Source<'_>, entry: &Network) -> Result<Measured<KeypointMetrics>> {
+    let file = |precision, onnx: Vec<u8>| {
+        let own = entry
+            .file(precision)
+            .context("bundle: the old bundle has no such file")?;
+        let value = |name: &str| {
+            own.metrics
+                .iter()
+                .find(|own| own.name.as_str() == name)
+                .map(|own| own.value)
+        };
+        let known = |name: &str| value(name).with_context(|| format!("bundle: the old bundle does not tell {name}"));
+        let metrics = KeypointMetrics {
+            faces: known("faces")? as u64,
+            mse_px2: known("mse_px2")?,
+            rmse_px: known("rmse_px")?,
+            mean_error_px: known("mean_error_px")?,
+            normalised_error: value("normalised_error"),
+            ..KeypointMetrics::default()
+        };
+        Ok::<_, anyhow::Error>(NetworkFile {
+            precision,
+            onnx,
+            metrics,
+        })
+    };
+    let (float, int8) = source.onnx()?;
+    Ok(Measured {
+        float: file(Precision::F32, float)?,
+        int8: int8.map(|onnx| file(Precision::Int8, onnx)).transpose()?,
+        crop: entry.crop,
+    })
 }
 
 /// Measures an emotion network in each of its precisions, once the scores of the preferred one are calibrated: verdicts
 /// must be right in `accepted_accuracy` of the cases on the validation part.
 pub(super) fn measure_emotion(
     source: &Source<'_>,
-    data: &EmotionData,
+    prepared: &Prepared,
     identity: &Identity,
 ) -> Result<(Measured<EmotionMetrics>, Told)> {
+    let (Data::Emotion(data), split) = (prepared.samples.data(), &prepared.split) else {
+        bail!("bundle: the data sets do not belong to the networks")
+    };
     let (float, int8) = source.onnx()?;
     let config = &source.trained.config;
     let truth = Truth::of(config.loss);
     let judge = |onnx: &[u8], rows: &[u32]| Judged::by(truth, source.exported(onnx), data, rows);
-    let split = &source.prepared.split;
     let validation = judge(int8.as_ref().unwrap_or(&float), &split.validation)?;
     let calibrated = calibrate(&validation.evidence(), identity.accepted_accuracy)?;
     let decision = calibrated.decision;
@@ -150,11 +192,11 @@ pub(super) fn measure_emotion(
         let (file, own) = file(Precision::Int8, onnx)?;
         (quantised, preferred) = (Some(file), own);
     }
-    let measured = Measured::new(source, float, quantised)?;
+    let measured = Measured::new(prepared, float, quantised)?;
     let names: Vec<String> = config.sets.iter().map(|set| set.name.clone()).collect();
     let portraits = identity.portraits.as_ref().map(|portraits| {
         let network = source.exported(&measured.preferred().onnx);
-        let seen = Portraits::look(network, &data.classes, &measured.crop.rule, &portraits.dir)?;
+        let seen = Portraits::look(network, &data.classes, &measured.crop, &portraits.dir)?;
         seen.figures(decision, &portraits.people)
     });
     let told = Told {

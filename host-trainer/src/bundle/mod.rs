@@ -13,32 +13,51 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use durable::replace_file;
 use inference::{Golden, Output, Views};
-use shared_model::manifest::{CONTRACT, EMOTION_NAME, FILE_NAME, KEYPOINTS_NAME, Manifest, Precision, SCHEMA};
+use shared_model::manifest::{CONTRACT, EMOTION_NAME, FILE_NAME, KEYPOINTS_NAME, Manifest, Network, Precision, SCHEMA};
 
 use crate::golden::pictures;
 use crate::onnx::{Description, merge};
 use crate::portraits::People;
 use crate::train::prepare::Prepared;
-use crate::train::samples::Data;
 pub use crate::train::trained::Trained;
 use crate::train::trained::settings_file;
 pub use add::{Name, add};
 use entry::{GOLDEN, emotion_list, golden_file, keypoint_list, model_file, path, sealed, text};
 pub use finder::{Finder, Held};
 pub(crate) use measured::{Measured, Measurements, NetworkFile, Told};
-use measured::{measure_emotion, measure_keypoints};
+use measured::{kept_keypoints, measure_emotion, measure_keypoints};
 
 /// Name of the file with both networks.
 const COMBINED: &str = "combined.onnx";
 
-/// A trained network with the data that it is measured on.
+/// A trained network, and where its figures come from.
 pub struct Source<'a> {
     /// The network, with what is known of its training.
     pub trained: &'a Trained,
     /// What of a face the network sees on the device.
     pub views: Views,
-    /// Its data, divided as in training.
-    pub prepared: &'a Prepared,
+    /// Where its figures come from.
+    pub figures: Figures<'a>,
+}
+
+/// Where the figures of a network come from.
+#[derive(Clone, Copy)]
+pub enum Figures<'a> {
+    /// It is measured on its data, divided as in training.
+    Measure(&'a Prepared),
+    /// They are those of the bundle that it is taken over from as it is, of which this is its entry; of keypoint networks
+    /// alone, since scores of an emotion network are calibrated with its data.
+    Keep(&'a Network),
+}
+
+impl Source<'_> {
+    /// Its data; of a network that is measured.
+    fn data(&self) -> Result<&Prepared> {
+        match self.figures {
+            Figures::Measure(prepared) => Ok(prepared),
+            Figures::Keep(_) => bail!("bundle: {:?} needs its data", self.trained.config.task),
+        }
+    }
 }
 
 /// What a bundle is called.
@@ -90,7 +109,10 @@ pub fn write(
         commit: text(&identity.commit, "commit")?,
         classes: emotion.trained.config.classes.clone(),
         decision: measured.told.calibrated.decision,
-        keypoints: entry::network(KEYPOINTS_NAME, keypoint, &measured.keypoints, keypoint_list)?,
+        keypoints: match keypoint.figures {
+            Figures::Keep(entry) => entry.clone(),
+            Figures::Measure(_) => entry::network(KEYPOINTS_NAME, keypoint, &measured.keypoints, keypoint_list)?,
+        },
         emotion: entry::network(EMOTION_NAME, emotion, &measured.emotion, emotion_list)?,
         golden: golden_file(&[])?,
         combined: combined
@@ -123,13 +145,11 @@ pub fn write(
 }
 
 fn measure(keypoint: &Source<'_>, emotion: &Source<'_>, identity: &Identity) -> Result<Measurements> {
-    let (Data::Keypoints(faces), Data::Emotion(labelled)) =
-        (keypoint.prepared.samples.data(), emotion.prepared.samples.data())
-    else {
-        bail!("bundle: the data sets do not belong to the networks")
+    let keypoints = match keypoint.figures {
+        Figures::Keep(entry) => kept_keypoints(keypoint, entry)?,
+        Figures::Measure(prepared) => measure_keypoints(keypoint, prepared)?,
     };
-    let keypoints = measure_keypoints(keypoint, faces)?;
-    let (emotion, told) = measure_emotion(emotion, labelled, identity)?;
+    let (emotion, told) = measure_emotion(emotion, emotion.data()?, identity)?;
     Ok(Measurements {
         keypoints,
         emotion,
@@ -207,7 +227,9 @@ fn hidden(out: &Path) -> Result<PathBuf> {
 
 /// The network must have been trained on this data.
 fn check(source: &Source<'_>) -> Result<()> {
-    let Source { trained, prepared, .. } = source;
+    let (trained, Figures::Measure(prepared)) = (source.trained, source.figures) else {
+        return Ok(());
+    };
     if trained.data != prepared.data || trained.held_out != prepared.held_out {
         bail!(
             "bundle: the data given for {:?} differs from what its network was trained on",

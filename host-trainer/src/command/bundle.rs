@@ -5,18 +5,22 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use host_trainer::bundle::{Finder, Gallery, Identity, Name, Source, Trained, add, write};
+use host_trainer::bundle::{Figures, Finder, Gallery, Identity, Name, Source, Trained, add, write};
 use host_trainer::model::Task;
 use host_trainer::onnx::quantise::task_of;
 use host_trainer::portraits::people;
 use host_trainer::train::prepare::Prepared;
 use inference::Views;
 use inference::bundle::Bundle as BundleDir;
-use shared_model::manifest::Manifest;
+use shared_model::manifest::{FILE_NAME, Manifest, Network};
 
 use super::commit::commit;
 use super::data::DataOptions;
 use super::finder::DetectorOptions;
+
+/// Why a keypoint network of a bundle needs its data.
+const ANEW: &str = "the keypoint network would be another one than in its bundle, with --mirrored or --int8, and is measured \
+                    again: give the data that it was trained on with --keypoints-data";
 
 /// Put trained networks into the directory that the runtime loads.
 ///
@@ -29,14 +33,15 @@ pub(crate) struct Bundle {
     /// Directory of the keypoint run, or of a bundle whose keypoint network is taken over as it is.
     #[arg(long, value_name = "RUN|BUNDLE")]
     keypoints: PathBuf,
-    /// The CSV that the keypoint network was trained on.
+    /// The CSV that the keypoint network was trained on. Not needed for a network that is taken over from a bundle as it is:
+    /// it keeps the figures that it has there.
     #[arg(long, value_name = "CSV", requires = "emotion_data")]
     keypoints_data: Option<PathBuf>,
     /// Directory of the emotion run, or of a bundle whose emotion network is taken over as it is.
     #[arg(long, value_name = "RUN|BUNDLE")]
     emotion: PathBuf,
     /// The data that the emotion network was trained on; several sets in the order of the training.
-    #[arg(long, value_name = "CSV|DIR", requires = "keypoints_data")]
+    #[arg(long, value_name = "CSV|DIR")]
     emotion_data: Vec<PathBuf>,
     /// The votes that the emotion run was trained with.
     #[arg(long, value_name = "CSV")]
@@ -80,24 +85,25 @@ pub(crate) struct Bundle {
 
 impl Bundle {
     pub(crate) fn run(&self) -> Result<ExitCode> {
-        let manifest = match (&self.keypoints_data, self.finder.finder()?) {
-            (Some(faces), None) => self.write(faces, &self.out)?,
-            (Some(faces), Some(finder)) => {
+        let measured = !self.emotion_data.is_empty();
+        let manifest = match (measured, self.finder.finder()?) {
+            (true, None) => self.write(&self.out)?,
+            (true, Some(finder)) => {
                 // Where both networks grow before the detector joins them.
                 let both = beside(&self.out)?;
-                self.write(faces, &both)?;
+                self.write(&both)?;
                 let added = self.add(&both, &finder);
                 std::fs::remove_dir_all(&both).with_context(|| format!("remove {}", both.display()))?;
                 added?
             }
-            (None, Some(finder))
+            (false, Some(finder))
                 if self.keypoints == self.emotion && self.int8.is_empty() && self.mirrored.is_empty() =>
             {
                 self.add(&self.keypoints, &finder)?
             }
-            (None, _) => bail!(
-                "bundle: give --keypoints-data and --emotion-data; they are needed unless a --detector joins two networks \
-                 that come from one bundle and stay as they are"
+            (false, _) => bail!(
+                "bundle: give --emotion-data, and --keypoints-data for the keypoint network of a run; they are needed unless a \
+                 --detector joins two networks that come from one bundle and stay as they are"
             ),
         };
         super::write_json(&serde_json::to_string(&manifest)?)?;
@@ -115,9 +121,22 @@ impl Bundle {
         add(&BundleDir::open(from)?, finder, &name, &self.out)
     }
 
-    /// Measures both networks and writes them to `out`.
-    fn write(&self, faces: &Path, out: &Path) -> Result<Manifest> {
-        let [keypoints, emotion] = self.load(faces)?;
+    /// Measures the networks, but for a keypoint network that stays as it is, and writes them to `out`.
+    fn write(&self, out: &Path) -> Result<Manifest> {
+        let mut keypoints = Trained::open(&self.keypoints, Some(Task::Keypoints))?;
+        let mut emotion = Trained::open(&self.emotion, Some(Task::Emotion))?;
+        let kept = self.kept(&keypoints)?;
+        for (task, onnx) in self.read_int8()? {
+            match task {
+                Task::Keypoints if kept.is_some() => bail!("bundle: {ANEW}"),
+                Task::Keypoints => keypoints.int8 = Some(onnx),
+                Task::Emotion => emotion.int8 = Some(onnx),
+            }
+        }
+        let faces = self.keypoints_data.iter();
+        let faces = faces.map(|faces| self.prepare(&keypoints, &[faces.to_owned()], None));
+        let faces = faces.collect::<Result<Vec<_>>>()?;
+        let labelled = self.prepare(&emotion, &self.emotion_data, self.emotion_votes.clone())?;
         let identity = Identity {
             name: self.name.clone(),
             version: self.number,
@@ -127,11 +146,20 @@ impl Bundle {
             portraits: self.gallery()?,
         };
         tracing::info!("measuring networks and crops");
-        let [keypoints, emotion] = [&keypoints, &emotion].map(|(trained, prepared)| Source {
+        let measure = faces.first().map(Figures::Measure);
+        let source = |trained, figures| Source {
             trained,
             views: self.views(trained),
-            prepared,
-        });
+            figures,
+        };
+        let keep = kept.as_ref().map(Figures::Keep);
+        let figures = measure
+            .or(keep)
+            .context("bundle: the keypoint network needs its data")?;
+        let (keypoints, emotion) = (
+            source(&keypoints, figures),
+            source(&emotion, Figures::Measure(&labelled)),
+        );
         let (manifest, warnings) = write(out, &keypoints, &emotion, &identity)?;
         for warning in warnings {
             tracing::warn!("{warning}");
@@ -139,28 +167,34 @@ impl Bundle {
         Ok(manifest)
     }
 
-    /// Both networks with their data, divided as in their trainings.
-    fn load(&self, faces: &Path) -> Result<[(Trained, Prepared); 2]> {
-        let mut keypoints = Trained::open(&self.keypoints, Some(Task::Keypoints))?;
-        let mut emotion = Trained::open(&self.emotion, Some(Task::Emotion))?;
-        for (task, onnx) in self.read_int8()? {
-            match task {
-                Task::Keypoints => keypoints.int8 = Some(onnx),
-                Task::Emotion => emotion.int8 = Some(onnx),
-            }
+    /// What the bundle says of a keypoint network that stays as it is; `None` where there is data to measure it with.
+    fn kept(&self, keypoints: &Trained) -> Result<Option<Network>> {
+        if self.keypoints_data.is_some() {
+            return Ok(None);
         }
-        let prepare = |trained: &Trained, data: &[PathBuf], votes: Option<PathBuf>| {
-            let options = DataOptions {
-                data: data.to_vec(),
-                votes,
-                skip_bad_rows: self.skip_bad_rows,
-                labels: Vec::new(),
-            };
-            options.prepare_trained(&trained.config)
+        let place = &self.keypoints;
+        if !place.join(FILE_NAME).exists() {
+            bail!(
+                "bundle: {} is a run, whose network is measured on the data that it was trained on: give that with \
+                 --keypoints-data",
+                place.display()
+            );
+        }
+        if self.views(keypoints) != keypoints.views {
+            bail!("bundle: {ANEW}");
+        }
+        Ok(Some(BundleDir::open(place)?.manifest().keypoints.clone()))
+    }
+
+    /// The data of a network, divided as in its training.
+    fn prepare(&self, trained: &Trained, data: &[PathBuf], votes: Option<PathBuf>) -> Result<Prepared> {
+        let options = DataOptions {
+            data: data.to_vec(),
+            votes,
+            skip_bad_rows: self.skip_bad_rows,
+            labels: Vec::new(),
         };
-        let faces = prepare(&keypoints, &[faces.to_owned()], None)?;
-        let labelled = prepare(&emotion, &self.emotion_data, self.emotion_votes.clone())?;
-        Ok([(keypoints, faces), (emotion, labelled)])
+        options.prepare_trained(&trained.config)
     }
 
     fn gallery(&self) -> Result<Option<Gallery>> {

@@ -9,6 +9,7 @@ mod detector;
 mod evaluate;
 pub(crate) mod exit;
 mod export;
+mod find_rate;
 mod finder;
 mod frame;
 mod plan;

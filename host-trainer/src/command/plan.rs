@@ -6,6 +6,7 @@ use anyhow::Result;
 use clap::Args;
 use host_trainer::config::{TrainConfig, keys};
 use host_trainer::device::{Backend, Devices};
+use host_trainer::model::Freeze;
 use host_trainer::onnx::summary::summary;
 use host_trainer::onnx::{Description, export};
 use host_trainer::target::Target;
@@ -58,6 +59,9 @@ pub(super) fn tell(config: &TrainConfig, prepared: &Prepared, devices: &Devices)
         layers.iter().map(|layer| layer.parameters).sum::<usize>(),
         macs
     ))?;
+    if let Some(frozen) = frozen(config) {
+        super::write_line(&frozen)?;
+    }
     let mut bench = Bench::new(config, devices)?;
     bench.step()?;
     let mut seconds = 0.0;
@@ -82,6 +86,14 @@ pub(super) fn tell(config: &TrainConfig, prepared: &Prepared, devices: &Devices)
         ))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// How many parameters are trained, where not all are.
+pub(super) fn frozen(config: &TrainConfig) -> Option<String> {
+    let Freeze::Trunk = config.freeze?;
+    let network = config.architecture.init(&Backend::Flex.device());
+    let [own, all] = [config.freeze, None].map(|freeze| network.trained_parameters(freeze));
+    Some(format!("the trunk is frozen: {own} of {all} parameters are trained"))
 }
 
 /// The most memory that this process has had so far, in bytes, where the system tells.

@@ -44,7 +44,8 @@ impl Progress {
             last_line: Instant::now(),
             begun: (Instant::now(), 0),
             best: None,
-            explained: false,
+            // A frozen trunk has no averages that could lag.
+            explained: config.freeze.is_some(),
         }
     }
 
@@ -54,8 +55,13 @@ impl Progress {
             Event::TestFacesSeen(count) => {
                 tracing::info!("{count} faces of the test part were seen by the network that this one begins with");
             }
-            Event::Begins { epoch, step, steps } => self.begin(epoch, step, steps),
-            Event::Step { epoch, step, loss } => self.step(epoch, step, loss),
+            Event::Begins { epoch, step, steps, .. } => self.begin(epoch, step, steps),
+            Event::Step {
+                epoch,
+                step,
+                loss,
+                metric,
+            } => self.step(epoch, step, &self.training(loss, metric)),
             Event::Epoch { record, best, steps } => self.epoch(record, best, steps),
         }
     }
@@ -77,14 +83,21 @@ impl Progress {
         }
     }
 
-    fn step(&mut self, epoch: u32, step: u64, loss: f64) {
+    /// Loss and metric of the training part.
+    fn training(&self, loss: f64, metric: Option<f64>) -> String {
+        let name = metric_name(self.task);
+        let metric = metric.map_or_else(String::new, |metric| format!(", {name} {metric:.4}"));
+        format!("loss {loss:.4}{metric}")
+    }
+
+    fn step(&mut self, epoch: u32, step: u64, training: &str) {
         let done = self.steps * u64::from(epoch) + step;
         self.bar.set_position(done);
         self.bar
-            .set_message(format!("loss {loss:.4}, {:.0} faces/s", self.faces_a_second(done)));
+            .set_message(format!("{training}, {:.0} faces/s", self.faces_a_second(done)));
         if self.bar.is_hidden() && self.last_line.elapsed() > QUIET {
             tracing::info!(
-                "epoch {} of {}, step {step} of {}: loss {loss:.4}, {:.0} faces/s{}",
+                "epoch {} of {}, step {step} of {}: {training}, {:.0} faces/s{}",
                 epoch + 1,
                 self.epochs,
                 self.steps,
@@ -107,10 +120,10 @@ impl Progress {
         };
         let done = self.steps * u64::from(record.epoch);
         let line = format!(
-            "epoch {:3} of {}: loss {:.4}, validation loss {:.4}, {} {:.4}{best}, learning rate {:.2e}, {:.0} s{}",
+            "epoch {:3} of {}: {}, validation loss {:.4}, validation {} {:.4}{best}, learning rate {:.2e}, {:.0} s{}",
             record.epoch,
             self.epochs,
-            record.loss,
+            self.training(record.loss, record.metric),
             record.validation_loss,
             metric_name(self.task),
             record.validation_metric,

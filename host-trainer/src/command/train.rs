@@ -10,11 +10,11 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use host_trainer::config::TrainConfig;
 use host_trainer::device::{Backend, DeviceError, Devices};
-use host_trainer::model::Task;
-use host_trainer::train::prepare::Prepared;
-use host_trainer::train::pretrained::{ClassesBegun, Pretrained};
+use host_trainer::model::{Freeze, Task};
+use host_trainer::train::pretrained::Pretrained;
 use host_trainer::train::provenance::{Inputs, Provenance};
 use host_trainer::train::teacher;
+use host_trainer::train::tensorboard::TensorBoard;
 use host_trainer::train::trained::Trained;
 use host_trainer::train::{CHECKPOINT_EVERY, Ended, Job, has_checkpoint, settings_of_run, told, train};
 use shared_model::manifest::FILE_NAME;
@@ -22,9 +22,12 @@ use shared_model::manifest::FILE_NAME;
 use super::commit::commit;
 use super::data::DataOptions;
 use super::exit::{self, Usage};
+use super::find_rate;
 use super::plan;
 use super::progress::Progress;
 use super::words;
+
+mod told;
 
 /// Train a network, or go on with a training.
 ///
@@ -39,8 +42,8 @@ pub(crate) struct Train {
     #[command(flatten)]
     data: DataOptions,
     /// Directory of the run.
-    #[arg(long, value_name = "DIR")]
-    out: PathBuf,
+    #[arg(long, value_name = "DIR", required_unless_present_any = ["dry_run", "find_rate"])]
+    out: Option<PathBuf>,
     /// Go on from the newest checkpoint in the run's directory. Everything else is known from there; where the schedule
     /// allows it, more `--epochs` make it longer.
     #[arg(long)]
@@ -48,6 +51,14 @@ pub(crate) struct Train {
     /// Train nothing: tell what the data, the split and the network are, and how long and how large a training would be.
     #[arg(long, conflicts_with = "resume")]
     dry_run: bool,
+    /// Train nothing: raise the learning rate over some steps, tell the loss at each, suggest a rate, and write a page with
+    /// the chart (Smith, 2015).
+    #[arg(long, value_name = "HTML", conflicts_with_all = ["resume", "dry_run"])]
+    find_rate: Option<PathBuf>,
+    /// Steps of --find-rate.
+    #[arg(long, value_name = "N", requires = "find_rate", default_value_t = 100,
+        value_parser = clap::value_parser!(u32).range(20..=10_000))]
+    rate_steps: u32,
     /// Longest time between two checkpoints, in seconds; each epoch ends with one in any case.
     #[arg(long, value_name = "SECONDS", default_value_t = CHECKPOINT_EVERY.as_secs())]
     checkpoint_every: u64,
@@ -67,6 +78,10 @@ pub(crate) struct Train {
     /// random weights; its faces count as seen. A bundle's own data must be among the data.
     #[arg(long, value_name = "RUN|BUNDLE")]
     trunk: Option<PathBuf>,
+    /// Leave a part of the network that --from or --trunk gives as it is, batch normalisation included, and train the rest:
+    /// faster, and for few faces often as good.
+    #[arg(long, value_name = "PART")]
+    freeze: Option<Freeze>,
     /// Let the network of this run, or the bundle's, have its share of the targets, as `[teacher]` in the recipe says. It
     /// must have been trained on the same data with the same split.
     #[arg(long, value_name = "RUN|BUNDLE")]
@@ -87,6 +102,9 @@ pub(crate) struct Train {
     /// The same number and seed give the same weights, on the same machine and build.
     #[arg(long, value_name = "N")]
     replicas: Option<usize>,
+    /// Also write event files for TensorBoard into a directory of the run's name below this one, after each epoch.
+    #[arg(long, value_name = "DIR")]
+    tensorboard: Option<PathBuf>,
     /// Where to compute.
     #[arg(long, value_enum, default_value_t = Backend::Flex)]
     device: Backend,
@@ -114,6 +132,7 @@ impl Train {
             found.check(&config).context("begin with another network")?;
             found.note(&mut config);
         }
+        config.check_frozen()?;
         Ok(config)
     }
 
@@ -125,7 +144,7 @@ impl Train {
         teacher: Option<&Trained>,
     ) -> Result<TrainConfig> {
         if own.task != self.task {
-            bail!("resume {}: it trains {:?}", self.out.display(), own.task);
+            bail!("resume {}: it trains {:?}", self.place().display(), own.task);
         }
         let mut asked = self.changed(own.clone())?;
         if let Some(found) = pretrained {
@@ -140,7 +159,7 @@ impl Train {
             differences.retain(|own| own.key != "epochs");
         }
         if !differences.is_empty() {
-            bail!("resume {}: {}", self.out.display(), told(&differences));
+            bail!("resume {}: {}", self.place().display(), told(&differences));
         }
         Ok(asked)
     }
@@ -156,6 +175,7 @@ impl Train {
         if !self.data.labels.is_empty() {
             config.labels.clone_from(&self.data.labels);
         }
+        config.freeze = self.freeze.or(config.freeze);
         config.epochs = self.epochs.unwrap_or(config.epochs);
         config.batch = self.batch.unwrap_or(config.batch);
         config.seed = self.seed.unwrap_or(config.seed);
@@ -165,10 +185,15 @@ impl Train {
         Ok(config)
     }
 
+    /// Directory of the run; of no use where nothing is trained.
+    fn place(&self) -> &Path {
+        self.out.as_deref().unwrap_or(Path::new(""))
+    }
+
     /// Files as they are named, or as they were named when the run began.
     fn inputs(&self) -> Result<Inputs> {
         let begun = if self.resume {
-            Provenance::of_run(&self.out)?
+            Provenance::of_run(self.place())?
         } else {
             None
         };
@@ -181,6 +206,7 @@ impl Train {
             network: self.trunk.clone().or(begun.network.filter(|_| self.from.is_none())),
             from: self.from.clone().or(begun.from.filter(|_| self.trunk.is_none())),
             teacher: self.teacher.clone().or(begun.teacher),
+            tensorboard: self.tensorboard.clone().or(begun.tensorboard),
         };
         if inputs.data.is_empty() {
             return Err(Usage("name the data with --data").into());
@@ -193,7 +219,7 @@ impl Train {
         let Some(place) = inputs.from.as_ref().or(inputs.network.as_ref()) else {
             return Ok(None);
         };
-        if self.trunk.is_none() && self.from.is_none() && has_checkpoint(&self.out)? {
+        if self.trunk.is_none() && self.from.is_none() && has_checkpoint(self.place())? {
             return Ok(None);
         }
         let with_head = inputs.from.is_some();
@@ -246,99 +272,73 @@ impl Train {
             .as_ref()
             .map(|place| Trained::open(place, Some(self.task)));
         let teacher = teacher.transpose().context("read the network of --teacher")?;
-        let own = if self.resume { settings_of_run(&self.out)? } else { None };
+        let own = if self.resume {
+            settings_of_run(self.place())?
+        } else {
+            None
+        };
         let config = match own {
             Some(own) => self.resumed(&own, pretrained.as_ref(), teacher.as_ref())?,
             None => self.fresh(pretrained.as_ref(), teacher.as_ref())?,
         };
         if let Some(pretrained) = &pretrained {
-            tell(pretrained, &config);
+            told::tell(pretrained, &config);
         }
         let devices = self.devices()?;
         let mut prepared = data.prepare(&config)?;
         if self.dry_run {
             return plan::tell(&config, &prepared, &devices);
         }
+        if let Some(frozen) = plan::frozen(&config) {
+            tracing::info!("{frozen}");
+        }
         if let Some(teacher) = &teacher {
-            prepared = taught(prepared, teacher, &config)?;
+            prepared = told::taught(prepared, teacher, &config)?;
         }
         let stop = Arc::new(AtomicBool::new(false));
         let asked = Arc::clone(&stop);
         ctrlc::set_handler(move || asked.store(true, Ordering::Relaxed)).context("listen for Ctrl-C")?;
-        let mut progress = Progress::new(&config);
-        let job = Job {
-            config,
-            prepared: &prepared,
-            pretrained: pretrained.as_ref(),
-            run: &self.out,
-            devices,
-            resume: self.resume,
-            checkpoint_every: Duration::from_secs(self.checkpoint_every),
-            begun: begun(inputs),
-        };
-        let ended = train(&job, &stop, &mut |event| progress.tell(&event))?;
-        Ok(match ended {
-            Ended::Finished => self.next(&job.begun.inputs),
-            Ended::Early => {
-                tracing::info!("stopped: nothing got better in {} epochs", job.config.stop.patience);
-                self.next(&job.begun.inputs)
-            }
-            Ended::Interrupted => {
-                let again = ["host-trainer", "train", self.task.name(), "--resume", "--out"].map(str::to_owned);
-                let again = again.into_iter().chain([self.out.display().to_string()]);
-                tracing::info!("stopped; go on with: {}", words::shell(again));
-                ExitCode::from(exit::INTERRUPTED)
-            }
-        })
+        if let Some(page) = &self.find_rate {
+            let (begun, steps) = (pretrained.as_ref(), self.rate_steps);
+            return find_rate::run(&config, &prepared, begun, &devices, page, steps, &stop);
+        }
+        self.train(
+            &Job {
+                config,
+                prepared: &prepared,
+                pretrained: pretrained.as_ref(),
+                run: self.place(),
+                devices,
+                resume: self.resume,
+                checkpoint_every: Duration::from_secs(self.checkpoint_every),
+                begun: begun(inputs),
+            },
+            &stop,
+        )
     }
 
-    /// Says what comes after a training.
-    fn next(&self, inputs: &Inputs) -> ExitCode {
-        let path = |path: &Path| path.display().to_string();
-        let mut data: Vec<String> = Vec::new();
-        for own in &inputs.data {
-            data.extend(["--data".to_owned(), path(own)]);
+    /// Trains, and says what comes after.
+    fn train(&self, job: &Job<'_>, stop: &AtomicBool) -> Result<ExitCode> {
+        let mut progress = Progress::new(&job.config);
+        let logs = job.begun.inputs.tensorboard.as_ref();
+        let mut board = logs.map(|logs| TensorBoard::new(logs, job.run, &job.config));
+        let ended = train(job, stop, &mut |event| {
+            progress.tell(&event);
+            if let Some(board) = &mut board {
+                board.tell(&event);
+            }
+        })?;
+        if ended == Ended::Interrupted {
+            let again = ["host-trainer", "train", self.task.name(), "--resume", "--out"].map(str::to_owned);
+            let again = again.into_iter().chain([job.run.display().to_string()]);
+            tracing::info!("stopped; go on with: {}", words::shell(again));
+            return Ok(ExitCode::from(exit::INTERRUPTED));
         }
-        if let Some(votes) = &inputs.votes {
-            data.extend(["--votes".to_owned(), path(votes)]);
+        if ended == Ended::Early {
+            tracing::info!("stopped: nothing got better in {} epochs", job.config.stop.patience);
         }
-        let command = |words: &[&str], more: &[String]| {
-            let words = words.iter().map(|word| (*word).to_owned()).chain(more.iter().cloned());
-            format!(
-                "  {}",
-                words::shell(["host-trainer".to_owned()].into_iter().chain(words))
-            )
-        };
-        let (run, page) = (path(&self.out), path(&self.out.join("report")));
-        tracing::info!(
-            "{run} is trained. Next, its figures on the faces held out, a page about it, and a file for other programs:\n\
-             {}\n{}\n{}\nand `host-trainer bundle` puts a keypoint and an emotion network together",
-            command(&["evaluate", "--run", &run], &data),
-            command(&["report", &run, "--out", &page], &data),
-            command(&["export", &run, "--out", &format!("{run}.onnx")], &[]),
-        );
-        ExitCode::SUCCESS
-    }
-}
-
-/// Says what of another network a training begins with, and what nobody knows about it.
-fn tell(pretrained: &Pretrained, config: &TrainConfig) {
-    if let Some(ClassesBegun { taken_over, fresh }) = pretrained.classes_begun(config) {
-        let list = |classes: &[String]| match classes {
-            [] => "none".to_owned(),
-            classes => classes.join(", "),
-        };
-        tracing::info!(
-            "classes that are taken over: {}; that begin with random weights: {}",
-            list(&taken_over),
-            list(&fresh)
-        );
-    }
-    if !pretrained.knows_what_it_has_seen() {
-        tracing::warn!(
-            "nobody can tell which faces the bundle's network has seen. Where faces of the test part are among them, its \
-             figures are too good: test on faces that are new to it"
-        );
+        told::next(job.run, &job.begun.inputs);
+        Ok(ExitCode::SUCCESS)
     }
 }
 
@@ -353,18 +353,6 @@ fn note_teacher(config: &mut TrainConfig, teacher: Option<&Trained>) -> Result<(
         (None, None) => {}
     }
     Ok(())
-}
-
-/// Targets with the teacher's part in them; says how far it has come.
-fn taught(prepared: Prepared, teacher: &Trained, config: &TrainConfig) -> Result<Prepared> {
-    let all = prepared.split.train.len();
-    let every = all.div_ceil(10).max(1);
-    tracing::info!("the teacher looks at {all} faces, {} times each", teacher::VIEWS);
-    prepared.taught_by(teacher, config, &|done| {
-        if done.is_multiple_of(every) {
-            tracing::info!("the teacher has judged {done} of {all} faces");
-        }
-    })
 }
 
 /// The address of a server, as `--remote` takes it.

@@ -6,7 +6,7 @@ use super::TrainConfig;
 use crate::model::Task;
 
 /// Each key of a recipe with its meaning.
-const KEYS: [(&str, &str); 66] = [
+const KEYS: [(&str, &str); 67] = [
     ("task", "`keypoints` or `emotion`"),
     ("classes", "the classes of an emotion network, 2 to 8 names"),
     (
@@ -28,6 +28,10 @@ const KEYS: [(&str, &str); 66] = [
         "mixup",
         "parameter of the beta distribution by which two faces are mixed, 0 to 1; 0 is off",
     ),
+    (
+        "freeze",
+        "`trunk`: the trunk stays as `--from` or `--trunk` gives it, and only the head learns; without `freeze` all does",
+    ),
     ("architecture.stages", "residual stages, 1 to 3"),
     (
         "architecture.head.kind",
@@ -47,7 +51,7 @@ const KEYS: [(&str, &str); 66] = [
         "normalisation.standardise.epsilon",
         "(x - mean) / (deviation + epsilon) over each face",
     ),
-    ("split.by", "`group`, `usage` or `variants`"),
+    ("split.by", "`group`, `stratified`, `usage` or `variants`"),
     ("split.test", "share of the rows that is tested on"),
     ("split.validation", "share of the other rows that validates each epoch"),
     ("augment.mirror", "probability of changing left and right"),

@@ -1,4 +1,4 @@
-//! How weights move, and how fast over time.
+//! How weights move, how fast over time, and until when.
 
 use serde::{Deserialize, Serialize};
 
@@ -131,6 +131,26 @@ impl Schedule {
             Self::Plateau { .. } | Self::Constant => Ok(()),
         }
     }
+}
+
+/// When to stop, and what to keep.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stop {
+    /// Epochs without progress after which to stop; 0 is never.
+    pub patience: u32,
+    /// What progress is, and which epoch's weights are kept.
+    pub monitor: Monitor,
+}
+
+/// What tells one epoch's weights from another's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Monitor {
+    /// Validation loss, lower is better.
+    Loss,
+    /// Validation accuracy, higher is better.
+    Accuracy,
 }
 
 #[cfg(test)]

@@ -22,6 +22,8 @@ pub struct SplitConfig {
 pub enum SplitBy {
     /// Person, or exact pixel copies where the data names no person: nobody is on two sides.
     Group,
+    /// The same, and each part has its share of every class.
+    Stratified,
     /// The `Usage` column of FER2013: `PublicTest` is the test part, copies of its faces are not
     /// trained on.
     Usage,
@@ -43,6 +45,7 @@ impl SplitConfig {
     pub fn to_manifest(self) -> shared_model::manifest::Split {
         let by = match self.by {
             SplitBy::Group => "group",
+            SplitBy::Stratified => "stratified",
             SplitBy::Usage => "usage",
             SplitBy::Variants => "variants",
         };
@@ -59,6 +62,7 @@ impl SplitConfig {
     pub fn from_manifest(split: &shared_model::manifest::Split) -> Option<Self> {
         let by = match split.by.as_str() {
             "group" => SplitBy::Group,
+            "stratified" => SplitBy::Stratified,
             "usage" => SplitBy::Usage,
             "variants" => SplitBy::Variants,
             _ => return None,

@@ -1,8 +1,8 @@
 //! Divides the rows of a data set into training, validation and test part.
 //!
 //! The honest ways keep a *group* - one person, or exact copies of one picture - on one side:
-//! [`by_group`] at random, [`by_usage`] along the parts that FER2013 names. [`random_rows`] knows no
-//! groups and exists to repeat figures that were measured so.
+//! [`by_group`] at random, [`stratified`] with each class in proportion, [`by_usage`] along the parts that FER2013
+//! names. [`random_rows`] knows no groups and exists to repeat figures that were measured so.
 //!
 //! The same seed gives the same split on every machine.
 
@@ -11,6 +11,10 @@ use rand::rngs::ChaCha8Rng;
 use rand::seq::SliceRandom;
 
 use super::Usage;
+
+mod stratified;
+
+pub use stratified::stratified;
 
 /// Rows of each part, ascending.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -43,7 +43,7 @@ impl Identity {
 
     /// From `input`, shaped as the output, to `output`.
     pub(super) fn forward(&mut self, layers: &[LayerParams], input: &[f32], images: usize, shared: &mut Workspace) {
-        self.branch.norm_a.start();
+        self.branch.norm_a.start(&layers[0]);
         for rows in self.extent.tiles(images) {
             let y_a = &mut self.branch.y_a[span(&rows, self.extent.inner)];
             let (input, weight) = (&input[span(&rows, self.extent.outer())], &layers[0].weight);
@@ -203,8 +203,8 @@ impl Projection {
             a.copy_from_slice(&layers[0].weight);
             short.copy_from_slice(&layers[3].weight);
         });
-        self.branch.norm_a.start();
-        self.norm_short.start();
+        self.branch.norm_a.start(&layers[0]);
+        self.norm_short.start(&layers[3]);
         for rows in self.extent.tiles(images) {
             self.project(&rows, shared);
         }

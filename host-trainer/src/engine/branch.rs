@@ -100,12 +100,12 @@ impl Branch {
         shared.clock.time(Pass::Layout, || {
             pack_kernel(&mut self.packed, &layers[1].weight, self.extent.inner);
         });
-        self.norm_b.start();
+        self.norm_b.start(&layers[1]);
         for rows in self.extent.tiles(images) {
             self.forward_b(&rows, shared);
         }
         self.norm_b.settle(&layers[1]);
-        self.norm_c.start();
+        self.norm_c.start(&layers[2]);
         for rows in self.extent.tiles(images) {
             self.forward_c(&layers[2], &rows, shared);
         }

@@ -36,7 +36,7 @@ mod tests;
 
 pub use clock::{Pass, Timings};
 pub(crate) use dispatch::vectorised;
-pub use params::{LayerGrads, LayerParams, LayerShape};
+pub use params::{LayerGrads, LayerParams, LayerShape, Running};
 pub use trunk::Trunk;
 
 /// Side of the input image in pixels.

@@ -3,12 +3,13 @@
 //! Forward: `z = relu(gamma * (y - mean) * inverse + beta (+ residual))` with the batch's own mean and biased variance.
 //! Backward, with `dz` the gradient behind the `ReLU`'s mask and `x = (y - mean) * inverse` (Ioffe and Szegedy 2015):
 //! `dbeta = sum dz`, `dgamma = sum dz * x`, `dy = gamma * inverse * (dz - dbeta / rows - x * dgamma / rows)`.
-//! `x` is computed anew from `y` wherever it is needed.
+//! `x` is computed anew from `y` wherever it is needed. A frozen layer normalises with its running statistics instead, and
+//! has no backward pass.
 
 use super::BLOCK;
 use super::dispatch::vectorised;
 use super::moments::Moments;
-use super::params::{LayerGrads, LayerParams};
+use super::params::{LayerGrads, LayerParams, Running};
 
 /// Added to the variance before the square root is taken.
 const EPSILON: f64 = 1e-3;
@@ -16,6 +17,8 @@ const EPSILON: f64 = 1e-3;
 /// One batch norm: statistics of the last batch and the coefficients of both passes, each `[channels]`.
 pub(super) struct Norm {
     moments: Moments,
+    /// Whether the layer is frozen, so that the batch is not looked at.
+    frozen: bool,
     mean: Vec<f32>,
     /// The mean with the convolution's bias, which the engine leaves out of `y`.
     biased_mean: Vec<f32>,
@@ -38,6 +41,7 @@ impl Norm {
         let zeros = vec![0.0; channels];
         Self {
             moments: Moments::new(channels),
+            frozen: false,
             mean: zeros.clone(),
             biased_mean: zeros.clone(),
             variance: zeros.clone(),
@@ -51,19 +55,22 @@ impl Norm {
         }
     }
 
-    /// Mean (bias included) and biased variance of the last batch.
+    /// Mean (bias included) and biased variance that the last batch was normalised with.
     pub(super) fn statistics(&self) -> (&[f32], &[f32]) {
         (&self.biased_mean, &self.variance)
     }
 
     /// Starts a forward pass.
-    pub(super) fn start(&mut self) {
+    pub(super) fn start(&mut self, params: &LayerParams) {
+        self.frozen = params.running.is_some();
         self.moments.clear();
     }
 
     /// Takes rows of `y` into the statistics.
     pub(super) fn observe(&mut self, y: &[f32]) {
-        self.moments.merge(y);
+        if !self.frozen {
+            self.moments.merge(y);
+        }
     }
 
     /// Closes the statistics and derives the forward coefficients.
@@ -73,10 +80,14 @@ impl Norm {
     )]
     pub(super) fn settle(&mut self, params: &LayerParams) {
         for channel in 0..self.mean.len() {
-            let (mean, variance) = self.moments.of(channel);
+            let bias = f64::from(params.bias[channel]);
+            let (mean, variance) = match &params.running {
+                None => self.moments.of(channel),
+                Some(Running { mean, variance }) => (f64::from(mean[channel]) - bias, f64::from(variance[channel])),
+            };
             let inverse = 1.0 / (variance + EPSILON).sqrt();
             self.mean[channel] = mean as f32;
-            self.biased_mean[channel] = (mean + f64::from(params.bias[channel])) as f32;
+            self.biased_mean[channel] = (mean + bias) as f32;
             self.variance[channel] = variance as f32;
             self.inverse[channel] = inverse as f32;
             self.scale[channel] = (inverse * f64::from(params.gamma[channel])) as f32;

@@ -30,6 +30,17 @@ pub struct LayerParams {
     pub gamma: Vec<f32>,
     /// Shift of the batch normalisation, `[outputs]`.
     pub beta: Vec<f32>,
+    /// What a frozen layer normalises with; `None` for the statistics of the batch.
+    pub running: Option<Running>,
+}
+
+/// Statistics that a layer has gathered over its training.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Running {
+    /// Mean of each channel, the convolution's bias included, `[outputs]`.
+    pub mean: Vec<f32>,
+    /// Biased variance of each channel, `[outputs]`.
+    pub variance: Vec<f32>,
 }
 
 /// Gradients of one layer, in the shapes of [`LayerParams`].

@@ -69,7 +69,7 @@ impl Stem {
         let Workspace { patches, clock, .. } = shared;
         let patches = &mut patches[..PIXELS * STEM_TAPS];
         let sign = signs(&params.gamma);
-        self.norm.start();
+        self.norm.start(params);
         for (tile, image) in images.chunks_exact(IMAGE).enumerate() {
             clock.time(Pass::Patches, || stem_patches(patches, &mut self.padded, image));
             let y = &mut self.y[tile * PIXELS * BLOCK..][..PIXELS * BLOCK];

@@ -1,7 +1,7 @@
 //! The engine against the reference, and the reference against central differences.
 
 use super::reference::{Layer, Map, Reference, statistics};
-use super::{LayerGrads, LayerParams, LayerShape, SIDE, Trunk};
+use super::{LayerGrads, LayerParams, LayerShape, Running, SIDE, Trunk};
 
 /// Numbers in -1..1 from a linear congruential generator.
 struct Noise(u32);
@@ -26,6 +26,7 @@ impl Noise {
             bias: self.take(shape.outputs, 1.0, 0.0),
             gamma,
             beta: self.take(shape.outputs, 0.3, 0.0),
+            running: None,
         }
     }
 }
@@ -199,6 +200,30 @@ fn partial_batch_gives_what_a_trunk_of_that_size_gives() {
         .backward(&full.layers, &full.d_features, &mut partial.grads);
     assert!(partial.step() == exact.step(), "features differ");
     assert!(partial.grads == exact.grads, "gradients differ");
+}
+
+#[test]
+fn frozen_layers_normalise_with_what_they_are_given_whatever_the_batch() {
+    let mut case = Case::new(2, 3, 3);
+    let features = case.trunk.forward(&case.layers, &case.images).to_vec();
+    let running = |layer: usize| {
+        let (mean, variance) = case.trunk.statistics(layer);
+        Running {
+            mean: mean.to_vec(),
+            variance: variance.to_vec(),
+        }
+    };
+    let running: Vec<Running> = (0..case.layers.len()).map(running).collect();
+    for (layer, running) in case.layers.iter_mut().zip(running) {
+        layer.running = Some(running);
+    }
+    let whole = case.trunk.forward(&case.layers, &case.images).to_vec();
+    let error = relative_error(&whole, &wide(&features));
+    assert!(error < 1e-4, "{error}");
+    // One face alone, which would have other statistics.
+    let face = &case.images[SIDE * SIDE..2 * SIDE * SIDE];
+    let third = features.len() / 3;
+    assert!(case.trunk.forward(&case.layers, face) == &whole[third..2 * third]);
 }
 
 #[test]

@@ -104,7 +104,8 @@ impl Trunk {
         &self.shared.clock
     }
 
-    /// Features `[n, channels, side, side]` of `images: [n, 96, 96]`, normalised by the statistics of this batch.
+    /// Features `[n, channels, side, side]` of `images: [n, 96, 96]`, normalised by the statistics of this batch, or by
+    /// the running ones where `layers` hold them.
     ///
     /// # Panics
     /// If `images` holds no whole number of images from 1 to the planned batch, or `layers` do not have the shapes of
@@ -158,7 +159,7 @@ impl Trunk {
         features
     }
 
-    /// Mean (convolution bias included) and biased variance of each channel of `layer` over the last forward pass.
+    /// Mean (convolution bias included) and biased variance of each channel of `layer` in the last forward pass.
     #[must_use]
     pub fn statistics(&self, layer: usize) -> (&[f32], &[f32]) {
         self.norm(layer).statistics()

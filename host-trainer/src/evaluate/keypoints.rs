@@ -11,7 +11,7 @@ use super::MetricError;
 const FAILURE: f64 = 0.1;
 
 /// Errors over a set of faces; points whose place is not known do not count.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct KeypointMetrics {
     /// Faces with at least one known point.
     pub faces: u64,

@@ -11,5 +11,5 @@ pub mod network;
 mod task;
 pub mod trunk;
 
-pub use network::{Architecture, Network};
+pub use network::{Architecture, Freeze, Network};
 pub use task::Task;

@@ -62,6 +62,14 @@ impl Architecture {
     }
 }
 
+/// What of a network stays as it is while the rest is trained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum Freeze {
+    /// The trunk; only the head learns.
+    Trunk,
+}
+
 /// One of the two networks.
 #[derive(Module, Debug)]
 pub struct Network {
@@ -117,5 +125,16 @@ impl Network {
     /// Number of parameters, the running statistics of batch normalisation included.
     pub fn parameters(&self) -> usize {
         self.num_params()
+    }
+
+    /// Number of parameters that a training changes by their gradients, the running statistics left out.
+    pub fn trained_parameters(&self, freeze: Option<Freeze>) -> usize {
+        let running = |layer: &ConvNorm| layer.norm.running_mean.value().dims()[0] * 2;
+        let head = self.head.num_params() - self.head.conv_norm().map_or(0, running);
+        if freeze == Some(Freeze::Trunk) {
+            return head;
+        }
+        let trunk: usize = self.trunk.layers().iter().map(|(_, layer)| running(layer)).sum();
+        head + self.trunk.num_params() - trunk
     }
 }

@@ -4,12 +4,12 @@ use anyhow::Result;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-use super::plot::{Chart, GREY, Line, Plot, span};
+use super::plot::{Chart, GREY, Line, Plot, Ticks, span};
 use crate::evaluate::{BINS, Bin, Coverage, EmotionMetrics, PointMetrics};
 use crate::train::history::EpochRecord;
 
 /// Seen well on light and dark ground.
-const FIRST: RGBColor = RGBColor(37, 120, 220);
+pub(super) const FIRST: RGBColor = RGBColor(37, 120, 220);
 const SECOND: RGBColor = RGBColor(230, 110, 20);
 
 /// Of runs side by side: told apart by people with any colour vision (Okabe and Ito).
@@ -42,7 +42,7 @@ pub(super) fn course(curve: Curve<'_>) -> Result<Chart> {
         title: curve.title,
         x: ("step", 0.0..last),
         y: ("", span(curve.points.iter().map(|(_, value)| *value))),
-        whole_x: true,
+        ticks: Ticks::Whole,
         bars: Vec::new(),
         lines: vec![Line {
             label: "".into(),
@@ -53,7 +53,7 @@ pub(super) fn course(curve: Curve<'_>) -> Result<Chart> {
     .draw()
 }
 
-/// Training loss, validation loss, validation metric and learning rate over the epochs.
+/// Losses and metrics of training and validation, and the learning rate, over the epochs.
 ///
 /// Both losses stand in one chart where they have one unit.
 pub(super) fn learning(history: &[EpochRecord], metric: &str, losses: Losses) -> Result<Vec<Chart>> {
@@ -71,13 +71,15 @@ pub(super) fn learning(history: &[EpochRecord], metric: &str, losses: Losses) ->
         Losses::Alike => vec![line("training", FIRST, train), line("validation", SECOND, validation)],
         Losses::OtherUnits => vec![line("", FIRST, train)],
     };
+    let (own, validation) = (of(|at| at.metric.unwrap_or(f64::NAN)), of(|at| at.validation_metric));
+    let metrics = if own.is_empty() {
+        vec![line("validation", SECOND, validation)]
+    } else {
+        vec![line("training", FIRST, own), line("validation", SECOND, validation)]
+    };
     let charts = [
         ("learning-loss", "Loss", loss),
-        (
-            "learning-metric",
-            metric,
-            vec![line("", SECOND, of(|at| at.validation_metric))],
-        ),
+        ("learning-metric", metric, metrics),
         (
             "learning-rate",
             "Learning rate",
@@ -99,7 +101,7 @@ fn over_epochs(name: &'static str, title: &str, last: f64, lines: Vec<Line>) -> 
         title,
         x: ("epoch", 1.0..last),
         y: ("", y),
-        whole_x: true,
+        ticks: Ticks::Whole,
         bars: Vec::new(),
         lines,
     }
@@ -190,7 +192,7 @@ pub(super) fn reliability(trained: &[Bin], calibrated: &[Bin]) -> Result<Chart> 
         title: "Reliability",
         x: ("top probability", 0.0..1.0),
         y: ("share right (bars: share of faces)", 0.0..1.0),
-        whole_x: false,
+        ticks: Ticks::Plain,
         bars: bars.collect(),
         lines: vec![
             Line {
@@ -222,7 +224,7 @@ pub(super) fn coverage(curve: &[Coverage]) -> Result<Chart> {
         title: "Coverage and accuracy",
         x: ("lowest top probability that gives a verdict", 0.0..1.0),
         y: ("share of faces", 0.0..1.0),
-        whole_x: false,
+        ticks: Ticks::Plain,
         bars: Vec::new(),
         lines: vec![
             Line {
@@ -254,7 +256,7 @@ pub(super) fn cumulative(errors: &[f64]) -> Result<Chart> {
         title: "Cumulative error distribution",
         x: ("mean error / eye distance", 0.0..MOST),
         y: ("share of faces", 0.0..1.0),
-        whole_x: false,
+        ticks: Ticks::Plain,
         bars: Vec::new(),
         lines: vec![Line {
             label: "".into(),
@@ -312,6 +314,7 @@ mod tests {
         let record = |epoch, loss| EpochRecord {
             epoch,
             loss,
+            metric: (epoch > 1).then_some(0.4),
             validation_loss: loss + 0.1,
             validation_metric: 0.5,
             learning_rate: 1e-3,
@@ -331,6 +334,16 @@ mod tests {
         assert!(inline.contains("currentColor") && !inline.contains("#000000"));
         let file = chart.file();
         assert!(file.contains("fill=\"#FFFFFF\"") && file.contains("#000000") && file.trim_end().ends_with("</svg>"));
+    }
+
+    #[test]
+    fn training_metrics_are_drawn_beside_those_of_the_validation_where_they_are_known() {
+        let drawn = |history: &[EpochRecord]| {
+            let chart = learning(history, "Accuracy", Losses::Alike).unwrap().remove(1);
+            ["#2578DC", "#E66E14"].map(|colour| chart.svg.contains(colour))
+        };
+        assert_eq!(drawn(&history()), [true, true]);
+        assert_eq!(drawn(&history()[..1]), [false, true], "a run of an older version");
     }
 
     #[test]

@@ -62,6 +62,7 @@ impl<'a> Comparison<'a> {
                 "validation_metric": run.best().map(|at| at.validation_metric),
                 "seconds_an_epoch": run.seconds_an_epoch(),
                 "parameters": run.shipped.network.parameters(),
+                "trained_parameters": run.trained_parameters(),
             })
         });
         json!({
@@ -125,6 +126,7 @@ impl<'a> Comparison<'a> {
                 number(best.map(|at| at.validation_metric), 4),
                 number(run.seconds_an_epoch(), 1),
                 run.shipped.network.parameters().to_string(),
+                run.trained_parameters().to_string(),
             ]
         });
         Table {
@@ -144,6 +146,7 @@ impl<'a> Comparison<'a> {
                 self.metric,
                 "s an epoch",
                 "parameters",
+                "trained",
             ]),
             rows: rows.collect(),
         }

@@ -9,7 +9,7 @@ use super::html::Page;
 use super::{Pictures, Source, share};
 use crate::calibrate::calibrate;
 use crate::data::EmotionData;
-use crate::evaluate::{self, Averages, EmotionMetrics, coverage_curve};
+use crate::evaluate::{self, Averages, EmotionMetrics, Guess, coverage_curve};
 use crate::measure::{Judged, Truth};
 
 /// Accuracy of verdicts; only a threshold would depend on it.
@@ -43,6 +43,18 @@ pub(super) fn section(page: &mut Page, pictures: &mut Pictures, source: &Source<
         ("faces held out", metrics.faces.to_string()),
     ]);
     page.section("On the faces held out");
+    if let Some(Guess {
+        label,
+        accuracy,
+        macro_f1,
+    }) = metrics.majority()
+    {
+        page.paragraph(&format!(
+            "Guessing: whoever always says {label}, the most frequent class among these faces, has accuracy {} and {macro_f1:.3} \
+             as the macro mean of F1. A network must beat that.",
+            share(accuracy)
+        ));
+    }
     class_table(page, metrics);
     charts(page, pictures, &measured)?;
     thresholds(page, metrics);

@@ -8,8 +8,8 @@ use super::faces::{FacePicture, extremes};
 use super::html::Page;
 use super::{Pictures, Source};
 use crate::data::KeypointData;
-use crate::evaluate::normalised_error;
-use crate::measure::{judge, predict};
+use crate::evaluate::{MeanShape, normalised_error};
+use crate::measure::{judge, mean_shape, predict};
 
 /// Best and worst faces shown.
 const SHOWN: usize = 12;
@@ -37,6 +37,11 @@ pub(super) fn section(
     tiles.push(("faces held out", metrics.faces.to_string()));
     page.tiles(&tiles);
     page.section("On the faces held out");
+    let MeanShape { mse_px2, rmse_px } = mean_shape(data, rows, &source.prepared.split.train)?;
+    page.paragraph(&format!(
+        "Guessing: whoever always gives the mean shape of the training part has a mean squared error of {mse_px2:.2} px², \
+         whose root is {rmse_px:.2} px. A network must beat that."
+    ));
     page.paragraph("Pixels are those of the 96 x 96 crop; squared errors are per coordinate. Points whose place is not known do not count.");
     let each = predicted.iter().zip(rows.iter().map(|row| *row as usize));
     let errors: Vec<f64> = each

@@ -12,6 +12,7 @@ mod faces;
 mod html;
 mod keypoints;
 mod plot;
+mod rate;
 mod sheet;
 mod survey;
 mod table;
@@ -37,6 +38,7 @@ pub use compare::Comparison;
 use faces::FacePicture;
 use html::Page;
 use plot::Chart;
+pub use rate::RateReport;
 use sheet::{Agreement, Copies};
 pub use survey::Survey;
 
@@ -109,10 +111,15 @@ fn compose(source: &Source<'_>, provenance: &Provenance) -> Result<(String, Pict
         Task::Keypoints => "Keypoint network: what became of the training",
         Task::Emotion => "Emotion network: what became of the training",
     });
+    let network = &source.shipped.network;
     page.paragraph(&format!(
-        "{}, {} parameters, weights of epoch {} of {} trained.",
+        "{}, {} parameters{}, weights of epoch {} of {} trained.",
         config.architecture.name(),
-        source.shipped.network.parameters(),
+        network.parameters(),
+        config.freeze.map_or_else(String::new, |freeze| format!(
+            " (the trunk was frozen: {} of them were trained)",
+            network.trained_parameters(Some(freeze))
+        )),
         source.shipped.epoch,
         source.shipped.history.len(),
     ));
@@ -169,8 +176,8 @@ fn course(page: &mut Page, pictures: &mut Pictures, source: &Source<'_>) -> Resu
         Losses::Alike
     };
     let metric = match config.task {
-        Task::Keypoints => "Validation: root mean squared error, px",
-        Task::Emotion => "Validation: accuracy",
+        Task::Keypoints => "Root mean squared error, px",
+        Task::Emotion => "Accuracy",
     };
     let drawn = learning(history, metric, losses)?;
     let loss = match losses {
@@ -179,7 +186,8 @@ fn course(page: &mut Page, pictures: &mut Pictures, source: &Source<'_>) -> Resu
     };
     let captions = [
         loss,
-        "On the validation part, on faces as they are.",
+        "Training: over the steps of the epoch, on varied faces, while the weights move. Validation: after the epoch, on faces \
+         as they are.",
         "At the last step of each epoch.",
     ];
     page.charts(&drawn.iter().zip(captions).collect::<Vec<_>>());

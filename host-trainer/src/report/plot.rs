@@ -72,6 +72,17 @@ pub(super) struct Line {
     pub(super) points: Vec<(f64, f64)>,
 }
 
+/// What the numbers on an x axis are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ticks {
+    /// Any numbers.
+    Plain,
+    /// Whole numbers: steps, epochs.
+    Whole,
+    /// Powers of ten; the axis holds their logarithms.
+    Powers,
+}
+
 /// A chart with two axes.
 pub(super) struct Plot<'a> {
     /// Of its file, without ending.
@@ -81,8 +92,8 @@ pub(super) struct Plot<'a> {
     pub(super) x: (&'a str, Range<f64>),
     /// As `x`.
     pub(super) y: (&'a str, Range<f64>),
-    /// Whether only whole numbers make sense on the x axis.
-    pub(super) whole_x: bool,
+    /// What the numbers on the x axis are.
+    pub(super) ticks: Ticks,
     /// Rectangles behind the lines, as `[x, y]` of two corners.
     pub(super) bars: Vec<[(f64, f64); 2]>,
     pub(super) lines: Vec<Line>,
@@ -107,10 +118,10 @@ impl Plot<'_> {
             .x_desc(self.x.0)
             .y_desc(self.y.0)
             .x_labels(
-                if self.whole_x {
-                    (self.x.1.end - self.x.1.start) as usize + 1
-                } else {
+                if self.ticks == Ticks::Plain {
                     8
+                } else {
+                    (self.x.1.end - self.x.1.start) as usize + 1
                 }
                 .clamp(2, 8),
             )
@@ -120,12 +131,10 @@ impl Plot<'_> {
             .axis_style(BLACK.mix(0.5))
             .label_style(("sans-serif", 15))
             .axis_desc_style(("sans-serif", 16))
-            .x_label_formatter(&|value| {
-                if self.whole_x && value.fract() != 0.0 {
-                    String::new()
-                } else {
-                    number(*value)
-                }
+            .x_label_formatter(&|value| match self.ticks {
+                Ticks::Whole | Ticks::Powers if value.fract() != 0.0 => String::new(),
+                Ticks::Powers => format!("1e{value:.0}"),
+                Ticks::Whole | Ticks::Plain => number(*value),
             })
             .y_label_formatter(&|value| number(*value))
             .draw()?;

@@ -57,6 +57,9 @@ pub struct State {
     pub step: u64,
     /// Loss and weight summed over the steps of this epoch.
     pub running_loss: [f64; 2],
+    /// What the outputs of this epoch's steps are worth, as a sum and what it is divided by.
+    #[serde(default)]
+    pub running_metric: [f64; 2],
     /// Reduces the learning rate when the loss stands still.
     pub plateau: Plateau,
     /// Stops when nothing gets better.
@@ -181,16 +184,38 @@ pub fn newest(folder: &Path, damaged: &mut Vec<String>) -> Result<Option<(PathBu
 }
 
 /// Removes all but the newest two and the best checkpoint, and what was left half written.
+///
+/// An old checkpoint is hidden before it is removed: what a power cut leaves of it is never taken for a checkpoint.
 pub(crate) fn prune(folder: &Path, best: Option<&str>) -> Result<()> {
     let names = names(folder)?;
-    let old = names.len().saturating_sub(2);
-    for name in names[..old].iter().filter(|name| Some(name.as_str()) != best) {
-        remove(&folder.join(name))?;
+    let old = names[..names.len().saturating_sub(2)].iter();
+    let mut old = old.filter(|name| Some(name.as_str()) != best).peekable();
+    if old.peek().is_some() {
+        for name in old {
+            let hidden = folder.join(format!("{HIDDEN}{name}"));
+            remove(&hidden)?;
+            fs::rename(folder.join(name), hidden)?;
+        }
+        File::open(folder)?.sync_all()?;
     }
     for left in entries(folder)?.iter().filter(|name| name.starts_with(HIDDEN)) {
         remove(&folder.join(left))?;
     }
-    Ok(())
+    Ok(File::open(folder)?.sync_all()?)
+}
+
+/// Room that the checkpoints under `folder` take, in bytes.
+pub fn size(folder: &Path) -> Result<u64> {
+    let mut bytes = 0;
+    for name in names(folder)? {
+        let place = folder.join(name);
+        for file in entries(&place)? {
+            let file = place.join(file);
+            let found = fs::metadata(&file).with_context(|| format!("look at {}", file.display()))?;
+            bytes += found.len();
+        }
+    }
+    Ok(bytes)
 }
 
 /// Names of checkpoints, oldest first.
@@ -228,5 +253,33 @@ fn remove(folder: &Path) -> std::io::Result<()> {
     match fs::remove_dir_all(folder) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Checkpoints with these names, each with a file of ten bytes.
+    fn folder(names: &[&str]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for name in names {
+            fs::create_dir(folder.path().join(name)).unwrap();
+            fs::write(folder.path().join(name).join(WEIGHTS), [7; 10]).unwrap();
+        }
+        folder
+    }
+
+    #[test]
+    fn the_newest_two_and_the_best_stay_and_their_size_is_told() {
+        let folder = folder(&["step-1", "step-2", "step-3", "step-4", ".writing-step-5"]);
+        prune(folder.path(), Some("step-2")).unwrap();
+        assert_eq!(entries(folder.path()).unwrap().len(), 3);
+        assert_eq!(names(folder.path()).unwrap(), ["step-2", "step-3", "step-4"]);
+        assert_eq!(size(folder.path()).unwrap(), 30);
+        assert_eq!(size(&folder.path().join("nowhere")).unwrap(), 0);
+        // Nothing is left to remove, or was half removed before.
+        prune(folder.path(), None).unwrap();
+        assert_eq!(names(folder.path()).unwrap(), ["step-3", "step-4"]);
     }
 }

@@ -5,7 +5,7 @@ use burn::tensor::{Tensor, TensorData};
 use shared_model::image::SIDE;
 
 use super::batch::Batch;
-use super::params;
+use super::params::{self, NORMED};
 use super::prepare::Prepared;
 use super::samples::View;
 use super::trained::Trained;
@@ -13,9 +13,6 @@ use crate::device::Backend;
 use crate::model::trunk::{self, BatchStatistics, NORM_EPSILON};
 use crate::model::{Architecture, Network};
 use crate::onnx::{Dense, Folded, dense, unfold};
-
-/// Values of a convolution with its normalisation: weight, bias, gamma, beta, running mean, running variance.
-pub(super) const NORMED: usize = 6;
 
 /// A network as its exported file has it.
 pub(super) struct FoldedNetwork {

@@ -15,6 +15,10 @@ pub struct EpochRecord {
     pub epoch: u32,
     /// Mean training loss, with varied faces, dropout and smoothed targets.
     pub loss: f64,
+    /// Training accuracy of an emotion network, or root mean squared error of a keypoint network in px: over the epoch's
+    /// steps, each with the weights that it began with, on varied faces with dropout. `None` in runs of older versions.
+    #[serde(default)]
+    pub metric: Option<f64>,
     /// Validation loss, on faces as they are.
     pub validation_loss: f64,
     /// Validation accuracy of an emotion network, or root mean squared error of a keypoint network in px.
@@ -27,12 +31,18 @@ pub struct EpochRecord {
 
 /// Writes `history.csv`.
 pub(crate) fn write(path: &Path, records: &[EpochRecord]) -> Result<()> {
-    let mut text = String::from("epoch,loss,validation_loss,validation_metric,learning_rate,seconds\n");
+    let mut text = String::from("epoch,loss,metric,validation_loss,validation_metric,learning_rate,seconds\n");
     for r in records {
         writeln!(
             text,
-            "{},{:.6},{:.6},{:.6},{:.3e},{:.1}",
-            r.epoch, r.loss, r.validation_loss, r.validation_metric, r.learning_rate, r.seconds
+            "{},{:.6},{},{:.6},{:.6},{:.3e},{:.1}",
+            r.epoch,
+            r.loss,
+            r.metric.map_or_else(String::new, |metric| format!("{metric:.6}")),
+            r.validation_loss,
+            r.validation_metric,
+            r.learning_rate,
+            r.seconds
         )?;
     }
     replace_file(path, text.as_bytes()).with_context(|| format!("write {}", path.display()))

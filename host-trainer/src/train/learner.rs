@@ -12,22 +12,36 @@ use rayon::slice::{ParallelSlice, ParallelSliceMut};
 
 use super::adam::{Adam, CHUNK};
 use super::checkpoint::{self, Checkpoint, State};
-use super::params::numbers;
+use super::outcome::Outcome;
+use super::params::{NORMED, numbers};
 use super::prepare::Prepared;
 use super::pretrained::Pretrained;
-use super::replicas::{Outcome, Place, Replicas, Trunk};
+use super::replicas::{Place, Replicas};
 use super::{Event, checkpoints, fresh_state, params, schedule, validate};
 use crate::config::{Optimiser, Rule, Schedule, TrainConfig};
 use crate::device::{Backend, Devices};
 use crate::engine::Timings;
-use crate::model::Network;
 use crate::model::trunk::{BatchStatistics, values};
+use crate::model::{Freeze, Network, Task};
 use crate::onnx::{Description, export};
 
 /// Momentum of gradient descent where the settings name none.
 const SGD_MOMENTUM: f32 = 0.9;
 
 const LOST: &str = "a step ended in its middle: go on from the last checkpoint with --resume";
+
+/// Why a step cannot be taken.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "step {step} of epoch {epoch}: loss or gradient is not a number (loss sum {loss}); rows {rows:?} of the data file. \
+     The last checkpoint is intact: look at these rows, or start again with a lower learning rate"
+)]
+pub(super) struct NotANumber {
+    step: u64,
+    epoch: u32,
+    loss: f64,
+    rows: Vec<u64>,
+}
 
 /// A network under training.
 pub(super) struct Learner {
@@ -90,20 +104,7 @@ impl Learner {
         optimiser: ModuleOptimizer,
         devices: &Devices,
     ) -> Result<Self> {
-        let config = &state.config;
-        let trunk = if devices.engine() {
-            Trunk::Engine
-        } else {
-            Trunk::Autodiff
-        };
-        let replicas = Replicas::new(
-            &config.architecture,
-            config.loss,
-            [config.replicas, config.batch],
-            config.seed,
-            trunk,
-            devices,
-        )?;
+        let replicas = Replicas::new(&state.config, devices)?;
         Ok(Self {
             state,
             network: Some(network),
@@ -126,14 +127,13 @@ impl Learner {
         let mut outcome = self.replicas.step(network, &prepared.samples, rows, place)?;
         let finite = scale(&mut outcome, self.state.config.optimiser.clip);
         if !finite {
-            bail!(
-                "step {} of epoch {}: loss or gradient is not a number (loss sum {}); rows {:?} of the data file. \
-                 The last checkpoint is intact: look at these rows, or start again with a lower learning rate",
-                self.state.step_of_epoch + 1,
-                self.state.epoch + 1,
-                outcome.loss,
-                prepared.samples.data().file_rows(rows)
-            );
+            return Err(NotANumber {
+                step: self.state.step_of_epoch + 1,
+                epoch: self.state.epoch + 1,
+                loss: outcome.loss,
+                rows: prepared.samples.data().file_rows(rows),
+            }
+            .into());
         }
         let rate = self.learning_rate();
         let network = self.network.take().context(LOST)?;
@@ -147,13 +147,11 @@ impl Learner {
             state.running_loss[0] + outcome.loss,
             state.running_loss[1] + outcome.weight,
         ];
+        let [sum, count] = state.running_metric;
+        state.running_metric = [sum + outcome.worth[0], count + outcome.worth[1]];
         state.step += 1;
         state.step_of_epoch += 1;
         Ok(())
-    }
-
-    fn network(&self) -> Result<&Network> {
-        self.network.as_ref().context(LOST)
     }
 
     /// The learning rate of the next step.
@@ -174,6 +172,16 @@ impl Learner {
         if weight > 0.0 { loss / weight } else { 0.0 }
     }
 
+    /// Training accuracy or root mean squared error in px of the epoch so far; `None` before its first step.
+    pub(super) fn mean_metric(&self) -> Option<f64> {
+        let [sum, count] = self.state.running_metric;
+        let mean = (count > 0.0).then(|| sum / count)?;
+        Some(match self.state.config.task {
+            Task::Keypoints => mean.sqrt(),
+            Task::Emotion => mean,
+        })
+    }
+
     /// Where each replica's engine has spent its time; empty without engines.
     pub(super) fn engine_timings(&self) -> Vec<&Timings> {
         self.replicas.engine_timings()
@@ -184,6 +192,7 @@ impl Learner {
             epoch: self.state.epoch,
             step: self.state.step_of_epoch,
             loss: self.mean_loss(),
+            metric: self.mean_metric(),
         }
     }
 
@@ -223,8 +232,12 @@ impl Learner {
         Ok(())
     }
 
+    pub(super) fn network(&self) -> Result<&Network> {
+        self.network.as_ref().context(LOST)
+    }
+
     /// The network that would be shipped now, without gradients.
-    fn shipped(&self) -> Result<Network> {
+    pub(super) fn shipped(&self) -> Result<Network> {
         // `valid` copies the running statistics, which plain clones share.
         let network = self.network()?.valid();
         Ok(match &self.average {
@@ -233,12 +246,20 @@ impl Learner {
         })
     }
 
+    /// Values of `params::read` that stay as they are, from the first on.
+    fn frozen(&self, network: &Network) -> usize {
+        match self.state.config.freeze {
+            None => 0,
+            Some(Freeze::Trunk) => NORMED * network.trunk.layers().len(),
+        }
+    }
+
     fn update_average(&mut self, network: &Network) {
         let decay = self.state.config.average;
         if decay <= 0.0 {
             return;
         }
-        let new = numbers(network);
+        let (new, frozen) = (numbers(network), self.frozen(network));
         let Some(average) = &mut self.average else {
             self.average = Some(new);
             return;
@@ -246,6 +267,7 @@ impl Learner {
         // The first weights are random: the average begins short and grows.
         let steps = self.state.step as f32;
         let decay = decay.min((1.0 + steps) / (10.0 + steps));
+        let (average, new) = (&mut average[frozen..], &new[frozen..]);
         for (average, new) in average.iter_mut().flatten().zip(new.iter().flatten()) {
             *average = *average * decay + new * (1.0 - decay);
         }
@@ -350,9 +372,10 @@ impl ModuleVisitor for GradientWriter<'_> {
     }
 }
 
-/// Moves the running statistics of batch normalisation towards those of a batch.
-pub(super) fn update_running(network: &Network, statistics: &[BatchStatistics]) {
+/// Moves the running statistics of batch normalisation towards those of a batch; those of frozen layers stay.
+pub(super) fn update_running(network: &Network, statistics: &[Option<BatchStatistics>]) {
     for (layer, batch) in network.norms().into_iter().zip(statistics) {
+        let Some(batch) = batch else { continue };
         let norm = &layer.norm;
         for (running, new) in [(&norm.running_mean, &batch.mean), (&norm.running_var, &batch.variance)] {
             let old = running.value();

@@ -60,9 +60,9 @@ mod tests {
             inputs: [vec![0.0; INPUT_LEN], vec![1.0; INPUT_LEN]].concat(),
             targets: vec![1.0, 0.0, 0.0, 1.0],
             weights: vec![1.0, 1.0, 3.0, 3.0],
-            offsets: Vec::new(),
             total_weight: 4.0,
             len: 2,
+            ..Batch::default()
         }
     }
 
@@ -104,9 +104,9 @@ mod tests {
             inputs: vec![0.5; INPUT_LEN],
             targets: vec![1.0],
             weights: vec![1.0],
-            offsets: Vec::new(),
             total_weight: 1.0,
             len: 1,
+            ..Batch::default()
         };
         mix(&mut one, 1.0, &mut sample_rng(0, 0, 0));
         assert_eq!((one.inputs[0], one.total_weight), (0.5, 1.0));

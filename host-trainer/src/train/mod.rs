@@ -9,10 +9,14 @@ pub mod batch;
 pub mod bench;
 pub mod calibration;
 pub mod checkpoint;
+mod divide;
+pub mod find_rate;
 mod folded;
 pub mod history;
 mod learner;
+mod loss;
 mod mixup;
+mod outcome;
 mod params;
 pub mod prepare;
 pub mod pretrained;
@@ -30,6 +34,7 @@ pub mod shipped;
 mod take_over;
 mod targets;
 pub mod teacher;
+pub mod tensorboard;
 pub mod trained;
 pub mod validate;
 
@@ -91,6 +96,8 @@ pub enum Event<'a> {
         step: u64,
         /// Steps in each epoch.
         steps: u64,
+        /// The epochs that are done.
+        history: &'a [EpochRecord],
     },
     /// A step is done.
     Step {
@@ -100,6 +107,8 @@ pub enum Event<'a> {
         step: u64,
         /// Mean loss of the epoch so far.
         loss: f64,
+        /// Training accuracy, or error in px, of the epoch so far; as [`EpochRecord::metric`].
+        metric: Option<f64>,
     },
     /// An epoch is done.
     Epoch {
@@ -138,6 +147,7 @@ pub fn train(job: &Job<'_>, stop: &AtomicBool, tell: &mut dyn FnMut(Event<'_>)) 
         epoch: learner.state.epoch,
         step: learner.state.step_of_epoch,
         steps,
+        history: &learner.state.history,
     });
     let mut saved = Instant::now();
     while learner.state.epoch < job.config.epochs {
@@ -223,6 +233,7 @@ fn start(job: &Job<'_>, tell: &mut dyn FnMut(Event<'_>)) -> Result<Learner> {
 
 /// A fresh learner; what belongs to it is noted in the run's directory, the settings last.
 fn begin(job: &Job<'_>, tell: &mut dyn FnMut(Event<'_>)) -> Result<Learner> {
+    job.config.check_frozen()?;
     job.prepared.check_classes()?;
     let mut seen = Seen::of(job.prepared);
     if let Some(pretrained) = job.pretrained {
@@ -249,6 +260,7 @@ fn end_epoch(job: &Job<'_>, learner: &mut Learner, begun: Instant) -> Result<Pro
     let record = EpochRecord {
         epoch: learner.state.epoch + 1,
         loss: learner.mean_loss(),
+        metric: learner.mean_metric(),
         validation_loss,
         validation_metric,
         learning_rate: learner.learning_rate(),
@@ -262,7 +274,7 @@ fn end_epoch(job: &Job<'_>, learner: &mut Learner, begun: Instant) -> Result<Pro
     state.history.push(record);
     state.epoch += 1;
     state.step_of_epoch = 0;
-    state.running_loss = [0.0; 2];
+    (state.running_loss, state.running_metric) = ([0.0; 2], [0.0; 2]);
     if let Schedule::Plateau { .. } = job.config.schedule {
         state.learning_rate = state.plateau.step(validation_loss, state.learning_rate);
     }
@@ -304,6 +316,7 @@ fn fresh_state(config: &TrainConfig, prepared: &Prepared) -> State {
         learning_rate: config.optimiser.learning_rate,
         step: 0,
         running_loss: [0.0; 2],
+        running_metric: [0.0; 2],
         plateau: crate::plateau::Plateau::new(crate::plateau::PlateauConfig {
             factor,
             patience,
@@ -319,7 +332,7 @@ fn fresh_state(config: &TrainConfig, prepared: &Prepared) -> State {
     }
 }
 
-/// What the validation metric is called.
+/// What the metric of training and validation is called.
 pub fn metric_name(task: Task) -> &'static str {
     match task {
         Task::Keypoints => "rmse_px",

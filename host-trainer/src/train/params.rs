@@ -6,6 +6,9 @@ use burn::tensor::{Tensor, TensorData};
 use crate::model::Network;
 use crate::model::trunk::values;
 
+/// Values of a convolution with its normalisation: weight, bias, gamma, beta, running mean, running variance.
+pub(super) const NORMED: usize = 6;
+
 /// One parameter, or running statistic.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Value {

@@ -9,8 +9,8 @@ use anyhow::{Context, Result, anyhow, bail};
 use burn::module::Module;
 use sha2::{Digest, Sha256};
 
-use super::folded::{FoldedNetwork, NORMED};
-use super::params;
+use super::folded::FoldedNetwork;
+use super::params::{self, NORMED};
 use super::prepare::Prepared;
 use super::seen::Seen;
 use super::shipped::Shipped;

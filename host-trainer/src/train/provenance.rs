@@ -43,6 +43,9 @@ pub struct Inputs {
     /// The run or bundle whose network taught it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub teacher: Option<PathBuf>,
+    /// Where event files for TensorBoard go.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tensorboard: Option<PathBuf>,
 }
 
 impl Inputs {
@@ -57,6 +60,7 @@ impl Inputs {
             network: self.network.as_ref().map(at),
             from: self.from.as_ref().map(at),
             teacher: self.teacher.as_ref().map(at),
+            tensorboard: self.tensorboard.as_ref().map(at),
         }
     }
 }

@@ -164,6 +164,7 @@ fn batch(task: Task) -> Batch {
         weights: vec![1.0; targets.len()],
         targets,
         offsets: Vec::new(),
+        unit_px: (task == Task::Keypoints).then_some(1.0),
         total_weight,
         len: FACES,
     }
@@ -245,7 +246,7 @@ fn step_agrees(trunk: Trunk) {
         let (architecture, mut network) = network(task, &fixture.networks[name]);
         let device = Backend::Flex.device();
         let config = TrainConfig::original(task);
-        let mut worker = Worker::new(&architecture, FACES, trunk, processor()).unwrap();
+        let mut worker = Worker::new(&architecture, FACES, trunk, None, processor()).unwrap();
         worker.batch = batch(task);
         let dropout = Dropout::Training(None);
         let mut outcome = worker.run(&network, config.loss, dropout).unwrap();
@@ -360,7 +361,7 @@ fn losses_are_sums_over_the_weights() {
     let architecture = Architecture::original(Task::Keypoints, 5);
     let network = architecture.init(&processor().device);
     let run = |weights: Vec<f32>| {
-        let mut worker = Worker::new(&architecture, 2, Trunk::Engine, processor()).unwrap();
+        let mut worker = Worker::new(&architecture, 2, Trunk::Engine, None, processor()).unwrap();
         let total_weight = weights.iter().map(|w| f64::from(*w)).sum();
         let inputs = (0..2)
             .flat_map(|face| uniform(IMAGE + face, INPUT_LEN))
@@ -371,6 +372,7 @@ fn losses_are_sums_over_the_weights() {
             targets: vec![-5.0; 60],
             weights,
             offsets: Vec::new(),
+            unit_px: Some(1.0),
             total_weight,
             len: 2,
         };

@@ -8,23 +8,21 @@ use std::thread;
 
 use anyhow::{Context, Result, anyhow};
 use burn::module::Module;
-use burn::tensor::activation::log_softmax;
-use burn::tensor::{Device, Tensor, TensorData};
-use rayon::iter::{IndexedParallelIterator, ParallelIterator};
-use rayon::slice::{ParallelSlice, ParallelSliceMut};
+use burn::tensor::{Tensor, TensorData};
 use shared_model::image::SIDE;
 
-use super::adam::CHUNK;
 use super::batch::Batch;
+use super::loss::loss_sum;
+use super::outcome::{Outcome, add_up};
 use super::readback::Readback;
 use super::samples::{Samples, View};
-use crate::config::Loss;
+use crate::config::{Loss, TrainConfig};
 use crate::device::{DeviceError, Devices, ReplicaDevice};
 use crate::engine;
 use crate::model::dropout::Dropout;
 use crate::model::head::Head;
-use crate::model::trunk::{BatchMoments, BatchStatistics, values};
-use crate::model::{Architecture, Network};
+use crate::model::trunk::values;
+use crate::model::{Architecture, Freeze, Network};
 
 /// How gradients of the trunk are computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +43,7 @@ pub(crate) struct Replicas {
 pub(super) struct Worker {
     pub(super) batch: Batch,
     engine: Option<engine::Trunk>,
+    freeze: Option<Freeze>,
     /// One thread: burn's own parallel loops must not compete with the other replicas.
     pool: rayon::ThreadPool,
     on: ReplicaDevice,
@@ -57,33 +56,24 @@ pub(crate) struct Place {
     pub(crate) step: u64,
 }
 
-/// What one step, or one replica's share of it, adds up to.
-pub(crate) struct Outcome {
-    /// Sum of the weighted losses.
-    pub(crate) loss: f64,
-    /// Sum of the weights.
-    pub(crate) weight: f64,
-    /// Gradient of the loss sum for each value of `params::read`; none for running statistics.
-    pub(crate) gradients: Vec<Option<Vec<f32>>>,
-    /// Of each layer of `Network::norms`.
-    pub(crate) statistics: Vec<BatchStatistics>,
-}
-
 impl Replicas {
-    /// `replicas` threads for batches of `batch` faces.
-    pub(crate) fn new(
-        architecture: &Architecture,
-        loss: Loss,
-        [replicas, batch]: [usize; 2],
-        seed: u64,
-        trunk: Trunk,
-        devices: &Devices,
-    ) -> Result<Self> {
-        let share = batch.div_ceil(replicas);
-        let workers = (0..replicas)
-            .map(|replica| Worker::new(architecture, share, trunk, devices.of_replica(replica)))
-            .collect::<Result<_>>()?;
-        Ok(Self { workers, loss, seed })
+    /// As many threads as these settings ask for.
+    pub(crate) fn new(config: &TrainConfig, devices: &Devices) -> Result<Self> {
+        let trunk = if devices.engine() {
+            Trunk::Engine
+        } else {
+            Trunk::Autodiff
+        };
+        let share = config.batch.div_ceil(config.replicas);
+        let worker = |replica| {
+            let on = devices.of_replica(replica);
+            Worker::new(&config.architecture, share, trunk, config.freeze, on)
+        };
+        Ok(Self {
+            workers: (0..config.replicas).map(worker).collect::<Result<_>>()?,
+            loss: config.loss,
+            seed: config.seed,
+        })
     }
 
     /// Where each replica's engine has spent its time; empty without engines.
@@ -125,7 +115,13 @@ impl Replicas {
 
 impl Worker {
     /// For at most `faces` faces a step.
-    pub(super) fn new(architecture: &Architecture, faces: usize, trunk: Trunk, on: ReplicaDevice) -> Result<Self> {
+    pub(super) fn new(
+        architecture: &Architecture,
+        faces: usize,
+        trunk: Trunk,
+        freeze: Option<Freeze>,
+        on: ReplicaDevice,
+    ) -> Result<Self> {
         let engine = (trunk == Trunk::Engine).then(|| engine::Trunk::new(architecture.stages, faces));
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(1)
@@ -134,6 +130,7 @@ impl Worker {
         Ok(Self {
             batch: Batch::default(),
             engine,
+            freeze,
             pool,
             on,
         })
@@ -144,92 +141,38 @@ impl Worker {
         let Self {
             batch,
             engine,
+            freeze,
             pool,
             on,
         } = self;
-        match engine {
-            None => pool.install(|| Ok(differentiate(network, batch, loss, &mut dropout, on)?)),
-            Some(engine) => {
-                let layers = layer_params(network);
-                let features = engine.forward(&layers, &batch.inputs).to_vec();
-                let shape = feature_shape(&features, batch.len, network);
-                let (mut outcome, gradient) = pool.install(|| {
-                    head_step(
-                        &network.head,
-                        TensorData::new(features, shape),
-                        batch,
-                        loss,
-                        &mut dropout,
-                        on,
-                    )
-                })?;
-                let mut grads: Vec<engine::LayerGrads> =
-                    engine.shapes().iter().copied().map(engine::LayerGrads::zeros).collect();
-                engine.backward(&layers, &gradient, &mut grads);
-                outcome.prepend_trunk(grads, engine);
-                Ok(outcome)
-            }
+        let frozen = *freeze == Some(Freeze::Trunk);
+        let Some(engine) = engine else {
+            return pool.install(|| {
+                if frozen {
+                    differentiate_head(network, batch, loss, &mut dropout, on)
+                } else {
+                    Ok(differentiate(network, batch, loss, &mut dropout, on)?)
+                }
+            });
+        };
+        let layers = layer_params(network, *freeze);
+        let features = engine.forward(&layers, &batch.inputs).to_vec();
+        let shape = feature_shape(&features, batch.len, network);
+        let (mut outcome, gradient) = pool.install(|| {
+            let features = Tensor::<4>::from_data(TensorData::new(features, shape), &on.device);
+            let features = features.set_require_grad(!frozen);
+            head_step(&network.head, &features, batch, loss, &mut dropout, on)
+        })?;
+        if frozen {
+            outcome.prepend_frozen(layers.len());
+            return Ok(outcome);
         }
-    }
-}
-
-impl Outcome {
-    /// What was computed of this batch: the loss sum and the gradients, which `readback` holds in this order,
-    /// and the statistics. `found` says which values have a gradient.
-    fn read(
-        mut readback: Readback,
-        found: Vec<bool>,
-        moments: impl IntoIterator<Item = BatchMoments>,
-        batch: &Batch,
-        on: &ReplicaDevice,
-    ) -> Result<Self, DeviceError> {
-        for layer in moments {
-            readback.add(layer.mean);
-            readback.add(layer.variance);
-        }
-        let mut numbers = readback.read(on)?;
-        let loss = numbers.next().and_then(|loss| loss.first().copied());
-        let gradients = found
-            .into_iter()
-            .map(|found| if found { numbers.next() } else { None })
-            .collect();
-        let rest: Vec<_> = numbers.collect();
-        let statistics = rest.chunks_exact(2).map(|pair| BatchStatistics {
-            mean: pair[0].clone(),
-            variance: pair[1].clone(),
-        });
-        Ok(Self {
-            loss: f64::from(loss.unwrap_or(f32::NAN)),
-            weight: batch.total_weight,
-            gradients,
-            statistics: statistics.collect(),
-        })
-    }
-
-    /// Puts the trunk's gradients, in the order of `params::read`, before the head's.
-    fn prepend_trunk(&mut self, grads: Vec<engine::LayerGrads>, engine: &engine::Trunk) {
-        let statistics = (0..grads.len()).map(|layer| {
-            let (mean, variance) = engine.statistics(layer);
-            BatchStatistics {
-                mean: mean.to_vec(),
-                variance: variance.to_vec(),
-            }
-        });
-        let own = std::mem::take(&mut self.statistics);
-        self.statistics = statistics.chain(own).collect();
-        // A layer is visited as weight, bias, gamma, beta, running mean, running variance.
-        let trunk = grads.into_iter().flat_map(|layer| {
-            [
-                Some(layer.weight),
-                Some(layer.bias),
-                Some(layer.gamma),
-                Some(layer.beta),
-                None,
-                None,
-            ]
-        });
-        let own = std::mem::take(&mut self.gradients);
-        self.gradients = trunk.chain(own).collect();
+        let gradient = gradient.context("no gradient reached the trunk")?;
+        let mut grads: Vec<engine::LayerGrads> =
+            engine.shapes().iter().copied().map(engine::LayerGrads::zeros).collect();
+        engine.backward(&layers, &gradient, &mut grads);
+        outcome.prepend_trunk(grads, engine);
+        Ok(outcome)
     }
 }
 
@@ -241,66 +184,53 @@ fn differentiate(
     dropout: &mut Dropout,
     on: &ReplicaDevice,
 ) -> Result<Outcome, DeviceError> {
-    let inputs = TensorData::new(batch.inputs.clone(), [batch.len, 1, SIDE, SIDE]);
-    let (outputs, moments) = network.forward_train(Tensor::from_data(inputs, &on.device), dropout);
-    let loss = loss_sum(loss, outputs, batch, &on.device);
+    let (outputs, moments) = network.forward_train(inputs(batch, on), dropout);
+    let loss = loss_sum(loss, outputs.clone(), batch, &on.device);
     let mut readback = Readback::default();
     readback.add(loss.clone());
+    readback.add(outputs);
     let found = readback.add_gradients(loss.backward(), network);
     Outcome::read(readback, found, moments, batch, on)
 }
 
-/// The head by automatic differentiation; also gives the gradient of the features, `[n, c, h, w]`.
-fn head_step(
-    head: &Head,
-    features: TensorData,
+/// The head alone, behind a trunk of which no graph is kept.
+fn differentiate_head(
+    network: &Network,
     batch: &Batch,
     loss: Loss,
     dropout: &mut Dropout,
     on: &ReplicaDevice,
-) -> Result<(Outcome, Vec<f32>)> {
-    let features = Tensor::<4>::from_data(features, &on.device).require_grad();
-    let (outputs, moments) = head.forward(features.clone(), dropout);
-    let loss = loss_sum(loss, outputs, batch, &on.device);
-    let mut readback = Readback::default();
-    readback.add(loss.clone());
-    let mut gradients = loss.backward();
-    let of_features = features
-        .grad_remove(&mut gradients)
-        .context("no gradient reached the trunk")?;
-    let of_features = values(of_features);
-    let found = readback.add_gradients(gradients, head);
-    Ok((Outcome::read(readback, found, moments, batch, on)?, of_features))
+) -> Result<Outcome> {
+    let features = network.trunk.valid().forward(inputs(batch, on).inner());
+    let (mut outcome, _) = head_step(&network.head, &Tensor::from_inner(features), batch, loss, dropout, on)?;
+    outcome.prepend_frozen(network.trunk.layers().len());
+    Ok(outcome)
 }
 
-/// Sum of the weighted losses of a batch.
-fn loss_sum(loss: Loss, outputs: Tensor<2>, batch: &Batch, device: &Device) -> Tensor<1> {
-    let shape = outputs.dims();
-    let tensor = |values: &[f32]| Tensor::<2>::from_data(TensorData::new(values.to_vec(), shape), device);
-    let (targets, weights) = (tensor(&batch.targets), tensor(&batch.weights));
-    match loss {
-        Loss::MeanSquaredError => {
-            let error = outputs - targets;
-            (error.clone() * error * weights).sum()
-        }
-        Loss::SmoothL1 { beta } => {
-            let error = (outputs - targets).abs();
-            let quadratic = error.clone().clamp_max(beta);
-            // beta * (|e|/beta - 1/2) above, e^2 / (2 beta) below: both are q * (2|e| - q) / (2 beta).
-            (quadratic.clone() * (error.mul_scalar(2.0) - quadratic) * weights)
-                .sum()
-                .div_scalar(2.0 * beta)
-        }
-        Loss::CrossEntropy { .. } => {
-            let outputs = if batch.offsets.is_empty() {
-                outputs
-            } else {
-                let offsets = TensorData::new(batch.offsets.clone(), [1, batch.offsets.len()]);
-                outputs + Tensor::<2>::from_data(offsets, device)
-            };
-            (log_softmax(outputs, 1) * targets * weights).sum().neg()
-        }
-    }
+fn inputs(batch: &Batch, on: &ReplicaDevice) -> Tensor<4> {
+    let inputs = TensorData::new(batch.inputs.clone(), [batch.len, 1, SIDE, SIDE]);
+    Tensor::from_data(inputs, &on.device)
+}
+
+/// The head by automatic differentiation; also gives the gradient of the features, `[n, c, h, w]`, where it is asked for.
+fn head_step(
+    head: &Head,
+    features: &Tensor<4>,
+    batch: &Batch,
+    loss: Loss,
+    dropout: &mut Dropout,
+    on: &ReplicaDevice,
+) -> Result<(Outcome, Option<Vec<f32>>)> {
+    let (outputs, moments) = head.forward(features.clone(), dropout);
+    let loss = loss_sum(loss, outputs.clone(), batch, &on.device);
+    let mut readback = Readback::default();
+    readback.add(loss.clone());
+    readback.add(outputs);
+    let mut gradients = loss.backward();
+    let of_features = features.grad_remove(&mut gradients);
+    let of_features = of_features.map(values);
+    let found = readback.add_gradients(gradients, head);
+    Ok((Outcome::read(readback, found, moments, batch, on)?, of_features))
 }
 
 fn feature_shape(features: &[f32], faces: usize, network: &Network) -> [usize; 4] {
@@ -309,8 +239,8 @@ fn feature_shape(features: &[f32], faces: usize, network: &Network) -> [usize; 4
     [faces, channels, side, side]
 }
 
-/// The trunk's parameters as the engine takes them.
-fn layer_params(network: &Network) -> Vec<engine::LayerParams> {
+/// The trunk's parameters as the engine takes them; with running statistics where it is frozen.
+fn layer_params(network: &Network, freeze: Option<Freeze>) -> Vec<engine::LayerParams> {
     let layers = network.trunk.layers();
     layers
         .into_iter()
@@ -324,36 +254,10 @@ fn layer_params(network: &Network) -> Vec<engine::LayerParams> {
                 .unwrap_or_default(),
             gamma: values(layer.norm.gamma.val()),
             beta: values(layer.norm.beta.val()),
+            running: freeze.map(|Freeze::Trunk| engine::Running {
+                mean: values(layer.norm.running_mean.value()),
+                variance: values(layer.norm.running_var.value()),
+            }),
         })
         .collect()
-}
-
-fn add_up(outcomes: Vec<Outcome>) -> Result<Outcome> {
-    let count = outcomes.len() as f32;
-    let mut parts = outcomes.into_iter();
-    let mut sum = parts.next().context("a step needs at least one face")?;
-    for part in parts {
-        sum.loss += part.loss;
-        sum.weight += part.weight;
-        for (a, b) in sum.gradients.iter_mut().flatten().zip(part.gradients.iter().flatten()) {
-            add(a, b);
-        }
-        for (a, b) in sum.statistics.iter_mut().zip(&part.statistics) {
-            add(&mut a.mean, &b.mean);
-            add(&mut a.variance, &b.variance);
-        }
-    }
-    for statistics in &mut sum.statistics {
-        statistics
-            .mean
-            .iter_mut()
-            .chain(&mut statistics.variance)
-            .for_each(|value| *value /= count);
-    }
-    Ok(sum)
-}
-
-fn add(a: &mut [f32], b: &[f32]) {
-    let parts = a.par_chunks_mut(CHUNK).zip(b.par_chunks(CHUNK));
-    parts.for_each(|(a, b)| a.iter_mut().zip(b).for_each(|(a, b)| *a += b));
 }

@@ -150,6 +150,7 @@ impl Samples {
     pub fn fill(&self, rows: &[u32], view: View, batch: &mut Batch) {
         let count = rows.len();
         batch.len = count;
+        batch.unit_px = matches!(self.data, Data::Keypoints(_)).then_some(self.target.scale);
         batch.total_weight = 0.0;
         batch.inputs.resize(count * INPUT_LEN, 0.0);
         batch.targets.resize(count * self.outputs, 0.0);

@@ -8,10 +8,11 @@ use shared_model::keypoints::COUNT;
 use super::*;
 use crate::config::Loss;
 use crate::data::{EmotionData, Faces, KeypointData};
-use crate::device::Backend;
+use crate::device::{Backend, Devices};
 use crate::measure::{Exported, Judged};
-use crate::model::Architecture;
+use crate::model::{Architecture, Freeze};
 use crate::onnx::{Description, export};
+use crate::train::learner::Learner;
 use crate::train::samples::Data;
 
 const FACES: usize = 20;
@@ -198,6 +199,76 @@ fn settings_come_from_the_network_that_is_begun_with_and_other_networks_are_refu
     assert!(head.contains("keypoints-compact"), "{head}");
     let unit = refused(|settings| settings.normalisation = shared_model::image::Normalisation::Unit);
     assert!(unit.contains("`normalisation`"), "{unit}");
+}
+
+/// Two steps with a frozen trunk, on the averaged weights as well; gives the values before and after.
+fn two_steps(config: &TrainConfig, pretrained: &Pretrained, backend: Backend) -> [Vec<Vec<f32>>; 3] {
+    let prepared = emotions(config);
+    let devices = Devices::local(backend).unwrap();
+    let mut learner = Learner::new(config, &prepared, Some(pretrained), &devices).unwrap();
+    let before = params::numbers(learner.network().unwrap());
+    for rows in [[0, 3, 5, 9], [2, 3, 7, 11]] {
+        learner.step(&prepared, &rows, 2).unwrap();
+    }
+    let [after, averaged] = [learner.network().unwrap(), &learner.shipped().unwrap()].map(params::numbers);
+    [before, after, averaged]
+}
+
+#[test]
+fn a_frozen_trunk_stays_as_it_is_to_the_bit_and_the_head_learns() {
+    let mut config = TrainConfig::original(Task::Emotion);
+    (
+        config.architecture.stages,
+        config.batch,
+        config.replicas,
+        config.average,
+    ) = (1, 4, 2, 0.5);
+    (config.optimiser.weight_decay, config.optimiser.decoupled) = (0.1, true);
+    let prepared = emotions(&config);
+    let trained = bundled(&config, &worn(&config), &Target::pixels(), &prepared);
+    let pretrained = Pretrained::of_bundle_alone(&trained).unwrap().with_head();
+    config.freeze = Some(Freeze::Trunk);
+    pretrained.note(&mut config);
+    let trunk = NORMED * 11;
+    for backend in [Backend::Flex, Backend::FlexAutodiff] {
+        let [before, after, averaged] = two_steps(&config, &pretrained, backend);
+        for own in [&after, &averaged] {
+            assert!(before[..trunk] == own[..trunk], "{backend:?}: the trunk");
+            assert!(
+                before[trunk..].iter().zip(&own[trunk..]).all(|(a, b)| a != b),
+                "{backend:?}: the head"
+            );
+        }
+        // Without it, weights and running statistics of the trunk move.
+        let free = TrainConfig {
+            freeze: None,
+            ..config.clone()
+        };
+        let [before, after, _] = two_steps(&free, &pretrained, backend);
+        assert!(
+            before[0] != after[0] && before[4] != after[4],
+            "{backend:?}: nothing is frozen"
+        );
+    }
+    let network = config.architecture.init(&Backend::Flex.device());
+    // The sides of the map are 11, and those of a window of four 2 by 2 of them.
+    assert_eq!(network.trained_parameters(config.freeze), 256 * 4 * 5 + 5);
+    assert!(network.trained_parameters(None) < network.parameters());
+}
+
+#[test]
+fn both_ways_to_compute_a_step_behind_a_frozen_trunk_agree() {
+    let mut config = TrainConfig::original(Task::Emotion);
+    (config.architecture.stages, config.batch, config.replicas) = (1, 4, 1);
+    let prepared = emotions(&config);
+    let trained = bundled(&config, &worn(&config), &Target::pixels(), &prepared);
+    let pretrained = Pretrained::of_bundle_alone(&trained).unwrap().with_head();
+    config.freeze = Some(Freeze::Trunk);
+    // Plain descent moves weights by what the gradients are, where Adam hides their size.
+    config.optimiser.rule = crate::config::Rule::Sgd;
+    let [engine, autodiff] =
+        [Backend::Flex, Backend::FlexAutodiff].map(|backend| two_steps(&config, &pretrained, backend)[1].clone());
+    near(&engine, &autodiff, 1e-4);
 }
 
 /// The same faces with points.
