@@ -236,10 +236,10 @@ mod tests {
             (0.0, true, true),
         ] {
             let config = Optimiser {
+                amsgrad,
                 weight_decay,
                 decoupled,
-                amsgrad,
-                ..original.clone()
+                ..original
             };
             let burns = || {
                 if decoupled {

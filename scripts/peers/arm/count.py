@@ -19,7 +19,7 @@ from board import SLOW, Board, Failed, say
 from contestants import command, contestants
 
 WARM_UP = 2
-# What is compared on ARM; OpenVINO, made for Intel's processors, takes minutes there to compile a network.
+# What is compared on ARM. OpenVINO is not: its counts in 8 bits are not plausible, and nobody has found out why.
 ENGINES = ("tract", "edge-runtime", "onnxruntime", "litert", "ncnn", "rten")
 # A library that is not installed on the board ends within this time, in seconds.
 LOADING = 4 * SLOW

@@ -55,7 +55,9 @@ fn take(sets: &mut Vec<Vec<u32>>, classes: &[u8], wanted: &[f64; 256]) -> Vec<Ve
         for (taken, counts) in taken.iter_mut().zip(&counts) {
             let sign = if *taken { -1.0 } else { 1.0 };
             if growth(counts, sign, &lacking, wanted) < -NOTHING {
-                counts.iter().for_each(|(class, count)| lacking[*class] -= sign * count);
+                for (class, count) in counts {
+                    lacking[*class] -= sign * count;
+                }
                 (*taken, moved) = (!*taken, true);
             }
         }
