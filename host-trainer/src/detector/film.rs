@@ -178,10 +178,10 @@ mod tests {
 
     use super::*;
 
-    /// A dark picture; with a spot that the detector of the tests takes for a face.
+    /// A dark picture; with a spot that the detector of the tests takes for a face where it sees the picture a third as long.
     fn photo(name: &str, spot: bool) -> Photo {
-        let (width, height) = (160, 120);
-        let bright = |at: usize| spot && (72..88).contains(&(at % width)) && (56..72).contains(&(at / width));
+        let (width, height) = (480, 360);
+        let bright = |at: usize| spot && (198..258).contains(&(at % width)) && (174..234).contains(&(at / width));
         let gray = Gray {
             width,
             height,
