@@ -14,6 +14,7 @@ use shared_model::keypoints::COORDINATES;
 use shared_model::manifest::{EMOTION_NAME, KEYPOINTS_NAME, Network, Precision};
 
 use super::failure::{Failure, code, io_code};
+use super::times::milliseconds;
 use super::{open_bundle, outputs};
 
 const AFTER: &str = "\
@@ -289,10 +290,6 @@ fn row(width: usize, [name, operation, output, time, share, macs, rate]: [String
     );
     text.truncate(text.trim_end().len());
     text + "\n"
-}
-
-fn milliseconds(time: Duration) -> f64 {
-    time.as_secs_f64() * 1e3
 }
 
 fn median(times: &mut [Duration]) -> Duration {

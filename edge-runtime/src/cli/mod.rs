@@ -22,6 +22,7 @@ mod owner;
 mod run;
 mod safe;
 mod sample;
+mod times;
 mod track;
 mod try_bundle;
 mod update;

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::frame::percentile;
+use crate::cli::times::percentile;
 
 /// Numbers of blocks after which is looked; the last one ends the measurement.
 const LOOKS: [usize; 6] = [15, 30, 60, 120, 240, 480];

@@ -13,9 +13,10 @@ mod servers;
 use inference::bundle::Bundle;
 
 use super::failure::{Failure, code};
+use super::times::{milliseconds, percentile};
 use super::write_line;
 use change::Finding;
-use frame::{Costs, Frame, milliseconds, percentile};
+use frame::{Costs, Frame};
 use manner::failed;
 
 /// Largest change of a frame's p99 that a receiver may make, in percent.

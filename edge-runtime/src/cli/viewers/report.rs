@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::cli::times::{milliseconds, percentile};
+
 /// Most of a frame's processor time that pages and counts take while nobody watches, and with one viewer.
 const NOBODY: f64 = 0.02;
 const VIEWER: f64 = 0.05;
@@ -173,13 +175,6 @@ fn change(from: f64, to: f64) -> f64 {
     100.0 * (to / from.max(f64::MIN_POSITIVE) - 1.0)
 }
 
-fn percentile(times: &[Duration], share: f64) -> Duration {
-    let mut sorted = times.to_vec();
-    sorted.sort_unstable();
-    let rank = ((sorted.len() as f64 * share).ceil() as usize).saturating_sub(1);
-    sorted.get(rank).copied().unwrap_or_default()
-}
-
 fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_unstable_by(f64::total_cmp);
@@ -189,10 +184,6 @@ fn median(values: &[f64]) -> f64 {
         (0, Some(value)) => f64::midpoint(*value, sorted.get(middle - 1).copied().unwrap_or(*value)),
         _ => 0.0,
     }
-}
-
-fn milliseconds(time: Duration) -> f64 {
-    time.as_secs_f64() * 1e3
 }
 
 #[cfg(test)]
