@@ -4,17 +4,10 @@ Needs torch; `bench-training` runs it. The networks are the Keras notebook's, th
 --bfloat16, convolutions and dense layers compute in that form, as `torch.autocast` does it; weights stay 32-bit floats.
 """
 
-import argparse
-import json
-import resource
-import statistics
-import time
-
 import torch
 from torch import nn
+from training_step import CLASSES, COORDINATES, PARAMETERS, SIDE, options, tell
 
-SIDE, CLASSES, COORDINATES = 96, 5, 30
-PARAMETERS = {"keypoints": 18_016_286, "emotion": 1_174_021}
 
 
 def conv_norm(inputs, filters, kernel, pool=False):
@@ -64,11 +57,7 @@ def network(task):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("task", choices=sorted(PARAMETERS))
-    parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--steps", type=int, default=10)
-    parser.add_argument("--warm-up", type=int, default=3)
+    parser = options(__doc__)
     parser.add_argument("--bfloat16", action="store_true")
     arguments = parser.parse_args()
     torch.manual_seed(42)
@@ -91,25 +80,7 @@ def main():
         optimiser.step()
         return value.item()
 
-    times = []
-    for _ in range(arguments.warm_up + arguments.steps):
-        begun = time.perf_counter()
-        step()
-        times.append(time.perf_counter() - begun)
-    median = statistics.median(times[arguments.warm_up :])
-    print(
-        json.dumps(
-            {
-                "stack": "pytorch-bfloat16" if arguments.bfloat16 else "pytorch",
-                "task": arguments.task,
-                "version": torch.__version__,
-                "batch": arguments.batch,
-                "step_ms": median * 1e3,
-                "images_per_second": arguments.batch / median,
-                "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-            }
-        )
-    )
+    tell(arguments, "pytorch-bfloat16" if arguments.bfloat16 else "pytorch", torch.__version__, step)
 
 
 if __name__ == "__main__":

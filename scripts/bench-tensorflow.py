@@ -4,18 +4,11 @@ Needs tensorflow; `bench-training` runs it. The networks are the Keras notebook'
 step is compiled by tf.function as `fit` does it.
 """
 
-import argparse
-import json
-import resource
-import statistics
-import time
-
 import numpy as np
 import tensorflow as tf
 from tensorflow.keras import Model, layers
+from training_step import CLASSES, COORDINATES, PARAMETERS, SIDE, options, tell
 
-SIDE, CLASSES, COORDINATES = 96, 5, 30
-PARAMETERS = {"keypoints": 18_016_286, "emotion": 1_174_021}
 
 
 def conv_norm(x, filters, kernel, pool=False):
@@ -53,12 +46,7 @@ def network(task):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("task", choices=sorted(PARAMETERS))
-    parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--steps", type=int, default=10)
-    parser.add_argument("--warm-up", type=int, default=3)
-    arguments = parser.parse_args()
+    arguments = options(__doc__).parse_args()
     numbers = np.random.default_rng(42)
     faces = tf.constant(numbers.random((arguments.batch, SIDE, SIDE, 1), dtype=np.float32))
     if arguments.task == "keypoints":
@@ -80,25 +68,7 @@ def main():
         optimiser.apply_gradients(zip(gradients, model.trainable_variables))
         return value
 
-    times = []
-    for _ in range(arguments.warm_up + arguments.steps):
-        begun = time.perf_counter()
-        step().numpy()
-        times.append(time.perf_counter() - begun)
-    median = statistics.median(times[arguments.warm_up :])
-    print(
-        json.dumps(
-            {
-                "stack": "tensorflow",
-                "task": arguments.task,
-                "version": tf.__version__,
-                "batch": arguments.batch,
-                "step_ms": median * 1e3,
-                "images_per_second": arguments.batch / median,
-                "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-            }
-        )
-    )
+    tell(arguments, "tensorflow", tf.__version__, lambda: step().numpy())
 
 
 if __name__ == "__main__":

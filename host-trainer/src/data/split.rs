@@ -81,12 +81,25 @@ pub enum SplitError {
 /// Groups in random order fill the test part, then the validation part, up to the nearest to the wanted
 /// number of rows; a large group that would overshoot by more than is lacking goes to the next part.
 pub fn by_group(groups: &[u32], fractions: Fractions, seed: u64) -> Result<Split, SplitError> {
+    divide(groups, fractions, seed, |sets, fraction| {
+        take(sets, wanted(fraction, groups.len()))
+    })
+}
+
+/// Takes the test part out of the groups in random order, then the validation part; the rest is for training. `take` says
+/// which groups a part of this share gets.
+fn divide(
+    groups: &[u32],
+    fractions: Fractions,
+    seed: u64,
+    take: impl Fn(&mut Vec<Vec<u32>>, f64) -> Vec<Vec<u32>>,
+) -> Result<Split, SplitError> {
     fractions.check()?;
     let all: Vec<u32> = (0..groups.len() as u32).collect();
     let mut sets = shuffled_groups(&all, groups, seed);
     let count = sets.len();
-    let test = take(&mut sets, wanted(fractions.test, groups.len()));
-    let validation = take(&mut sets, wanted(fractions.validation, groups.len()));
+    let test = take(&mut sets, fractions.test);
+    let validation = take(&mut sets, fractions.validation);
     let split = Split {
         train: sorted(sets),
         validation: sorted(validation),

@@ -1,6 +1,6 @@
 //! Divides by group so that each part has its share of every class.
 
-use super::{Fractions, Split, SplitError, shuffled_groups, sorted};
+use super::{Fractions, Split, SplitError, divide};
 
 /// Less than any move changes the distance by; what rounding leaves must not move a group to and fro.
 const NOTHING: f64 = 1e-9;
@@ -15,21 +15,11 @@ const NOTHING: f64 = 1e-9;
 /// # Errors
 /// As [`super::by_group`]. A class with half a row or less for a part has none there, which is no error.
 pub fn stratified(groups: &[u32], classes: &[u8], fractions: Fractions, seed: u64) -> Result<Split, SplitError> {
-    fractions.check()?;
     let all: Vec<u32> = (0..groups.len() as u32).collect();
-    let mut sets = shuffled_groups(&all, groups, seed);
-    let count = sets.len();
     let rows = counts(&all, classes);
-    let wanted = |fraction: f64| rows.map(|rows| fraction * f64::from(rows));
-    let test = take(&mut sets, classes, &wanted(fractions.test));
-    let validation = take(&mut sets, classes, &wanted(fractions.validation));
-    let split = Split {
-        train: sorted(sets),
-        validation: sorted(validation),
-        test: sorted(test),
-        ..Split::default()
-    };
-    split.check(fractions, groups.len(), count)
+    divide(groups, fractions, seed, |sets, fraction| {
+        take(sets, classes, &rows.map(|rows| fraction * f64::from(rows)))
+    })
 }
 
 /// Rows of each class.
