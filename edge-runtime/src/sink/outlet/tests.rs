@@ -82,6 +82,35 @@ fn whoever_takes_nothing_holds_nobody_up_and_loses_what_is_oldest() {
     assert!(status.replaced.load(Ordering::Relaxed) >= 900);
 }
 
+/// Without a tick: only whoever is woken looks again.
+#[test]
+fn what_was_told_wakes_the_thread_when_the_frame_is_over() {
+    let between = Arc::<Between>::default();
+    let (ready, is_ready) = sync_channel(1);
+    let (wakes, woken) = sync_channel(1);
+    let parked = diagnostics::spawn("parked", move || {
+        ready.send(thread::current()).unwrap();
+        thread::park();
+        wakes.send(()).unwrap();
+    })
+    .unwrap();
+    between.thread.set(is_ready.recv().unwrap()).unwrap();
+    let mut outlet = Outlet {
+        name: "parked",
+        sends: Sends::Faces,
+        gatherer: Gatherer::new(&ClassSet::product()),
+        waiting: VecDeque::new(),
+        has_news: false,
+        between,
+        ended: channel().1,
+        closed: true,
+    };
+    outlet.show(&state(1)).unwrap();
+    outlet.flush();
+    woken.recv_timeout(Duration::from_secs(20)).unwrap();
+    parked.join().unwrap();
+}
+
 #[test]
 fn a_frame_takes_no_memory() {
     struct Nobody;
