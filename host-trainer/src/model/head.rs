@@ -169,11 +169,32 @@ impl Head {
 
 impl OriginalHead {
     fn forward(&self, x: Tensor<4>, dropout: &mut Dropout) -> Tensor<2> {
-        let x = self.pool.forward(x).flatten(1, 3);
-        let x = dropout.apply(relu(self.dense1.forward(x)), 0.2);
-        let x = dropout.apply(relu(self.dense2.forward(x)), 0.1);
+        let mut x = self.pool(x);
+        for (layer, drops) in self.hidden() {
+            x = dropout.apply(relu(layer.forward(x)), drops);
+        }
         let x = self.dense3.forward(x);
         if self.relu_end { relu(x) } else { x }
+    }
+
+    /// Features `[n, c, h, w]` to what the dense layers take, `[n, values]`.
+    pub(crate) fn pool(&self, x: Tensor<4>) -> Tensor<2> {
+        self.pool.forward(x).flatten(1, 3)
+    }
+
+    /// The layers with `ReLU` and dropout behind them, each with the part that is dropped.
+    pub(crate) fn hidden(&self) -> [(&Linear, f64); 2] {
+        [(&self.dense1, 0.2), (&self.dense2, 0.1)]
+    }
+
+    /// The layer that gives the coordinates.
+    pub(crate) fn last(&self) -> &Linear {
+        &self.dense3
+    }
+
+    /// Whether `ReLU` ends the network.
+    pub(crate) fn relu_end(&self) -> bool {
+        self.relu_end
     }
 }
 

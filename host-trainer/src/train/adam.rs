@@ -8,6 +8,7 @@ use burn::optim::{AdamState, AdaptiveMomentumState, LearningRate, Optimizer};
 use burn::tensor::{Device, Tensor, TensorData};
 use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
 
+use super::spare::Spare;
 use crate::config::Optimiser;
 use crate::model::trunk::values;
 
@@ -24,11 +25,14 @@ pub(super) struct Adam {
     weight_decay: f32,
     decoupled: bool,
     amsgrad: bool,
+    /// Gets the memory of gradients.
+    spare: Spare,
 }
 
 impl Adam {
-    pub(super) fn new(config: &Optimiser) -> Self {
+    pub(super) fn new(config: &Optimiser, spare: Spare) -> Self {
         Self {
+            spare,
             beta1: config.beta1,
             beta2: config.beta2,
             epsilon: config.epsilon,
@@ -165,6 +169,7 @@ impl Optimizer for Adam {
                 });
             }
         }
+        self.spare.put(gradients);
         let tensor = |numbers| Tensor::from_data(TensorData::new(numbers, shape.clone()), &device);
         let mut momentum = AdaptiveMomentumState::new(time, tensor(first), tensor(second));
         momentum.max_moment_2 = largest.map(tensor);
@@ -250,7 +255,7 @@ mod tests {
                 let own = AdamConfig::new().with_weight_decay(decay).with_amsgrad(amsgrad);
                 own.with_epsilon(config.epsilon).init()
             };
-            let own = after(|| Adam::new(&config).into());
+            let own = after(|| Adam::new(&config, Spare::default()).into());
             assert!(
                 own == after(burns),
                 "decay {weight_decay}, decoupled {decoupled}, amsgrad {amsgrad}"

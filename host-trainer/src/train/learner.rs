@@ -17,6 +17,7 @@ use super::params::{NORMED, numbers};
 use super::prepare::Prepared;
 use super::pretrained::Pretrained;
 use super::replicas::{Place, Replicas};
+use super::spare::Spare;
 use super::{Event, checkpoints, fresh_state, params, schedule, validate};
 use crate::config::{Optimiser, Rule, Schedule, TrainConfig};
 use crate::device::{Backend, Devices};
@@ -73,8 +74,9 @@ impl Learner {
         }
         // Weights are drawn when they are first needed: of a clone, here; of the only copy, over there.
         let network = network.clone().fork(&devices.home().clone().autodiff());
-        let optimiser = optimiser(&config.optimiser, devices.weights_are_here());
-        Self::with(fresh_state(config, prepared), network, None, optimiser, devices)
+        Self::with(fresh_state(config, prepared), network, None, devices, |optimiser| {
+            optimiser
+        })
     }
 
     pub(super) fn resume(found: Checkpoint, devices: &Devices) -> Result<Self> {
@@ -93,18 +95,21 @@ impl Learner {
         };
         let network = load(weights)?;
         let average = average.map(load).transpose()?.map(|network| numbers(&network));
-        let optimiser = optimiser(&state.config.optimiser, devices.weights_are_here()).load_record(moments);
-        Self::with(state, network, average, optimiser, devices)
+        Self::with(state, network, average, devices, |optimiser| {
+            optimiser.load_record(moments)
+        })
     }
 
     fn with(
         state: State,
         network: Network,
         average: Option<Vec<Vec<f32>>>,
-        optimiser: ModuleOptimizer,
         devices: &Devices,
+        begin: impl FnOnce(ModuleOptimizer) -> ModuleOptimizer,
     ) -> Result<Self> {
-        let replicas = Replicas::new(&state.config, devices)?;
+        let spare = Spare::default();
+        let replicas = Replicas::new(&state.config, devices, spare.clone())?;
+        let optimiser = begin(optimiser(&state.config.optimiser, devices.weights_are_here(), spare));
         Ok(Self {
             state,
             network: Some(network),
@@ -279,10 +284,11 @@ pub(super) fn name(state: &State) -> String {
     format!("step-{:08}", state.step)
 }
 
-/// The optimiser of these settings, for weights that the processor holds or another device does.
-pub(super) fn optimiser(config: &Optimiser, is_host: bool) -> ModuleOptimizer {
+/// The optimiser of these settings, for weights that the processor holds or another device does. Long gradients may leave
+/// their memory to `spare`.
+pub(super) fn optimiser(config: &Optimiser, is_host: bool, spare: Spare) -> ModuleOptimizer {
     if is_host && config.rule == Rule::Adam {
-        return Adam::new(config).into();
+        return Adam::new(config, spare).into();
     }
     if config.decoupled {
         return AdamWConfig::new()

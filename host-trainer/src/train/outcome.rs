@@ -27,6 +27,17 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
+    /// Of no faces.
+    pub(super) fn none() -> Self {
+        Self {
+            loss: 0.0,
+            weight: 0.0,
+            worth: [0.0; 2],
+            gradients: Vec::new(),
+            statistics: Vec::new(),
+        }
+    }
+
     /// What was computed of this batch: the loss sum, the outputs and the gradients, which `readback` holds in this order,
     /// and the statistics. `found` says which values have a gradient.
     pub(super) fn read(
@@ -92,7 +103,12 @@ impl Outcome {
         self.prepend(vec![None; NORMED * layers], vec![None; layers]);
     }
 
-    fn prepend(&mut self, mut gradients: Vec<Option<Vec<f32>>>, mut statistics: Vec<Option<BatchStatistics>>) {
+    /// Puts these before what is there.
+    pub(super) fn prepend(
+        &mut self,
+        mut gradients: Vec<Option<Vec<f32>>>,
+        mut statistics: Vec<Option<BatchStatistics>>,
+    ) {
         gradients.append(&mut self.gradients);
         statistics.append(&mut self.statistics);
         (self.gradients, self.statistics) = (gradients, statistics);
