@@ -9,9 +9,10 @@ use inference::bundle::Bundle;
 use inference::{DETECTOR_NAME, DetectorNetwork, Golden};
 use shared_model::manifest::{DETECTOR_CONTRACT, FILE_NAME, Manifest};
 
-use super::entry::{sealed, text};
+use super::entry::{sealed, set_bytes, text};
 use super::finder::{Finder, SETTINGS, split_card};
 use super::{hidden, refuse_full};
+use crate::onnx::spelled_out;
 
 /// What the new bundle is called.
 pub struct Name<'a> {
@@ -41,12 +42,20 @@ pub fn add(bundle: &Bundle, finder: &Finder, name: &Name<'_>, out: &Path) -> Res
         detector: Some(finder.entry.clone()),
         ..old.clone()
     };
+    let networks = [&mut manifest.keypoints, &mut manifest.emotion];
+    let mut files = Vec::new();
+    for file in networks.into_iter().flat_map(|network| &mut network.files) {
+        let onnx = spelled_out(&bundle.read((&*file).into())?)?;
+        set_bytes(file, &onnx);
+        files.push((file.path.as_str().to_owned(), onnx));
+    }
     let golden = sealed(&mut manifest, &mut golden)?;
     manifest.check()?;
     let hidden = hidden(out)?;
     fs::create_dir_all(&hidden).with_context(|| format!("create {}", hidden.display()))?;
     copy_others(bundle, &hidden)?;
-    for (_, path, onnx) in &finder.files {
+    files.extend(finder.files.iter().map(|(_, path, onnx)| (path.clone(), onnx.clone())));
+    for (path, onnx) in &files {
         replace_file(&hidden.join(path), onnx)?;
     }
     replace_file(&hidden.join(SETTINGS), finder.settings.as_bytes())?;
@@ -101,6 +110,7 @@ fn card(bundle: &Bundle, manifest: &Manifest, finder: &Finder) -> Result<String>
 #[cfg(test)]
 mod tests {
     use inference::Predictor;
+    use shared_model::manifest::Network;
     use testing::bundle::write_bundle;
 
     use super::*;
@@ -140,7 +150,13 @@ mod tests {
         let new = Bundle::open(&at("new")).unwrap();
         assert_eq!(*new.manifest(), manifest);
         assert_eq!((manifest.contract, manifest.version), (DETECTOR_CONTRACT, 7));
-        assert_eq!((&manifest.keypoints, &manifest.emotion), (&old.keypoints, &old.emotion));
+        for (new, old) in [(&manifest.keypoints, &old.keypoints), (&manifest.emotion, &old.emotion)] {
+            let bare = |network: &Network| Network {
+                files: heapless::Vec::new(),
+                ..network.clone()
+            };
+            assert_eq!(bare(new), bare(old));
+        }
         let entry = manifest.detector.as_ref().unwrap();
         let metrics: Vec<&str> = entry.files[0]
             .metrics

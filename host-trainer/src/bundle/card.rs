@@ -82,7 +82,7 @@ fn body(
 
 const WITH_NEUTRAL: &str = "\
 - Neutral is a class: a face that shows nothing in particular is told Neutral. What is none of the classes, such as fear,
-  should get a weak score; the figures above say how often it does not.
+  is often told one all the same; the figures above say how often.
 ";
 
 const WITHOUT_NEUTRAL: &str = "\
@@ -139,6 +139,9 @@ fn figures(text: &mut String, manifest: &Manifest, measured: &Measurements, kept
         used(&manifest.emotion, measured.emotion.preferred())
     )?;
     writeln!(text, "```text\n{}\n```\n", emotion.table().trim_end())?;
+    if measured.told.panels.len() > 1 {
+        writeln!(text, "{TOGETHER}\n")?;
+    }
     calibration(text, &measured.told)?;
     writeln!(text, "### What is told, by kind of face\n")?;
     writeln!(text, "{TOLD}")?;
@@ -149,6 +152,10 @@ fn figures(text: &mut String, manifest: &Manifest, measured: &Measurements, kept
     }
     writeln!(text)
 }
+
+const TOGETHER: &str = "\
+These are the test faces of all data sets together, against what each was trained on: a majority of taggers where there are
+votes, else the label. By kind of face they stand below.";
 
 const KEPT: &str = "\
 The keypoint network was taken over from another bundle as it was. These are the figures that it had there; it was not measured
@@ -171,10 +178,13 @@ const TOLD: &str = "\
 All figures come with the interval in which they lie in 95 of 100 samples of this size (bootstrap; over persons where
 they are known). A face is *told* its top class where the score reaches the threshold. *label*: the file's own label,
 Neutral left out and masked; *majority*: the label that more taggers chose than any other; *sure*: at least eight of
-them; *photographs*: by person. Faces *of no class* show something else, such as fear; whatever they are told is wrong.";
+them; *photographs*: by person, cut out as the set has them and not by the detector. Faces *of no class* show something
+else, such as fear; whatever they are told is wrong. The threshold was chosen on the validation part: *right of those* tells
+what came of it.";
 
 const PORTRAITS: &str = "\
-None of these people was trained on. The runtime's detector finds the face. The groups are small: look at the intervals.";
+None of these people was trained on. The face is found by the cascade, as `classify` finds it. The groups are small: look at
+the intervals.";
 
 fn calibration(text: &mut String, told: &Told) -> std::fmt::Result {
     let Calibrated {

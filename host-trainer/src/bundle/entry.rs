@@ -82,6 +82,11 @@ pub(super) fn model_file(
     })
 }
 
+/// Gives the entry of a network file other bytes.
+pub(super) fn set_bytes(file: &mut ModelFile, bytes: &[u8]) {
+    (file.bytes, file.sha256) = (bytes.len() as u64, hash(bytes));
+}
+
 /// Golden vectors that hold the seal of a manifest, as they lie in the bundle; the manifest gets their entry.
 pub(super) fn sealed(manifest: &mut Manifest, golden: &mut Golden) -> Result<Vec<u8>> {
     golden.meaning = Some(Meaning {

@@ -36,6 +36,14 @@ pub(super) fn encode(mut model: ModelProto) -> Vec<u8> {
     file
 }
 
+/// The same file with every number in it: what earlier versions of this program wrote has no zeros.
+///
+/// # Errors
+/// Where the bytes are no ONNX file.
+pub fn spelled_out(onnx: &[u8]) -> Result<Vec<u8>, prost::DecodeError> {
+    ModelProto::decode(onnx).map(encode)
+}
+
 fn encode_node(node: &NodeProto) -> Vec<u8> {
     let bare = NodeProto {
         attribute: Vec::new(),
@@ -91,7 +99,9 @@ mod tests {
         // Field 20 is the type, 2 an integer; field 3 is the value.
         let expected = b"ceil_mode\xa0\x01\x02\x18\x00";
         assert!(file.windows(expected.len()).any(|bytes| bytes == expected), "{file:x?}");
-        let read = ModelProto::decode(file.as_slice()).unwrap().graph.unwrap();
-        assert_eq!(read.node, [pool]);
+        let read = ModelProto::decode(file.as_slice()).unwrap();
+        assert_eq!(spelled_out(&read.encode_to_vec()).unwrap(), file);
+        assert_eq!(spelled_out(&file).unwrap(), file);
+        assert_eq!(read.graph.unwrap().node, [pool]);
     }
 }

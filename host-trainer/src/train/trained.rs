@@ -10,7 +10,7 @@ use shared_model::manifest::{FILE_NAME, FileRef, Precision};
 use super::shipped::Shipped;
 use crate::config::TrainConfig;
 use crate::model::Task;
-use crate::onnx::Description;
+use crate::onnx::{Description, spelled_out};
 
 /// Name of the file in a bundle that tells how its network for `task` was trained.
 pub(crate) fn settings_file(task: Task) -> &'static str {
@@ -100,7 +100,8 @@ impl Trained {
         };
         let read = |precision| {
             let file = network.file(precision);
-            file.map(|file| bundle.read(FileRef::from(file))).transpose()
+            file.map(|file| Ok::<_, anyhow::Error>(spelled_out(&bundle.read(FileRef::from(file))?)?))
+                .transpose()
         };
         let training = &network.training;
         Ok(Self {
