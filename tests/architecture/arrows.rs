@@ -22,7 +22,7 @@ const TESTING: &str = "testing";
 const FEATURES: &str = "workspace-hack";
 
 /// Every crate of the workspace.
-pub(crate) const CRATES: [Crate; 12] = [
+pub(crate) const CRATES: [Crate; 13] = [
     Crate {
         name: FEATURES,
         floor: 0,
@@ -68,9 +68,15 @@ pub(crate) const CRATES: [Crate; 12] = [
         libraries: &["rustix", "thiserror"],
     },
     Crate {
+        name: "onnx",
+        floor: 1,
+        ours: &[FEATURES],
+        libraries: &["prost"],
+    },
+    Crate {
         name: "inference",
         floor: 2,
-        ours: &["kernels", "shared-model", FEATURES],
+        ours: &["kernels", "onnx", "shared-model", FEATURES],
         libraries: &[
             "clap",
             "image",
@@ -117,8 +123,8 @@ pub(crate) const CRATES: [Crate; 12] = [
     Crate {
         name: TESTING,
         floor: 3,
-        ours: &["inference", "shared-model", FEATURES],
-        libraries: &["heapless", "proptest", "prost", "serde_json", "sha2", "tract-onnx"],
+        ours: &["inference", "onnx", "shared-model", FEATURES],
+        libraries: &["heapless", "proptest", "prost", "serde_json", "sha2"],
     },
     Crate {
         name: "edge-runtime",
@@ -185,6 +191,7 @@ pub(crate) const CRATES: [Crate; 12] = [
             "durable",
             "inference",
             "kernels",
+            "onnx",
             "shared-model",
             "update",
             "vision",
@@ -220,7 +227,6 @@ pub(crate) const CRATES: [Crate; 12] = [
             "tokio",
             "toml",
             "tracing",
-            "tract-onnx",
             "xml-rs",
             "zip",
         ],

@@ -177,6 +177,7 @@ impl Subject {
 /// What a network is computed with.
 fn arithmetic(model: &Model) -> String {
     match (model.engine(), model.arithmetic()) {
+        #[cfg(feature = "tract")]
         (Engine::Tract(reason), _) => format!("32-bit floats by tract: {reason}"),
         (Engine::Own(isa), Arithmetic::Floats) => format!("32-bit floats, {}", isa.name()),
         (Engine::Own(isa), Arithmetic::Integers) => isa.name().to_owned() + &peak(*isa),

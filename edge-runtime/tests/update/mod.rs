@@ -11,10 +11,10 @@ use std::fs;
 use std::path::Path;
 use std::process::Output;
 
+use onnx::attribute_proto::AttributeType;
+use onnx::tensor_proto::DataType;
+use onnx::{AttributeProto, ModelProto, NodeProto, TensorProto};
 use prost::Message;
-use tract_onnx::pb::attribute_proto::AttributeType;
-use tract_onnx::pb::tensor_proto::DataType;
-use tract_onnx::pb::{AttributeProto, ModelProto, NodeProto, TensorProto};
 use update::TRIES;
 
 use crate::support::{rounds, until};

@@ -9,10 +9,10 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
 
 use inference::Model;
+use onnx::ModelProto;
 use prost::Message;
 use rustix::process::{Resource, Rlimit, setrlimit};
 use shared_model::image::INPUT_LEN;
-use tract_onnx::pb::ModelProto;
 use update::Limits;
 
 use super::kiosk::factory;

@@ -7,12 +7,12 @@ use anyhow::{Context, Result};
 use durable::replace_file;
 use inference::bundle::Bundle;
 use inference::{DETECTOR_NAME, DetectorNetwork, Golden};
-use shared_model::manifest::{DETECTOR_CONTRACT, FILE_NAME, Manifest};
+use shared_model::manifest::{DETECTOR_CONTRACT, FILE_NAME, Manifest, Precision};
 
 use super::entry::{sealed, set_bytes, text};
 use super::finder::{Finder, SETTINGS, split_card};
 use super::{hidden, refuse_full};
-use crate::onnx::spelled_out;
+use crate::onnx::quantise::spelled_out;
 
 /// What the new bundle is called.
 pub struct Name<'a> {
@@ -44,10 +44,24 @@ pub fn add(bundle: &Bundle, finder: &Finder, name: &Name<'_>, out: &Path) -> Res
     };
     let networks = [&mut manifest.keypoints, &mut manifest.emotion];
     let mut files = Vec::new();
-    for file in networks.into_iter().flat_map(|network| &mut network.files) {
-        let onnx = spelled_out(&bundle.read((&*file).into())?)?;
-        set_bytes(file, &onnx);
-        files.push((file.path.as_str().to_owned(), onnx));
+    for network in networks {
+        let read = |precision| network.file(precision).map(|file| bundle.read(file.into())).transpose();
+        let [floats, integers] = [read(Precision::F32)?, read(Precision::Int8)?];
+        // A bundle may hold the integers alone.
+        let spelled = match &floats {
+            Some(floats) => spelled_out(floats, integers.as_deref()).map(|(floats, other)| (Some(floats), other))?,
+            None => (None, integers),
+        };
+        for file in &mut network.files {
+            let onnx = match file.precision {
+                Precision::F32 => &spelled.0,
+                Precision::Int8 => &spelled.1,
+            };
+            if let Some(onnx) = onnx {
+                set_bytes(file, onnx);
+                files.push((file.path.as_str().to_owned(), onnx.clone()));
+            }
+        }
     }
     let golden = sealed(&mut manifest, &mut golden)?;
     manifest.check()?;

@@ -3,8 +3,8 @@
 //! Input `[n, 1, height, width]` of any size, pixels of 0 to 255 less 128, divided by 128; outputs
 //! `[n, channels, rows, columns]`, one a head, as [`vision::detector::decode`] reads them.
 
+use onnx::NodeProto;
 use shared_model::manifest::{DETECTOR_CONTRACT, INPUT_NAME};
-use tract_onnx::pb::NodeProto;
 
 use super::engine::{After, FoldedLayer};
 use super::evaluate::Detector;

@@ -1,7 +1,7 @@
 //! Rewrites that change no result: batch normalisation into the convolutions, ReLU before the pool,
 //! dense layers as one `Gemm` with weights `[outputs, inputs]`.
 
-use tract_onnx::pb::NodeProto;
+use onnx::NodeProto;
 
 use super::ExportError;
 use super::graph::{Graph, Weight, integer, node, unexpected};
@@ -268,7 +268,7 @@ mod tests {
             graph.weights.insert(name.into(), vector(values));
         }
         let mut norm = node("BatchNormalization", &["p", "g", "beta", "m", "v"], "n", Vec::new());
-        norm.attribute.push(tract_onnx::pb::AttributeProto {
+        norm.attribute.push(onnx::AttributeProto {
             name: "epsilon".into(),
             f: 0.25,
             ..Default::default()

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use prost::Message;
-use shared_model::image::SIDE;
-use tract_onnx::pb::tensor_proto::DataType;
-use tract_onnx::pb::type_proto::{Tensor as TensorType, Value};
-use tract_onnx::pb::{
+use onnx::tensor_proto::DataType;
+use onnx::type_proto::{Tensor as TensorType, Value};
+use onnx::{
     AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, StringStringEntryProto, TensorProto,
     TensorShapeProto, TypeProto, ValueInfoProto, attribute_proto::AttributeType, tensor_shape_proto,
 };
+use prost::Message;
+use shared_model::image::SIDE;
 
 use super::ExportError;
 use super::encode::encode;

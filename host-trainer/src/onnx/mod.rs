@@ -26,7 +26,6 @@ use crate::config::TrainConfig;
 use crate::device::Backend;
 use crate::model::{Network, Task};
 use crate::target::Target;
-pub use encode::spelled_out;
 use graph::Graph;
 pub use merge::merge;
 pub(crate) use unfold::{Dense, Folded, dense, unfold};

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, bail};
+use onnx::NodeProto;
 use shared_model::image::SIDE;
-use tract_onnx::pb::NodeProto;
 
 use super::graph::Graph;
 

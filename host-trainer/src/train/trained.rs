@@ -10,7 +10,8 @@ use shared_model::manifest::{FILE_NAME, FileRef, Precision};
 use super::shipped::Shipped;
 use crate::config::TrainConfig;
 use crate::model::Task;
-use crate::onnx::{Description, spelled_out};
+use crate::onnx::Description;
+use crate::onnx::quantise::spelled_out;
 
 /// Name of the file in a bundle that tells how its network for `task` was trained.
 pub(crate) fn settings_file(task: Task) -> &'static str {
@@ -100,15 +101,16 @@ impl Trained {
         };
         let read = |precision| {
             let file = network.file(precision);
-            file.map(|file| Ok::<_, anyhow::Error>(spelled_out(&bundle.read(FileRef::from(file))?)?))
-                .transpose()
+            file.map(|file| bundle.read(FileRef::from(file))).transpose()
         };
         let training = &network.training;
+        let onnx = read(Precision::F32)?
+            .with_context(|| format!("{} holds no network in 32-bit floats", bundle.dir().display()))?;
+        let (onnx, int8) = spelled_out(&onnx, read(Precision::Int8)?.as_deref())?;
         Ok(Self {
             config,
-            onnx: read(Precision::F32)?
-                .with_context(|| format!("{} holds no network in 32-bit floats", bundle.dir().display()))?,
-            int8: read(Precision::Int8)?,
+            onnx,
+            int8,
             views: if network.mirrored {
                 Views::Mirrored
             } else {

@@ -20,6 +20,12 @@ pub enum PredictError {
     /// The file is quantised, but not in the form that the integer kernels compute.
     #[error("build network: {0}")]
     Unsupported(Unsupported),
+    /// The kernels do not compute the network, and this program was built without tract.
+    #[error(
+        "build network: {0}; this program computes the trainer's networks alone: export the network with `host-trainer`, \
+         or build this program with the feature `tract`"
+    )]
+    NeedsTract(Unsupported),
     /// tract cannot build the network; its chain of causes.
     #[error("build network: {0}")]
     Load(String),

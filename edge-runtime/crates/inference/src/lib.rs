@@ -1,6 +1,6 @@
 //! From a face in a picture to scores and keypoints.
 //!
-//! Everything of tract and of ONNX stays in this crate. [`Model`] is one network, [`FaceNetwork`] a network with what is
+//! Everything of tract stays in this crate, behind the feature `tract`. [`Model`] is one network, [`FaceNetwork`] a network with what is
 //! done to a crop before and to the outputs after it, [`Predictor`] holds the two of a [bundle] and knows which crop each
 //! of them sees; a bundle may have a [`DetectorNetwork`] as well, which sees whole pictures. A bundle whose networks do not give their [`Golden`] outputs is not used. Where the face is comes from
 //! outside; cameras, clocks and sockets are none of this crate's business.
@@ -25,6 +25,7 @@ mod seal;
 mod signature;
 mod structure;
 mod threads;
+#[cfg(feature = "tract")]
 mod tract_backend;
 mod unsupported;
 

@@ -4,12 +4,14 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
+use onnx::ModelProto;
 use prost::Message;
 use shared_model::manifest::INPUT_NAME;
-use tract_onnx::pb::ModelProto;
 
 use super::signature::{Form, InputSize, OutputMap, Signature};
-use super::{Layer, PredictError, Unsupported, floats, quantised, structure, tract_backend};
+use super::{Layer, PredictError, floats, quantised, structure};
+#[cfg(feature = "tract")]
+use super::{Unsupported, tract_backend};
 use kernels::Isa;
 
 /// A network ready to run: with the input `[1, 1, 96, 96]` and outputs that are `[1, length]` each, or with an input of
@@ -24,6 +26,7 @@ pub struct Model {
 
 enum Network {
     Floats(floats::Network),
+    #[cfg(feature = "tract")]
     Tract(Box<tract_backend::Network>),
     Integers(quantised::Network),
 }
@@ -43,6 +46,7 @@ pub enum Engine {
     /// The kernels of this program, with this instruction set.
     Own(Isa),
     /// tract, because the kernels do not support this.
+    #[cfg(feature = "tract")]
     Tract(Unsupported),
 }
 
@@ -50,13 +54,13 @@ impl Model {
     /// Builds the network from an ONNX file, with these outputs (name and length) in this order.
     ///
     /// Quantised files run in integers, others in floats, with the fastest instructions of this processor; what this
-    /// program does not know itself is left to tract ([`Model::engine`]). The structure is checked
+    /// program does not know itself is left to tract ([`Model::engine`]), or refused where it was built without. The structure is checked
     /// before anything is built, a panic of tract becomes an error, and the network runs once, so that one that
     /// cannot run is refused here.
     ///
     /// # Errors
     /// [`PredictError::NotOnnx`] and [`PredictError::Structure`] for a file that is damaged,
-    /// [`PredictError::Unsupported`], [`PredictError::Load`] and [`PredictError::Panic`] for one that cannot be built,
+    /// [`PredictError::Unsupported`], [`PredictError::NeedsTract`], [`PredictError::Load`] and [`PredictError::Panic`] for one that cannot be built,
     /// [`PredictError::Output`] where an output is not `[1, length]`, and the errors of [`Model::run`].
     pub fn load(onnx: &[u8], outputs: &[(&str, usize)]) -> Result<Self, PredictError> {
         Self::load_for(Isa::detect(), onnx, outputs)
@@ -151,6 +155,7 @@ impl Model {
     pub fn layers(&self) -> Vec<Layer> {
         match &self.network {
             Network::Floats(network) => network.layers(),
+            #[cfg(feature = "tract")]
             Network::Tract(network) => network.layers(),
             Network::Integers(network) => network.layers(),
         }
@@ -162,6 +167,7 @@ impl Model {
         let columns = self.input.columns;
         match &mut self.network {
             Network::Floats(network) => network.run(input, columns, done).map_err(PredictError::Kernel)?,
+            #[cfg(feature = "tract")]
             Network::Tract(network) => network.run(input, done)?,
             Network::Integers(network) if finite(input) => {
                 network.run(input, columns, done).map_err(PredictError::Kernel)?;
@@ -189,8 +195,8 @@ impl Model {
     /// The numbers that the network computes with, whatever its file holds.
     pub fn arithmetic(&self) -> Arithmetic {
         match self.network {
-            Network::Floats(_) | Network::Tract(_) => Arithmetic::Floats,
             Network::Integers(_) => Arithmetic::Integers,
+            _ => Arithmetic::Floats,
         }
     }
 
@@ -203,6 +209,7 @@ impl Model {
     pub fn output(&self, at: usize) -> &[f32] {
         match &self.network {
             Network::Floats(network) => network.output(at),
+            #[cfg(feature = "tract")]
             Network::Tract(network) => network.output(at),
             Network::Integers(network) => network.output(at),
         }
@@ -213,6 +220,7 @@ impl Model {
         let shape = match &self.network {
             _ if self.form == Form::Vectors => None,
             Network::Floats(network) => network.map(at),
+            #[cfg(feature = "tract")]
             Network::Tract(network) => network.map(at),
             Network::Integers(network) => network.map(at),
         };
@@ -232,6 +240,9 @@ impl Network {
                 let network = floats::build(supported, graph.initializer, signature, isa)?;
                 Ok((Self::Floats(network), Engine::Own(isa)))
             }
+            #[cfg(not(feature = "tract"))]
+            Err(reason) => Err(PredictError::NeedsTract(reason)),
+            #[cfg(feature = "tract")]
             Err(reason) => {
                 proto.graph = Some(graph);
                 let network = tract_backend::Network::new(proto, signature)?;

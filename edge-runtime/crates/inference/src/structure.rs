@@ -6,10 +6,10 @@
 
 use std::collections::HashSet;
 
+use onnx::tensor_proto::{DataLocation, DataType};
+use onnx::tensor_shape_proto::dimension::Value as Dim;
+use onnx::{GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, type_proto};
 use shared_model::manifest::INPUT_NAME;
-use tract_onnx::pb::tensor_proto::{DataLocation, DataType};
-use tract_onnx::pb::tensor_shape_proto::dimension::Value as Dim;
-use tract_onnx::pb::{GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, type_proto};
 
 use super::signature::{Form, InputSize, Signature};
 

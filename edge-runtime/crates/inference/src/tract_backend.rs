@@ -1,12 +1,13 @@
 //! A network in floats, run by tract: one with operations that [`floats`](super::floats) does not support, or where this
 //! processor has no vector instructions that the kernels use.
 
+use onnx::ModelProto;
+use prost::Message;
 use tract_core::internal::{
     Arc, Cost, Datum, Framework, IntoRunnable, TValue, TVec, Tensor, TractError, TractResult, TypedFact, TypedModel,
     TypedNode, TypedSimpleState, tvec,
 };
 use tract_core::plan::eval;
-use tract_onnx::pb::ModelProto;
 use tract_onnx::tract_hir::infer::{InferenceFact, InferenceModelExt};
 
 use super::signature::{Form, InputSize, MapShape, Signature};
@@ -27,7 +28,9 @@ impl Network {
     pub(super) fn new(proto: ModelProto, signature: &Signature<'_>) -> Result<Self, PredictError> {
         let load_error = |error: TractError| PredictError::Load(format!("{error:#}"));
         // It does not go by the shapes of outputs in the file, which may be those of another input size.
-        let mut model = tract_onnx::onnx().model_for_proto_model(&proto).map_err(load_error)?;
+        let mut model = tract_onnx::onnx()
+            .model_for_proto_model(&theirs(&proto)?)
+            .map_err(load_error)?;
         let declared = proto.graph.iter().flat_map(|graph| &graph.output);
         let declared: Vec<&str> = declared.map(|output| output.name.as_str()).collect();
         let outlets: Vec<_> = signature
@@ -143,6 +146,12 @@ fn check_output(fact: &TypedFact, name: &str, length: usize, form: Form) -> Resu
         length,
         found: format!("{fact:?}"),
     })
+}
+
+/// The messages as tract's own types.
+fn theirs(proto: &ModelProto) -> Result<tract_onnx::pb::ModelProto, PredictError> {
+    let bytes = proto.encode_to_vec();
+    tract_onnx::pb::ModelProto::decode(bytes.as_slice()).map_err(|error| PredictError::NotOnnx(error.to_string()))
 }
 
 fn blank(size: InputSize) -> TractResult<Tensor> {

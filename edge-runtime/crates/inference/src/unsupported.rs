@@ -3,7 +3,7 @@
 use std::fmt;
 
 use kernels::KernelError;
-use tract_onnx::pb::NodeProto;
+use onnx::NodeProto;
 
 /// Something in a graph that the readers do not know, or that contradicts itself.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]

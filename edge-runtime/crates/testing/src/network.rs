@@ -1,13 +1,13 @@
 //! Networks with known weights: of one dense layer, and a small residual one.
 
-use prost::Message;
-use shared_model::image::{INPUT_LEN, SIDE};
-use tract_onnx::pb::tensor_proto::DataType;
-use tract_onnx::pb::tensor_shape_proto::{Dimension, dimension};
-use tract_onnx::pb::{
+use onnx::tensor_proto::DataType;
+use onnx::tensor_shape_proto::{Dimension, dimension};
+use onnx::{
     AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto, TensorShapeProto, TypeProto,
     ValueInfoProto, attribute_proto::AttributeType, type_proto,
 };
+use prost::Message;
+use shared_model::image::{INPUT_LEN, SIDE};
 
 /// A file with one output `[n, length]`: `Flatten` and `Gemm`.
 pub fn linear(output: &str, length: usize) -> ModelProto {

@@ -1,5 +1,5 @@
+use onnx::ModelProto;
 use prost::Message;
-use tract_onnx::pb::ModelProto;
 use tract_onnx::prelude::*;
 
 use super::*;

@@ -5,7 +5,7 @@
 //! Equalization and Bias Correction, 2019; here with the mean over the calibration faces.
 
 use anyhow::{Context, Result};
-use tract_onnx::pb::NodeProto;
+use onnx::NodeProto;
 
 use super::super::graph::{Graph, Weight};
 use super::probe::Probe;

@@ -18,12 +18,12 @@ mod weights;
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Result, bail};
-use tract_onnx::pb::NodeProto;
+use onnx::NodeProto;
 
 use super::graph::{Form, Graph};
 use super::{Description, metadata};
 pub use observe::Observer;
-pub use origin::{check_origin, task_of};
+pub use origin::{check_origin, spelled_out, task_of};
 use probe::Probe;
 
 /// How a network is quantised.

@@ -1,13 +1,14 @@
 //! What a quantised file was made of, so that it is never bundled with the weights of another training.
 
 use anyhow::{Context, Result, bail};
+use onnx::ModelProto;
 use prost::Message;
 use sha2::{Digest, Sha256};
 use shared_model::manifest::{EMOTION_NAME, KEYPOINTS_NAME};
-use tract_onnx::pb::ModelProto;
 
 use crate::fingerprint::hex;
 use crate::model::Task;
+use crate::onnx::encode::encode;
 
 /// Key in the metadata of a quantised file: SHA-256 of the 32-bit file, in hexadecimal.
 pub(super) const KEY: &str = "quantised_from";
@@ -28,6 +29,22 @@ pub fn check_origin(quantised: &[u8], onnx: &[u8]) -> Result<()> {
         }
         Some(_) => Ok(()),
     }
+}
+
+/// A network's files with every number in them, in 32-bit floats and quantised: earlier versions of this program left zeros
+/// out. The quantised one still names the other as what it was made of, if it did.
+pub fn spelled_out(onnx: &[u8], quantised: Option<&[u8]>) -> Result<(Vec<u8>, Option<Vec<u8>>)> {
+    let floats = encode(ModelProto::decode(onnx).context("read a network file")?);
+    let Some(quantised) = quantised else {
+        return Ok((floats, None));
+    };
+    let mut model = ModelProto::decode(quantised).context("read a quantised file")?;
+    let own = of(onnx);
+    let origins = model.metadata_props.iter_mut();
+    for entry in origins.filter(|entry| entry.key == KEY && entry.value == own) {
+        entry.value = of(&floats);
+    }
+    Ok((floats, Some(encode(model))))
 }
 
 /// What a network file with one output tells.
@@ -71,6 +88,25 @@ mod tests {
         let error = check_origin(&own, &own).unwrap_err().to_string();
         assert!(error.contains("not written by"), "{error}");
         assert!(check_origin(b"nothing", &own).is_err());
+    }
+
+    #[test]
+    fn files_that_are_spelled_out_still_belong_together() {
+        // As an exporter wrote it that left zeros out.
+        let old = ModelProto::decode(file(&["emotion"], &[]).as_slice()).unwrap();
+        let old = ModelProto {
+            producer_name: "old".into(),
+            ..old
+        };
+        let old = old.encode_to_vec();
+        let quantised = file(&["emotion"], &[(KEY, of(&old))]);
+        let (floats, integers) = spelled_out(&old, Some(&quantised)).unwrap();
+        assert_ne!(floats, old);
+        check_origin(integers.as_ref().unwrap(), &floats).unwrap();
+        assert_eq!(spelled_out(&floats, integers.as_deref()).unwrap(), (floats, integers));
+        let stranger = file(&["emotion"], &[(KEY, of(b"other"))]);
+        let (floats, integers) = spelled_out(&old, Some(&stranger)).unwrap();
+        assert!(check_origin(&integers.unwrap(), &floats).is_err());
     }
 
     #[test]

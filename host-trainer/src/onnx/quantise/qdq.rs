@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result};
-use tract_onnx::pb::NodeProto;
+use onnx::NodeProto;
 
 use super::super::graph::{Graph, Quantised, Weight, integer, node};
 use super::Range;

@@ -8,7 +8,7 @@
 
 use anyhow::{Context, Result};
 use kernels::NO_OVERFLOW_4;
-use tract_onnx::pb::NodeProto;
+use onnx::NodeProto;
 
 use super::super::graph::Graph;
 use super::super::shapes::shapes;

@@ -9,7 +9,7 @@
 mod read;
 mod step;
 
-use tract_onnx::pb::{GraphProto, TensorProto};
+use onnx::{GraphProto, TensorProto};
 
 use super::PredictError;
 use super::graph::constants::Constants;
@@ -89,6 +89,7 @@ mod tests {
     use shared_model::image::{INPUT_LEN, SIDE};
 
     use super::*;
+    #[cfg(feature = "tract")]
     use crate::tract_backend;
     use testing::network;
 
@@ -114,6 +115,7 @@ mod tests {
         network.output(0).to_vec()
     }
 
+    #[cfg(feature = "tract")]
     fn by_tract() -> Vec<f32> {
         let mut network =
             tract_backend::Network::new(network::residual("emotion", 5), &Signature::crop(&OUTPUTS)).unwrap();
@@ -128,6 +130,7 @@ mod tests {
     }
 
     /// The documented tolerance: a hundred thousandth of the largest value.
+    #[cfg(feature = "tract")]
     #[test]
     fn gives_what_tract_gives() {
         let expected = by_tract();

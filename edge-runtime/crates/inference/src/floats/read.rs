@@ -4,8 +4,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use tract_onnx::pb::tensor_proto::DataType;
-use tract_onnx::pb::{GraphProto, NodeProto, TensorProto};
+use onnx::tensor_proto::DataType;
+use onnx::{GraphProto, NodeProto, TensorProto};
 
 use super::{Filter, Graph, Node, Op};
 use crate::graph::attributes::Attributes;

@@ -1,6 +1,6 @@
 //! Attributes of a node, with ONNX's defaults.
 
-use tract_onnx::pb::NodeProto;
+use onnx::NodeProto;
 
 use super::{Why, Window};
 

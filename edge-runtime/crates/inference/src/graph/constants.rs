@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use tract_onnx::pb::TensorProto;
-use tract_onnx::pb::tensor_proto::DataType;
+use onnx::TensorProto;
+use onnx::tensor_proto::DataType;
 
 use super::Why;
 
@@ -90,7 +90,7 @@ impl Constants {
         }
         Err(Why::tensor(
             name,
-            format!("is a constant, but not of type {}", expected.as_str_name()),
+            format!("is a constant, but not of type {expected:?}"),
         ))
     }
 

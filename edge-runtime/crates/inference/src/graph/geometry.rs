@@ -1,6 +1,6 @@
 //! Shapes of layers, as the attributes of a node and the shape of its weights say.
 
-use tract_onnx::pb::NodeProto;
+use onnx::NodeProto;
 
 use super::attributes::{Attributes, window};
 use super::{Shape, Why, Window};

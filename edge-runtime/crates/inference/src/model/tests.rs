@@ -78,6 +78,7 @@ fn value(map: &OutputMap<'_>, channel: usize, row: usize, column: usize) -> f32 
     map.values[(row * map.columns + column) * map.pixel_step + channel * map.channel_step]
 }
 
+#[cfg(feature = "tract")]
 #[test]
 fn maps_of_any_input_size_are_those_of_tract() {
     const OUTPUTS: [(&str, usize); 2] = [("fine", 75), ("coarse_map", 15)];

@@ -13,7 +13,7 @@ mod step;
 
 use std::collections::HashSet;
 
-use tract_onnx::pb::GraphProto;
+use onnx::GraphProto;
 
 use super::PredictError;
 use super::graph::plan::Plan;

@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 
-use tract_onnx::pb::{GraphProto, NodeProto};
+use onnx::{GraphProto, NodeProto};
 
 use super::{Graph, Node, Op, filter};
 use crate::graph::attributes::Attributes;

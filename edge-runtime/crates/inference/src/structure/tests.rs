@@ -44,7 +44,7 @@ fn refuses_each_kind_of_damage() {
 #[test]
 fn refuses_pools_out_of_range() {
     let mut model = linear();
-    let attribute = tract_onnx::pb::AttributeProto {
+    let attribute = onnx::AttributeProto {
         name: "strides".into(),
         ints: vec![0, 2],
         ..Default::default()
