@@ -40,10 +40,18 @@ const HINT_FRENCH: &str = "{emotion: 'uncertain', reason: 'turned_away', faces: 
 const WELL: &str = "{emotion: 'Happy', faces: 1, language: 'en'}";
 const TROUBLES: &str = "{emotion: 'Happy', faces: 1, language: 'en', troubles: true}";
 
+const PAUSED: &str = "{emotion: 'unknown', faces: 0, language: 'de', paused: true}";
+const AIMED: &str = "{emotion: 'Happy', faces: 1, language: 'en', left_s: 581}";
+
 const SHOWN: &str = "document.body?.dataset.phase === 'show'";
 const ATTRACT: &str =
     "document.body?.dataset.phase === 'attract' && document.querySelectorAll('.mirror .face').length === 1";
 const HINT: &str = "document.body?.dataset.phase === 'hint'";
+const BREAK: &str =
+    "document.body?.dataset.phase === 'paused' && document.querySelectorAll('.mirror .face').length === 1";
+const MEASURED: &str =
+    "document.querySelectorAll('#meters dt').length === 3 && document.querySelector('#drawing .bounds[d]')";
+const ASKED: &str = "document.querySelector('#form .note')?.textContent";
 const FILLED: &str = "document.querySelectorAll('#parts li').length >= 8 && document.querySelector('#verdicts li')";
 
 const fn view(
@@ -66,8 +74,9 @@ const TOUCH: [u32; 2] = [800, 480];
 const UPRIGHT: [u32; 2] = [1080, 1920];
 const WALL: [u32; 2] = [1920, 1080];
 const PHONE: [u32; 2] = [390, 844];
+const LAPTOP: [u32; 2] = [1280, 720];
 
-const VIEWS: [View; 12] = [
+const VIEWS: [View; 18] = [
     view("visitor-touch-nobody", "/", TOUCH, NOBODY, ATTRACT),
     view("visitor-touch", "/", TOUCH, HAPPY, SHOWN),
     view("visitor-upright-nobody", "/", UPRIGHT, NOBODY, ATTRACT),
@@ -75,12 +84,19 @@ const VIEWS: [View; 12] = [
     view("visitor-wall", "/", WALL, HAPPY, SHOWN),
     view("visitor-wall-hint", "/", WALL, HINT_FRENCH, HINT),
     view("visitor-phone", "/", PHONE, HAPPY, SHOWN),
+    view("visitor-wall-paused", "/", WALL, PAUSED, BREAK),
+    view("visitor-upright-paused", "/", UPRIGHT, PAUSED, BREAK),
     view("operator-touch", "/operator", TOUCH, WELL, FILLED),
     view("operator-upright", "/operator", UPRIGHT, TROUBLES, FILLED),
     view("operator-wall", "/operator", WALL, WELL, FILLED),
     view("operator-phone", "/operator", PHONE, TROUBLES, FILLED),
     // All that a phone shows, one screen under the other.
     view("operator-phone-whole", "/operator", [390, 3100], TROUBLES, FILLED),
+    // Files of the run's own server, which the roots of others show.
+    view("aim-laptop", "/assets/aim.html", LAPTOP, AIMED, MEASURED),
+    view("aim-phone", "/assets/aim.html", PHONE, AIMED, MEASURED),
+    view("signin-laptop", "/assets/signin.html", LAPTOP, WELL, ASKED),
+    view("signin-phone", "/assets/signin.html", PHONE, WELL, ASKED),
 ];
 
 fn reference(view: &View) -> PathBuf {

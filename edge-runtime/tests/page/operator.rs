@@ -1,0 +1,58 @@
+//! The operator's page in Chromium: its buttons do what they say.
+
+use std::process::Stdio;
+
+use super::{kiosk, start, visit};
+use crate::support::chromium::Chromium;
+use crate::support::http::get;
+use crate::support::until;
+use crate::update::kiosk::{Kiosk, stop};
+
+#[test]
+fn an_operator_pauses_and_mutes_the_kiosk_by_a_touch() {
+    let Some(mut window) = Chromium::open(390, 844) else {
+        return;
+    };
+    let world = kiosk("");
+    visit(&world, |address| {
+        window.go(&format!("http://{address}/operator"));
+        window.until("document.querySelectorAll('#parts li').length >= 5");
+        for switch in ["pause", "mute"] {
+            for on in [true, false] {
+                window.press(switch);
+                window.until(&format!(
+                    "document.getElementById('{switch}').getAttribute('aria-pressed') === '{on}'"
+                ));
+                assert_eq!(get(address, "/api/snapshot").json()["switches"][switch], on, "{switch}");
+            }
+        }
+        let wide = "document.documentElement.scrollWidth <= innerWidth";
+        assert_eq!(window.value(wide), true);
+        assert!(window.complaints.is_empty(), "{:?}", window.complaints);
+    });
+}
+
+#[test]
+fn an_operator_installs_a_bundle_by_a_touch_once_the_question_is_answered_with_yes() {
+    let Some(mut window) = Chromium::open(390, 844) else {
+        return;
+    };
+    let kiosk = Kiosk::new();
+    kiosk.configure("channel = \"channel\"\ncheck_interval_s = 1\n[page]\nlisten = \"127.0.0.1:0\"\n");
+    kiosk.publish(&kiosk.archive(2, |_| ()), 2, 1);
+    let (child, address) = start(&kiosk, Stdio::null());
+    // No at first, and yes from then on.
+    window.before_pages("window.asked = []; window.confirm = (question) => asked.push(question) > 1;");
+    window.go(&format!("http://{address}/operator"));
+    window.until("document.getElementById('install')?.textContent === 'Install bundle 2' && !install.hidden");
+    window.press("install");
+    window.until("asked.length === 1");
+    assert_eq!(get(address, "/api/snapshot").json()["update"]["in_progress"], false);
+    assert_eq!(kiosk.installed(), None);
+    window.press("install");
+    until("it works and stays", || kiosk.installed() == Some(2));
+    window.until("document.getElementById('install').hidden && asked.length === 2");
+    window.until("document.getElementById('update-words').textContent === 'No newer bundle is known.'");
+    assert!(window.complaints.is_empty(), "{:?}", window.complaints);
+    stop(child);
+}
