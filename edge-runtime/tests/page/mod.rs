@@ -3,6 +3,8 @@
 mod aim;
 mod axe;
 mod browser;
+#[cfg(all(feature = "mqtt", feature = "webhook"))]
+mod checks;
 mod counts;
 mod fuzz;
 mod greeting;
