@@ -71,15 +71,21 @@ fn open(address: SocketAddr, view: &View) -> Option<Chromium> {
 fn every_view(mut test: impl FnMut(SocketAddr, &View)) {
     let world = kiosk("");
     let mut running = |address| {
-        RUNNING.iter().for_each(|view| test(address, view));
+        for view in &RUNNING {
+            test(address, view);
+        }
         post(address, "/api/pause", "ON", "");
-        IN_A_PAUSE.iter().for_each(|view| test(address, view));
+        for view in &IN_A_PAUSE {
+            test(address, view);
+        }
         // Nothing is left of it for whoever aims.
         post(address, "/api/pause", "OFF", "");
     };
     world.run(|world| running(address(world))).unwrap();
     let aiming = aim::start(&world);
-    AIMING.iter().for_each(|view| test(aiming.address, view));
+    for view in &AIMING {
+        test(aiming.address, view);
+    }
 }
 
 #[test]

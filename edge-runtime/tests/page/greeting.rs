@@ -32,7 +32,7 @@ fn whoever_comes_is_greeted_first_and_told_something_only_after_that() {
     let (world, picture) = portrait();
     let face = fs::read(&picture).unwrap();
     fs::remove_file(&picture).unwrap();
-    let wall = [&face[..face.len() - 200 * 200], &[128; 200 * 200]].concat();
+    let wall = [&face[..face.len() - 200 * 200], vec![128; 200 * 200].as_slice()].concat();
     // Nobody for five seconds, longer than the notice stands alone, then somebody for four.
     for number in 0..90 {
         let frame = if number < 50 { &wall } else { &face };
