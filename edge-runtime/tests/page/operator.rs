@@ -9,6 +9,34 @@ use crate::support::until;
 use crate::update::kiosk::{Kiosk, stop};
 
 #[test]
+fn nothing_on_the_visitors_page_leads_to_the_operators() {
+    let Some(mut window) = Chromium::open(800, 480) else {
+        return;
+    };
+    let world = kiosk("");
+    visit(&world, |address| {
+        window.go(&format!("http://{address}/"));
+        window.until("document.getElementById('word')?.textContent");
+        let ways =
+            "document.querySelectorAll('a, area, form, button, input, select, iframe, [tabindex], [onclick]').length";
+        assert_eq!(window.value(ways), 0);
+        let files: Vec<String> = window
+            .requests
+            .iter()
+            .filter(|it| it.contains("/assets/"))
+            .cloned()
+            .collect();
+        let scripts = files.iter().filter(|it| it.ends_with(".js"));
+        for script in scripts.clone() {
+            let path = script.split_once(&address.to_string()).unwrap().1;
+            let text = get(address, path).text();
+            assert!(!text.contains("/operator") && !text.contains("location"), "{path}");
+        }
+        assert!(scripts.count() >= 4, "{files:?}");
+    });
+}
+
+#[test]
 fn an_operator_pauses_and_mutes_the_kiosk_by_a_touch() {
     let Some(mut window) = Chromium::open(390, 844) else {
         return;
