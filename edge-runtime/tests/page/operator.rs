@@ -84,3 +84,44 @@ fn an_operator_installs_a_bundle_by_a_touch_once_the_question_is_answered_with_y
     assert!(window.complaints.is_empty(), "{:?}", window.complaints);
     stop(child);
 }
+
+/// Keeps back one answer of a snapshot, once `hold` is true, and notes what the button of the pause says.
+const HELD: &str = "
+window.hold = false;
+window.looks = 0;
+window.said = [];
+const ask = window.fetch;
+window.fetch = async (...what) => {
+  const answer = await ask(...what);
+  if (what[0] !== '/api/snapshot') return answer;
+  if (!window.hold) return window.looks++, answer;
+  window.hold = false;
+  return new Promise((done) => { window.release = () => done(answer); });
+};
+addEventListener('DOMContentLoaded', () => {
+  const pause = document.getElementById('pause');
+  new MutationObserver(() => said.push(pause.getAttribute('aria-pressed'))).observe(pause, { attributes: true });
+});";
+
+#[test]
+fn an_answer_that_comes_late_does_not_turn_a_button_back() {
+    let Some(mut window) = Chromium::open(390, 844) else {
+        return;
+    };
+    let world = kiosk("");
+    visit(&world, |address| {
+        window.before_pages(HELD);
+        window.go(&format!("http://{address}/operator"));
+        window.until("document.querySelectorAll('#parts li').length >= 5");
+        window.value("window.hold = true");
+        window.until("window.release");
+        window.press("pause");
+        window.until("document.getElementById('pause').getAttribute('aria-pressed') === 'true'");
+        window.value("said.length = looks = 0; release()");
+        // By then the late answer was dealt with.
+        window.until("looks >= 2");
+        let said = window.value("said");
+        let said = said.as_array().unwrap();
+        assert!(said.len() >= 2 && said.iter().all(|it| it == "true"), "{said:?}");
+    });
+}
