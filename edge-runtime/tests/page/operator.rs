@@ -26,7 +26,7 @@ fn nothing_on_the_visitors_page_leads_to_the_operators() {
             .filter(|it| it.contains("/assets/"))
             .cloned()
             .collect();
-        let scripts = files.iter().filter(|it| it.ends_with(".js"));
+        let scripts = files.iter().filter(|it| it.rsplit('.').next() == Some("js"));
         for script in scripts.clone() {
             let path = script.split_once(&address.to_string()).unwrap().1;
             let text = get(address, path).text();
