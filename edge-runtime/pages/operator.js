@@ -22,6 +22,9 @@ const thumb = document.querySelector(".thumb");
 const face = new Face(thumb);
 let snapshot = null;
 let faces = null;
+/** Snapshots that were asked for so far, and the last of them that is shown. */
+let asked = 0;
+let shown = 0;
 
 /** A stretch of time in words: `4 s`, `12 min`, `3 h`, `2 d`. */
 function time(seconds) {
@@ -260,11 +263,18 @@ function take(news) {
 }
 
 async function look() {
+  asked += 1;
+  const mine = asked;
   const answer = await fetch("/api/snapshot");
   if (answer.status === 401) {
     location.reload();
   } else if (answer.ok) {
-    take(await answer.json());
+    const news = await answer.json();
+    // One that was asked for earlier may come later, and tells of an older kiosk.
+    if (mine > shown) {
+      shown = mine;
+      take(news);
+    }
   }
 }
 
@@ -289,7 +299,11 @@ element("install").addEventListener("click", () => {
 element("lost").textContent = say("lost");
 
 follow({
-  snapshot: take,
+  snapshot(news) {
+    asked += 1;
+    shown = asked;
+    take(news);
+  },
   state(state) {
     if (!snapshot) return;
     snapshot.state = state;

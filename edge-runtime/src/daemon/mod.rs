@@ -19,6 +19,8 @@ mod page;
 #[cfg(feature = "page")]
 mod page;
 mod reload;
+#[cfg(feature = "page")]
+mod running;
 mod shared;
 mod sinks;
 mod update_poller;
@@ -49,7 +51,7 @@ use input::{face_source, source, timing};
 use owner::Owned;
 use page::Pages;
 use reload::{Next, Over, Reloader};
-use shared::{ReadBroker, Shared};
+use shared::{Shared, Ways};
 use sinks::{Sinks, sinks};
 use update_poller::UpdatePoller;
 
@@ -217,8 +219,8 @@ impl Kiosk {
         let networks = bundles.start(config)?;
         let facts = page::bundle(&networks);
         Shared::note(&shared.running, &networks, config.decide.0.enter);
-        let (stages, broker) = stages(config, networks, shared, pages, context)?;
-        pages.attach(config, &stages.classes, facts, shared, broker);
+        let (stages, ways) = stages(config, networks, shared, pages, context)?;
+        pages.attach(config, &stages.classes, facts, shared, ways);
         let (watcher, swaps) = bundles.watch(config, stages.classes.clone(), shared, pages, poller)?;
         let pipeline = Pipeline::new(stages)
             .swapping(swaps)
@@ -322,7 +324,7 @@ fn stages(
     shared: &Shared,
     pages: &Pages,
     context: &RunContext<'_>,
-) -> Result<(Stages, ReadBroker), DaemonError> {
+) -> Result<(Stages, Ways), DaemonError> {
     let manifest = networks.bundle.manifest();
     let classes = manifest.classes.clone();
     let rules = counts::Rules {
@@ -331,7 +333,7 @@ fn stages(
         abstain_below: manifest.decision.abstain_below,
     };
     let decider = Decider::new(rules.decide, classes.clone(), rules.abstain_below)?;
-    let Sinks { all, broker } = sinks(config, &rules, shared, pages, context)?;
+    let Sinks { all, ways } = sinks(config, &rules, shared, pages, context)?;
     let stages = Stages {
         faces: face_source(config, &networks.predictor)?,
         predictor: networks.predictor.with_threads(config.threads),
@@ -341,7 +343,7 @@ fn stages(
         boot: shared.boot.clone(),
         progress: Arc::clone(&shared.progress),
     };
-    Ok((stages, broker))
+    Ok((stages, ways))
 }
 
 /// Differs from start to start: the time in nanoseconds and the process.

@@ -12,7 +12,7 @@ use shared_model::emotion::ClassSet;
 use update::Networks;
 
 use super::error::DaemonError;
-use super::shared::{ReadBroker, Shared, Warn};
+use super::shared::{Shared, Warn, Ways};
 use crate::config::Config;
 use crate::service::Liveness;
 use crate::sink::SignalSink;
@@ -54,5 +54,5 @@ impl Pages {
         Box::new(|_| {})
     }
 
-    pub(super) fn attach(&self, _: &Config, _: &ClassSet, _: BundleFacts, _: &Shared, _: ReadBroker) {}
+    pub(super) fn attach(&self, _: &Config, _: &ClassSet, _: BundleFacts, _: &Shared, _: Ways) {}
 }

@@ -9,13 +9,12 @@ use shared_model::emotion::ClassSet;
 use update::Networks;
 
 use super::error::DaemonError;
-use super::shared::{ReadBroker, Shared, Warn};
+use super::running::checks;
+use super::shared::{Shared, Warn, Ways};
 use crate::config::Config;
 use crate::counts::{CountsSettings, Report};
-use crate::machine;
 use crate::page::settings::PageConfig;
-use crate::page::{About, BundleFacts, CameraFacts, Check, Frames, Outbox, PageContext, PageServer, ReadCounts, Today};
-use crate::preflight;
+use crate::page::{About, BundleFacts, CameraFacts, Frames, Outbox, PageContext, PageServer, ReadCounts, Today};
 use crate::service::Liveness;
 use crate::sink::SignalSink;
 use crate::sink::when::ShowMedia;
@@ -93,15 +92,9 @@ impl Pages {
     }
 
     /// Tells the pages what runs now.
-    pub(super) fn attach(
-        &self,
-        config: &Config,
-        classes: &ClassSet,
-        bundle: BundleFacts,
-        shared: &Shared,
-        broker: ReadBroker,
-    ) {
+    pub(super) fn attach(&self, config: &Config, classes: &ClassSet, bundle: BundleFacts, shared: &Shared, ways: Ways) {
         let Some((_, server)) = &self.served else { return };
+        let broker = Arc::clone(&ways.broker);
         let (progress, liveness) = (Arc::clone(&shared.progress), Arc::clone(&shared.liveness));
         let visitors = Arc::clone(&shared.counts);
         // Wishes are heard only where somebody follows them.
@@ -134,7 +127,7 @@ impl Pages {
             today: Box::new(move || visitors.today().as_ref().map(Today::from)),
             counted: config.counts.clone().map(read_counts),
             left: None,
-            checks: checks(config.clone()),
+            checks: checks(config.clone(), shared, ways),
         });
     }
 }
@@ -146,14 +139,6 @@ fn read_counts(settings: CountsSettings) -> ReadCounts {
         let report = Report::read(&mut SystemDisk::default(), &settings, since, &zone);
         let report = report.map_err(|error| error.to_string())?;
         Ok(report.json(&zone).to_string())
-    })
-}
-
-/// Looks at the machine, and at what the configuration needs of it.
-fn checks(config: Config) -> Arc<dyn Fn() -> Vec<Check> + Send + Sync> {
-    Arc::new(move || {
-        let findings = machine::check().into_iter().chain(preflight::beside(&config));
-        findings.map(Check::from).collect()
     })
 }
 

@@ -9,6 +9,7 @@ use update::Networks;
 use crate::counts::Board;
 use crate::pipeline::Progress;
 use crate::service::LivenessSet;
+use crate::sink::outlet::OutletStatus;
 use crate::sink::updates::Updates;
 use crate::switches::Switches;
 
@@ -25,19 +26,32 @@ pub(super) struct BrokerStatus {
 }
 
 /// Reads how the way to the broker is; nothing where there is none.
-pub(super) type ReadBroker = Box<dyn Fn() -> Option<BrokerStatus> + Send>;
+pub(super) type ReadBroker = Arc<dyn Fn() -> Option<BrokerStatus> + Send + Sync>;
+
+/// How the ways out of the kiosk fare.
+#[cfg_attr(not(feature = "page"), expect(dead_code, reason = "only pages tell it"))]
+pub(super) struct Ways {
+    pub(super) broker: ReadBroker,
+    /// Those who are told over a network or a cable, by their names.
+    pub(super) outlets: Vec<(&'static str, Arc<OutletStatus>)>,
+}
 
 /// Is told what went wrong, and what helps.
 pub(super) type Warn = Arc<dyn Fn(&str, Option<&str>) + Send + Sync>;
 
 /// The bundle that runs, as it is told.
-#[cfg_attr(not(feature = "mqtt"), expect(dead_code, reason = "only the broker is told"))]
+#[cfg_attr(
+    not(all(feature = "mqtt", feature = "page")),
+    allow(dead_code, reason = "the broker and pages are told")
+)]
 #[derive(Debug, Default)]
 pub(super) struct Running {
     /// Name and version.
     pub(super) bundle: String,
     /// Smoothed probability from which on an emotion is told.
     pub(super) threshold: f32,
+    /// Whether the bundle finds faces by a network of its own.
+    pub(super) has_detector: bool,
 }
 
 impl Running {
@@ -47,6 +61,7 @@ impl Running {
         Self {
             bundle: format!("{} {}", manifest.name, manifest.version),
             threshold: enter.max(manifest.decision.abstain_below),
+            has_detector: networks.predictor.detector().is_some(),
         }
     }
 }

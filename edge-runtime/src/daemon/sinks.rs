@@ -30,7 +30,7 @@ use super::outlets::{outlets, watched};
 use super::page::Pages;
 #[cfg(feature = "mqtt")]
 use super::shared::BrokerStatus;
-use super::shared::{ReadBroker, Shared};
+use super::shared::{ReadBroker, Shared, Ways};
 
 /// Counts the heartbeats of the loop.
 struct LoopHeartbeat(Arc<AtomicU64>);
@@ -57,7 +57,7 @@ impl SignalSink for LoopHeartbeat {
 /// The sinks of a configuration, and what is known of them.
 pub(super) struct Sinks {
     pub(super) all: Vec<Box<dyn SignalSink>>,
-    pub(super) broker: ReadBroker,
+    pub(super) ways: Ways,
 }
 
 /// All sinks, in the order in which they are told and closed: what is fast comes first.
@@ -70,7 +70,7 @@ pub(super) fn sinks(
 ) -> Result<Sinks, DaemonError> {
     let classes = &rules.classes;
     let mut liveness = stages(shared);
-    let mut broker: ReadBroker = Box::new(|| None);
+    let mut broker: ReadBroker = Arc::new(|| None);
     let mut sinks: Vec<Box<dyn SignalSink>> = Vec::new();
     let panel = config.sink.gpio.as_ref();
     // Paused until the switch on a line has said otherwise; not held where there is none.
@@ -109,6 +109,7 @@ pub(super) fn sinks(
         effects.page = pages.show();
         sinks.push(Box::new(when(&config.when, classes, effects, &outlets)?));
     }
+    let told = outlets.iter().map(|outlet| (outlet.label(), outlet.status())).collect();
     for outlet in outlets {
         liveness.push(watched(&outlet));
         sinks.push(Box::new(outlet));
@@ -122,7 +123,10 @@ pub(super) fn sinks(
     }
     sinks.push(Box::new(LoopHeartbeat(Arc::clone(&shared.beats))));
     shared.liveness.replace(liveness);
-    Ok(Sinks { all: sinks, broker })
+    Ok(Sinks {
+        all: sinks,
+        ways: Ways { broker, outlets: told },
+    })
 }
 
 /// Who counts visitors, if anybody does.
@@ -315,7 +319,7 @@ fn mqtt_sink(
             dropped: status.dropped.load(Ordering::Relaxed),
         })
     };
-    Ok((Box::new(sink), Box::new(read)))
+    Ok((Box::new(sink), Arc::new(read)))
 }
 
 #[cfg(not(feature = "mqtt"))]

@@ -59,6 +59,8 @@ struct Site {
     live: Arc<Live>,
     router: Router,
     tls: Option<Arc<ServerConfig>>,
+    /// Longest time that a connection may take no byte of what is sent.
+    patience: Duration,
 }
 
 /// Whether everything that the configuration names can be used; the address is not tried.
@@ -88,6 +90,11 @@ impl PageServer {
     /// # Errors
     /// Names the file or the address that cannot be used.
     pub fn start(config: &PageConfig) -> Result<Self, PageError> {
+        Self::with_patience(config, PATIENCE)
+    }
+
+    /// With another longest time that a connection may take no byte.
+    fn with_patience(config: &PageConfig, patience: Duration) -> Result<Self, PageError> {
         let hub = Arc::new(Hub::default());
         let live = Arc::new(Live::new(Arc::clone(&hub)));
         let tls = config.tls.as_ref().map(server_config).transpose()?;
@@ -117,6 +124,7 @@ impl PageServer {
             live,
             router: router(app),
             tls,
+            patience,
         })
     }
 
@@ -151,6 +159,7 @@ impl PageServer {
             live,
             router: other(root, more, app),
             tls: None,
+            patience: PATIENCE,
         })
     }
 
@@ -215,11 +224,16 @@ fn listen(runtime: &Runtime, address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 fn work(runtime: Runtime, start: Instant, site: Site, listener: TcpListener, ended: oneshot::Receiver<()>) {
-    let Site { live, router, tls, .. } = site;
+    let Site { live, router, .. } = site;
+    let doors = Doors {
+        router,
+        tls: site.tls.map(TlsAcceptor::from),
+        patience: site.patience,
+    };
     runtime.spawn(async move { live.pump(start).await });
     runtime.block_on(async {
         tokio::select! {
-            () = take(listener, router, tls.map(TlsAcceptor::from)) => {}
+            () = take(listener, doors) => {}
             // Told or dropped: the end either way.
             _ = ended => {}
         }
@@ -228,8 +242,16 @@ fn work(runtime: Runtime, start: Instant, site: Site, listener: TcpListener, end
     runtime.shutdown_background();
 }
 
+/// What every connection meets.
+#[derive(Clone)]
+struct Doors {
+    router: Router,
+    tls: Option<TlsAcceptor>,
+    patience: Duration,
+}
+
 /// Accepts connections, each on a task of its own; never ends.
-async fn take(listener: TcpListener, router: Router, tls: Option<TlsAcceptor>) {
+async fn take(listener: TcpListener, doors: Doors) {
     let connections = Arc::new(Connections::default());
     for number in 0_u64.. {
         let Ok((stream, address)) = listener.accept().await else {
@@ -244,9 +266,9 @@ async fn take(listener: TcpListener, router: Router, tls: Option<TlsAcceptor>) {
             secure: false,
             follows: Arc::clone(&follows),
         };
-        let (router, tls, open) = (router.clone(), tls.clone(), Arc::clone(&connections));
+        let (doors, open) = (doors.clone(), Arc::clone(&connections));
         let task = tokio::spawn(async move {
-            greet(stream, peer, router, tls).await;
+            greet(stream, peer, doors).await;
             open.remove(number);
         });
         connections.add(number, task.abort_handle(), follows);
@@ -254,11 +276,12 @@ async fn take(listener: TcpListener, router: Router, tls: Option<TlsAcceptor>) {
 }
 
 /// Encrypts a connection if the other side begins so, and answers its requests.
-async fn greet(stream: TcpStream, mut peer: Peer, router: Router, tls: Option<TlsAcceptor>) {
+async fn greet(stream: TcpStream, mut peer: Peer, doors: Doors) {
+    let Doors { router, tls, patience } = doors;
     // Messages are small, and each should go at once.
     let _ = stream.set_nodelay(true);
     let Some(tls) = tls else {
-        return answer(limited(stream), peer, router).await;
+        return answer(limited(stream, patience), peer, router).await;
     };
     let mut first = [0];
     let begun = timeout(HEAD_TIME, stream.peek(&mut first)).await;
@@ -266,18 +289,18 @@ async fn greet(stream: TcpStream, mut peer: Peer, router: Router, tls: Option<Tl
         Ok(Ok(1)) if first[0] == HANDSHAKE => {
             if let Ok(Ok(stream)) = timeout(HEAD_TIME, tls.accept(stream)).await {
                 peer.secure = true;
-                answer(limited(stream), peer, router).await;
+                answer(limited(stream, patience), peer, router).await;
             }
         }
-        Ok(Ok(1)) => answer(limited(stream), peer, router).await,
+        Ok(Ok(1)) => answer(limited(stream, patience), peer, router).await,
         _ => {}
     }
 }
 
 /// A connection whose other side has to take what is sent within a while.
-fn limited<S: AsyncRead + AsyncWrite>(stream: S) -> TimeoutStream<S> {
+fn limited<S: AsyncRead + AsyncWrite>(stream: S, patience: Duration) -> TimeoutStream<S> {
     let mut stream = TimeoutStream::new(stream);
-    stream.set_write_timeout(Some(PATIENCE));
+    stream.set_write_timeout(Some(patience));
     stream
 }
 
@@ -295,4 +318,77 @@ where
         .with_upgrades();
     // Who breaks off or breaks the rules has had an answer, or needs none.
     let _ = connection.await;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpStream;
+
+    use super::*;
+    use crate::page::facts::BundleFacts;
+    use crate::page::hub::{About, PageContext};
+    use crate::page::live::VIEWERS;
+
+    /// Begins to follow, and gives the connection with the status of its answer.
+    fn follow(address: SocketAddr, path: &str, more: &str) -> (TcpStream, String) {
+        let mut stream = TcpStream::connect(address).unwrap();
+        write!(stream, "GET /api/{path} HTTP/1.1\r\nHost: {address}\r\n{more}\r\n").unwrap();
+        // "HTTP/1.1 200"
+        let mut head = [0; 12];
+        stream.read_exact(&mut head).unwrap();
+        (stream, String::from_utf8_lossy(&head[9..]).into_owned())
+    }
+
+    fn attach(hub: &Hub) {
+        hub.attach(PageContext {
+            about: About::default(),
+            switches: Arc::default(),
+            updates: None,
+            frames: Box::new(Default::default),
+            parts: Box::new(Vec::new),
+            outbox: Box::new(|| None),
+            today: Box::new(|| None),
+            counted: None,
+            left: None,
+            checks: Arc::new(Vec::new),
+        });
+        // Twenty are kept, and go with each snapshot.
+        for number in 0..20 {
+            hub.warn(&format!("{number} {}", "x".repeat(400)), None);
+        }
+    }
+
+    #[test]
+    fn viewers_that_take_nothing_are_dropped_and_their_places_are_free() {
+        let config = PageConfig {
+            listen: "127.0.0.1:0".parse().unwrap(),
+            ..PageConfig::default()
+        };
+        let server = PageServer::with_patience(&config, Duration::from_millis(200)).unwrap();
+        attach(server.hub());
+        let upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+                       Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+        let deaf: Vec<_> = (0..VIEWERS)
+            .map(|number| match number % 2 {
+                0 => follow(server.address(), "events", ""),
+                _ => follow(server.address(), "socket", upgrade),
+            })
+            .collect();
+        assert!(deaf.iter().all(|(_, status)| ["200", "101"].contains(&status.as_str())));
+        assert_eq!(follow(server.address(), "events", "").1, "503");
+        // Snapshots fill what the system holds for each of them; then nobody takes another byte.
+        let begun = Instant::now();
+        while server.hub().board.viewers() > 0 {
+            assert!(
+                begun.elapsed() < Duration::from_mins(1),
+                "{} stay",
+                server.hub().board.viewers()
+            );
+            server.hub().swapped(BundleFacts::default());
+            thread::sleep(Duration::from_millis(1));
+        }
+        assert_eq!(follow(server.address(), "events", "").1, "200");
+        drop(deaf);
+    }
 }

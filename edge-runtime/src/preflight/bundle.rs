@@ -31,13 +31,23 @@ pub(super) fn check(config: &Config) -> Vec<Finding> {
 
 fn whole(bundle: &Bundle) -> Finding {
     let manifest = bundle.manifest();
-    match others_can_write(bundle.dir()) {
+    closed(bundle.dir(), &format!("{} {}", manifest.name, manifest.version))
+}
+
+/// Of the bundle that runs, which is not loaded a second time.
+pub(super) fn running(config: &Config, bundle: &str) -> Finding {
+    closed(&config.bundle, bundle)
+}
+
+/// Whether nobody else can change the bundle in a directory.
+fn closed(dir: &Path, name: &str) -> Finding {
+    match others_can_write(dir) {
         Some(path) => Finding::bad(
             "bundle",
             format!("{} can be changed by other users", path.display()),
-            format!("sudo chmod -R go-w {}", bundle.dir().display()),
+            format!("sudo chmod -R go-w {}", dir.display()),
         ),
-        None => Finding::good("bundle", format!("{} {}", manifest.name, manifest.version)),
+        None => Finding::good("bundle", name),
     }
 }
 

@@ -4,6 +4,7 @@
 //! classes, source, lines, credentials, certificates, the directories that are written to, and ports. Nothing is changed:
 //! no file is made, no device is opened for itself, no line is driven. The broker is not asked; it may come later.
 
+mod beside;
 mod bundle;
 mod gpio;
 mod outlets;
@@ -18,6 +19,7 @@ mod source;
 
 use std::path::PathBuf;
 
+pub use beside::{CASCADE_LIMIT, DETECTOR_SHARE, Running, RunningOutlet, beside};
 use diagnostics::visible;
 use serde::Serialize;
 
@@ -99,23 +101,6 @@ pub fn check(config: &Config, scope: Scope) -> Vec<Finding> {
             .metrics
             .map(|metrics| port::check(&port::METRICS, metrics.listen)),
     );
-    findings
-}
-
-/// Checks again and again what a run goes on to need: files and directories. Nothing is opened that the run itself holds, and
-/// no network is loaded.
-pub fn beside(config: &Config) -> Vec<Finding> {
-    let mut findings: Vec<Finding> = paths::state(&config.state).into_iter().collect();
-    if let Some(mqtt) = &config.sink.mqtt {
-        findings.push(paths::login(mqtt));
-        findings.push(outbox(mqtt));
-    }
-    findings.extend(config.sink.webhook.as_ref().map(outlets::outbox));
-    findings.extend(config.counts.as_ref().map(counts));
-    if let Some(update) = &config.update {
-        findings.extend([paths::update(update), keys(update)]);
-    }
-    findings.extend(config.page.as_ref().map(page::check));
     findings
 }
 

@@ -10,15 +10,20 @@ use crate::sink::serial::{self, SerialConfig};
 use crate::sink::webhook::WebhookConfig;
 
 pub(super) fn check(config: &SinkConfig) -> Vec<Finding> {
-    let osc = config.osc.map(|osc| route("osc", osc.target));
-    let udp = config.udp.map(|udp| route("udp", udp.target));
-    let port = config.serial.as_ref().map(port);
-    let mut findings: Vec<Finding> = [osc, udp, port].into_iter().flatten().collect();
+    let mut findings = routes(config);
+    findings.extend(config.serial.as_ref().map(port));
     if let Some(webhook) = &config.webhook {
         findings.push(files(webhook));
         findings.push(outbox(webhook));
     }
     findings
+}
+
+/// Whether a way leads to those who get datagrams.
+pub(super) fn routes(config: &SinkConfig) -> Vec<Finding> {
+    let osc = config.osc.map(|osc| route("osc", osc.target));
+    let udp = config.udp.map(|udp| route("udp", udp.target));
+    osc.into_iter().chain(udp).collect()
 }
 
 /// Whether events for the server can be kept.
@@ -49,7 +54,7 @@ fn port(config: &SerialConfig) -> Finding {
 
 /// Secret and certificates.
 #[cfg(feature = "webhook")]
-fn files(config: &WebhookConfig) -> Finding {
+pub(super) fn files(config: &WebhookConfig) -> Finding {
     match crate::sink::webhook::check(config) {
         Ok(()) => Finding::good("webhook", format!("verdicts are posted to {}", config.url)),
         Err(error) => Finding::bad("webhook", error.to_string(), "mend what [sink.webhook] names"),
@@ -57,7 +62,7 @@ fn files(config: &WebhookConfig) -> Finding {
 }
 
 #[cfg(not(feature = "webhook"))]
-fn files(_: &WebhookConfig) -> Finding {
+pub(super) fn files(_: &WebhookConfig) -> Finding {
     Finding::bad(
         "webhook",
         "this program was built without it",

@@ -45,6 +45,19 @@ pub(super) fn check(server: &Server, address: SocketAddr) -> Finding {
     }
 }
 
+/// Whether a kiosk that runs answers at a port that is its own.
+pub(super) fn answers(server: &Server, address: SocketAddr) -> Finding {
+    if is_our_own(server, address) {
+        return Finding::good(server.check, format!("{address} answers"));
+    }
+    let found = format!("{address}: no answer");
+    Finding::bad(
+        server.check,
+        found,
+        "restart the service: the port is opened at the start alone",
+    )
+}
+
 fn cure(server: &Server, error: io::ErrorKind) -> String {
     let key = server.key;
     match error {

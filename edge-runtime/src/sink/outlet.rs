@@ -22,7 +22,7 @@ use shared_model::message::{FaceLine, State};
 
 use super::gathered::{FrameFaces, Gatherer};
 use super::{FrameFacts, SignalSink, SinkError};
-pub use recipient::{Fired, FiredData, Recipient};
+pub use recipient::{Backlog, Fired, FiredData, Recipient};
 use reports::Reports;
 
 /// States that may wait.
@@ -56,6 +56,23 @@ pub struct OutletStatus {
     pub replaced: AtomicU64,
     /// Rounds of the thread; grows while it is alive.
     pub rounds: AtomicU64,
+    /// Events that the recipient keeps until they are taken.
+    pub waiting: AtomicU64,
+    /// Kept events that made room for newer ones.
+    pub discarded: AtomicU64,
+    /// Why the last message did not go out; none once one has.
+    fault: Mutex<Option<String>>,
+}
+
+impl OutletStatus {
+    /// Why the last message did not go out; `None` once one has, or while none was to.
+    pub fn fault(&self) -> Option<String> {
+        self.lock_fault().clone()
+    }
+
+    fn lock_fault(&self) -> MutexGuard<'_, Option<String>> {
+        self.fault.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 #[derive(Debug, Default)]
@@ -325,10 +342,13 @@ fn work(name: &'static str, between: &Between, mut told: impl Recipient, ended: 
             reports.note(told.faces(&frame), &between.status);
         }
         match told.tick() {
-            Ok(true) => reports.went_out(),
+            Ok(true) => reports.went_out(&between.status),
             Ok(false) => {}
             Err(error) => reports.note(Err(error), &between.status),
         }
+        let Backlog { waiting, discarded } = told.backlog();
+        between.status.waiting.store(waiting, Ordering::Relaxed);
+        between.status.discarded.store(discarded, Ordering::Relaxed);
         between.status.rounds.fetch_add(1, Ordering::Relaxed);
         if stop {
             told.close();

@@ -1,7 +1,10 @@
 //! Films whose visitors are known, through the program itself: composed of portraits of people and of one who looks aside.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Sender, channel};
+use std::thread;
 
 use inference::picture::Picture;
 use serde_json::Value;
@@ -57,8 +60,8 @@ fn square(view: GrayView<'_>, part: &Rect, side: usize) -> Vec<u8> {
     values.iter().map(|value| (value * 255.0).round() as u8).collect()
 }
 
-/// Writes a film of so many seconds.
-fn film(path: &Path, guests: &[Guest<'_>], seconds: u64) {
+/// A film of so many seconds.
+fn film(guests: &[Guest<'_>], seconds: u64) -> Vec<u8> {
     let shown: Vec<Vec<u8>> = (guests.iter())
         .map(|guest| square(guest.portrait.gray().unwrap(), &guest.part, guest.place[2]))
         .collect();
@@ -78,13 +81,70 @@ fn film(path: &Path, guests: &[Guest<'_>], seconds: u64) {
         film.extend_from_slice(b"FRAME\n");
         film.extend_from_slice(&frame);
     }
-    fs::write(path, film).unwrap();
+    film
 }
 
-fn configure(dir: &Path) -> PathBuf {
+/// What is counted in the [film of known visitors](known_visitors).
+pub(crate) const VISITORS: u64 = 4;
+pub(crate) const ATTENTIVE: u64 = 3;
+pub(crate) const SMILES: u64 = 1;
+
+/// Frames of that film, and the lines of a section `[face]` that finds whoever is in it.
+pub(crate) const FRAMES: u64 = 26 * RATE;
+pub(crate) const FACE: &str = "min_face_px = 60\npolicy = \"all\"\n";
+
+/// Three people, of whom one comes back and one passes in profile, and somebody who is gone too soon to be a visitor; `None`,
+/// said loudly, where the portraits are not at hand.
+pub(crate) fn known_visitors() -> Option<Vec<u8>> {
+    let london = testing::shared_data("london")?;
+    let photos = testing::shared_data("photos")?;
+    let calm = portrait(&london.join(CALM));
+    let smiling = portrait(&london.join(SMILING));
+    let aside = portrait(&photos.join(ASIDE));
+    let guest = |portrait, part, place, tenths| Guest {
+        portrait,
+        part,
+        place,
+        tenths,
+    };
+    let guests = [
+        // Looks, goes, and comes back to another place: two visits.
+        guest(&calm, whole(&calm), [20, 60, 240], [10, 60]),
+        guest(&calm, whole(&calm), [380, 80, 240], [160, 200]),
+        // Smiles.
+        guest(&smiling, whole(&smiling), [380, 60, 240], [30, 90]),
+        // Passes, and never looks at the camera.
+        guest(&aside, ASIDE_PART, [200, 60, 240], [110, 140]),
+        // Is there for half a second: no visitor.
+        guest(&smiling, whole(&smiling), [20, 60, 240], [220, 225]),
+    ];
+    Some(film(&guests, FRAMES / RATE))
+}
+
+/// A film in a pipe that does not end: whoever reads it waits for more, until this is dropped.
+pub(crate) struct Held(#[expect(dead_code, reason = "its end ends the film")] Sender<()>);
+
+impl Held {
+    /// Makes the pipe, and fills it as fast as somebody reads.
+    pub(crate) fn pour(film: Vec<u8>, path: &Path) -> Self {
+        testing::pipe(path);
+        let (held, ended) = channel::<()>();
+        let path = path.to_path_buf();
+        thread::spawn(move || {
+            let mut pipe = File::options().write(true).open(path).unwrap();
+            // Whoever reads may end first.
+            if pipe.write_all(&film).is_ok() {
+                let _ = ended.recv();
+            }
+        });
+        Self(held)
+    }
+}
+
+pub(super) fn configure(dir: &Path) -> PathBuf {
     let bundle = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/default");
     let text = format!(
-        "schema = 1\nbundle = '{}'\n[source]\nuri = \"film.y4m\"\n[face]\nmin_face_px = 60\npolicy = \"all\"\n\
+        "schema = 1\nbundle = '{}'\n[source]\nuri = \"film.y4m\"\n[face]\n{FACE}\
          [counts]\ndir = \"counts\"\nmin_visitors = 1\n",
         bundle.display()
     );
@@ -119,38 +179,16 @@ fn counted(config: &Path) -> Value {
 
 #[test]
 fn three_people_are_counted_of_whom_one_comes_back_and_one_passes_in_profile() {
-    let Some(london) = testing::shared_data("london") else {
+    let Some(film) = known_visitors() else {
         return;
-    };
-    let Some(photos) = testing::shared_data("photos") else {
-        return;
-    };
-    let calm = portrait(&london.join(CALM));
-    let smiling = portrait(&london.join(SMILING));
-    let aside = portrait(&photos.join(ASIDE));
-    let guest = |portrait, part, place, tenths| Guest {
-        portrait,
-        part,
-        place,
-        tenths,
     };
     let dir = tempfile::tempdir().unwrap();
-    let guests = [
-        // Looks, goes, and comes back to another place: two visits.
-        guest(&calm, whole(&calm), [20, 60, 240], [10, 60]),
-        guest(&calm, whole(&calm), [380, 80, 240], [160, 200]),
-        // Smiles.
-        guest(&smiling, whole(&smiling), [380, 60, 240], [30, 90]),
-        // Passes, and never looks at the camera.
-        guest(&aside, ASIDE_PART, [200, 60, 240], [110, 140]),
-        // Is there for half a second: no visitor.
-        guest(&smiling, whole(&smiling), [20, 60, 240], [220, 225]),
-    ];
-    film(&dir.path().join("film.y4m"), &guests, 26);
+    fs::write(dir.path().join("film.y4m"), film).unwrap();
     let sums = counted(&configure(dir.path()));
     let number = |name: &str| sums[name].as_f64().unwrap();
     let exact = ["visitors", "attentive", "smiles", "visits"].map(number);
-    assert_eq!(exact, [4.0, 3.0, 1.0, 4.0], "{sums}");
+    let expected = [VISITORS, ATTENTIVE, SMILES, VISITORS].map(|count| count as f64);
+    assert_eq!(exact, expected, "{sums}");
     // Five, four, six and three seconds. Who comes while somebody is followed may be found up to three seconds later, by a
     // bundle without a detector of its own.
     let dwell_s = number("dwell_s");

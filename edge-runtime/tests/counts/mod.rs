@@ -1,8 +1,10 @@
 //! `edge-runtime counts`: what was counted, for people and their tables.
 
 #[cfg(feature = "cascade")]
-mod film;
+pub(crate) mod film;
 mod killed;
+#[cfg(all(feature = "cascade", feature = "mqtt"))]
+mod mqtt;
 
 use std::path::Path;
 

@@ -4,7 +4,7 @@ mod gestures;
 pub(crate) mod serial;
 mod triggers;
 #[cfg(feature = "webhook")]
-mod webhook;
+pub(crate) mod webhook;
 
 use std::net::{Ipv4Addr, UdpSocket};
 use std::process::Stdio;

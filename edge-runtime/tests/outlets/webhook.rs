@@ -27,7 +27,7 @@ const SECRET: &[u8] = b"a secret of twenty-four bytes or more";
 
 /// What the server does with a request.
 #[derive(Debug, Clone, Copy)]
-enum Does {
+pub(crate) enum Does {
     Answers(&'static str),
     /// Ends the connection without a word.
     Dies,
@@ -42,14 +42,14 @@ struct Got {
     body: Vec<u8>,
 }
 
-struct Server {
-    address: SocketAddr,
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
     got: Arc<Mutex<Vec<Got>>>,
 }
 
 impl Server {
     /// Does these one after the other, and answers 204 from then on.
-    fn start(deeds: &[Does]) -> Self {
+    pub(crate) fn start(deeds: &[Does]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let got: Arc<Mutex<Vec<Got>>> = Arc::default();

@@ -3,13 +3,16 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
-use std::process::{Child, Command, Stdio};
+use std::process::{self, Command, Stdio};
+
+use inference::picture::Picture;
+use rustix::process::{Pid, Signal, kill_process};
 
 use super::{kiosk, reconfigure, visit};
 use crate::daemon::world::World;
 use crate::support::chromium::Chromium;
 use crate::support::http::{Events, ask, connect, get};
-use inference::picture::Picture;
+use crate::support::until;
 
 fn aim(world: &World, more: &[&str]) -> Command {
     let mut program = world.kiosk.program("aim");
@@ -19,9 +22,9 @@ fn aim(world: &World, more: &[&str]) -> Command {
 }
 
 /// Ends the program when the test does.
-struct Running(Child);
+struct Child(process::Child);
 
-impl Drop for Running {
+impl Drop for Child {
     fn drop(&mut self) {
         // It may be gone already.
         let _ = self.0.kill();
@@ -29,22 +32,57 @@ impl Drop for Running {
     }
 }
 
-/// Starts it, and gives its address and what it says.
-fn start(world: &World) -> (Running, SocketAddr, impl BufRead) {
+/// A program that shows the camera's pictures.
+pub(super) struct Aiming {
+    child: Child,
+    pub(super) address: SocketAddr,
+    /// What it has said up to the address, and where it says more.
+    said: String,
+    more: BufReader<process::ChildStderr>,
+}
+
+/// Starts it, and waits for its address.
+pub(super) fn start(world: &World) -> Aiming {
     let mut child = aim(world, &[]).spawn().unwrap();
-    let mut said = BufReader::new(child.stderr.take().unwrap());
-    let mut all = String::new();
-    while !all.contains("aim: http://") {
-        assert_ne!(said.read_line(&mut all).unwrap(), 0, "{all}");
+    let mut more = BufReader::new(child.stderr.take().unwrap());
+    let mut said = String::new();
+    while !said.contains("aim: http://") {
+        assert_ne!(more.read_line(&mut said).unwrap(), 0, "{said}");
     }
-    let place = all.split("aim: http://").nth(1).unwrap().trim().trim_end_matches('/');
-    (Running(child), place.parse().unwrap(), said)
+    let place = said.split("aim: http://").nth(1).unwrap().trim().trim_end_matches('/');
+    Aiming {
+        child: Child(child),
+        address: place.parse().unwrap(),
+        said,
+        more,
+    }
+}
+
+#[test]
+fn the_lamp_is_lit_before_the_first_picture_and_goes_out_at_the_end() {
+    let world = kiosk("[sink.gpio]\nbackend = \"log\"\nlamp = { pin = 22 }\n");
+    let mut aiming = start(&world);
+    let levels = |said: &str| -> Vec<String> {
+        let lines = said.lines().filter_map(|line| line.strip_prefix("gpio 22 "));
+        lines.map(str::to_owned).collect()
+    };
+    // Lines begin at their safe level.
+    assert_eq!(levels(&aiming.said), ["low", "high"], "{}", aiming.said);
+    until("the first picture", || {
+        get(aiming.address, "/api/picture").status == 200
+    });
+    kill_process(Pid::from_raw(aiming.child.0.id() as i32).unwrap(), Signal::TERM).unwrap();
+    let mut rest = String::new();
+    aiming.more.read_to_string(&mut rest).unwrap();
+    assert_eq!(levels(&rest), ["low"], "{rest}");
+    assert_eq!(aiming.child.0.wait().unwrap().code(), Some(128 + 15));
 }
 
 #[test]
 fn whoever_aims_sees_the_picture_and_what_is_found_in_it() {
     let world = kiosk("");
-    let (running, address, _said) = start(&world);
+    let aiming = start(&world);
+    let address = aiming.address;
     assert!(get(address, "/").text().contains("/assets/aim.js"));
     let mut events = Events::follow(address).unwrap();
     let snapshot = events.until("snapshot");
@@ -74,7 +112,6 @@ fn whoever_aims_sees_the_picture_and_what_is_found_in_it() {
         ask(address, &format!("GET /api/picture HTTP/1.1\r\n{elsewhere}")).status,
         403
     );
-    drop(running);
 }
 
 /// How far the corners of a box of the frame's size are from the corners of the picture, in pixels of the screen.
@@ -91,7 +128,8 @@ const OFF: &str = "(() => {
 #[test]
 fn what_is_found_is_drawn_where_it_is_in_the_picture() {
     let world = kiosk("");
-    let (_running, address, _said) = start(&world);
+    let aiming = start(&world);
+    let address = aiming.address;
     for [width, height] in [[1280, 720], [390, 844]] {
         let Some(mut window) = Chromium::open(width, height) else {
             return;
@@ -154,7 +192,7 @@ fn the_pages_of_a_run_have_no_picture() {
 fn a_source_that_ends_ends_the_aiming() {
     let world = kiosk("");
     reconfigure(&world, "loop = true\nrealtime = true\n", "");
-    let mut child = Running(aim(&world, &[]).spawn().unwrap());
+    let mut child = Child(aim(&world, &[]).spawn().unwrap());
     let mut said = String::new();
     child.0.stderr.take().unwrap().read_to_string(&mut said).unwrap();
     assert!(child.0.wait().unwrap().success(), "{said}");

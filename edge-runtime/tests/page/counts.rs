@@ -4,9 +4,17 @@ use std::fs;
 
 use serde_json::Value;
 
+#[cfg(feature = "cascade")]
+use super::reconfigure;
 use super::{kiosk, visit};
 use crate::counts::fill;
+#[cfg(feature = "cascade")]
+use crate::counts::film::{self, Held};
+#[cfg(feature = "cascade")]
+use crate::daemon::world::World;
 use crate::support::http::{ask, get};
+#[cfg(feature = "cascade")]
+use crate::support::until;
 
 #[test]
 fn counts_since_a_day_are_those_of_the_command() {
@@ -77,5 +85,40 @@ fn counts_of_a_kiosk_that_counts_nobody_are_not_there() {
             "{}",
             answer.text()
         );
+    });
+}
+
+#[cfg(feature = "cascade")]
+#[test]
+fn the_snapshot_has_the_visitors_of_today_by_hour() {
+    let Some(known) = film::known_visitors() else {
+        return;
+    };
+    let world = World::new("[counts]\ndir = \"counts\"\n[page]\nlisten = \"127.0.0.1:0\"\n");
+    reconfigure(&world, "uri = \"frames\"\nloop = true", "uri = \"film.y4m\"");
+    reconfigure(&world, "mode = \"whole\"\n", film::FACE);
+    let _held = Held::pour(known, &world.kiosk.path("film.y4m"));
+    visit(&world, |address| {
+        let mut counts = Value::Null;
+        // An hour may end meanwhile.
+        let sum = |counts: &Value, name: &str| -> u64 {
+            let hours = counts["hours"].as_array().unwrap().iter();
+            hours.map(|hour| hour[name].as_u64().unwrap()).sum()
+        };
+        let expected = [film::VISITORS, film::ATTENTIVE, film::SMILES];
+        let sums = |counts: &Value| ["visitors", "attentive", "smiles"].map(|name| sum(counts, name));
+        until("the last visitor is counted", || {
+            counts = get(address, "/api/snapshot").json()["counts"].clone();
+            sums(&counts)
+                .iter()
+                .zip(expected)
+                .all(|(sum, expected)| *sum >= expected)
+        });
+        assert_eq!(sums(&counts), expected, "{counts}");
+        let hour = counts["hours"].as_array().unwrap().last().unwrap()["hour"]
+            .as_u64()
+            .unwrap();
+        let ago = (24 + counts["now_hour"].as_u64().unwrap() - hour) % 24;
+        assert!(ago <= 1, "{counts}");
     });
 }

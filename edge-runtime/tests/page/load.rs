@@ -3,12 +3,12 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::SocketAddr;
-use std::process::{Child, Command, Stdio};
+use std::process::Stdio;
 use std::thread;
 
+use super::start;
 use crate::daemon::world::World;
 use crate::support::http::{Events, connect, get};
-use crate::support::until;
 use crate::update::kiosk::stop;
 
 /// Frames until the memory is taken that a run takes, and those over which it must stay.
@@ -38,32 +38,12 @@ fn drain(address: SocketAddr) {
     });
 }
 
-fn start(world: &World) -> (Child, SocketAddr) {
-    let mut program: Command = world.kiosk.program("run");
-    let log = world.kiosk.path("log");
-    let said = fs::File::create(&log).unwrap();
-    let child = program.stdout(Stdio::null()).stderr(said).spawn().unwrap();
-    let mut place = None;
-    until("the pages are served", || {
-        let said = fs::read_to_string(&log).unwrap();
-        let rest = said.split_once("pages: http://").map(|(_, rest)| rest.to_owned());
-        place = rest.filter(|rest| rest.contains('\n'));
-        place.is_some()
-    });
-    let place = place.unwrap();
-    (
-        child,
-        place.lines().next().unwrap().trim_end_matches('/').parse().unwrap(),
-    )
-}
-
 #[test]
 fn under_a_crowd_no_frame_is_left_out_and_memory_stays() {
     // As fast as frames can be judged: an hour passes in minutes.
     let world = World::new("[page]\nlisten = \"127.0.0.1:0\"\n");
-    let (child, address) = start(&world);
+    let (child, address) = start(&world.kiosk, Stdio::null());
     let id = child.id();
-    until("the first state", || get(address, "/api/snapshot").status == 200);
     for _ in 0..21 {
         drain(address);
     }

@@ -1,11 +1,18 @@
 //! The pages, over real connections: what they give, to whom, and what a viewer costs.
 
 mod aim;
+mod axe;
 mod browser;
+#[cfg(all(feature = "mqtt", feature = "webhook"))]
+mod checks;
 mod counts;
 mod fuzz;
+mod greeting;
 mod load;
 mod media;
+mod motion;
+mod notice;
+mod operator;
 mod references;
 mod safety;
 mod tls;
@@ -15,8 +22,12 @@ mod viewers;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::process::{Child, Stdio};
 
 use crate::daemon::world::World;
+use crate::support::http::get;
+use crate::support::until;
+use crate::update::kiosk::Kiosk;
 
 /// A kiosk with pages, on a free port of the loopback, and ten frames a second; `more` is added to `[page]`.
 pub(crate) fn kiosk(more: &str) -> World {
@@ -46,6 +57,25 @@ pub(crate) fn address(world: &World) -> SocketAddr {
     let told = world.told("info pages: http://");
     let place = told[0].strip_prefix("info pages: http://").unwrap();
     place.trim_end_matches('/').parse().unwrap()
+}
+
+/// Starts the program itself, which says what it says into the file `log`, and gives its pages' place once a state is known.
+pub(crate) fn start(kiosk: &Kiosk, stdout: Stdio) -> (Child, SocketAddr) {
+    let mut program = kiosk.program("run");
+    let log = kiosk.path("log");
+    let said = fs::File::create(&log).unwrap();
+    let child = program.stdout(stdout).stderr(said).spawn().unwrap();
+    let mut place = None;
+    until("the pages are served", || {
+        let said = fs::read_to_string(&log).unwrap();
+        let rest = said.split_once("pages: http://").map(|(_, rest)| rest.to_owned());
+        place = rest.filter(|rest| rest.contains('\n'));
+        place.is_some()
+    });
+    let place = place.unwrap();
+    let address = place.lines().next().unwrap().trim_end_matches('/').parse().unwrap();
+    until("the first state", || get(address, "/api/snapshot").status == 200);
+    (child, address)
 }
 
 #[test]

@@ -40,10 +40,18 @@ const HINT_FRENCH: &str = "{emotion: 'uncertain', reason: 'turned_away', faces: 
 const WELL: &str = "{emotion: 'Happy', faces: 1, language: 'en'}";
 const TROUBLES: &str = "{emotion: 'Happy', faces: 1, language: 'en', troubles: true}";
 
+const PAUSED: &str = "{emotion: 'unknown', faces: 0, language: 'de', paused: true}";
+const AIMED: &str = "{emotion: 'Happy', faces: 1, language: 'en', left_s: 581}";
+
 const SHOWN: &str = "document.body?.dataset.phase === 'show'";
 const ATTRACT: &str =
     "document.body?.dataset.phase === 'attract' && document.querySelectorAll('.mirror .face').length === 1";
 const HINT: &str = "document.body?.dataset.phase === 'hint'";
+const BREAK: &str =
+    "document.body?.dataset.phase === 'paused' && document.querySelectorAll('.mirror .face').length === 1";
+const MEASURED: &str =
+    "document.querySelectorAll('#meters dt').length === 3 && document.querySelector('#drawing .bounds[d]')";
+const ASKED: &str = "document.querySelector('#form .note')?.textContent";
 const FILLED: &str = "document.querySelectorAll('#parts li').length >= 8 && document.querySelector('#verdicts li')";
 
 const fn view(
@@ -66,8 +74,9 @@ const TOUCH: [u32; 2] = [800, 480];
 const UPRIGHT: [u32; 2] = [1080, 1920];
 const WALL: [u32; 2] = [1920, 1080];
 const PHONE: [u32; 2] = [390, 844];
+const LAPTOP: [u32; 2] = [1280, 720];
 
-const VIEWS: [View; 12] = [
+const VIEWS: [View; 18] = [
     view("visitor-touch-nobody", "/", TOUCH, NOBODY, ATTRACT),
     view("visitor-touch", "/", TOUCH, HAPPY, SHOWN),
     view("visitor-upright-nobody", "/", UPRIGHT, NOBODY, ATTRACT),
@@ -75,12 +84,19 @@ const VIEWS: [View; 12] = [
     view("visitor-wall", "/", WALL, HAPPY, SHOWN),
     view("visitor-wall-hint", "/", WALL, HINT_FRENCH, HINT),
     view("visitor-phone", "/", PHONE, HAPPY, SHOWN),
+    view("visitor-wall-paused", "/", WALL, PAUSED, BREAK),
+    view("visitor-upright-paused", "/", UPRIGHT, PAUSED, BREAK),
     view("operator-touch", "/operator", TOUCH, WELL, FILLED),
     view("operator-upright", "/operator", UPRIGHT, TROUBLES, FILLED),
     view("operator-wall", "/operator", WALL, WELL, FILLED),
     view("operator-phone", "/operator", PHONE, TROUBLES, FILLED),
     // All that a phone shows, one screen under the other.
     view("operator-phone-whole", "/operator", [390, 3100], TROUBLES, FILLED),
+    // Files of the run's own server, which the roots of others show.
+    view("aim-laptop", "/assets/aim.html", LAPTOP, AIMED, MEASURED),
+    view("aim-phone", "/assets/aim.html", PHONE, AIMED, MEASURED),
+    view("signin-laptop", "/assets/signin.html", LAPTOP, WELL, ASKED),
+    view("signin-phone", "/assets/signin.html", PHONE, WELL, ASKED),
 ];
 
 fn reference(view: &View) -> PathBuf {
@@ -104,14 +120,31 @@ fn cells(picture: &RgbImage) -> Vec<[f32; 3]> {
         .collect()
 }
 
+/// Whether each square looks different.
+fn different(a: &RgbImage, b: &RgbImage) -> Vec<bool> {
+    let differ = |(a, b): ([f32; 3], [f32; 3])| a.iter().zip(b).any(|(a, b)| (a - b).abs() > UNSEEN);
+    cells(a).into_iter().zip(cells(b)).map(differ).collect()
+}
+
 /// The share of squares that look different; everything where the sizes differ.
 fn difference(a: &RgbImage, b: &RgbImage) -> f32 {
     if a.dimensions() != b.dimensions() {
         return 1.0;
     }
-    let (a, b) = (cells(a), cells(b));
-    let differ = |(a, b): (&[f32; 3], &[f32; 3])| a.iter().zip(b).any(|(a, b)| (a - b).abs() > UNSEEN);
-    a.iter().zip(&b).filter(|pair| differ(*pair)).count() as f32 / a.len() as f32
+    let squares = different(a, b);
+    squares.iter().filter(|differs| **differs).count() as f32 / squares.len() as f32
+}
+
+/// The second picture, red where it looks different.
+fn marked(a: &RgbImage, b: &RgbImage) -> RgbImage {
+    let (squares, across) = (different(a, b), b.width().div_ceil(CELL));
+    let mut marked = b.clone();
+    for (x, y, pixel) in marked.enumerate_pixels_mut() {
+        if squares.get((y / CELL * across + x / CELL) as usize) == Some(&true) {
+            pixel.0[0] = u8::midpoint(pixel.0[0], u8::MAX);
+        }
+    }
+    marked
 }
 
 fn open(path: &Path) -> RgbImage {
@@ -147,13 +180,16 @@ fn the_pages_look_as_in_the_pictures_that_were_looked_at() {
             let share = difference(&wanted, &shown);
             let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}.webp", view.name));
             fs::write(&kept, &file).unwrap();
+            let marks = kept.with_file_name(format!("{}-difference.png", view.name));
+            marked(&wanted, &shown).save(&marks).unwrap();
             assert!(
                 share <= DIFFERENT,
-                "{}: {:.2} % look different, see {} and {}",
+                "{}: {:.2} % look different: should be {}, is {}, differs where {} is red",
                 view.name,
                 100.0 * share,
+                reference(view).display(),
                 kept.display(),
-                reference(view).display()
+                marks.display()
             );
             assert!(window.complaints.is_empty(), "{:?}", window.complaints);
         }
@@ -184,6 +220,10 @@ fn a_picture_that_misses_a_word_or_a_bar_looks_different_and_a_shift_by_half_a_p
             damaged.put_pixel(480 + x, 200 + y, image::Rgb([200, 180, 90]));
         }
         assert!(difference(&picture, &damaged) > DIFFERENT, "{width}x{height}");
+        // What is damaged is red, and the rest is as it was.
+        let marks = marked(&picture, &damaged);
+        assert_eq!(marks.get_pixel(480, 200).0, [227, 180, 90]);
+        assert_eq!(marks.get_pixel(0, 0), damaged.get_pixel(0, 0));
     }
     assert!(difference(&picture, &open(&reference(&VIEWS[0]))) > 10.0 * DIFFERENT);
 }

@@ -340,6 +340,24 @@ fn who_sends_nothing_or_a_byte_at_a_time_is_let_go_and_the_others_are_served() {
 }
 
 #[test]
+fn a_body_that_does_not_come_is_answered_and_changes_nothing() {
+    let world = kiosk("");
+    visit(&world, |address| {
+        let mut stream = connect(address);
+        let headers = OWN.replace("{host}", &address.to_string());
+        write!(stream, "POST /api/mute HTTP/1.1\r\n{headers}Content-Length: 2\r\n\r\nO").unwrap();
+        let mut answer = String::new();
+        // The server ends the connection as well.
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(
+            answer.starts_with("HTTP/1.1 408") && answer.ends_with("too slow\n"),
+            "{answer}"
+        );
+        assert_eq!(get(address, "/api/snapshot").json()["switches"]["mute"], false);
+    });
+}
+
+#[test]
 fn no_bytes_bring_the_server_down() {
     let world = kiosk("");
     visit(&world, |address| {

@@ -1,5 +1,6 @@
 // A kiosk for pictures: the pages get these messages instead of live ones, so that a picture is the same each time.
-// `scene` stands before this script: {emotion, reason, faces, paused, language, troubles}.
+// `scene` stands before this script: {emotion, reason, faces, paused, language, troubles, left_s}. With `left_s` it is the page
+// of whoever aims the camera, whose clock stands still.
 
 const NOW = Date.UTC(2026, 10, 27, 14, 30);
 Date.now = () => NOW;
@@ -71,7 +72,27 @@ const snapshot = {
   update: { installed: 9, latest: 10, in_progress: false },
   counts: { now_hour: 14, hours: [hour(9, 4), hour(10, 17), hour(11, 32), hour(12, 21), hour(13, 38), hour(14, 12)] },
   warnings: trouble,
+  left_s: scene.left_s,
 };
+if (scene.left_s) performance.now = () => 0;
+
+/** What the camera sees: a wall with light from above, and somebody where the faces are. */
+function picture() {
+  const canvas = new OffscreenCanvas(640, 480);
+  const context = canvas.getContext("2d");
+  const wall = context.createLinearGradient(0, 0, 0, 480);
+  wall.addColorStop(0, "#b8b8b8");
+  wall.addColorStop(1, "#4c4c4c");
+  context.fillStyle = wall;
+  context.fillRect(0, 0, 640, 480);
+  for (const { face } of FACES.slice(0, scene.faces)) {
+    context.fillStyle = "#8e8e8e";
+    context.beginPath();
+    context.ellipse(face.x + face.w / 2, face.y + face.h / 2, face.w * 0.42, face.h * 0.52, 0, 0, 2 * Math.PI);
+    context.fill();
+  }
+  return canvas.convertToBlob({ type: "image/png" });
+}
 
 window.EventSource = class extends EventTarget {
   constructor() {
@@ -85,5 +106,8 @@ window.EventSource = class extends EventTarget {
 const ask = window.fetch;
 window.fetch = (file, ...more) => {
   if (file === "/api/snapshot") return Promise.resolve(new Response(JSON.stringify(snapshot)));
+  if (file === "/api/picture") {
+    return picture().then((png) => new Response(png, { headers: { "edge-frame": String(snapshot.faces.frame) } }));
+  }
   return ask(file === "/words.json" ? `/assets/lang/${scene.language}.json` : file, ...more);
 };

@@ -1,21 +1,46 @@
-//! How soon the page says what a state says, taken in the page itself. With `QUIET_MACHINE=1` it must be soon.
+//! How soon the page says what a state says: from its line on standard output to the new words in Chromium.
+//!
+//! `scripts/test-page-latency` holds each change to [`SOON_MS`], on a machine that does nothing else.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
+use std::process::{ChildStdout, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 
-use super::{kiosk, reconfigure, visit};
+use super::{kiosk, reconfigure, start};
 use crate::support::chromium::Chromium;
 use crate::support::http::get;
 use crate::support::program;
-use crate::update::kiosk::edit_manifest;
+use crate::update::kiosk::{edit_manifest, stop};
 
 /// Longest time from the state line to the new words, in milliseconds.
 const SOON_MS: f64 = 200.0;
 
-/// States that are waited for.
-const STATES: usize = 8;
+/// Whether this machine does nothing else, so that times say something.
+fn is_measured() -> bool {
+    std::env::var_os("PAGE_LATENCY").is_some_and(|value| value == "1")
+}
+
+/// Lines of standard output, each with the milliseconds since 1970 at which it came.
+type Lines = Arc<Mutex<Vec<(f64, Value)>>>;
+
+fn read(stdout: ChildStdout) -> Lines {
+    let lines = Lines::default();
+    let shared = Arc::clone(&lines);
+    thread::spawn(move || {
+        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+            let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64();
+            let state = serde_json::from_str(&line).unwrap();
+            shared.lock().unwrap().push((1000.0 * at, state));
+        }
+    });
+    lines
+}
 
 /// Notes when a state comes, what the page says once it has dealt with it, and when its words change.
 const NOTES: &str = "
@@ -84,42 +109,43 @@ fn the_words_change_in_the_moment_in_which_the_state_comes_and_soon_after_its_li
         fs::copy(&two[number / 5], frames.join(format!("{number}.pgm"))).unwrap();
     }
     reconfigure(&world, "realtime = true", "realtime = true\nfps = 10");
-    visit(&world, |address| {
-        window.before_pages(NOTES);
-        window.go(&format!("http://{address}/"));
-        let words = get(address, "/words.json").json();
-        let heard = format!("heard.filter((it) => it.phase === 'show').length >= {STATES}");
-        window.until(&heard);
-        let recent = get(address, "/api/snapshot").json()["recent"].clone();
-        let told = |state: &Value| {
-            let told = recent.as_array().unwrap().iter();
-            told.clone()
-                .find(|told| told["sequence"] == state["sequence"])
-                .and_then(|told| told["at_ms"].as_f64())
-        };
-        let (heard, changed) = (window.value("heard"), window.value("changed"));
-        let mut times = Vec::new();
-        for note in heard.as_array().unwrap().iter().filter(|note| note["phase"] == "show") {
-            // In the very task that dealt with the message.
-            let label = note["state"]["emotion"].as_str().unwrap().to_lowercase();
-            assert_eq!(note["word"], words["emotion"]["verdicts"][&label], "{note}");
-            let at = note["at"].as_f64().unwrap();
-            let seen = changed
-                .as_array()
-                .unwrap()
-                .iter()
-                .map(|change| change["at"].as_f64().unwrap());
-            let seen = seen.filter(|seen| *seen >= at).fold(f64::INFINITY, f64::min);
-            times.extend(told(&note["state"]).map(|told| seen - told));
-        }
-        times.sort_unstable_by(f64::total_cmp);
-        let middle = times[times.len() / 2];
-        eprintln!("from the state line to the words on the page: {middle:.1} ms in the middle of {times:.1?}");
-        assert!(times.len() >= STATES / 2, "{times:?}");
-        // How long it takes says something only where nothing else runs.
-        assert!(
-            std::env::var_os("QUIET_MACHINE").is_none() || middle <= SOON_MS,
-            "{times:?}"
+    let (mut child, address) = start(&world.kiosk, Stdio::piped());
+    let lines = read(child.stdout.take().unwrap());
+    window.before_pages(NOTES);
+    window.go(&format!("http://{address}/"));
+    let words = get(address, "/words.json").json();
+    let states = if is_measured() { 100 } else { 8 };
+    // More than a minute may pass.
+    for number in (0..=states).step_by(4) {
+        window.until(&format!("heard.filter((it) => it.phase === 'show').length >= {number}"));
+    }
+    let (heard, changed) = (window.value("heard"), window.value("changed"));
+    stop(child);
+    let mut times = Vec::new();
+    for note in heard.as_array().unwrap().iter().filter(|note| note["phase"] == "show") {
+        // In the very task that dealt with the message.
+        let label = note["state"]["emotion"].as_str().unwrap();
+        assert_eq!(
+            note["word"],
+            words["emotion"]["verdicts"][label.to_lowercase()],
+            "{note}"
         );
-    });
+        let at = note["at"].as_f64().unwrap();
+        let seen = changed.as_array().unwrap().iter().map(|it| it["at"].as_f64().unwrap());
+        let seen = seen.filter(|seen| *seen >= at).fold(f64::INFINITY, f64::min);
+        let lines = lines.lock().unwrap();
+        let line = lines.iter().find(|(_, state)| *state == note["state"]);
+        let (told, _) = line.unwrap_or_else(|| panic!("no line for {note}"));
+        eprintln!("{label}: {:.1} ms", seen - told);
+        times.push(seen - told);
+    }
+    times.sort_unstable_by(f64::total_cmp);
+    let (middle, last) = (times[times.len() / 2], times[times.len() - 1]);
+    eprintln!(
+        "{} changes: {:.1} ms in the middle, {last:.1} ms at most",
+        times.len(),
+        middle
+    );
+    // How long it takes says something only where nothing else runs.
+    assert!(!is_measured() || last <= SOON_MS, "more than {SOON_MS} ms: {last:.1}");
 }

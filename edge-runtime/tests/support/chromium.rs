@@ -34,6 +34,14 @@ impl Chromium {
     /// Opens a window of this size; `None`, said loudly, where there is no Chromium: the program named by CHROMIUM, or
     /// `chromium` on the path.
     pub(crate) fn open(width: u32, height: u32) -> Option<Self> {
+        let mut window = Self::moving(width, height)?;
+        let still = json!({"features": [{"name": "prefers-reduced-motion", "value": "reduce"}]});
+        window.call("Emulation.setEmulatedMedia", &still);
+        Some(window)
+    }
+
+    /// For somebody who did not ask for reduced motion.
+    pub(crate) fn moving(width: u32, height: u32) -> Option<Self> {
         let program = std::env::var_os("CHROMIUM").unwrap_or_else(|| OsString::from("chromium"));
         let profile = tempfile::tempdir().unwrap();
         let child = Command::new(&program)
@@ -50,11 +58,7 @@ impl Chromium {
                 "--disable-sync",
                 "--hide-scrollbars",
             ])
-            .args([
-                "--remote-debugging-port=0",
-                "--lang=en",
-                "--force-prefers-reduced-motion",
-            ])
+            .args(["--remote-debugging-port=0", "--lang=en"])
             // Nothing but this machine can be reached, however a page names it.
             .arg("--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1")
             .arg(format!("--user-data-dir={}", profile.path().display()))
@@ -94,8 +98,6 @@ impl Chromium {
         }
         let size = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});
         window.call("Emulation.setDeviceMetricsOverride", &size);
-        let still = json!({"features": [{"name": "prefers-reduced-motion", "value": "reduce"}]});
-        window.call("Emulation.setEmulatedMedia", &still);
         Some(window)
     }
 
@@ -108,6 +110,24 @@ impl Chromium {
         self.call("Page.addScriptToEvaluateOnNewDocument", &json!({"source": script}));
     }
 
+    /// Sends a header more with every request.
+    pub(crate) fn send_header(&mut self, name: &str, value: &str) {
+        self.call("Network.setExtraHTTPHeaders", &json!({"headers": {name: value}}));
+    }
+
+    /// Presses the middle of the element of this id, as a finger or a mouse does.
+    pub(crate) fn press(&mut self, id: &str) {
+        let middle = format!(
+            "(e => (e.scrollIntoView({{block: 'center', behavior: 'instant'}}), \
+             (b => [b.x + b.width / 2, b.y + b.height / 2])(e.getBoundingClientRect())))(document.getElementById('{id}'))"
+        );
+        let middle = self.value(&middle);
+        for kind in ["mousePressed", "mouseReleased"] {
+            let touch = json!({"type": kind, "x": middle[0], "y": middle[1], "button": "left", "clickCount": 1});
+            self.call("Input.dispatchMouseEvent", &touch);
+        }
+    }
+
     /// Lets pages take this for the machine's time zone.
     pub(crate) fn set_zone(&mut self, zone: &str) {
         self.call("Emulation.setTimezoneOverride", &json!({"timezoneId": zone}));
@@ -116,6 +136,21 @@ impl Chromium {
     /// What the window shows, as a WebP file, good enough that nobody sees a loss.
     pub(crate) fn picture(&mut self) -> Vec<u8> {
         let answer = self.call("Page.captureScreenshot", &json!({"format": "webp", "quality": 90}));
+        super::base64::decode(answer["data"].as_str().unwrap().as_bytes())
+    }
+
+    /// Shows a page that comes from nowhere.
+    pub(crate) fn show(&mut self, html: &str) {
+        let frame = self.call("Page.getFrameTree", &json!({}))["frameTree"]["frame"]["id"].clone();
+        self.call("Page.setDocumentContent", &json!({"frameId": frame, "html": html}));
+    }
+
+    /// What a printer would get, as PDF, on paper of the size that the page names.
+    pub(crate) fn printed(&mut self) -> Vec<u8> {
+        let answer = self.call(
+            "Page.printToPDF",
+            &json!({"preferCSSPageSize": true, "printBackground": true}),
+        );
         super::base64::decode(answer["data"].as_str().unwrap().as_bytes())
     }
 

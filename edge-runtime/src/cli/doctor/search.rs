@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use edge_runtime::config::{Config, FaceMode};
+use edge_runtime::preflight::{CASCADE_LIMIT as LIMIT, DETECTOR_SHARE};
 use shared_model::image::GrayView;
 use update::Networks;
 use vision::detector::finder::{Finder, FinderConfig};
@@ -10,14 +11,6 @@ use vision::face::{Detector, Effort};
 use vision::tracking::TrackConfig;
 
 use super::Finding;
-
-/// Longest search of a frame full of noise. One of a crowd takes up to four times as long (640x480, thousand millions of
-/// instructions by callgrind: noise 0.2, 1.1, 9.1, a crowd 0.8, 3.6, 18.7, for faces from 80, 40, 20 pixels on), and one that
-/// outlasts the watchdog's 3 s looks like a detector that hangs.
-const LIMIT: Duration = Duration::from_millis(700);
-
-/// Largest share of the time between two frames that the detector of a bundle may take.
-const DETECTOR_SHARE: f32 = 0.5;
 
 /// `None` where nothing is searched, or the frames' size is not known before they come.
 pub(super) fn search(config: &Config) -> Option<Finding> {

@@ -45,8 +45,22 @@ pub trait Recipient: Send + 'static {
         false
     }
 
+    /// What it keeps; nothing without a place to keep it.
+    fn backlog(&self) -> Backlog {
+        Backlog::default()
+    }
+
     /// Comes once, at the end.
     fn close(&mut self) {}
+}
+
+/// Events that are kept until somebody takes them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Backlog {
+    /// Number of those that wait.
+    pub waiting: u64,
+    /// Number of those that made room for newer ones.
+    pub discarded: u64,
 }
 
 /// A trigger of `[[when]]` that fired.

@@ -24,9 +24,10 @@ impl Reports {
     }
 
     /// What was kept has gone out.
-    pub(super) fn went_out(&mut self) {
+    pub(super) fn went_out(&mut self, status: &OutletStatus) {
         if mem::take(&mut self.failing) {
             let name = self.name;
+            *status.lock_fault() = None;
             tracing::info!(about = name, "{name}: messages go out again");
         }
     }
@@ -38,12 +39,13 @@ impl Reports {
             Ok(()) => {
                 status.sent.fetch_add(1, Ordering::Relaxed);
                 if !self.keeps {
-                    self.went_out();
+                    self.went_out(status);
                 }
             }
             Err(error) => {
                 status.failed.fetch_add(1, Ordering::Relaxed);
                 self.failing = true;
+                *status.lock_fault() = Some(error.to_string());
                 tracing::warn!(about = name, "{name}: {error}");
             }
         }
@@ -63,8 +65,9 @@ mod tests {
             reports.note(failed(), &status);
             reports.note(Ok(()), &status);
             assert_eq!(reports.failing, still);
-            reports.went_out();
-            assert!(!reports.failing);
+            assert_eq!(status.fault().is_some(), still);
+            reports.went_out(&status);
+            assert!(!reports.failing && status.fault().is_none());
         }
     }
 }

@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use shared_model::emotion::ClassSet;
 use shared_model::message::State;
 
-use super::outlet::{Fired, Outlet, Recipient, Sends, Waker};
+use super::outlet::{Backlog, Fired, Outlet, Recipient, Sends, Waker};
 use durable::outbox::{Outbox, OutboxError};
 
 use poster::{Done, Job, Poster};
@@ -214,6 +214,14 @@ impl Recipient for Webhook {
         }
         let taken = followed?;
         handed_over.map(|()| taken)
+    }
+
+    fn backlog(&self) -> Backlog {
+        let counts = self.outbox.counts();
+        Backlog {
+            waiting: counts.waiting,
+            discarded: counts.dropped,
+        }
     }
 
     fn close(&mut self) {
