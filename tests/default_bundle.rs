@@ -3,9 +3,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use inference::Model;
 use inference::bundle::Bundle;
 use serde_json::Value;
+use shared_model::image::SIDE;
 
+use crate::path::onnx_runtime;
 use crate::support::faces::{photograph, shared};
 use crate::support::programs::{program, root, run};
 
@@ -29,7 +32,14 @@ fn the_shipped_bundle_opens_and_has_a_card() {
     let labels: Vec<&str> = manifest.classes.iter().collect();
     assert_eq!(labels, ["Angry", "Disgust", "Sad", "Happy", "Surprise", "Neutral"]);
     let card = fs::read_to_string(bundle.dir().join("README.md")).unwrap();
+    assert!(!card.contains("There is no neutral class"));
     for needed in [
+        "Neutral is a class",
+        "Whoever always says Neutral",
+        "calibration error, 10 bins",
+        "calibration error, 20 bins",
+        "log loss",
+        "| gender | Happy | told it |",
         "model-index:",
         "## Intended use",
         "## Limits and bias",
@@ -48,6 +58,8 @@ fn the_group_photograph_gives_a_line_for_each_face() {
     let photograph = photograph();
     let lines = classify(&[&photograph], "20");
     assert!(lines.len() >= 26, "{} of 29 faces", lines.len());
+    let neutral = lines.iter().filter(|line| line["emotion"] == "Neutral").count();
+    assert!(neutral >= 24, "{neutral} of {} are told Neutral", lines.len());
     for line in &lines {
         let face = &line["face"];
         let [x, y, w, h] = ["x", "y", "w", "h"].map(|key| face[key].as_f64().unwrap());
@@ -65,6 +77,28 @@ fn the_group_photograph_gives_a_line_for_each_face() {
             .map(|v| v.as_f64().unwrap())
             .sum();
         assert!((sum - 1.0).abs() < 1e-4);
+    }
+}
+
+#[test]
+fn other_programs_read_the_shipped_networks() {
+    let input: Vec<f32> = (0..SIDE * SIDE).map(|at| (at % 101) as f32 / 50.0 - 1.0).collect();
+    for name in ["keypoints", "keypoints-int8", "emotion", "emotion-int8"] {
+        let onnx = bundle().join(name).with_extension("onnx");
+        let Some(outputs) = onnx_runtime(&onnx, &input) else {
+            return;
+        };
+        let length = if name.starts_with("emotion") { 6 } else { 30 };
+        let output = [(name.trim_end_matches("-int8"), length)];
+        let mut model = Model::load(&fs::read(&onnx).unwrap(), &output).unwrap();
+        model.run(&input).unwrap();
+        let largest = model.output(0).iter().fold(0.0_f32, |a, b| a.max(b.abs()));
+        for (own, other) in model.output(0).iter().zip(&outputs[0]) {
+            assert!(
+                (f64::from(*own) - other).abs() <= 0.02 * f64::from(largest),
+                "{name}: {own} {other}"
+            );
+        }
     }
 }
 

@@ -269,13 +269,17 @@ impl Learner {
             self.average = Some(new);
             return;
         };
-        // The first weights are random: the average begins short and grows.
-        let steps = self.state.step as f32;
-        let decay = decay.min((1.0 + steps) / (10.0 + steps));
-        let (average, new) = (&mut average[frozen..], &new[frozen..]);
-        for (average, new) in average.iter_mut().flatten().zip(new.iter().flatten()) {
-            *average = *average * decay + new * (1.0 - decay);
-        }
+        blend(&mut average[frozen..], &new[frozen..], decay, self.state.step);
+    }
+}
+
+/// Moves an average towards the weights after so many steps.
+fn blend(average: &mut [Vec<f32>], new: &[Vec<f32>], decay: f32, steps: u64) {
+    // The first weights are random: the average begins short and grows.
+    let steps = steps as f32;
+    let decay = decay.min((1.0 + steps) / (10.0 + steps));
+    for (average, new) in average.iter_mut().flatten().zip(new.iter().flatten()) {
+        *average = *average * decay + new * (1.0 - decay);
     }
 }
 
@@ -395,5 +399,56 @@ pub(super) fn update_running(network: &Network, statistics: &[Option<BatchStatis
             // Updates become visible at the next read on the same thread.
             running.value_sync();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::module::ParamId;
+
+    use super::*;
+
+    #[test]
+    fn an_average_begins_short_and_then_keeps_its_share() {
+        let mut average = vec![vec![0.0], vec![100.0]];
+        let new = [vec![10.0], vec![200.0]];
+        blend(&mut average, &new, 0.5, 0);
+        // A tenth of the old after the first step, half of it after many.
+        assert_eq!(average, [vec![9.0], vec![190.0]]);
+        blend(&mut average, &new, 0.5, 1000);
+        assert_eq!(average, [vec![9.5], vec![195.0]]);
+    }
+
+    #[derive(Module, Debug)]
+    struct One {
+        weight: Param<Tensor<1>>,
+    }
+
+    /// A weight of 1 after two steps with a gradient of 2 and a rate of 0.1.
+    fn after(rule: Rule) -> f32 {
+        let settings = Optimiser {
+            rule,
+            momentum: (rule == Rule::Sgd).then_some(0.5),
+            ..TrainConfig::original(Task::Keypoints).optimiser
+        };
+        let device = Backend::Flex.device();
+        let (id, weight) = (ParamId::new(), Tensor::from_floats([1.0], &device.clone().autodiff()));
+        let mut module = One {
+            weight: Param::initialized(id, weight.require_grad()),
+        };
+        let mut optimiser = optimiser(&settings, true, Spare::default());
+        for _ in 0..2 {
+            let mut gradients = GradientsParams::new();
+            gradients.register(id, Tensor::<1>::from_floats([2.0], &device));
+            module = optimiser.step(0.1, module, gradients);
+        }
+        values(module.weight.val().inner())[0]
+    }
+
+    #[test]
+    fn gradient_descent_goes_by_the_gradient_and_adam_by_the_rate() {
+        // 0.2 in the first step; in the second as much, and half of the first again.
+        assert!((after(Rule::Sgd) - 0.5).abs() < 1e-6, "{}", after(Rule::Sgd));
+        assert!((after(Rule::Adam) - 0.8).abs() < 1e-4, "{}", after(Rule::Adam));
     }
 }

@@ -298,7 +298,9 @@ mod tests {
 
     #[test]
     fn the_emotion_is_an_enumeration_of_all_that_can_be_said() {
-        let message = message();
+        let six = ClassSet::new(&["Angry", "Disgust", "Sad", "Happy", "Surprise", "Neutral"]).unwrap();
+        let topics = Topics::new("hall-1", "homeassistant");
+        let message: Value = serde_json::from_slice(&payload(&topics, "Hall", &six, &EVERYTHING)).unwrap();
         let emotion = &message["cmps"]["emotion"];
         assert_eq!(emotion["device_class"], "enum");
         assert_eq!(
@@ -309,6 +311,7 @@ mod tests {
                 "Sad",
                 "Happy",
                 "Surprise",
+                "Neutral",
                 "uncertain",
                 "no_face",
                 "unknown"
