@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{self, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread::{self, JoinHandle};
@@ -77,6 +77,8 @@ pub fn check(config: &PageConfig) -> Result<(), PageError> {
 pub struct PageServer {
     hub: Arc<Hub>,
     address: SocketAddr,
+    /// The socket that connections come to; another server may take them over.
+    socket: net::TcpListener,
     /// Dropped to end the thread.
     end: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
@@ -88,6 +90,18 @@ impl PageServer {
     /// # Errors
     /// Names the file or the address that cannot be used.
     pub fn start(config: &PageConfig) -> Result<Self, PageError> {
+        Self::open(config, None)
+    }
+
+    /// Serves other pages at the address of these, beside them: whoever connects has either, until these are dropped.
+    ///
+    /// # Errors
+    /// Names the file that cannot be used.
+    pub fn beside(&self, config: &PageConfig) -> Result<Self, PageError> {
+        Self::open(config, Some(&self.socket))
+    }
+
+    fn open(config: &PageConfig, socket: Option<&net::TcpListener>) -> Result<Self, PageError> {
         let hub = Arc::new(Hub::default());
         let live = Arc::new(Live::new(Arc::clone(&hub)));
         let tls = config.tls.as_ref().map(server_config).transpose()?;
@@ -111,13 +125,16 @@ impl PageServer {
             words,
             counting: Mutex::default(),
         };
-        Self::serve(Site {
-            listen: config.listen,
-            hub,
-            live,
-            router: router(app),
-            tls,
-        })
+        Self::serve(
+            Site {
+                listen: config.listen,
+                hub,
+                live,
+                router: router(app),
+                tls,
+            },
+            socket,
+        )
     }
 
     /// Serves another page of the program with live data, and what `more` answers, to this machine alone.
@@ -145,28 +162,37 @@ impl PageServer {
             words,
             counting: Mutex::default(),
         };
-        Self::serve(Site {
-            listen,
-            hub,
-            live,
-            router: other(root, more, app),
-            tls: None,
-        })
+        Self::serve(
+            Site {
+                listen,
+                hub,
+                live,
+                router: other(root, more, app),
+                tls: None,
+            },
+            None,
+        )
     }
 
-    /// Serves a site on a thread of its own.
-    fn serve(site: Site) -> Result<Self, PageError> {
+    /// Serves a site on a thread of its own, from a socket that is open already where there is one.
+    fn serve(site: Site, socket: Option<&net::TcpListener>) -> Result<Self, PageError> {
         let start = Instant::now();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .max_blocking_threads(4)
             .build()
             .map_err(PageError::Start)?;
-        let listener = listen(&runtime, site.listen).map_err(|source| PageError::Listen {
+        let failed = |source| PageError::Listen {
             address: site.listen,
             source,
-        })?;
-        let address = listener.local_addr().map_err(PageError::Start)?;
+        };
+        let socket = match socket {
+            Some(open) => open.try_clone(),
+            None => listen(&runtime, site.listen).and_then(TcpListener::into_std),
+        }
+        .map_err(failed)?;
+        let listener = shared(&runtime, &socket).map_err(failed)?;
+        let address = socket.local_addr().map_err(PageError::Start)?;
         let (end, ended) = oneshot::channel();
         let hub = Arc::clone(&site.hub);
         let work = move || work(runtime, start, site, listener, ended);
@@ -174,6 +200,7 @@ impl PageServer {
         Ok(Self {
             hub,
             address,
+            socket,
             end: Some(end),
             thread: Some(thread.map_err(PageError::Start)?),
         })
@@ -212,6 +239,12 @@ fn listen(runtime: &Runtime, address: SocketAddr) -> io::Result<TcpListener> {
     socket.set_send_buffer_size(SEND_BUFFER)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
+}
+
+/// The same socket, for this reactor.
+fn shared(runtime: &Runtime, socket: &net::TcpListener) -> io::Result<TcpListener> {
+    let _inside = runtime.enter();
+    TcpListener::from_std(socket.try_clone()?)
 }
 
 fn work(runtime: Runtime, start: Instant, site: Site, listener: TcpListener, ended: oneshot::Receiver<()>) {
