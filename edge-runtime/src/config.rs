@@ -15,6 +15,7 @@ mod ranges;
 mod schema;
 mod serial;
 mod source;
+mod survey;
 mod update;
 mod webhook;
 mod when;
@@ -245,30 +246,23 @@ impl Config {
     ///
     /// When the file cannot be read, is no regular file, or breaks a rule; with line and column where there are some.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let io_error = |source| ConfigError::Io {
-            path: path.to_path_buf(),
-            source,
-        };
-        let mut text = String::new();
-        // A pipe would be waited for, perhaps for ever.
-        if !path.metadata().map_err(io_error)?.is_file() {
-            return Err(io_error(io::Error::new(
-                io::ErrorKind::InvalidData,
-                "it is no regular file",
-            )));
-        }
-        let mut file = File::open(path).map_err(io_error)?.take(MAX_BYTES + 1);
-        file.read_to_string(&mut text).map_err(io_error)?;
-        if text.len() as u64 > MAX_BYTES {
-            return Err(ConfigError::TooLarge {
-                path: path.to_path_buf(),
-            });
-        }
-        let parsed = Self::parse(&text).map_err(|location| ConfigError::Invalid {
-            path: path.to_path_buf(),
-            location,
-        })?;
+        let parsed = Self::parse(&text_of(path)?).map_err(invalid(path))?;
         Ok(parsed.beside(path.parent().unwrap_or(Path::new(""))))
+    }
+
+    /// Finds everything that is wrong with a file, and reads what is not.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read, or is no regular file.
+    pub fn survey(path: &Path) -> Result<Survey, ConfigError> {
+        let found = survey::survey(&text_of(path)?);
+        let dir = path.parent().unwrap_or(Path::new(""));
+        Ok(Survey {
+            faults: found.faults.into_iter().map(invalid(path)).collect(),
+            rest: found.rest.map(|rest| rest.beside(dir)),
+            has_source: found.has_source,
+        })
     }
 
     /// Reads a configuration from a text in TOML, and checks every range.
@@ -323,6 +317,49 @@ impl Config {
         }
         self.update = self.update.map(|update| update.beside(dir));
         self
+    }
+}
+
+/// Everything that is wrong with a file, and what it says apart from that.
+#[derive(Debug)]
+pub struct Survey {
+    /// What is wrong, in the order of the lines.
+    pub faults: Vec<ConfigError>,
+    /// The configuration without what is wrong; `None` where nothing can be read.
+    pub rest: Option<Config>,
+    /// Whether the source of that configuration is the file's own.
+    pub has_source: bool,
+}
+
+/// What a configuration file holds.
+fn text_of(path: &Path) -> Result<String, ConfigError> {
+    let io_error = |source| ConfigError::Io {
+        path: path.to_path_buf(),
+        source,
+    };
+    let mut text = String::new();
+    // A pipe would be waited for, perhaps for ever.
+    if !path.metadata().map_err(io_error)?.is_file() {
+        return Err(io_error(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "it is no regular file",
+        )));
+    }
+    let mut file = File::open(path).map_err(io_error)?.take(MAX_BYTES + 1);
+    file.read_to_string(&mut text).map_err(io_error)?;
+    if text.len() as u64 > MAX_BYTES {
+        return Err(ConfigError::TooLarge {
+            path: path.to_path_buf(),
+        });
+    }
+    Ok(text)
+}
+
+fn invalid(path: &Path) -> impl Fn(Location) -> ConfigError + use<> {
+    let path = path.to_path_buf();
+    move |location| ConfigError::Invalid {
+        path: path.clone(),
+        location,
     }
 }
 

@@ -1,6 +1,6 @@
 //! `edge-runtime check-config`: is the file right?
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use edge_runtime::config::{Config, Origin, json_schema};
@@ -13,8 +13,8 @@ use super::write_line;
 /// Checks a configuration file without running anything
 ///
 /// Names the first thing that is wrong with file, line, column and key, or a source file that is not there. With --deep,
-/// looks also at what the configuration names: bundle, classes, source, lines, credentials, directories and ports, and
-/// names everything that would keep `run` from starting.
+/// names everything that is wrong with the file, looks also at what it names: bundle, classes, source, lines, credentials,
+/// directories and ports, and names everything that would keep `run` from starting.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The configuration file, in TOML
@@ -33,19 +33,11 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode, Failure> {
         write_line(&format!("{:#}", json_schema()))?;
     }
     if let Some(file) = &args.file {
-        let config = Config::load(file)?;
         if args.deep {
-            let findings = preflight::check(&config, Scope::All);
-            for note in findings.iter().filter(|finding| finding.check == preflight::IN_VAIN) {
-                tracing::warn!(about = note.found, "{}", note.found);
-            }
-            if let Some(problems) = preflight::problems(&findings) {
-                problems
-                    .lines()
-                    .for_each(|line| tracing::error!(about = line, "{line}"));
-                return Ok(ExitCode::from(code::CONFIG));
-            }
-        } else if let Origin::Files(Input::Path(path)) = &config.source.origin
+            return deep(file);
+        }
+        let config = Config::load(file)?;
+        if let Origin::Files(Input::Path(path)) = &config.source.origin
             && !path.exists()
         {
             let message = format!(
@@ -57,4 +49,31 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode, Failure> {
         tracing::info!("{}: ok", file.display());
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Names everything that is wrong: with the file, and on this machine with what is not wrong in the file.
+fn deep(file: &Path) -> Result<ExitCode, Failure> {
+    let survey = Config::survey(file)?;
+    let mut wrong: Vec<String> = survey.faults.iter().map(ToString::to_string).collect();
+    if let Some(config) = &survey.rest {
+        let scope = if survey.has_source {
+            Scope::All
+        } else {
+            Scope::KeepsSource
+        };
+        let findings = preflight::check(config, scope);
+        for note in findings.iter().filter(|finding| finding.check == preflight::IN_VAIN) {
+            tracing::warn!(about = note.found, "{}", note.found);
+        }
+        let problems = preflight::problems(&findings);
+        wrong.extend(problems.iter().flat_map(|problems| problems.lines()).map(str::to_owned));
+    }
+    if wrong.is_empty() {
+        tracing::info!("{}: ok", file.display());
+        return Ok(ExitCode::SUCCESS);
+    }
+    for line in &wrong {
+        tracing::error!(about = line, "{line}");
+    }
+    Ok(ExitCode::from(code::CONFIG))
 }

@@ -37,6 +37,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use diagnostics::{Diagnostics, Filter, Form};
+use edge_runtime::daemon::DaemonError;
+use edge_runtime::preflight;
 use edge_runtime::sink::SinkError;
 use inference::bundle::{Bundle, DEFAULT_DIR};
 
@@ -143,5 +145,8 @@ fn open_bundle(named: Option<&Path>) -> Result<Bundle, Failure> {
             return Err(Failure::new(code::USAGE, anyhow::Error::msg(message)));
         }
     };
+    if let Some(path) = preflight::untrusted_bundle_as_root(&dir) {
+        return Err(DaemonError::Untrusted(path).into());
+    }
     Ok(Bundle::open(&dir)?)
 }

@@ -1,19 +1,27 @@
 //! Root gives itself up before it touches what belongs to the service.
 //!
-//! Whoever owns the directory of bundles can put links in place of anything in it. So root opens the directory, goes into
-//! it, and becomes its owner for good: what a link leads to is then opened with the rights of whoever made the link.
+//! Whoever owns a directory can put links in place of anything in it. So root goes to the directory of bundles step by
+//! step, follows no link but its own, and where it comes into a directory of somebody else, becomes that user for good:
+//! what lies further on is then opened with the rights of whoever put it there.
 
-use std::fs;
-use std::os::fd::AsFd;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::collections::VecDeque;
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Component, Path, PathBuf};
 
 use nix::unistd::{Gid, Uid, geteuid, setgroups, setresgid, setresuid};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, fstat, mkdirat, openat, readlinkat, statat};
+use rustix::io::Errno;
 use rustix::process::fchdir;
 use update::UpdateError;
 
-/// Makes this process that of the directory's owner, if it is root's; gives the path that the directory has from now on.
-/// A directory that is not there is made.
+/// Most links on the way.
+const MAX_LINKS: usize = 40;
+
+/// Makes this process that of whoever owns the directory or the way to it, if it is root's; gives the path that the
+/// directory has from now on. As long as the way is root's, directories that are not there are made.
 pub(super) fn become_owner(state: &Path) -> Result<PathBuf, UpdateError> {
     let failed = |source| UpdateError::Disk {
         path: state.to_path_buf(),
@@ -22,18 +30,103 @@ pub(super) fn become_owner(state: &Path) -> Result<PathBuf, UpdateError> {
     if !geteuid().is_root() {
         return Ok(state.to_path_buf());
     }
-    fs::create_dir_all(state).map_err(failed)?;
-    let dir = fs::File::open(state).map_err(failed)?;
-    let metadata = dir.metadata().map_err(failed)?;
-    if !metadata.is_dir() || metadata.uid() == 0 {
-        return Ok(state.to_path_buf());
+    let way = std::path::absolute(state).map_err(failed)?;
+    match walk(&way).map_err(failed)? {
+        None => Ok(state.to_path_buf()),
+        Some(foreign) => foreign.enter().map_err(failed),
     }
-    // The way to it may be closed for its owner: systemd keeps such directories below one that is root's alone.
-    fchdir(dir.as_fd()).map_err(|error| failed(error.into()))?;
-    let (user, group) = (Uid::from_raw(metadata.uid()), Gid::from_raw(metadata.gid()));
-    let given_up = setgroups(&[])
-        .and_then(|()| setresgid(group, group, group))
-        .and_then(|()| setresuid(user, user, user));
-    given_up.map_err(|error| failed(error.into()))?;
-    Ok(PathBuf::from("."))
+}
+
+/// A directory of somebody else's, and the way from there on.
+struct Foreign {
+    dir: OwnedFd,
+    user: u32,
+    group: u32,
+    rest: PathBuf,
+}
+
+impl Foreign {
+    /// Goes into the directory and becomes its owner; gives the rest of the way.
+    fn enter(self) -> io::Result<PathBuf> {
+        // The way to it may be closed for its owner: systemd keeps such directories below one that is root's alone.
+        fchdir(self.dir.as_fd())?;
+        let (user, group) = (Uid::from_raw(self.user), Gid::from_raw(self.group));
+        setgroups(&[])
+            .and_then(|()| setresgid(group, group, group))
+            .and_then(|()| setresuid(user, user, user))?;
+        Ok(Path::new(".").join(self.rest))
+    }
+}
+
+/// Goes along an absolute way, up to its end or to the first directory that is not root's.
+fn walk(way: &Path) -> io::Result<Option<Foreign>> {
+    let mut steps = steps(way);
+    let mut dir = open(CWD, OsStr::new("/"))?;
+    let mut links = 0;
+    while let Some(step) = steps.pop_front() {
+        let Some(target) = own_link(&dir, &step)? else {
+            dir = enter(&dir, &step)?;
+            let stat = fstat(&dir)?;
+            if stat.st_uid != 0 {
+                let rest = steps.into_iter().collect();
+                let (user, group) = (stat.st_uid, stat.st_gid);
+                return Ok(Some(Foreign { dir, user, group, rest }));
+            }
+            continue;
+        };
+        links += 1;
+        if links > MAX_LINKS {
+            return Err(Errno::LOOP.into());
+        }
+        if target.is_absolute() {
+            dir = open(CWD, OsStr::new("/"))?;
+        }
+        for step in self::steps(&target).into_iter().rev() {
+            steps.push_front(step);
+        }
+    }
+    Ok(None)
+}
+
+/// The names on a way, `..` among them.
+fn steps(way: &Path) -> VecDeque<OsString> {
+    way.components()
+        .filter(|step| matches!(step, Component::Normal(_) | Component::ParentDir))
+        .map(|step| step.as_os_str().to_owned())
+        .collect()
+}
+
+/// Where a link of root's leads to; `None` for what is no link.
+fn own_link(dir: &OwnedFd, name: &OsStr) -> io::Result<Option<PathBuf>> {
+    let stat = match statat(dir, name, AtFlags::SYMLINK_NOFOLLOW) {
+        Err(Errno::NOENT) => return Ok(None),
+        stat => stat?,
+    };
+    if FileType::from_raw_mode(stat.st_mode) != FileType::Symlink {
+        return Ok(None);
+    }
+    if stat.st_uid != 0 {
+        let name = Path::new(name).display();
+        let why = format!("root does not follow {name}, a link of user {}", stat.st_uid);
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
+    }
+    let target = readlinkat(dir, name, Vec::new())?;
+    Ok(Some(PathBuf::from(OsString::from_vec(target.into_bytes()))))
+}
+
+/// Opens a directory, which is made where it is not there.
+fn enter(dir: &OwnedFd, name: &OsStr) -> io::Result<OwnedFd> {
+    match open(dir, name) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => match mkdirat(dir, name, Mode::from_raw_mode(0o755)) {
+            Ok(()) | Err(Errno::EXIST) => open(dir, name),
+            Err(error) => Err(error.into()),
+        },
+        opened => opened,
+    }
+}
+
+/// Opens a directory, and no link to one.
+fn open(dir: impl AsFd, name: &OsStr) -> io::Result<OwnedFd> {
+    let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    Ok(openat(dir, name, flags, Mode::empty())?)
 }

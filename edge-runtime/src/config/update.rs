@@ -78,3 +78,30 @@ impl UpdateConfig {
         self
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_has_a_name_that_shows_what_it_is() {
+        let device = |name: &str| toml::from_str::<UpdateConfig>(&format!("device = \"{name}\"\n"));
+        let longest = "a".repeat(200);
+        for name in ["kiosk-1", "Eingang Süd", "入口", &longest] {
+            assert_eq!(device(name).unwrap().device.as_deref(), Some(name));
+        }
+        let longer = "a".repeat(201);
+        for name in [
+            "",
+            "a\\u0000",
+            "a\\nb",
+            "a\\u001b[2J",
+            "a\\u202eb",
+            "a\\u2066b",
+            &longer,
+        ] {
+            let error = device(name).unwrap_err().to_string();
+            assert!(error.contains("a name of 1 to 200 bytes"), "{name:?}: {error}");
+        }
+    }
+}

@@ -14,10 +14,11 @@ use super::board::Board;
 use super::dating::{Dated, Dating, Quarter};
 use super::error::CountsError;
 use super::inbox::Pending;
+use super::lock::CountsLock;
 use super::settings::CountsSettings;
 use super::visit::{FACING_DEGREES, GONE_MS, Rules, Sight, Visits};
 use super::wall::WallClock;
-use super::worker::{Between, Worker, lock};
+use super::worker::{Between, Worker};
 use crate::decide::{DecideConfig, Observation};
 use crate::sink::{FrameFacts, SignalSink, SinkError};
 
@@ -37,6 +38,8 @@ const MAX_FACES: usize = 64;
 pub struct Start {
     /// The directory of the counts, and how long days are kept.
     pub settings: CountsSettings,
+    /// Keeps other programs out of that directory.
+    pub lock: CountsLock,
     /// How emotions are told. They must be valid.
     pub rules: Rules,
     /// Shows the sums to the other sinks.
@@ -60,15 +63,16 @@ impl CountsSink {
     /// Opens what was counted so far, and starts the thread that writes.
     ///
     /// # Errors
-    /// A directory that cannot be made, read or had alone; a thread that cannot be started.
+    /// A directory that cannot be made or read, or that a thread still writes to; a thread that cannot be started.
     pub fn start(start: Start) -> Result<Self, CountsError> {
         let Start {
             settings,
+            lock,
             rules,
             board,
             mut wall,
         } = start;
-        let lock = lock(&settings.dir)?;
+        let writing = lock.write()?;
         let today = Quarter::of(wall.read().unix_s).day();
         let worker = Worker::open(SystemDisk::default(), &settings, board, today)?;
         let visits = Visits::new(rules).map_err(|error| CountsError::Start(std::io::Error::other(error)))?;
@@ -76,7 +80,7 @@ impl CountsSink {
         let (end, ended) = channel();
         let shared = Arc::clone(&between);
         let thread =
-            diagnostics::spawn("counts", move || worker.work(&shared, &end, lock)).map_err(CountsError::Start)?;
+            diagnostics::spawn("counts", move || worker.work(&shared, &end, writing)).map_err(CountsError::Start)?;
         Ok(Self {
             counter: Counter::new(visits, wall),
             between,

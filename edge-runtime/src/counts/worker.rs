@@ -1,7 +1,5 @@
 //! The thread that writes. A disk that is slow, full or gone holds up nothing but what is shown of the counts.
 
-use std::fs::File;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
@@ -14,13 +12,11 @@ use super::board::Board;
 use super::book::Book;
 use super::error::CountsError;
 use super::inbox::{Inbox, Pending};
+use super::lock::Writing;
 use super::settings::CountsSettings;
 
 /// Shortest time from one write to the next; a power cut loses no more, and nothing that was shown.
 const SAVE_EVERY: Duration = Duration::from_secs(5);
-
-/// Name of the file that keeps a second program out.
-const LOCK: &str = "lock";
 
 /// What the thread shares with the sink.
 #[derive(Debug, Default)]
@@ -73,7 +69,7 @@ impl<D: Disk> Worker<D> {
     }
 
     /// Works until it is told to stop, and writes once more.
-    pub(super) fn work(mut self, between: &Between, ended: &Sender<()>, lock: File) {
+    pub(super) fn work(mut self, between: &Between, ended: &Sender<()>, writing: Writing) {
         let mut saved = Instant::now();
         loop {
             let stop = between.stop.load(Ordering::Acquire);
@@ -87,7 +83,7 @@ impl<D: Disk> Worker<D> {
             }
             thread::park_timeout(SAVE_EVERY.saturating_sub(saved.elapsed()));
         }
-        drop(lock);
+        drop(writing);
         // Nobody may listen any more.
         let _ = ended.send(());
     }
@@ -126,24 +122,4 @@ impl<D: Disk> Worker<D> {
         self.unsaved = false;
         Ok(())
     }
-}
-
-/// Tries before the directory counts as another program's: a child that this one has just started holds its files until it
-/// has become another program.
-const LOCK_TRIES: u32 = 20;
-
-/// Makes the directory, and keeps other programs out of it as long as the file is open.
-pub(super) fn lock(dir: &Path) -> Result<File, CountsError> {
-    let path = || dir.to_path_buf();
-    let failed = |source| CountsError::Dir { path: path(), source };
-    std::fs::create_dir_all(dir).map_err(failed)?;
-    let file = durable::open_lock(&dir.join(LOCK)).map_err(failed)?;
-    for _ in 0..LOCK_TRIES {
-        match file.try_lock() {
-            Ok(()) => return Ok(file),
-            Err(std::fs::TryLockError::WouldBlock) => thread::sleep(Duration::from_millis(20)),
-            Err(std::fs::TryLockError::Error(source)) => return Err(failed(source)),
-        }
-    }
-    Err(CountsError::Busy { path: path() })
 }

@@ -18,6 +18,7 @@ use crate::config::Config;
 use crate::decide::Decider;
 use crate::page::{About, CameraFacts, Frames, PageContext, PageServer};
 use crate::pipeline::{FrameError, Pipeline, PipelineContext, Progress, Stages};
+use crate::preflight;
 
 /// Longest time that pictures are shown.
 pub const LONGEST: Duration = Duration::from_mins(10);
@@ -36,6 +37,9 @@ pub fn aim(
     if !listen.ip().is_loopback() {
         return Err(DaemonError::AimAbroad(listen));
     }
+    if let Some(path) = preflight::untrusted_as_root(config) {
+        return Err(DaemonError::Untrusted(path));
+    }
     // A bundle that is missing is told when it is loaded.
     let owned = Owned::take(&config.bundle);
     if matches!(owned, Ok(None)) {
@@ -45,7 +49,9 @@ pub fn aim(
     let viewfinder = Arc::new(Viewfinder::default());
     let server = PageServer::local(listen, "aim.html", routes(&viewfinder))?;
     // Before the camera, so that it goes out after it.
-    let _lamp = lines::lamp(config, context)?;
+    let _lamp = lines::lamp_wiring(config)
+        .map(|wiring| lines::lamp(wiring, context))
+        .transpose()?;
     let camera = source(&config.source, context)?;
     let clock = context.clock.restarted();
     let networks = Networks::load(&config.bundle, config.precision)?;

@@ -11,6 +11,7 @@ use crate::decide::DecideConfig;
 use crate::pipeline::{ModelSwap, Progress};
 use crate::service::Liveness;
 use inference::Threads;
+use inference::bundle::Bundle;
 use shared_model::emotion::ClassSet;
 use update::{BundleManager, Counts, Networks};
 use vision::clock::Clock;
@@ -60,6 +61,27 @@ impl Bundles {
         }
     }
 
+    /// Goes on with a manager that ran before.
+    pub(super) fn resumed(manager: Option<BundleManager>, shared: &Shared, context: &RunContext<'_>) -> Self {
+        let counts = counts(&shared.progress);
+        let mut manager = manager;
+        if let Some(manager) = &mut manager {
+            manager.resume(counts, &mut |message| tracing::warn!(target: "update", "{message}"));
+        }
+        Self {
+            manager,
+            clock: context.clock.clone(),
+        }
+    }
+
+    /// A start that did not come to pass: a trial is not to blame.
+    pub(super) fn stop(mut self) -> Option<BundleManager> {
+        if let Some(manager) = &mut self.manager {
+            manager.stop(&mut |message| tracing::warn!(target: "update", "{message}"));
+        }
+        self.manager
+    }
+
     /// The bundle to start with.
     ///
     /// A trial that lacks classes that the configuration names is given up, if another bundle has them.
@@ -81,7 +103,8 @@ impl Bundles {
         }
     }
 
-    /// Watches over the bundles from now on, beside the loop; gives what the loop swaps to.
+    /// Watches over the bundles from now on, beside the loop; gives what the loop swaps to. Where no thread can be had, the
+    /// bundle stays the one that runs.
     pub(super) fn watch(
         self,
         config: &Config,
@@ -89,11 +112,11 @@ impl Bundles {
         shared: &Shared,
         pages: &Pages,
         poller: Option<UpdatePoller>,
-    ) -> Result<(Watcher, Receiver<ModelSwap>), DaemonError> {
+    ) -> (Watcher, Receiver<ModelSwap>) {
         let (sender, swaps) = channel();
         let stop = Arc::new(AtomicBool::new(false));
         let Some(manager) = self.manager else {
-            return Ok((Watcher { stop, thread: None }, swaps));
+            return (Watcher { stop, thread: None }, swaps);
         };
         let pulse = Arc::new(Pulse::new());
         let (swapped, running, enter) = (pages.swapped(), Arc::clone(&shared.running), config.decide.0.enter);
@@ -103,6 +126,7 @@ impl Bundles {
                 swapped(networks);
             }),
             manager,
+            newest: None,
             poller,
             pulse: Arc::clone(&pulse),
             clock: self.clock,
@@ -112,10 +136,21 @@ impl Bundles {
             progress: Arc::clone(&shared.progress),
             stop: Arc::clone(&stop),
         };
-        let thread = diagnostics::spawn("bundles", move || job.work(&sender)).map_err(DaemonError::Thread)?;
-        shared.liveness.add(Liveness::new("bundles", move || pulse.count()));
-        let thread = Some(thread);
-        Ok((Watcher { stop, thread }, swaps))
+        let thread = diagnostics::spawn("bundles", move || job.work(&sender));
+        let thread = thread.map_err(|error| tracing::warn!(target: "update", "no bundle is tried: {error}"));
+        if thread.is_ok() {
+            shared.liveness.add(Liveness::new("bundles", move || pulse.count()));
+        }
+        let thread = thread.ok();
+        (Watcher { stop, thread }, swaps)
+    }
+}
+
+/// What the loop has counted so far.
+fn counts(progress: &Progress) -> Counts {
+    Counts {
+        judged: progress.inferred(),
+        failed: progress.failed(),
     }
 }
 
@@ -129,20 +164,22 @@ fn fits(config: &Config, classes: &ClassSet) -> bool {
 /// The thread that watches over the bundles.
 pub(super) struct Watcher {
     stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<BundleManager>>,
+    thread: Option<JoinHandle<(BundleManager, Option<Bundle>)>>,
 }
 
 impl Watcher {
-    /// Ends the thread after a run; a clean end spares a trial.
-    pub(super) fn end(self, outcome: Outcome) {
+    /// Ends the thread after a run; a clean end spares a trial. Gives the manager, and the newest bundle that was swapped to.
+    pub(super) fn end(self, outcome: Outcome) -> (Option<BundleManager>, Option<Bundle>) {
         self.stop.store(true, Ordering::Relaxed);
-        let Some(thread) = self.thread else { return };
+        let Some(thread) = self.thread else { return (None, None) };
         thread.thread().unpark();
-        if let Ok(mut manager) = thread.join()
-            && outcome == Outcome::Clean
-        {
+        let Ok((mut manager, newest)) = thread.join() else {
+            return (None, None);
+        };
+        if outcome == Outcome::Clean {
             manager.stop(&mut |message| tracing::warn!(target: "update", "{message}"));
         }
+        (Some(manager), newest)
     }
 }
 
@@ -203,6 +240,8 @@ struct Job {
     /// Is told of the networks that the loop swaps to.
     told: Box<dyn Fn(&Networks) + Send>,
     manager: BundleManager,
+    /// The bundle that the loop swapped to last.
+    newest: Option<Bundle>,
     poller: Option<UpdatePoller>,
     pulse: Arc<Pulse>,
     clock: SharedClock,
@@ -214,7 +253,7 @@ struct Job {
 }
 
 impl Job {
-    fn work(mut self, swaps: &Sender<ModelSwap>) -> BundleManager {
+    fn work(mut self, swaps: &Sender<ModelSwap>) -> (BundleManager, Option<Bundle>) {
         let clock = self.clock.restarted();
         let mut last = String::new();
         let mut log = |message: String| {
@@ -225,10 +264,7 @@ impl Job {
             }
         };
         while !self.stop.load(Ordering::Relaxed) {
-            let counts = Counts {
-                judged: self.progress.inferred(),
-                failed: self.progress.failed(),
-            };
+            let counts = counts(&self.progress);
             self.pulse.begin_check();
             let next = self.manager.tick(clock.now(), counts, &self.classes, &mut log);
             if let Some(next) = next {
@@ -239,8 +275,9 @@ impl Job {
                     decide: self.decide,
                     abstain_below: bundle.manifest().decision.abstain_below,
                 };
-                // A loop that is over swaps nothing.
+                // A loop that is over takes it all the same, for the one that comes next.
                 let _ = swaps.send(swap);
+                self.newest = Some(bundle);
             }
             if let Some(poller) = &mut self.poller {
                 poller.tick(clock.now(), self.manager.offer(), &mut log);
@@ -248,7 +285,7 @@ impl Job {
             self.pulse.end_check();
             self.pause();
         }
-        self.manager
+        (self.manager, self.newest)
     }
 
     fn pause(&self) {

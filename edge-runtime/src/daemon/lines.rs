@@ -37,19 +37,27 @@ pub fn open(
 }
 
 /// What a lamp hangs on: lamps that differ here are different lamps.
-pub(super) fn lamp_wiring(config: &Config) -> Option<(&GpioBackend, (u32, Polarity))> {
-    let gpio: &GpioConfig = config.sink.gpio.as_ref()?;
-    Some((&gpio.backend, gpio.lamp()?))
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Wiring {
+    backend: GpioBackend,
+    pin: u32,
+    polarity: Polarity,
 }
 
-/// Lights the lamp, if the configuration has one.
-pub(super) fn lamp(config: &Config, context: &RunContext<'_>) -> Result<Option<Lamp>, DaemonError> {
-    let Some((backend, (pin, polarity))) = lamp_wiring(config) else {
-        return Ok(None);
-    };
-    let safe = polarity.safe();
-    let gpio = open(backend, &[Output { pin, safe }], &[], (context.gpio_log)())?;
-    Ok(Some(Lamp::light(gpio, pin, polarity)?))
+/// What the lamp of a configuration hangs on, if it has one.
+pub(super) fn lamp_wiring(config: &Config) -> Option<Wiring> {
+    let gpio: &GpioConfig = config.sink.gpio.as_ref()?;
+    let (pin, polarity) = gpio.lamp()?;
+    let backend = gpio.backend.clone();
+    Some(Wiring { backend, pin, polarity })
+}
+
+/// Lights a lamp.
+pub(super) fn lamp(wiring: Wiring, context: &RunContext<'_>) -> Result<(Wiring, Lamp), DaemonError> {
+    let (pin, safe) = (wiring.pin, wiring.polarity.safe());
+    let gpio = open(&wiring.backend, &[Output { pin, safe }], &[], (context.gpio_log)())?;
+    let lamp = Lamp::light(gpio, pin, wiring.polarity)?;
+    Ok((wiring, lamp))
 }
 
 fn opened<G: Gpio + 'static>(gpio: Result<G, GpioError>) -> Result<Box<dyn Gpio>, DaemonError> {

@@ -10,6 +10,7 @@ mod bundles;
 mod context;
 mod error;
 mod input;
+mod kiosk;
 mod lines;
 mod outlets;
 mod owner;
@@ -21,39 +22,34 @@ mod page;
 mod reload;
 #[cfg(feature = "page")]
 mod running;
+mod secrets;
 mod shared;
 mod sinks;
 mod update_poller;
 mod updater;
 
-use std::io;
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use shared_model::Text;
-use update::Networks;
 
 use crate::config::Config;
 use crate::counts;
-use crate::decide::Decider;
 use crate::metrics::{self, Counts};
-use crate::pipeline::{End, FrameError, Pipeline, PipelineContext, Stages, Stats, Timing};
+use crate::pipeline::{End, FrameError, PipelineContext, Stats, Timing};
 use crate::preflight;
 use crate::service::Service;
-use crate::sink::gpio::Lamp;
-use crate::source::{Fault, FrameSource, Pausable, SharedSource};
+use crate::source::{Fault, FrameSource, Pausable};
 use crate::switches::Switch;
 
-use bundles::{Bundles, Outcome, Watcher};
-use input::{face_source, source, timing};
-use owner::Owned;
-use page::Pages;
+use bundles::Outcome;
+use input::timing;
+use kiosk::{Halted, Kiosk, Ready};
 use reload::{Next, Over, Reloader};
-use shared::{Shared, Ways};
-use sinks::{Sinks, sinks};
-use update_poller::UpdatePoller;
+use shared::Shared;
 
 #[cfg(feature = "page")]
 pub use aim::{LONGEST, aim};
@@ -77,8 +73,8 @@ pub enum Ending {
 /// Watches a source until it ends or the flags say so; on a reload, goes on with the new configuration.
 ///
 /// A camera that stays the same stays open, and the lamp lit. The lamp is lit before the camera opens and goes out after
-/// it; every other line is left at its safe level. A new configuration is checked while the old one runs, and taken up
-/// only if nothing is wrong with it; should it fail all the same, the old one goes on.
+/// it; every other line is left at its safe level. A new configuration is checked and prepared while the old one runs, and
+/// taken up only if nothing is wrong with it; should it fail all the same, the old one goes on with what it has in memory.
 ///
 /// # Errors
 /// What keeps the program from starting, or what runs from going on.
@@ -121,17 +117,21 @@ pub fn run(config: Config, context: &RunContext<'_>) -> Result<Ending, DaemonErr
                 tracing::dispatcher::with_default(&told, || reloader.work());
             })
             .map_err(DaemonError::Thread)?;
-        let mut kiosk = Kiosk::start(config, context)?;
-        let mut ready = kiosk.set_up(&shared, context)?;
+        let (mut kiosk, mut ready) = Kiosk::start(config, &shared, context)?;
         loop {
-            let ended = go(ready, &kiosk, &shared, context);
-            let new = next.take();
-            let Some(new) = new.filter(|_| context.flags.begin_anew()) else {
-                return ended;
+            let (ended, mut halted) = go(ready, &kiosk, &shared, context);
+            ready = loop {
+                let new = next.take();
+                let Some(new) = new.filter(|_| context.flags.begin_anew()) else {
+                    return ended;
+                };
+                service.reloading();
+                shared.boot = boot_id();
+                match kiosk.change(new, halted, &shared, context) {
+                    ControlFlow::Break(ready) => break ready,
+                    ControlFlow::Continue(as_before) => halted = as_before,
+                }
             };
-            service.reloading();
-            shared.boot = boot_id();
-            ready = kiosk.change(new, &shared, context)?;
             running
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
@@ -148,95 +148,6 @@ fn keep_pause(config: &Config, shared: &Shared) {
     shared.switches.keep_in(&config.state);
     if let Some(warning) = shared.switches.take_warning() {
         tracing::warn!(about = %warning, "{warning}");
-    }
-}
-
-/// What goes on when the configuration changes, as long as it stays the same.
-struct Kiosk {
-    config: Config,
-    /// Before the camera, so that it goes out after it.
-    lamp: Option<Lamp>,
-    camera: SharedSource,
-    pages: Pages,
-    /// Only who aims asks; a run goes on whoever else has it.
-    owned: io::Result<Option<Owned>>,
-}
-
-impl Kiosk {
-    fn start(config: Config, context: &RunContext<'_>) -> Result<Self, DaemonError> {
-        let mut pages = Pages::default();
-        pages.serve(&config)?;
-        let lamp = lines::lamp(&config, context)?;
-        let camera = SharedSource::new(source(&config.source, context)?);
-        let owned = Owned::take(&config.bundle);
-        Ok(Self {
-            config,
-            lamp,
-            camera,
-            pages,
-            owned,
-        })
-    }
-
-    /// Takes up a new configuration, or the old one again where that fails.
-    fn change(&mut self, new: Config, shared: &Shared, context: &RunContext<'_>) -> Result<Ready, DaemonError> {
-        let old = self.config.clone();
-        let camera = self.camera.clone();
-        match self.take_up(new, shared, context) {
-            Ok(ready) => Ok(ready),
-            Err(error) => {
-                tracing::warn!(about = %error, "{error}; going on with the configuration as it was");
-                self.camera = camera;
-                self.pages.serve(&old)?;
-                self.light(&old, context)?;
-                self.config = old;
-                self.set_up(shared, context)
-            }
-        }
-    }
-
-    fn take_up(&mut self, new: Config, shared: &Shared, context: &RunContext<'_>) -> Result<Ready, DaemonError> {
-        // The same camera goes on; only another one is opened anew.
-        if new.source != self.config.source {
-            self.camera = SharedSource::new(source(&new.source, context)?);
-        }
-        self.pages.serve(&new)?;
-        self.light(&new, context)?;
-        if new.bundle != self.config.bundle {
-            // Let go first: a path may name the same directory in another way.
-            self.owned = Ok(None);
-            self.owned = Owned::take(&new.bundle);
-        }
-        self.config = new;
-        self.set_up(shared, context)
-    }
-
-    /// Everything that the configuration needs, and that can fail.
-    fn set_up(&self, shared: &Shared, context: &RunContext<'_>) -> Result<Ready, DaemonError> {
-        let (config, pages) = (&self.config, &self.pages);
-        let poller = UpdatePoller::new(config, Arc::clone(&context.updater), &shared.updates);
-        let mut bundles = Bundles::new(config, context);
-        let networks = bundles.start(config)?;
-        let facts = page::bundle(&networks);
-        Shared::note(&shared.running, &networks, config.decide.0.enter);
-        let (stages, ways) = stages(config, networks, shared, pages, context)?;
-        pages.attach(config, &stages.classes, facts, shared, ways);
-        let (watcher, swaps) = bundles.watch(config, stages.classes.clone(), shared, pages, poller)?;
-        let pipeline = Pipeline::new(stages)
-            .swapping(swaps)
-            .pausing(Arc::clone(&shared.switches));
-        Ok(Ready { pipeline, watcher })
-    }
-
-    /// The lamp of a configuration: the one that is lit, where it is the same.
-    fn light(&mut self, config: &Config, context: &RunContext<'_>) -> Result<(), DaemonError> {
-        let same = lines::lamp_wiring(config) == lines::lamp_wiring(&self.config);
-        if !same || self.lamp.is_none() {
-            // Let go first: the same line may be wired the other way now.
-            drop(self.lamp.take());
-            self.lamp = lines::lamp(config, context)?;
-        }
-        Ok(())
     }
 }
 
@@ -263,15 +174,13 @@ fn measure(config: &Config, shared: &Shared) -> Result<Option<Arc<AtomicU64>>, D
     served.map(|_| Some(beats)).map_err(failed)
 }
 
-/// What a configuration needs, set up.
-struct Ready {
-    pipeline: Pipeline,
-    watcher: Watcher,
-}
-
-/// Runs with one configuration, until the source ends or a flag is raised.
-fn go(ready: Ready, kiosk: &Kiosk, shared: &Shared, context: &RunContext<'_>) -> Result<Ending, DaemonError> {
-    let Ready { mut pipeline, watcher } = ready;
+/// Runs with one configuration, until the source ends or a flag is raised; gives what another run can go on with.
+fn go(
+    mut ready: Ready,
+    kiosk: &Kiosk,
+    shared: &Shared,
+    context: &RunContext<'_>,
+) -> (Result<Ending, DaemonError>, Halted) {
     // A source without a single frame is an error of the source, not a run without faces.
     let mut first = None;
     let warn = kiosk.pages.warn();
@@ -293,10 +202,11 @@ fn go(ready: Ready, kiosk: &Kiosk, shared: &Shared, context: &RunContext<'_>) ->
         // A recording is read no faster than it is judged, and waits while nothing is.
         Timing::Recorded | Timing::Paced => Box::new(camera),
     };
-    let end = pipeline.run(source, timing, &mut run);
-    watcher.end(if end.is_ok() { Outcome::Clean } else { Outcome::Failed });
-    tracing::info!("{}", pipeline.stats());
-    Ok(ending(end?, pipeline.stats(), first))
+    let end = ready.pipeline.run(source, timing, &mut run);
+    let (halted, stats) = ready.halt(if end.is_ok() { Outcome::Clean } else { Outcome::Failed });
+    tracing::info!("{stats}");
+    let ended = end.map(|end| ending(end, &stats, first));
+    (ended.map_err(DaemonError::from), halted)
 }
 
 /// What the end of a pipeline means; `first` is the first thing that was wrong with the source.
@@ -316,34 +226,6 @@ fn log(error: &FrameError) {
         FrameError::Predict(_) => tracing::warn!(target: "inference", "{error}"),
         FrameError::Track(_) | FrameError::Picture(_) => tracing::warn!(target: "vision", "{error}"),
     }
-}
-
-fn stages(
-    config: &Config,
-    networks: Networks,
-    shared: &Shared,
-    pages: &Pages,
-    context: &RunContext<'_>,
-) -> Result<(Stages, Ways), DaemonError> {
-    let manifest = networks.bundle.manifest();
-    let classes = manifest.classes.clone();
-    let rules = counts::Rules {
-        decide: config.decide.0,
-        classes: classes.clone(),
-        abstain_below: manifest.decision.abstain_below,
-    };
-    let decider = Decider::new(rules.decide, classes.clone(), rules.abstain_below)?;
-    let Sinks { all, ways } = sinks(config, &rules, shared, pages, context)?;
-    let stages = Stages {
-        faces: face_source(config, &networks.predictor)?,
-        predictor: networks.predictor.with_threads(config.threads),
-        sinks: all,
-        classes,
-        decider,
-        boot: shared.boot.clone(),
-        progress: Arc::clone(&shared.progress),
-    };
-    Ok((stages, ways))
 }
 
 /// Differs from start to start: the time in nanoseconds and the process.

@@ -31,10 +31,14 @@ pub(super) fn bundle(_: &Networks) -> BundleFacts {
 }
 
 impl Pages {
-    pub(super) fn serve(&mut self, config: &Config) -> Result<(), DaemonError> {
+    pub(super) fn fit(&self, config: &Config) -> bool {
+        config.page.is_none()
+    }
+
+    pub(super) fn beside(&mut self, config: &Config) -> Result<Self, DaemonError> {
         match config.page {
             Some(_) => Err(DaemonError::NoPage),
-            None => Ok(()),
+            None => Ok(Self {}),
         }
     }
 

@@ -6,14 +6,14 @@ use std::sync::atomic::Ordering;
 use shared_model::emotion::ClassSet;
 
 use super::error::DaemonError;
+use super::secrets::Secrets;
 use crate::config::SinkConfig;
 use crate::service::Liveness;
 use crate::sink::outlet::Outlet;
-use crate::sink::webhook::WebhookConfig;
 use crate::sink::{osc, serial, udp};
 
 /// Every outlet that a configuration asks for.
-pub(super) fn outlets(config: &SinkConfig, classes: &ClassSet) -> Result<Vec<Outlet>, DaemonError> {
+pub(super) fn outlets(config: &SinkConfig, secrets: &Secrets, classes: &ClassSet) -> Result<Vec<Outlet>, DaemonError> {
     let mut outlets = Vec::new();
     if let Some(osc) = config.osc {
         outlets.push(started("osc", osc::start(osc, classes))?);
@@ -25,19 +25,9 @@ pub(super) fn outlets(config: &SinkConfig, classes: &ClassSet) -> Result<Vec<Out
         outlets.push(started("serial", serial::start(config, classes))?);
     }
     if let Some(config) = &config.webhook {
-        outlets.push(webhook(config, classes)?);
+        outlets.extend(secrets.webhook(config, classes)?);
     }
     Ok(outlets)
-}
-
-#[cfg(feature = "webhook")]
-fn webhook(config: &WebhookConfig, classes: &ClassSet) -> Result<Outlet, DaemonError> {
-    Ok(crate::sink::webhook::start(config, classes)?)
-}
-
-#[cfg(not(feature = "webhook"))]
-fn webhook(_: &WebhookConfig, _: &ClassSet) -> Result<Outlet, DaemonError> {
-    Err(DaemonError::NoWebhook)
 }
 
 /// The signs of life of an outlet's thread.

@@ -42,19 +42,30 @@ pub(super) fn bundle(networks: &Networks) -> BundleFacts {
 }
 
 impl Pages {
-    /// Serves what the configuration wants; pages that stay the same stay open.
-    pub(super) fn serve(&mut self, config: &Config) -> Result<(), DaemonError> {
-        if self.served.as_ref().map(|(served, _)| served) == config.page.as_ref() {
-            return Ok(());
-        }
-        // Let go first: the new ones may want the same address.
-        self.served = None;
-        if let Some(wanted) = &config.page {
-            let server = PageServer::start(wanted)?;
-            tracing::info!("pages: http://{}/", server.address());
-            self.served = Some((wanted.clone(), server));
-        }
-        Ok(())
+    /// Whether they are what the configuration wants.
+    pub(super) fn fit(&self, config: &Config) -> bool {
+        self.served.as_ref().map(|(served, _)| served) == config.page.as_ref()
+    }
+
+    /// Serves what another configuration wants, beside these pages; at the same address both take connections until these
+    /// go.
+    pub(super) fn beside(&mut self, config: &Config) -> Result<Self, DaemonError> {
+        let Some(wanted) = &config.page else {
+            return Ok(Self::default());
+        };
+        let server = match &self.served {
+            Some((served, server)) if served.listen == wanted.listen => server.beside(wanted)?,
+            Some((served, _)) if served.listen.port() == wanted.listen.port() => {
+                // One of both may stand for all addresses, which nobody can have beside another.
+                self.served = None;
+                PageServer::start(wanted)?
+            }
+            _ => PageServer::start(wanted)?,
+        };
+        tracing::info!("pages: http://{}/", server.address());
+        Ok(Self {
+            served: Some((wanted.clone(), server)),
+        })
     }
 
     /// A sink for the loop, and the server's signs of life.

@@ -7,6 +7,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::context::Flags;
+use super::error::DaemonError;
+use super::kiosk::Prepared;
 use crate::config::{Config, ConfigError};
 use crate::preflight::{self, Scope};
 
@@ -22,18 +24,21 @@ enum Unfit {
     /// It would not run on this machine; one line for each problem.
     #[error("{0}")]
     Machine(String),
+    /// Something that it needs cannot be had.
+    #[error(transparent)]
+    Daemon(#[from] DaemonError),
 }
 
-/// Where a configuration waits that has been found good.
+/// Where a configuration waits that has been found good, with what it needs.
 #[derive(Default)]
-pub(super) struct Next(Mutex<Option<Config>>);
+pub(super) struct Next(Mutex<Option<Prepared>>);
 
 impl Next {
-    pub(super) fn take(&self) -> Option<Config> {
+    pub(super) fn take(&self) -> Option<Prepared> {
         self.lock().take()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Config>> {
+    fn lock(&self) -> MutexGuard<'_, Option<Prepared>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -62,8 +67,8 @@ impl Reloader<'_> {
 
     fn reload(&self) {
         match self.fitting() {
-            Ok(config) => {
-                *self.next.lock() = Some(config);
+            Ok(prepared) => {
+                *self.next.lock() = Some(prepared);
                 self.flags.stop.store(true, Ordering::Relaxed);
             }
             // Whoever asks again is answered again, also where the answer is the same.
@@ -74,8 +79,8 @@ impl Reloader<'_> {
         }
     }
 
-    /// The new configuration, if it would run on this machine.
-    fn fitting(&self) -> Result<Config, Unfit> {
+    /// The new configuration, if it would run on this machine, with what can be had of it beside the run.
+    fn fitting(&self) -> Result<Prepared, Unfit> {
         let config = (self.load)()?;
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let scope = if config.source == running.source {
@@ -93,7 +98,7 @@ impl Reloader<'_> {
         let page_stays = kept(config.page.as_ref().map(|page| page.listen));
         findings.retain(|finding| finding.check != "metrics" && !(page_stays && finding.check == "page port"));
         match preflight::problems(&findings) {
-            None => Ok(config),
+            None => Ok(Prepared::new(config, Some(&running))?),
             Some(problems) => Err(Unfit::Machine(problems)),
         }
     }

@@ -8,14 +8,16 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use crate::config::{Config, FaceMode, Stdout, WhenSection};
-use crate::counts::{CountsSink, Rules, Start, SystemWall};
+use crate::counts::{CountsLock, CountsSink, Rules, Start, SystemWall};
 #[cfg(feature = "mqtt")]
 use crate::machine;
 use crate::pipeline::Progress;
 use crate::service::Liveness;
 use crate::sink::gpio::{GpioConfig, Input, Line, Panel, Shows, outputs};
+#[cfg(feature = "mqtt")]
+use crate::sink::mqtt::Broker;
 use crate::sink::outlet::Outlet;
-use crate::sink::settings::MqttConfig;
+#[cfg(feature = "mqtt")]
 use crate::sink::updates::Updates;
 use crate::sink::when::{Effects, Holds, When, WhenSink, local_minute};
 use crate::sink::{Faces, GpioSink, JsonLines, SignalSink, SinkError};
@@ -25,6 +27,7 @@ use shared_model::message::State;
 
 use super::context::RunContext;
 use super::error::DaemonError;
+use super::kiosk::Held;
 use super::lines;
 use super::outlets::{outlets, watched};
 use super::page::Pages;
@@ -63,6 +66,7 @@ pub(super) struct Sinks {
 /// All sinks, in the order in which they are told and closed: what is fast comes first.
 pub(super) fn sinks(
     config: &Config,
+    held: &Held,
     rules: &Rules,
     shared: &Shared,
     pages: &Pages,
@@ -70,6 +74,7 @@ pub(super) fn sinks(
 ) -> Result<Sinks, DaemonError> {
     let classes = &rules.classes;
     let mut liveness = stages(shared);
+    #[cfg_attr(not(feature = "mqtt"), expect(unused_mut, reason = "only MQTT has a broker"))]
     let mut broker: ReadBroker = Arc::new(|| None);
     let mut sinks: Vec<Box<dyn SignalSink>> = Vec::new();
     let panel = config.sink.gpio.as_ref();
@@ -93,8 +98,9 @@ pub(super) fn sinks(
         Stdout::Faces => sinks.push(Box::new(JsonLines::new((context.output)(), Faces::Show))),
     }
     // Before those that show counts, so that there are some.
-    sinks.extend(counts_sink(config, rules, shared)?);
-    if let Some(mqtt) = &config.sink.mqtt {
+    sinks.extend(counts_sink(config, held.counts.as_ref(), rules, shared)?);
+    #[cfg(feature = "mqtt")]
+    if let Some(mqtt) = held.secrets.broker() {
         let beats = Arc::new(AtomicU64::new(0));
         // Requests are taken only where somebody follows them.
         let looks = config.update.as_ref().is_some_and(|update| update.channel.is_some());
@@ -104,7 +110,7 @@ pub(super) fn sinks(
         broker = read;
         liveness.push(Liveness::new("mqtt", move || beats.load(Ordering::Relaxed)));
     }
-    let outlets = outlets(&config.sink, classes)?;
+    let outlets = outlets(&config.sink, &held.secrets, classes)?;
     if !config.when.is_empty() {
         effects.page = pages.show();
         sinks.push(Box::new(when(&config.when, classes, effects, &outlets)?));
@@ -130,8 +136,13 @@ pub(super) fn sinks(
 }
 
 /// Who counts visitors, if anybody does.
-fn counts_sink(config: &Config, rules: &Rules, shared: &Shared) -> Result<Option<Box<dyn SignalSink>>, DaemonError> {
-    let Some(settings) = &config.counts else {
+fn counts_sink(
+    config: &Config,
+    lock: Option<&CountsLock>,
+    rules: &Rules,
+    shared: &Shared,
+) -> Result<Option<Box<dyn SignalSink>>, DaemonError> {
+    let (Some(settings), Some(lock)) = (&config.counts, lock) else {
         shared.counts.clear();
         return Ok(None);
     };
@@ -140,6 +151,7 @@ fn counts_sink(config: &Config, rules: &Rules, shared: &Shared) -> Result<Option
     }
     let sink = CountsSink::start(Start {
         settings: settings.clone(),
+        lock: lock.clone(),
         rules: rules.clone(),
         board: Arc::clone(&shared.counts),
         wall: Box::new(SystemWall::start()),
@@ -261,7 +273,7 @@ impl Rate {
 
 #[cfg(feature = "mqtt")]
 fn mqtt_sink(
-    config: &MqttConfig,
+    broker: &Broker,
     classes: &ClassSet,
     shared: &Shared,
     updates: Option<Arc<Updates>>,
@@ -310,7 +322,7 @@ fn mqtt_sink(
             beats.fetch_add(1, Ordering::Relaxed);
         }),
     };
-    let sink = MqttSink::start(config, &shared.boot, classes, mqtt_context)?;
+    let sink = MqttSink::start(broker, &shared.boot, classes, mqtt_context)?;
     let status = sink.status();
     let read = move || {
         Some(BrokerStatus {
@@ -320,16 +332,4 @@ fn mqtt_sink(
         })
     };
     Ok((Box::new(sink), Arc::new(read)))
-}
-
-#[cfg(not(feature = "mqtt"))]
-fn mqtt_sink(
-    _: &MqttConfig,
-    _: &ClassSet,
-    _: &Shared,
-    _: Option<Arc<Updates>>,
-    _: Arc<AtomicU64>,
-    _: &Pages,
-) -> Result<(Box<dyn SignalSink>, ReadBroker), DaemonError> {
-    Err(DaemonError::NoMqtt)
 }

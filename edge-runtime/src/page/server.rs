@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{self, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread::{self, JoinHandle};
@@ -79,6 +79,8 @@ pub fn check(config: &PageConfig) -> Result<(), PageError> {
 pub struct PageServer {
     hub: Arc<Hub>,
     address: SocketAddr,
+    /// The socket that connections come to; another server may take them over.
+    socket: net::TcpListener,
     /// Dropped to end the thread.
     end: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
@@ -90,11 +92,19 @@ impl PageServer {
     /// # Errors
     /// Names the file or the address that cannot be used.
     pub fn start(config: &PageConfig) -> Result<Self, PageError> {
-        Self::with_patience(config, PATIENCE)
+        Self::open(config, None, PATIENCE)
     }
 
-    /// With another longest time that a connection may take no byte.
-    fn with_patience(config: &PageConfig, patience: Duration) -> Result<Self, PageError> {
+    /// Serves other pages at the address of these, beside them: whoever connects has either, until these are dropped.
+    ///
+    /// # Errors
+    /// Names the file that cannot be used.
+    pub fn beside(&self, config: &PageConfig) -> Result<Self, PageError> {
+        Self::open(config, Some(&self.socket), PATIENCE)
+    }
+
+    /// From a socket that is open already, where there is one; `patience` is the longest time that a connection may take no byte.
+    fn open(config: &PageConfig, socket: Option<&net::TcpListener>, patience: Duration) -> Result<Self, PageError> {
         let hub = Arc::new(Hub::default());
         let live = Arc::new(Live::new(Arc::clone(&hub)));
         let tls = config.tls.as_ref().map(server_config).transpose()?;
@@ -118,14 +128,17 @@ impl PageServer {
             words,
             counting: Mutex::default(),
         };
-        Self::serve(Site {
-            listen: config.listen,
-            hub,
-            live,
-            router: router(app),
-            tls,
-            patience,
-        })
+        Self::serve(
+            Site {
+                listen: config.listen,
+                hub,
+                live,
+                router: router(app),
+                tls,
+                patience,
+            },
+            socket,
+        )
     }
 
     /// Serves another page of the program with live data, and what `more` answers, to this machine alone.
@@ -153,29 +166,38 @@ impl PageServer {
             words,
             counting: Mutex::default(),
         };
-        Self::serve(Site {
-            listen,
-            hub,
-            live,
-            router: other(root, more, app),
-            tls: None,
-            patience: PATIENCE,
-        })
+        Self::serve(
+            Site {
+                listen,
+                hub,
+                live,
+                router: other(root, more, app),
+                tls: None,
+                patience: PATIENCE,
+            },
+            None,
+        )
     }
 
-    /// Serves a site on a thread of its own.
-    fn serve(site: Site) -> Result<Self, PageError> {
+    /// Serves a site on a thread of its own, from a socket that is open already where there is one.
+    fn serve(site: Site, socket: Option<&net::TcpListener>) -> Result<Self, PageError> {
         let start = Instant::now();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .max_blocking_threads(4)
             .build()
             .map_err(PageError::Start)?;
-        let listener = listen(&runtime, site.listen).map_err(|source| PageError::Listen {
+        let failed = |source| PageError::Listen {
             address: site.listen,
             source,
-        })?;
-        let address = listener.local_addr().map_err(PageError::Start)?;
+        };
+        let socket = match socket {
+            Some(open) => open.try_clone(),
+            None => listen(&runtime, site.listen).and_then(TcpListener::into_std),
+        }
+        .map_err(failed)?;
+        let listener = shared(&runtime, &socket).map_err(failed)?;
+        let address = socket.local_addr().map_err(PageError::Start)?;
         let (end, ended) = oneshot::channel();
         let hub = Arc::clone(&site.hub);
         let work = move || work(runtime, start, site, listener, ended);
@@ -183,6 +205,7 @@ impl PageServer {
         Ok(Self {
             hub,
             address,
+            socket,
             end: Some(end),
             thread: Some(thread.map_err(PageError::Start)?),
         })
@@ -221,6 +244,12 @@ fn listen(runtime: &Runtime, address: SocketAddr) -> io::Result<TcpListener> {
     socket.set_send_buffer_size(SEND_BUFFER)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
+}
+
+/// The same socket, for this reactor.
+fn shared(runtime: &Runtime, socket: &net::TcpListener) -> io::Result<TcpListener> {
+    let _inside = runtime.enter();
+    TcpListener::from_std(socket.try_clone()?)
 }
 
 fn work(runtime: Runtime, start: Instant, site: Site, listener: TcpListener, ended: oneshot::Receiver<()>) {
@@ -365,7 +394,7 @@ mod tests {
             listen: "127.0.0.1:0".parse().unwrap(),
             ..PageConfig::default()
         };
-        let server = PageServer::with_patience(&config, Duration::from_millis(200)).unwrap();
+        let server = PageServer::open(&config, None, Duration::from_millis(200)).unwrap();
         attach(server.hub());
         let upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
                        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";

@@ -162,6 +162,12 @@ impl Pipeline {
         self
     }
 
+    /// The networks that ran last, those included that came at the very end.
+    pub fn into_predictor(mut self) -> Predictor {
+        self.swap();
+        self.predictor
+    }
+
     /// What has been counted and timed so far.
     pub fn stats(&self) -> &Stats {
         &self.stats

@@ -15,7 +15,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::{Finding, IN_VAIN, bundle, gpio, keys, outlets, page, paths, port, source};
+use super::{Finding, IN_VAIN, bundle, gpio, keys, outlets, page, paths, port, source, trust};
 use crate::config::{Config, FaceMode, Origin};
 
 /// Largest share of the time between two frames that the detector of a bundle may take.
@@ -75,6 +75,7 @@ pub fn beside(config: &Config, running: &Running) -> Vec<Finding> {
     findings.extend(source::check(&config.source));
     findings.extend(camera(&config.source.origin, running));
     findings.extend(search(config, running));
+    findings.extend(trust::check(config));
     findings.extend(paths::state(&config.state));
     findings.extend(config.sink.gpio.as_ref().map(gpio::check));
     if let Some(mqtt) = &config.sink.mqtt {

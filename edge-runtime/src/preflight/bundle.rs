@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use inference::bundle::Bundle;
 use update::{Choice, Networks, Store, factory_version};
 
-use super::paths::others_can_write;
+use super::trust::others_can_write;
 use super::{Finding, IN_VAIN};
 use crate::config::Config;
 use crate::decide::Decider;

@@ -7,12 +7,25 @@ use std::path::Path;
 use super::Finding;
 use crate::sink::gpio::{GpioBackend, GpioConfig};
 
+/// A backend as a configuration writes it.
+#[cfg_attr(feature = "gpio", allow(dead_code, reason = "only told where there is no hardware"))]
+fn shown(backend: &GpioBackend) -> String {
+    match backend {
+        GpioBackend::Log => "log".to_owned(),
+        GpioBackend::Pi => "pi".to_owned(),
+        GpioBackend::Chip(label) => format!("chip {label}"),
+    }
+}
+
 pub(super) fn check(config: &GpioConfig) -> Finding {
     match &config.backend {
         GpioBackend::Log => Finding::good("gpio", "written to a log, no line is driven"),
         backend if !cfg!(feature = "gpio") => Finding::bad(
             "gpio",
-            format!("{backend:?} needs hardware, and this program was built without it").to_lowercase(),
+            format!(
+                "{} needs hardware, and this program was built without it",
+                shown(backend)
+            ),
             "build with `--features gpio`, or use backend = \"log\"",
         ),
         GpioBackend::Pi => ["/dev/gpiomem", "/dev/gpiomem0"]
@@ -84,5 +97,21 @@ fn device(path: &Path) -> Finding {
             format!("{shown}: {error}"),
             "use backend = \"chip\" where this is no Raspberry Pi",
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn backends_are_told_as_they_are_written_and_not_as_rust_shows_them() {
+        for (backend, told) in [
+            (GpioBackend::Log, "log"),
+            (GpioBackend::Pi, "pi"),
+            (GpioBackend::Chip("pinctrl-bcm2835".to_owned()), "chip pinctrl-bcm2835"),
+        ] {
+            assert_eq!(shown(&backend), told);
+        }
     }
 }

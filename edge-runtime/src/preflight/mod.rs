@@ -16,15 +16,16 @@ mod page;
 mod paths;
 mod port;
 mod source;
+mod trust;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 pub use beside::{CASCADE_LIMIT, DETECTOR_SHARE, Running, RunningOutlet, beside};
 use diagnostics::visible;
 use serde::Serialize;
 
 use crate::config::{Config, UpdateConfig};
-use crate::counts::CountsSettings;
+use crate::counts::{CountsLock, CountsSettings};
 use crate::sink::settings::MqttConfig;
 
 /// What was checked, what was found, and what helps.
@@ -85,6 +86,7 @@ pub fn check(config: &Config, scope: Scope) -> Vec<Finding> {
     if scope == Scope::All {
         findings.extend(source::check(&config.source));
     }
+    findings.extend(trust::check(config));
     findings.extend(paths::state(&config.state));
     findings.extend(config.sink.gpio.as_ref().map(gpio::check));
     if let Some(mqtt) = &config.sink.mqtt {
@@ -112,8 +114,14 @@ fn outbox(mqtt: &MqttConfig) -> Finding {
     )
 }
 
+/// Whether counts can be kept. Who holds the directory is not asked: it may be the very kiosk that is to reload.
 fn counts(counts: &CountsSettings) -> Finding {
-    paths::directory("counts", &counts.dir, "name another directory as `counts.dir`")
+    let place = paths::directory("counts", &counts.dir, "name another directory as `counts.dir`");
+    if place.ok && CountsLock::is_taken(&counts.dir) {
+        let found = format!("{} is held by an edge-runtime that counts", counts.dir.display());
+        return Finding::good("counts", found);
+    }
+    place
 }
 
 /// Whether the public root key is there, by which updates are checked.
@@ -133,8 +141,14 @@ pub fn keys(config: &UpdateConfig) -> Finding {
 /// harm nobody but themselves.
 pub fn untrusted_as_root(config: &Config) -> Option<PathBuf> {
     let root = rustix::process::geteuid().is_root();
-    root.then(|| paths::untrusted(config).or_else(|| paths::led_astray(config)))
+    root.then(|| trust::untrusted(config).or_else(|| paths::led_astray(config)))
         .flatten()
+}
+
+/// What other users can change of a bundle that a program of root's would trust.
+pub fn untrusted_bundle_as_root(bundle: &Path) -> Option<PathBuf> {
+    let root = rustix::process::geteuid().is_root();
+    root.then(|| trust::open_to_others(bundle)).flatten()
 }
 
 /// What is wrong, one line each; `None` where nothing is.

@@ -1,6 +1,6 @@
 //! Files that are read and directories that are written to. Nothing is made, and no link is followed to make anything.
 
-use std::fs::{self, Metadata};
+use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -14,10 +14,6 @@ use crate::sink::settings::MqttConfig;
 
 /// Kind of the file system in `/sys`.
 const SYSFS_MAGIC: FsWord = 0x6265_6572;
-
-/// Bits of a mode by which a group, or everybody, may write.
-const GROUP: u32 = 0o020;
-const EVERYBODY: u32 = 0o002;
 
 /// Whether a directory can be written to, or made where it is not there.
 pub(super) fn directory(check: &'static str, path: &Path, cure: &str) -> Finding {
@@ -89,15 +85,7 @@ pub(super) fn login(config: &MqttConfig) -> Finding {
     if let Err(error) = crate::sink::mqtt::check(config) {
         return Finding::bad("mqtt", error.to_string(), "mend what [sink.mqtt] names");
     }
-    let files = config.credentials_file.iter();
-    match files.into_iter().find_map(|path| others_can_write(path)) {
-        Some(path) => Finding::bad(
-            "mqtt",
-            format!("{} can be changed by other users", path.display()),
-            format!("sudo chmod go-w {}", path.display()),
-        ),
-        None => Finding::good("mqtt", "credentials and certificates can be read"),
-    }
+    Finding::good("mqtt", "credentials and certificates can be read")
 }
 
 #[cfg(not(feature = "mqtt"))]
@@ -107,31 +95,6 @@ pub(super) fn login(_: &MqttConfig) -> Finding {
         "this program was built without it",
         "build with `--features mqtt`",
     )
-}
-
-/// The first of a file, or of a directory and what is directly in it, that other users can change; `None` where only root
-/// and who runs this program can.
-pub(super) fn others_can_write(path: &Path) -> Option<PathBuf> {
-    let user = rustix::process::geteuid().as_raw();
-    first(path, |metadata| {
-        ![0, user].contains(&metadata.uid()) || is_open(metadata)
-    })
-}
-
-/// Whether its mode lets a group of others, or everybody, write.
-fn is_open(metadata: &Metadata) -> bool {
-    let group = rustix::process::getegid().as_raw();
-    let by_a_group = metadata.mode() & GROUP != 0 && ![0, group].contains(&metadata.gid());
-    by_a_group || metadata.mode() & EVERYBODY != 0
-}
-
-fn first(path: &Path, is: impl Fn(&Metadata) -> bool) -> Option<PathBuf> {
-    if is(&fs::metadata(path).ok()?) {
-        return Some(path.to_path_buf());
-    }
-    let entries = fs::read_dir(path).ok()?.filter_map(Result::ok);
-    let mut entries = entries.map(|entry| entry.path());
-    entries.find(|entry| fs::metadata(entry).is_ok_and(|metadata| is(&metadata)))
 }
 
 /// The first link on the way to a directory that is written to which somebody else than root has made: it may lead anywhere.
@@ -151,13 +114,4 @@ pub(super) fn led_astray(config: &Config) -> Option<PathBuf> {
         .flat_map(|dir| dir.ancestors())
         .find(foreign)
         .map(Path::to_path_buf)
-}
-
-/// What a configuration trusts and anybody may change. That another user owns it is told by the doctor, no more: so it is
-/// with a checkout in a container.
-pub(super) fn untrusted(config: &Config) -> Option<PathBuf> {
-    let mqtt = config.sink.mqtt.as_ref();
-    let login = mqtt.and_then(|mqtt| mqtt.credentials_file.as_deref());
-    let mut trusted = [Some(config.bundle.as_path()), login].into_iter().flatten();
-    trusted.find_map(|path| first(path, is_open))
 }

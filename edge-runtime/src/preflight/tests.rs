@@ -162,6 +162,101 @@ fn what_others_can_change_is_not_trusted() {
 }
 
 #[test]
+fn no_file_with_secrets_that_others_can_change_is_trusted_whatever_it_is_for() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let dir = dir();
+    fs::create_dir(dir.path().join("keys")).unwrap();
+    let mqtt = "[sink.mqtt]\nhost = \"broker\"\ndevice = \"a\"\noutbox = { dir = \"outbox\" }\n";
+    let stream = "rtsp://camera.local/live";
+    let hook = "[sink.webhook]\nurl = \"https://example.org\"\ndir = \"hook\"\nsecret_file = ";
+    let page = "[page]\nlisten = \"127.0.0.1:0\"\n";
+    for (check, uri, more, file) in [
+        (
+            "source",
+            stream,
+            "source.credentials_file = \"login\"\n".to_owned(),
+            "login",
+        ),
+        (
+            "mqtt",
+            "a.pgm",
+            format!("{mqtt}credentials_file = \"login\"\n"),
+            "login",
+        ),
+        ("mqtt", "a.pgm", format!("{mqtt}tls = {{ ca_file = \"ca\" }}\n"), "ca"),
+        (
+            "mqtt",
+            "a.pgm",
+            format!("{mqtt}tls = {{ cert_file = \"cert\", key_file = \"key\" }}\n"),
+            "key",
+        ),
+        ("webhook", "a.pgm", format!("{hook}\"secret\"\n"), "secret"),
+        (
+            "webhook",
+            "a.pgm",
+            format!("{hook}\"secret\"\nca_file = \"ca\"\n"),
+            "ca",
+        ),
+        ("page", "a.pgm", format!("{page}token_file = \"token\"\n"), "token"),
+        (
+            "page",
+            "a.pgm",
+            format!("{page}tls = {{ cert_file = \"cert\", key_file = \"key\" }}\n"),
+            "key",
+        ),
+        (
+            "keys",
+            "a.pgm",
+            "[update]\nstate = \"state\"\nkeys = \"keys\"\n".to_owned(),
+            "keys/root.pub",
+        ),
+        (
+            "update",
+            "a.pgm",
+            "[update]\nstate = \"state\"\nca_file = \"ca\"\n".to_owned(),
+            "ca",
+        ),
+    ] {
+        for mode in [0o666, 0o600] {
+            let path = dir.path().join(file);
+            fs::write(&path, "user\npassword of twenty-four bytes\n").unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            let found = findings(dir.path(), uri, &more);
+            let said = |found: &Finding| found.check == check && found.found.contains("can be changed by other users");
+            let config = Config::load(&dir.path().join("c.toml")).unwrap();
+            let root = rustix::process::geteuid().is_root();
+            let expected = (mode == 0o666 && root).then(|| path.clone());
+            assert_eq!(found.iter().any(said), mode == 0o666, "{more}: {found:?}");
+            assert_eq!(untrusted_as_root(&config), expected, "{more}");
+        }
+        fs::remove_file(dir.path().join(file)).unwrap();
+    }
+}
+
+#[test]
+fn a_state_of_updates_that_cannot_be_used_is_found() {
+    let dir = dir();
+    let update = "[update]\nstate = \"state\"\n";
+    fs::write(dir.path().join("state"), "a file").unwrap();
+    let found = wrong(&findings(dir.path(), "a.pgm", update), "update");
+    assert!(
+        found.contains("is no directory") && found.contains("`update.state`"),
+        "{found}"
+    );
+    fs::remove_file(dir.path().join("state")).unwrap();
+    fs::create_dir(dir.path().join("state")).unwrap();
+    for damaged in ["", "{", "{\"schema\": 99}"] {
+        fs::write(dir.path().join("state/record.json"), damaged).unwrap();
+        let found = wrong(&findings(dir.path(), "a.pgm", update), "update");
+        assert!(
+            found.contains("record.json") && found.contains("sets it aside"),
+            "{found}"
+        );
+    }
+}
+
+#[test]
 fn root_writes_to_no_directory_that_a_link_of_another_user_leads_to() {
     if !rustix::process::geteuid().is_root() {
         return testing::skip("links of another user: only root can make them");

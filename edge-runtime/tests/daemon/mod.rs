@@ -1,5 +1,6 @@
 //! The daemon without a process of its own: a function that is handed clock, output, flags and service manager.
 
+mod reload;
 pub(crate) mod world;
 
 use std::fs;

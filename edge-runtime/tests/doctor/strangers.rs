@@ -236,3 +236,92 @@ fn the_port_of_pages_that_a_running_kiosk_serves_is_no_fault() {
         assert!(tried.status.success(), "{tried:?}");
     });
 }
+
+#[test]
+fn all_that_is_wrong_with_the_file_and_on_the_machine_is_told_at_once() {
+    let dir = dir();
+    let text = "schema = 1\nbundle = \"nowhere\"\n[source]\nuri = \"/dev/video0\"\n[face]\nmin_face_px = 1\n[metrics]\n\
+                listen = \"localhost:9464\"\n[counts]\ndir = \"notes.txt\"\n";
+    fs::write(dir.path().join("c.toml"), text).unwrap();
+    let tried = command(&["check-config", "--deep", "c.toml"])
+        .current_dir(dir.path())
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&tried.stderr).into_owned();
+    assert_eq!(tried.status.code(), Some(78), "{told}");
+    for said in [
+        "v4l2:/dev/video0",
+        "c.toml:6:",
+        "c.toml:8:",
+        "nowhere",
+        "notes.txt is no directory",
+    ] {
+        assert!(told.contains(said), "{told} does not speak of {said}");
+    }
+    assert_eq!(told.lines().count(), 5, "{told}");
+}
+
+#[test]
+fn a_source_file_that_is_not_there_is_told_by_the_plain_check() {
+    let dir = dir();
+    for source in ["clip.y4m", "pictures", "clip.mjpeg"] {
+        write(dir.path(), &format!("source.uri = \"{source}\""));
+        let tried = command(&["check-config", "c.toml"])
+            .current_dir(dir.path())
+            .output()
+            .unwrap();
+        let told = String::from_utf8_lossy(&tried.stderr).into_owned();
+        assert_eq!(tried.status.code(), Some(66), "{told}");
+        assert!(told.contains(source) && told.contains("does not exist"), "{told}");
+    }
+}
+
+#[test]
+fn names_that_are_no_utf_8_are_read() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+
+    let dir = dir();
+    let name = OsStr::from_bytes(b"caf\xe9.pgm");
+    let pixels: Vec<u8> = (0..96 * 96_u32).map(|at| (at % 251) as u8).collect();
+    fs::write(dir.path().join(name), [b"P5 96 96 255\n".to_vec(), pixels].concat()).unwrap();
+    let bundle = concat!(env!("CARGO_MANIFEST_DIR"), "/models/default");
+    let read = command(&["classify", "--face", "whole", "--bundle", bundle])
+        .arg(name)
+        .current_dir(dir.path())
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&read.stderr).into_owned();
+    assert!(read.status.success(), "{told}");
+    assert_eq!(String::from_utf8_lossy(&read.stdout).lines().count(), 1, "{told}");
+}
+
+#[test]
+fn no_command_of_roots_trusts_a_bundle_that_others_can_change() {
+    use std::os::unix::fs::PermissionsExt;
+
+    if !rustix::process::geteuid().is_root() {
+        return testing::skip("only root refuses what others can change");
+    }
+    let dir = dir();
+    let bundle = dir.path().join("bundle");
+    crate::update::kiosk::copy_bundle(&crate::update::kiosk::factory(), &bundle);
+    fs::set_permissions(bundle.join("manifest.json"), fs::Permissions::from_mode(0o666)).unwrap();
+    fs::write(
+        dir.path().join("c.toml"),
+        "schema = 1\nbundle = \"bundle\"\nsource.uri = \"clip.y4m\"\n",
+    )
+    .unwrap();
+    for (arguments, code) in [
+        (&["classify", "--bundle", "bundle", "a.png"][..], 77),
+        (&["run", "--config", "c.toml"], 77),
+        (&["check-config", "--deep", "c.toml"], 78),
+        #[cfg(feature = "page")]
+        (&["aim", "--config", "c.toml", "--listen", "127.0.0.1:0"], 77),
+    ] {
+        let tried = command(arguments).current_dir(dir.path()).output().unwrap();
+        let told = String::from_utf8_lossy(&tried.stderr).into_owned();
+        assert_eq!(tried.status.code(), Some(code), "{arguments:?}: {told}");
+        assert!(told.contains("manifest.json can be changed"), "{arguments:?}: {told}");
+    }
+}

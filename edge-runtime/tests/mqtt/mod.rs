@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use edge_runtime::config::Config;
 use edge_runtime::sink::SignalSink;
-use edge_runtime::sink::mqtt::{Counting, MqttContext, MqttSink, Status};
+use edge_runtime::sink::mqtt::{Broker, Counting, MqttContext, MqttSink, Status};
 use edge_runtime::sink::settings::MqttConfig;
 use edge_runtime::sink::updates::Updates;
 use edge_runtime::switches::Switches;
@@ -73,7 +73,7 @@ impl Kiosk {
         };
         let boot = Text::try_from(BOOT).unwrap();
         let sink = told
-            .hear(|| MqttSink::start(config, &boot, &ClassSet::product(), context))
+            .hear(|| MqttSink::start(&Broker::read(config).unwrap(), &boot, &ClassSet::product(), context))
             .unwrap();
         Self {
             status: sink.status(),

@@ -124,7 +124,8 @@ fn start(dir: &Path, address: SocketAddr) -> Outlet {
             sync_every: Duration::from_secs(1),
         },
     };
-    webhook::start(&config, &ClassSet::product()).unwrap()
+    let receiver = webhook::Receiver::read(&config).unwrap();
+    webhook::start(&config, receiver, &ClassSet::product()).unwrap()
 }
 
 #[test]

@@ -5,12 +5,13 @@ use std::os::unix::fs::{MetadataExt, chown, symlink};
 use std::path::Path;
 
 use super::kiosk::Kiosk;
+use update::Store;
 
 /// Whom the state belongs to.
 const SERVICE: u32 = 61_234;
 
 /// Every name in the state that an update reads, writes, makes or removes.
-const NAMES: [&str; 9] = [
+const NAMES: [&str; 12] = [
     "record.json",
     ".new-record.json",
     "record.json.damaged",
@@ -19,6 +20,9 @@ const NAMES: [&str; 9] = [
     "bundles",
     "bundles/.incoming",
     "bundles/.incoming/manifest.json",
+    "bundles/.incoming/update.json",
+    "bundles/.incoming/update.json.minisig",
+    ".",
     "bundles/stale",
 ];
 
@@ -52,25 +56,42 @@ fn give(path: &Path) {
 /// A state of the service's with a link of this name to something of root's.
 fn hostile(kiosk: &Kiosk, name: &str, target: &str) {
     let state = kiosk.path("state");
-    let _ = fs::remove_dir_all(&state);
-    let link = state.join(name);
+    clear(kiosk, "state");
+    let link = if name == "." { state.clone() } else { state.join(name) };
     fs::create_dir_all(link.parent().unwrap()).unwrap();
     symlink(kiosk.path(target), &link).unwrap();
     give(&state);
 }
 
+/// Removes a directory, or a link in its place.
+fn clear(kiosk: &Kiosk, name: &str) {
+    let path = kiosk.path(name);
+    let _ = fs::remove_file(&path);
+    let _ = fs::remove_dir_all(&path);
+}
+
+/// The directory of the slot that an archive goes into, below the state.
+fn slot(kiosk: &Kiosk, archive: &Path) -> String {
+    assert!(kiosk.update(archive).status.success());
+    let state = kiosk.path("state");
+    let slot = Store::slot(&state, &kiosk.state().trial.unwrap().slot.id);
+    slot.strip_prefix(&state).unwrap().to_str().unwrap().to_owned()
+}
+
 #[test]
 fn root_touches_nothing_that_links_of_the_service_lead_to() {
     if !rustix::process::geteuid().is_root() {
-        eprintln!("SKIPPED: only root can be fooled");
-        return;
+        return testing::skip("only root can be fooled");
     }
     let kiosk = Kiosk::new();
     let archive = kiosk.archive(2, |_| ());
     treasure(&kiosk);
-    for name in NAMES {
+    let slot = slot(&kiosk, &archive);
+    let in_slot = ["manifest.json", "update.json", "update.json.minisig"].map(|file| format!("{slot}/{file}"));
+    let names = NAMES.map(str::to_owned).into_iter().chain([slot]).chain(in_slot);
+    for name in names {
         for target in ["treasure", "treasure/file", "treasure/new", "treasure/new/dir"] {
-            hostile(&kiosk, name, target);
+            hostile(&kiosk, &name, target);
             let output = kiosk.update(&archive);
             let said = String::from_utf8_lossy(&output.stderr);
             assert!(is_untouched(&kiosk), "{name} -> {target}: {said}");
@@ -79,11 +100,62 @@ fn root_touches_nothing_that_links_of_the_service_lead_to() {
     }
 }
 
+/// Keeps bundles in another directory.
+fn keep_in(kiosk: &Kiosk, state: &str) {
+    let text = fs::read_to_string(kiosk.path("config.toml")).unwrap();
+    let text = text.replace("state = \"state\"", &format!("state = \"{state}\""));
+    fs::write(kiosk.path("config.toml"), text).unwrap();
+}
+
+#[test]
+fn root_goes_no_way_to_the_state_that_a_link_of_the_service_leads() {
+    if !rustix::process::geteuid().is_root() {
+        return testing::skip("only root can be fooled");
+    }
+    let kiosk = Kiosk::new();
+    let archive = kiosk.archive(2, |_| ());
+    treasure(&kiosk);
+    for (state, link, said) in [
+        // In a directory of root's, such as /tmp, where others have put a link.
+        ("way", "way", "a link of user"),
+        ("way/state", "way", "a link of user"),
+        ("way/a/state", "way", "a link of user"),
+        // In a directory of the service's, where it may put what it likes.
+        ("home/way", "home/way", "./way"),
+        ("home/way/a/state", "home/way", "./way"),
+    ] {
+        keep_in(&kiosk, state);
+        for target in ["treasure", "treasure/new"] {
+            clear(&kiosk, "way");
+            clear(&kiosk, "home");
+            fs::create_dir(kiosk.path("home")).unwrap();
+            symlink(kiosk.path(target), kiosk.path(link)).unwrap();
+            give(&kiosk.path(link));
+            give(&kiosk.path("home"));
+            let output = kiosk.update(&archive);
+            let told = String::from_utf8_lossy(&output.stderr);
+            assert!(!output.status.success(), "{state}: {told}");
+            assert!(told.contains(said), "{state} -> {target}: {told}");
+            assert!(is_untouched(&kiosk), "{state} -> {target}: {told}");
+        }
+        kiosk.configure("");
+    }
+    // A link of root's own is a way like any other: systemd makes one.
+    clear(&kiosk, "way");
+    fs::create_dir(kiosk.path("private")).unwrap();
+    give(&kiosk.path("private"));
+    symlink("private", kiosk.path("way")).unwrap();
+    keep_in(&kiosk, "way/state");
+    let output = kiosk.update(&archive);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let made = fs::metadata(kiosk.path("private/state/record.json")).unwrap();
+    assert_eq!(made.uid(), SERVICE);
+}
+
 #[test]
 fn what_root_brings_in_belongs_to_the_service() {
     if !rustix::process::geteuid().is_root() {
-        eprintln!("SKIPPED: only root can give itself up");
-        return;
+        return testing::skip("only root can give itself up");
     }
     let kiosk = Kiosk::new();
     let archive = kiosk.archive(2, |_| ());

@@ -174,6 +174,9 @@ impl Predict {
         let mut faces = Vec::new();
         for path in &self.files {
             let (own, skipped) = read(path, options.bad_rows())?;
+            for doubt in &skipped.doubts {
+                tracing::warn!(about = doubt.as_str(), "{}: {doubt}", path.display());
+            }
             for row in &skipped.rows {
                 tracing::info!("{}: left out: {row}", path.display());
             }

@@ -11,11 +11,12 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use inference::picture::{EXTENSIONS, Picture};
+use inference::picture::Picture;
 use shared_model::emotion::ClassSet;
 use shared_model::image::CropRule;
 
 use super::faces::Framed;
+use super::left_out::LeftOut;
 use super::{BadRow, BadRows, DataError, EmotionData, Faces, Fault, Skipped};
 
 pub use super::labels::class_of;
@@ -76,7 +77,9 @@ pub fn read(
     let mut reader = Reader::default();
     let mut skipped = Skipped::default();
     let mut files = 0;
-    for ((path, folder, file), row) in pictures(dir)?.into_iter().zip(1..) {
+    let (pictures, left_out) = find(dir)?;
+    skipped.doubts.extend(left_out);
+    for ((path, folder, file), row) in pictures.into_iter().zip(1..) {
         files = row;
         let Some(class) = class_of(&folder, classes) else {
             skipped.outside_classes += 1;
@@ -114,14 +117,31 @@ pub fn read(
     Ok((reader.finish(classes, files), skipped))
 }
 
-/// The pictures in the folders of a directory, in the order of their paths: path, folder, name.
-pub fn pictures(dir: &Path) -> Result<Vec<(PathBuf, String, String)>, DataError> {
-    let mut found = Vec::new();
-    for (folder, name) in entries(dir)?.into_iter().filter(|(path, _)| path.is_dir()) {
-        let files = entries(&folder)?.into_iter().filter(|(path, _)| is_picture(path));
-        found.extend(files.map(|(path, file)| (path, name.clone(), file)));
+/// A picture: path, folder, name.
+type Found = (PathBuf, String, String);
+
+/// The pictures in the folders of a directory, in the order of their paths: path, folder, name. What is left out is told.
+pub fn pictures(dir: &Path) -> Result<Vec<Found>, DataError> {
+    let (found, left_out) = find(dir)?;
+    if let Some(left_out) = left_out {
+        tracing::warn!(about = left_out, "{}: {left_out}", dir.display());
     }
     Ok(found)
+}
+
+/// The pictures, and what else lies there, in a line.
+fn find(dir: &Path) -> Result<(Vec<Found>, Option<String>), DataError> {
+    let (mut found, mut left_out) = (Vec::new(), LeftOut::default());
+    for (folder, name) in entries(dir)? {
+        if !folder.is_dir() {
+            left_out.leave(&folder, dir);
+            continue;
+        }
+        let files = entries(&folder)?.into_iter();
+        let files = files.filter(|(path, _)| left_out.takes(path, dir));
+        found.extend(files.map(|(path, file)| (path, name.clone(), file)));
+    }
+    Ok((found, left_out.told()))
 }
 
 /// Folders of a directory in which folders are called like classes, as `train` and `test` often are.
@@ -151,14 +171,6 @@ fn entries(dir: &Path) -> Result<Vec<(PathBuf, String)>, DataError> {
     }
     found.sort();
     Ok(found)
-}
-
-/// Whether a file is called like a picture.
-pub(crate) fn is_picture(path: &Path) -> bool {
-    let extension = path
-        .extension()
-        .map(|extension| extension.to_string_lossy().to_lowercase());
-    extension.is_some_and(|extension| EXTENSIONS.contains(&extension.as_str()))
 }
 
 /// Most bytes of the file of a picture.
@@ -245,6 +257,7 @@ fn root(earlier: &[usize], mut row: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::left_out::{LITTER, litter};
 
     fn classes() -> ClassSet {
         ClassSet::new(&["Angry", "Happy", "Neutral"]).unwrap()
@@ -296,6 +309,23 @@ mod tests {
         assert_eq!([0, 1, 2].map(|row| data.faces.pixels(row)[500]), [30, 10, 20]);
         assert_eq!((data.groups, data.rows), (vec![0, 1, 1], vec![1, 3, 4]));
         assert_eq!((skipped.outside_classes, data.csv_rows), (1, 4));
+    }
+
+    #[test]
+    fn what_is_no_picture_is_left_out_and_told_and_so_is_a_picture_in_no_folder() {
+        let dir = tempfile::tempdir().unwrap();
+        let bytes = [b"P5 24 24 255\n".as_slice(), &[7; 24 * 24]].concat();
+        litter(&dir.path().join("happy"), &bytes);
+        fs::write(dir.path().join("loose.pgm"), &bytes).unwrap();
+        let (data, skipped) = read(dir.path(), &classes(), &CropRule::IDENTITY, BadRows::Refuse).unwrap();
+        assert_eq!((data.labels, data.csv_rows), (vec![1], 1));
+        let told = skipped.doubts.join("\n");
+        for part in LITTER
+            .into_iter()
+            .chain(["7 files left out", "loose.pgm (in no folder)"])
+        {
+            assert!(told.contains(part), "{told} does not speak of {part}");
+        }
     }
 
     #[test]

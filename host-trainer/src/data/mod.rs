@@ -11,6 +11,7 @@ mod faces;
 pub mod folder;
 pub mod keypoints;
 mod labels;
+pub(crate) mod left_out;
 mod merge;
 mod pixels;
 pub mod split;

@@ -7,7 +7,8 @@ use csv::ByteRecord;
 use inference::picture::Picture;
 use shared_model::image::GrayView;
 
-use super::folder::{is_picture, square};
+use super::folder::square;
+use super::left_out::{LeftOut, is_picture};
 use super::pixels::{self, Form};
 use super::table::{RowFault, Table};
 use super::{BadRow, BadRows, DataError, Fault, Skipped};
@@ -47,9 +48,11 @@ impl Face {
 /// Reads a table, a picture, or all pictures in a folder and the folders in it.
 pub fn read(path: &Path, bad_rows: BadRows) -> Result<(Vec<Face>, Skipped), DataError> {
     let (faces, skipped) = if path.is_dir() {
-        let mut files = Vec::new();
-        find_pictures(path, &mut files)?;
-        read_pictures(&files, bad_rows)?
+        let (mut files, mut left_out) = (Vec::new(), LeftOut::default());
+        find_pictures(path, path, &mut files, &mut left_out)?;
+        let (faces, mut skipped) = read_pictures(&files, bad_rows)?;
+        skipped.doubts.extend(left_out.told());
+        (faces, skipped)
     } else if is_picture(path) {
         read_pictures(&[path.to_owned()], bad_rows)?
     } else {
@@ -65,7 +68,7 @@ pub fn read(path: &Path, bad_rows: BadRows) -> Result<(Vec<Face>, Skipped), Data
     Ok((faces, skipped))
 }
 
-fn find_pictures(dir: &Path, files: &mut Vec<PathBuf>) -> Result<(), DataError> {
+fn find_pictures(dir: &Path, top: &Path, files: &mut Vec<PathBuf>, left_out: &mut LeftOut) -> Result<(), DataError> {
     let open = |source| DataError::Open {
         path: dir.to_owned(),
         source,
@@ -78,8 +81,8 @@ fn find_pictures(dir: &Path, files: &mut Vec<PathBuf>) -> Result<(), DataError> 
     paths.sort();
     for path in paths {
         if path.is_dir() {
-            find_pictures(&path, files)?;
-        } else if is_picture(&path) {
+            find_pictures(&path, top, files, left_out)?;
+        } else if left_out.takes(&path, top) {
             files.push(path);
         }
     }
@@ -163,6 +166,7 @@ fn of_row(record: &ByteRecord, column: usize) -> Result<(usize, Vec<u8>), RowFau
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::left_out::{LITTER, litter};
 
     fn numbers(shade: u8, side: usize) -> String {
         vec![shade.to_string(); side * side].join(" ")
@@ -187,6 +191,19 @@ mod tests {
             .collect();
         assert_eq!(told, [(1, Some("1"), 96), (2, Some("2"), 30)]);
         assert_eq!(faces[1].view().row(29)[29], 8);
+    }
+
+    #[test]
+    fn what_is_no_picture_is_left_out_and_told_however_deep_it_lies() {
+        let folder = tempfile::tempdir().unwrap();
+        let bytes = [b"P5 24 24 255\n".as_slice(), &[7; 24 * 24]].concat();
+        litter(&folder.path().join("deep"), &bytes);
+        let (faces, skipped) = read(folder.path(), BadRows::Refuse).unwrap();
+        assert_eq!(faces.len(), 1);
+        let told = skipped.doubts.join("\n");
+        for part in LITTER.into_iter().chain(["5 files left out: deep/._a.pgm"]) {
+            assert!(told.contains(part), "{told} does not speak of {part}");
+        }
     }
 
     #[test]

@@ -184,6 +184,17 @@ impl BundleManager {
         }
     }
 
+    /// The program goes on with the bundle that ran before [`stop`](Self::stop): a trial begins its time anew, at `counts`.
+    pub fn resume(&mut self, counts: Counts, log: &mut Log<'_>) {
+        let Running::Trial(_, since, before) = &mut self.running else {
+            return;
+        };
+        (*since, *before) = (Duration::ZERO, counts);
+        if let Err(error) = self.store.apply(Event::Started) {
+            log(error.to_string());
+        }
+    }
+
     fn confirm(&mut self, slot: Slot, log: &mut Log<'_>) {
         match self.store.apply(Event::Confirmed) {
             Ok(()) => {

@@ -11,7 +11,7 @@ use std::time::Duration;
 use edge_runtime::page::PageServer;
 use edge_runtime::page::settings::PageConfig;
 use edge_runtime::sink::SignalSink;
-use edge_runtime::sink::mqtt::{Counting, MqttContext, MqttSink};
+use edge_runtime::sink::mqtt::{Broker, Counting, MqttContext, MqttSink};
 use edge_runtime::sink::settings::{Discovery, MqttConfig, OutboxConfig};
 use edge_runtime::sink::webhook::{self, WebhookConfig};
 use edge_runtime::switches::Switches;
@@ -65,7 +65,8 @@ pub(super) fn webhook(target: SocketAddr, classes: &ClassSet) -> io::Result<Star
         ca_file: None,
         outbox: dir.outbox(),
     };
-    let outlet = webhook::start(&config, classes).map_err(io::Error::other)?;
+    let receiver = webhook::Receiver::read(&config).map_err(io::Error::other)?;
+    let outlet = webhook::start(&config, receiver, classes).map_err(io::Error::other)?;
     Ok((Box::new(outlet), Box::new(dir)))
 }
 
@@ -224,7 +225,7 @@ pub(super) fn bad_viewers(manner: Manner, classes: &ClassSet) -> io::Result<Star
 }
 
 pub(super) fn bad_broker(manner: Manner, classes: &ClassSet) -> io::Result<Started<Box<dyn Any>>> {
-    let (address, broker) = listen(manner, move |stream| {
+    let (address, server) = listen(manner, move |stream| {
         let _ = stream.read(&mut [0; 4096]);
         match manner {
             Manner::Slow => drip(stream, &[0x20, 2, 0, 0]),
@@ -255,8 +256,9 @@ pub(super) fn bad_broker(manner: Manner, classes: &ClassSet) -> io::Result<Start
         fault: Box::new(|_| {}),
         alive: Box::new(|| {}),
     };
-    let sink = MqttSink::start(&config, &Text::new(), classes, context).map_err(io::Error::other)?;
-    Ok((Box::new(Ending(sink)), Box::new((dir, broker))))
+    let broker = Broker::read(&config).map_err(io::Error::other)?;
+    let sink = MqttSink::start(&broker, &Text::new(), classes, context).map_err(io::Error::other)?;
+    Ok((Box::new(Ending(sink)), Box::new((dir, server))))
 }
 
 /// A broker that was bad to the last takes no farewell, which is no failure of the measurement.

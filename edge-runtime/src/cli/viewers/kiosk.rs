@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use edge_runtime::counts::{self, CountsSettings, CountsSink, Rules, Start, SystemWall};
+use edge_runtime::counts::{self, CountsLock, CountsSettings, CountsSink, Rules, Start, SystemWall};
 use edge_runtime::decide::DecideConfig;
 use edge_runtime::machine;
 use edge_runtime::page::settings::PageConfig;
@@ -45,6 +45,7 @@ impl Kiosk {
                 keep_days: 400,
                 min_visitors: 3,
             },
+            lock: CountsLock::take(&dir.0.join("counts"))?,
             rules: Rules {
                 decide: DecideConfig::default(),
                 classes: classes.clone(),

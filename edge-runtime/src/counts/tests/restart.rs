@@ -8,7 +8,7 @@ use jiff::tz::{Offset, TimeZone};
 use vision::stats::Stats;
 
 use super::*;
-use crate::counts::{Board, CountsError, CountsSettings, CountsSink, Start};
+use crate::counts::{Board, CountsError, CountsLock, CountsSettings, CountsSink, Start};
 use crate::sink::{FrameFacts, SignalSink};
 
 const VISITOR: Scene = Scene {
@@ -25,6 +25,7 @@ fn start(dir: &Path, board: &Arc<Board>, hands: &Hands) -> Result<CountsSink, Co
             keep_days: 400,
             min_visitors: 3,
         },
+        lock: CountsLock::take(&dir.join("counts"))?,
         rules: rules(),
         board: Arc::clone(board),
         wall: Box::new(hands.clone()),

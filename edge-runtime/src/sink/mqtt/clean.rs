@@ -42,8 +42,8 @@ impl From<Fault> for CleanError {
 /// A device that is online, or a broker that does not take part.
 pub fn clean(config: &MqttConfig, device: &str) -> Result<Vec<String>, CleanError> {
     let setup = |error: MqttError| Fault::Setup(error.to_string());
-    let broker = Broker::of(config).map_err(setup)?;
-    let options = link::options(&broker, format!("edge-runtime-clean-{device}")).map_err(setup)?;
+    let broker = Broker::read(config).map_err(setup)?;
+    let options = link::options(&broker, format!("edge-runtime-clean-{device}"));
     let topics = Topics::new(device, &config.discovery_prefix);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -7,10 +7,9 @@ use rumqttc::{
     PublishOptions, QoS, SubscribeFilter, SubscribeReasonCode, TlsConfiguration, Transport,
 };
 
+use super::Broker;
 use super::fault::Fault;
 use super::session::{Request, Retain};
-use super::tls;
-use super::{Broker, MqttError};
 
 /// Requests that the library holds; the session never has as many open.
 const CAPACITY: usize = 64;
@@ -108,8 +107,8 @@ pub(super) struct Link {
 
 impl Link {
     /// A link that connects as soon as it is asked for an event.
-    pub(super) fn new(broker: &Broker, spread: f64) -> Result<(Self, Requests), MqttError> {
-        let mut options = options(broker, super::client_name(&broker.config.device))?;
+    pub(super) fn new(broker: &Broker, spread: f64) -> (Self, Requests) {
+        let mut options = options(broker, super::client_name(&broker.config.device));
         let will = LastWill::new(&broker.will_topic, "offline", QoS::AtLeastOnce, true);
         options.set_last_will(will);
         let (client, mut events) = AsyncClient::builder(options).capacity(CAPACITY).build();
@@ -121,7 +120,7 @@ impl Link {
             since: None,
             spread,
         };
-        Ok((link, Requests(client)))
+        (link, Requests(client))
     }
 
     /// Waits for the next event. Dropped early, it gives up a connection that is being made.
@@ -184,7 +183,7 @@ pub(super) fn network() -> NetworkOptions {
 }
 
 /// How to connect to a broker, under this name; without a last will.
-pub(super) fn options(broker: &Broker, name: String) -> Result<MqttOptions, MqttError> {
+pub(super) fn options(broker: &Broker, name: String) -> MqttOptions {
     let config = &broker.config;
     let mut options = MqttOptions::new(name, Address::tcp(&config.host, config.port));
     options
@@ -194,11 +193,11 @@ pub(super) fn options(broker: &Broker, name: String) -> Result<MqttOptions, Mqtt
     if let Some((user, password)) = &broker.credentials {
         options.set_credentials(user, password.clone());
     }
-    if let Some(tls) = &config.tls {
-        let tls = TlsConfiguration::from(tls::client_config(tls)?);
+    if let Some(tls) = &broker.tls {
+        let tls = TlsConfiguration::from(tls.clone());
         options.set_transport(Transport::tls_with_config(tls));
     }
-    Ok(options)
+    options
 }
 
 #[cfg(test)]

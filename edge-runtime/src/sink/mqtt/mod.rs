@@ -24,6 +24,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
+use rustls::ClientConfig;
 use serde_json::{Map, Value};
 use shared_model::Text;
 use shared_model::emotion::ClassSet;
@@ -137,17 +138,25 @@ enum Command {
     Stop,
 }
 
-/// Where to connect, and as whom.
-struct Broker {
+/// Where to connect, and as whom: what the files of a configuration say, which are not needed again.
+#[derive(Clone)]
+pub struct Broker {
     config: MqttConfig,
     credentials: Option<(String, String)>,
+    tls: Option<ClientConfig>,
     will_topic: String,
 }
 
 impl Broker {
-    fn of(config: &MqttConfig) -> Result<Self, MqttError> {
+    /// Reads the files that a configuration names; nothing is connected or made.
+    ///
+    /// # Errors
+    ///
+    /// The first file that cannot be read, or has another form.
+    pub fn read(config: &MqttConfig) -> Result<Self, MqttError> {
         Ok(Self {
             credentials: config.credentials_file.as_deref().map(credentials).transpose()?,
+            tls: config.tls.as_ref().map(tls::client_config).transpose()?,
             will_topic: Topics::new(&config.device, &config.discovery_prefix).availability(),
             config: config.clone(),
         })
@@ -160,11 +169,7 @@ impl Broker {
 ///
 /// The first file that cannot be read, or has another form.
 pub fn check(config: &MqttConfig) -> Result<(), MqttError> {
-    Broker::of(config)?;
-    if let Some(tls) = &config.tls {
-        tls::client_config(tls)?;
-    }
-    Ok(())
+    Broker::read(config).map(drop)
 }
 
 /// Publishes states, events and counts to a broker.
@@ -185,18 +190,18 @@ impl MqttSink {
     ///
     /// # Errors
     ///
-    /// When outbox, credentials or certificates cannot be read, or the thread cannot be started.
+    /// When the outbox cannot be opened, or the thread cannot be started.
     pub fn start(
-        config: &MqttConfig,
+        broker: &Broker,
         boot: &Text<32>,
         classes: &ClassSet,
         context: MqttContext,
     ) -> Result<Self, MqttError> {
+        let config = &broker.config;
         let topics = Topics::new(&config.device, &config.discovery_prefix);
-        let broker = Broker::of(config)?;
         // 0 to 1, different on each start.
         let chance = RandomState::new().hash_one(&config.device) as f64 / u64::MAX as f64;
-        let (link, requests) = Link::new(&broker, 0.75 + chance / 2.0)?;
+        let (link, requests) = Link::new(broker, 0.75 + chance / 2.0);
         let status = Arc::new(Status::default());
         let updating = if context.updates.is_some() {
             Updating::Looks

@@ -25,8 +25,8 @@ pub fn probe(config: &MqttConfig) -> Result<(), Fault> {
         .to_socket_addrs()
         .map_err(|error| Fault::UnknownHost(error.to_string()))?;
     let setup = |error: MqttError| Fault::Setup(error.to_string());
-    let broker = Broker::of(config).map_err(setup)?;
-    let options = link::options(&broker, format!("edge-runtime-doctor-{}", config.device)).map_err(setup)?;
+    let broker = Broker::read(config).map_err(setup)?;
+    let options = link::options(&broker, format!("edge-runtime-doctor-{}", config.device));
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -13,12 +13,13 @@ mod settings;
 
 use std::io;
 use std::path::PathBuf;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{self, Sender, channel};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 use shared_model::emotion::ClassSet;
 use shared_model::message::State;
+use ureq::Agent;
 
 use super::outlet::{Backlog, Fired, Outlet, Recipient, Sends, Waker};
 use durable::outbox::{Outbox, OutboxError};
@@ -71,18 +72,35 @@ pub enum WebhookError {
 /// # Errors
 /// The first that cannot.
 pub fn check(config: &WebhookConfig) -> Result<(), WebhookError> {
-    Secret::read(&config.secret_file)?;
-    poster::agent(config)?;
-    Ok(())
+    Receiver::read(config).map(drop)
+}
+
+/// Who is posted to, and how that is signed: what the files of a configuration say, which are not needed again.
+#[derive(Clone)]
+pub struct Receiver {
+    secret: Secret,
+    agent: Agent,
+}
+
+impl Receiver {
+    /// Reads the files that a configuration names; nothing is sent or made.
+    ///
+    /// # Errors
+    /// The first that cannot be used.
+    pub fn read(config: &WebhookConfig) -> Result<Self, WebhookError> {
+        Ok(Self {
+            secret: Secret::read(&config.secret_file)?,
+            agent: poster::agent(config)?,
+        })
+    }
 }
 
 /// Opens the outbox and starts both threads.
 ///
 /// # Errors
-/// Files, a directory or threads that cannot be had.
-pub fn start(config: &WebhookConfig, classes: &ClassSet) -> Result<Outlet, WebhookError> {
-    let secret = Secret::read(&config.secret_file)?;
-    let agent = poster::agent(config)?;
+/// A directory or threads that cannot be had.
+pub fn start(config: &WebhookConfig, receiver: Receiver, classes: &ClassSet) -> Result<Outlet, WebhookError> {
+    let Receiver { secret, agent } = receiver;
     let outbox = Outbox::open(&config.outbox.dir, config.outbox.limits())?;
     let sync_every = config.outbox.sync_every;
     let url = config.url.clone();
@@ -116,7 +134,7 @@ pub fn start(config: &WebhookConfig, classes: &ClassSet) -> Result<Outlet, Webho
 struct Webhook {
     outbox: Outbox,
     jobs: Sender<Job>,
-    done: Receiver<Done>,
+    done: mpsc::Receiver<Done>,
     /// Whether the poster has an event.
     under_way: bool,
     retry: Retry,

@@ -15,6 +15,7 @@ const LEAST: usize = 24;
 const PREFIX: &str = "whsec_";
 
 /// Signs messages, and shows itself to nobody.
+#[derive(Clone)]
 pub(super) struct Secret(hmac::Key);
 
 impl Secret {

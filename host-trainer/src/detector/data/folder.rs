@@ -4,9 +4,10 @@ use std::fs;
 use std::path::Path;
 
 use super::{Gray, Photo, SetError};
-use crate::data::folder::is_picture;
+use crate::data::left_out::LeftOut;
 
-/// All pictures of a directory, in the order of their names, without a box. Directories in it are not looked into.
+/// All pictures of a directory, in the order of their names, without a box. Directories in it are not looked into; what is
+/// left out is told.
 ///
 /// # Errors
 /// [`SetError::Read`] where directory or file cannot be read, [`SetError::Picture`] where one is no picture, and
@@ -16,10 +17,10 @@ pub fn pictures(folder: &Path) -> Result<Vec<Photo>, SetError> {
         let path = path.to_owned();
         |source| SetError::Read { path, source }
     };
-    let mut photos = Vec::new();
+    let (mut photos, mut left_out) = (Vec::new(), LeftOut::default());
     for entry in fs::read_dir(folder).map_err(failed(folder))? {
         let path = entry.map_err(failed(folder))?.path();
-        if !is_picture(&path) {
+        if !left_out.takes(&path, folder) {
             continue;
         }
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -35,6 +36,9 @@ pub fn pictures(folder: &Path) -> Result<Vec<Photo>, SetError> {
             faces: Vec::new(),
             pyramid: gray.pyramid(),
         });
+    }
+    if let Some(left_out) = left_out.told() {
+        tracing::warn!(about = left_out, "{}: {left_out}", folder.display());
     }
     if photos.is_empty() {
         return Err(SetError::Empty {

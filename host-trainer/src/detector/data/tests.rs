@@ -170,7 +170,10 @@ fn reads_pascal_voc() {
 #[test]
 fn a_directory_without_annotations_is_all_its_pictures_without_a_face() {
     let folder = folder();
-    fs::write(folder.path().join("notes.txt"), "none").unwrap();
+    for name in ["notes.txt", "._a.pgm", "b.heic"] {
+        fs::write(folder.path().join(name), "none").unwrap();
+    }
+    fs::create_dir(folder.path().join("inner.pgm")).unwrap();
     let photos = pictures(folder.path()).unwrap();
     let names: Vec<&str> = photos.iter().map(|photo| photo.name.as_str()).collect();
     assert_eq!(names, ["a.pgm", "long.pgm"]);
