@@ -23,11 +23,11 @@ use shared_model::emotion::ClassSet;
 use super::state;
 use crate::support::until;
 
-const SECRET: &[u8] = b"a secret of twenty-four bytes or more";
+pub(super) const SECRET: &[u8] = b"a secret of twenty-four bytes or more";
 
 /// What the server does with a request.
 #[derive(Debug, Clone, Copy)]
-enum Does {
+pub(super) enum Does {
     Answers(&'static str),
     /// Ends the connection without a word.
     Dies,
@@ -37,19 +37,19 @@ enum Does {
 
 /// An event that was taken or refused.
 #[derive(Debug, Clone)]
-struct Got {
+pub(super) struct Got {
     head: BTreeMap<String, String>,
-    body: Vec<u8>,
+    pub(super) body: Vec<u8>,
 }
 
-struct Server {
-    address: SocketAddr,
+pub(super) struct Server {
+    pub(super) address: SocketAddr,
     got: Arc<Mutex<Vec<Got>>>,
 }
 
 impl Server {
     /// Does these one after the other, and answers 204 from then on.
-    fn start(deeds: &[Does]) -> Self {
+    pub(super) fn start(deeds: &[Does]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let got: Arc<Mutex<Vec<Got>>> = Arc::default();
@@ -78,7 +78,7 @@ impl Server {
         Self { address, got }
     }
 
-    fn got(&self) -> Vec<Got> {
+    pub(super) fn got(&self) -> Vec<Got> {
         self.got.lock().unwrap().clone()
     }
 
