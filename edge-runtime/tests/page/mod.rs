@@ -6,6 +6,7 @@ mod counts;
 mod fuzz;
 mod load;
 mod media;
+mod programs;
 mod references;
 mod safety;
 mod tls;
