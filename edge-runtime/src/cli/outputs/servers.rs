@@ -232,6 +232,12 @@ pub(super) fn bad_broker(manner: Manner, classes: &ClassSet) -> io::Result<Start
             _ => babble(stream, &[0x20, 2, 0, 0, 0xf0]),
         }
     })?;
+    let (sink, dir) = mqtt(address, classes)?;
+    Ok((sink, Box::new((dir, broker))))
+}
+
+/// A sink that tells a broker.
+pub(super) fn mqtt(address: SocketAddr, classes: &ClassSet) -> io::Result<Started<Box<dyn Any>>> {
     let dir = Scratch::new()?;
     let config = MqttConfig {
         host: address.ip().to_string(),
@@ -256,7 +262,7 @@ pub(super) fn bad_broker(manner: Manner, classes: &ClassSet) -> io::Result<Start
         alive: Box::new(|| {}),
     };
     let sink = MqttSink::start(&config, &Text::new(), classes, context).map_err(io::Error::other)?;
-    Ok((Box::new(Ending(sink)), Box::new((dir, broker))))
+    Ok((Box::new(Ending(sink)), Box::new(dir)))
 }
 
 /// A broker that was bad to the last takes no farewell, which is no failure of the measurement.
