@@ -141,8 +141,8 @@ def docstrings(code):
 
 
 def options(rust):
-    """Long options that clap derives: of a field's name, or as they are written out."""
-    found = {"help", "version"} | set(re.findall(r'\blong\b *= *"([\w-]+)"', rust))
+    """Long options that clap derives: of a field's name, or as they and their other names are written out."""
+    found = {"help", "version"} | set(re.findall(r'\b(?:long|visible_alias)\b *= *"([\w-]+)"', rust))
     for attribute, field in re.findall(r"#\[arg\(((?:[^\[\]]|\[[^\]]*\])*?)\)\]\s*(?:pub\S* )?(\w+):", rust):
         if re.search(r"\blong\b(?! *=)", attribute):
             found.add(field.replace("_", "-"))

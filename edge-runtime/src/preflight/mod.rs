@@ -31,7 +31,7 @@ use crate::sink::settings::MqttConfig;
 /// What was checked, what was found, and what helps.
 #[derive(Debug, Clone, Serialize)]
 pub struct Finding {
-    /// Name of the check, in a word.
+    /// Name of the check: one of [`CHECKS`].
     pub check: &'static str,
     /// Whether it is as it should be.
     pub ok: bool,
@@ -41,12 +41,46 @@ pub struct Finding {
     pub cure: Option<String>,
 }
 
+/// Names of all checks, in the order of the documents' table.
+pub const CHECKS: [&str; 29] = [
+    "bundle",
+    "classes",
+    "decide",
+    IN_VAIN,
+    "source",
+    "camera",
+    "search",
+    "state",
+    "gpio",
+    "mqtt",
+    "outbox",
+    "broker",
+    "osc",
+    "udp",
+    "osc receiver",
+    "udp receiver",
+    "serial",
+    "webhook",
+    "webhook outbox",
+    "webhook server",
+    "counts",
+    "update",
+    "keys",
+    "page",
+    "page port",
+    "metrics",
+    "clock",
+    "memory",
+    "throttling",
+];
+
 /// Name of the findings about settings that have no effect; nothing is wrong with them.
 pub const IN_VAIN: &str = "face";
 
 impl Finding {
     /// A finding that is as it should be.
     pub fn good(check: &'static str, found: impl Into<String>) -> Self {
+        debug_assert!(CHECKS.contains(&check), "{check} is in no list");
         Self {
             check,
             ok: true,
@@ -57,6 +91,7 @@ impl Finding {
 
     /// Something is wrong, and this helps.
     pub fn bad(check: &'static str, found: impl Into<String>, cure: impl Into<String>) -> Self {
+        debug_assert!(CHECKS.contains(&check), "{check} is in no list");
         Self {
             check,
             ok: false,

@@ -41,7 +41,7 @@ fn port(config: &SerialConfig) -> Finding {
     };
     let cure = match error.kind() {
         io::ErrorKind::PermissionDenied => {
-            "add the user to the group dialout; the service needs a drop-in, see docs/outputs"
+            "add the user to the group dialout; the service needs a drop-in, see docs/src/serial.md"
         }
         io::ErrorKind::NotFound => "plug the board in; `ls /dev/serial/by-id` shows what is there",
         io::ErrorKind::ResourceBusy => {

@@ -301,3 +301,18 @@ fn nothing_is_made() {
     names.sort();
     assert_eq!(names, ["a.pgm", "bundle", "c.toml"]);
 }
+
+#[test]
+fn every_check_that_can_be_told_is_in_the_table_of_the_documents() {
+    let chapter = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/src/troubleshooting.md");
+    let text = std::fs::read_to_string(chapter).unwrap();
+    let table = text.split("| check |").nth(1).unwrap().split("\n\n").next().unwrap();
+    let names = table.lines().filter_map(|row| row.split('|').nth(1));
+    let listed: Vec<&str> = names.flat_map(|names| names.split('`').skip(1).step_by(2)).collect();
+    let missing: Vec<_> = CHECKS.iter().filter(|check| !listed.contains(check)).collect();
+    let unknown: Vec<_> = listed.iter().filter(|name| !CHECKS.contains(name)).collect();
+    assert!(
+        missing.is_empty() && unknown.is_empty(),
+        "{missing:?} are missing, {unknown:?} unknown"
+    );
+}

@@ -1,7 +1,7 @@
 """Gives what a kiosk tells to Home Assistant's own code: topic, schemas and templates.
 
-Reads {"topic", "payload", "messages": {topic: [payload]}} from standard input; ends with 1 and the reason where
-Home Assistant would not take something.
+Reads {"topic", "payload", "messages": {topic: [payload]}, "shown": {entity: text}} from standard input; ends with 1 and
+the reason where Home Assistant would not take something, or an entity does not show at last what `shown` says.
 """
 
 import asyncio
@@ -82,7 +82,12 @@ async def main(directory):
                 refuse(f"availability {payload} becomes {online}")
         topic = checked["state_topic"]
         shown = [check(checked, topic, payload) for payload in heard["messages"][topic]]
+        wanted_text = heard.get("shown", {}).pop(name, shown[-1])
+        if shown[-1] != wanted_text:
+            refuse(f"{name} shows {shown[-1]} and not {wanted_text}")
         print(f"{platform} {name}: {shown[-1]}")
+    if heard.get("shown"):
+        refuse(f"{', '.join(heard['shown'])} is not there")
     if not device["origin"].get("support_url"):
         refuse("no address that helps")
     print(f"taken by Home Assistant {__version__}")

@@ -2,6 +2,7 @@
 //!
 //! `scripts/test-home-assistant` installs it; without, this says that it is skipped.
 
+use std::fs;
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
 
@@ -12,6 +13,7 @@ use update::Offer;
 use super::Kiosk;
 use crate::support::broker::{Broker, Memory};
 use crate::support::listener::Listener;
+use crate::support::program::{Program, Scene};
 use crate::support::until;
 
 /// Names a Python that has Home Assistant.
@@ -109,6 +111,104 @@ fn home_assistant_takes_what_it_is_told() {
         bent["payload"] = message.to_string().into();
         let output = judge(&python, &bent);
         assert_eq!(output.status.code(), Some(1), "{number}: {output:?}");
+    }
+}
+
+/// What an entity shows, and where that stands in the message of counts.
+const SHOWN: [(&str, &str); 8] = [
+    ("fps", "/fps"),
+    ("temperature", "/temperature_c"),
+    ("outbox", "/outbox/waiting"),
+    ("bundle", "/bundle"),
+    ("threshold", "/threshold"),
+    ("visitors", "/counts/visitors"),
+    ("attentive", "/counts/attentive"),
+    ("smiles", "/counts/smiles"),
+];
+
+/// What a machine with a sensor says; most servers have none.
+const TEMPERATURE_C: f64 = 47.5;
+
+/// Whether a message of counts has a rate, and a visitor who was told something.
+fn is_complete(stats: &Value) -> bool {
+    let above_0 = |place: &str| stats.pointer(place).and_then(Value::as_f64).is_some_and(|it| it > 0.0);
+    let told = stats.pointer("/counts/told").and_then(Value::as_object);
+    above_0("/counts/visitors") && above_0("/fps") && told.is_some_and(|told| !told.is_empty())
+}
+
+/// A kiosk before a face that stays, and what it tells of it: the first counts that are complete.
+fn counted(broker: &Broker, listener: &Listener) -> (Program, Value) {
+    let sinks = format!(
+        "[counts]\ndir = \"counts\"\n[sink.mqtt]\nhost = \"127.0.0.1\"\nport = {}\ndevice = \"hall\"\nstats_s = 1\n\
+         support_url = \"https://example.org/kiosk\"\noutbox = {{ dir = \"outbox\" }}\n",
+        broker.port
+    );
+    let program = Program::before(&Scene::face(), &sinks, Stdio::null(), &[]);
+    let mut complete = None;
+    until("a visitor is counted and told", || {
+        let told = listener.on("/stats").into_iter();
+        let mut told = told.map(|it| serde_json::from_str(&it.text).unwrap());
+        complete = told.find(is_complete);
+        complete.is_some() && !listener.on("/event").is_empty()
+    });
+    (program, complete.unwrap())
+}
+
+/// What Home Assistant shows of a text or a number.
+fn text(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// What each entity is to show.
+fn wanted(stats: &Value) -> Value {
+    let mut shown = serde_json::Map::new();
+    for (entity, place) in SHOWN {
+        let value = stats.pointer(place).unwrap_or_else(|| panic!("no {place}: {stats}"));
+        shown.insert(entity.to_owned(), text(value).into());
+    }
+    for (label, visitors) in stats["counts"]["told"].as_object().unwrap() {
+        shown.insert(format!("told_{label}"), text(visitors).into());
+    }
+    shown.into()
+}
+
+#[test]
+fn home_assistant_shows_the_counts_and_the_diagnostics_of_a_run() {
+    let Ok(python) = std::env::var(PYTHON) else {
+        testing::skip(&format!("{PYTHON} is not set: run scripts/test-home-assistant"));
+        return;
+    };
+    let Some(broker) = Broker::start(Memory::None) else {
+        return;
+    };
+    let listener = Listener::start(broker.port, "listener", Transport::Tcp);
+    let (program, mut stats) = counted(&broker, &listener);
+    let manifest = fs::read_to_string(program.dir.path().join("bundle/manifest.json")).unwrap();
+    let manifest: Value = serde_json::from_str(&manifest).unwrap();
+    let bundle = format!("{} {}", text(&manifest["name"]), manifest["version"]);
+    assert_eq!(stats["bundle"], bundle);
+    assert_eq!(stats["threshold"], manifest["decision"]["abstain_below"]);
+    assert_eq!(stats["counts"]["visitors"], 1);
+    if stats["temperature_c"].is_null() {
+        *stats.get_mut("temperature_c").unwrap() = TEMPERATURE_C.into();
+    }
+    let mut heard = heard(&listener);
+    heard["shown"] = wanted(&stats);
+    let mut judged = |stats: &Value| {
+        heard["messages"]["emotion/hall/stats"] = json!([stats.to_string()]);
+        judge(&python, &heard)
+    };
+    let output = judged(&stats);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    eprintln!("{said}");
+    assert!(output.status.success(), "{said}");
+    // A key of another name would leave its entity without a value.
+    for key in ["fps", "temperature_c", "outbox", "bundle", "threshold", "counts"] {
+        let mut renamed = stats.clone();
+        let value = renamed.as_object_mut().unwrap().remove(key).unwrap();
+        renamed[format!("{key}s")] = value;
+        let output = judged(&renamed);
+        assert_eq!(output.status.code(), Some(1), "{key}: {output:?}");
     }
 }
 

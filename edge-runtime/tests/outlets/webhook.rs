@@ -23,7 +23,7 @@ use shared_model::emotion::ClassSet;
 use super::state;
 use crate::support::until;
 
-const SECRET: &[u8] = b"a secret of twenty-four bytes or more";
+pub(super) const SECRET: &[u8] = b"a secret of twenty-four bytes or more";
 
 /// What the server does with a request.
 #[derive(Debug, Clone, Copy)]
@@ -37,9 +37,9 @@ pub(crate) enum Does {
 
 /// An event that was taken or refused.
 #[derive(Debug, Clone)]
-struct Got {
+pub(crate) struct Got {
     head: BTreeMap<String, String>,
-    body: Vec<u8>,
+    pub(crate) body: Vec<u8>,
 }
 
 pub(crate) struct Server {
@@ -78,7 +78,7 @@ impl Server {
         Self { address, got }
     }
 
-    fn got(&self) -> Vec<Got> {
+    pub(super) fn got(&self) -> Vec<Got> {
         self.got.lock().unwrap().clone()
     }
 

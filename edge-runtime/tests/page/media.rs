@@ -66,3 +66,39 @@ fn a_verdict_shows_the_picture_and_the_words_of_its_name() {
         assert!(window.complaints.is_empty(), "{:?}", window.complaints);
     });
 }
+
+#[test]
+fn a_trigger_shows_the_media_of_its_name_for_a_while() {
+    let Some(mut window) = Chromium::open(1280, 720) else {
+        return;
+    };
+    // Whoever opens the page finds it between two firings.
+    let trigger = "[[when]]\nname = \"welcome\"\nstate = \"face\"\nfor_s = 0\ncooldown_s = 0\npage_s = 4\n";
+    let world = kiosk(&format!("media = \"media\"\n{trigger}"));
+    let media = world.kiosk.path("media");
+    fs::create_dir(&media).unwrap();
+    let picture = RgbImage::from_pixel(23, 7, image::Rgb([40, 80, 200]));
+    picture
+        .save_with_format(media.join("welcome.png"), ImageFormat::Png)
+        .unwrap();
+    fs::write(media.join("welcome.txt"), "Good to see you\n").unwrap();
+    fs::write(media.join("no_face.txt"), "Nobody is here\n").unwrap();
+    visit(&world, |address| {
+        window.go(&format!("http://{address}/"));
+        window.until("document.getElementById('more')?.textContent.length > 0");
+        post(address, "/api/pause", "ON", "");
+        window.until("document.getElementById('more').textContent === 'Nobody is here'");
+        let shows = "document.querySelector('.media img')?.naturalWidth === 23 \
+                     && document.getElementById('more').textContent === 'Good to see you'";
+        assert_eq!(window.value(&format!("Boolean({shows})")), false);
+        // Somebody is there again.
+        post(address, "/api/pause", "OFF", "");
+        window.until(shows);
+        // The verdict has neither picture nor words of its own.
+        window.until(&format!(
+            "!document.body.hasAttribute('data-media') && !({shows}) \
+             && document.getElementById('more').textContent !== 'Nobody is here'"
+        ));
+        assert!(window.complaints.is_empty(), "{:?}", window.complaints);
+    });
+}

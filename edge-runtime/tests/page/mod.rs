@@ -13,6 +13,7 @@ mod media;
 mod motion;
 mod notice;
 mod operator;
+mod programs;
 mod references;
 mod safety;
 mod tls;

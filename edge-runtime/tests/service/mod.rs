@@ -3,6 +3,7 @@
 mod hangs;
 mod network;
 mod panics;
+mod rtsp;
 mod screen;
 mod spectator;
 mod unit;

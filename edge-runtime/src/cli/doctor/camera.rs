@@ -104,6 +104,7 @@ fn is_camera(line: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::net::TcpListener;
     use std::os::unix::fs::PermissionsExt;
 
     use edge_runtime::config::Config;
@@ -133,6 +134,26 @@ mod tests {
             assert!(
                 !finding.ok && finding.cure.as_ref().unwrap().contains(cure),
                 "{finding:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_camera_of_the_network_is_told_from_one_that_is_dead_and_from_a_name_that_nobody_has() {
+        let camera = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("rtsp://{}/live", camera.local_addr().unwrap());
+        let alive = check(&url);
+        assert!(alive.ok && alive.found.contains("takes connections"), "{alive:?}");
+        drop(camera);
+        // Such a name cannot be, so that nobody is asked for it.
+        for (url, found, cure) in [
+            (url.as_str(), "refused", "that the camera runs"),
+            ("rtsp://no..where/live", "no..where: ", "check the name"),
+        ] {
+            let dead = check(url);
+            assert!(
+                !dead.ok && dead.found.contains(found) && dead.cure.as_ref().unwrap().contains(cure),
+                "{dead:?}"
             );
         }
     }

@@ -58,3 +58,79 @@ fn listener(check: &'static str, target: SocketAddr, hello: io::Result<Vec<u8>>)
         ),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::{TcpListener, UdpSocket};
+    use std::thread;
+
+    use edge_runtime::config::Config;
+
+    use super::*;
+
+    fn check(sinks: &str) -> Finding {
+        let config = Config::parse(&format!("schema = 1\nsource.uri = \"-\"\n{sinks}\n")).unwrap();
+        let findings = receivers(&config.sink);
+        assert_eq!(findings.len(), 1, "{findings:?}");
+        findings.into_iter().next().unwrap()
+    }
+
+    fn is(finding: &Finding, check: &str, found: &str, cure: Option<&str>) {
+        let helps = match (cure, &finding.cure) {
+            (Some(wanted), Some(cure)) => cure.contains(wanted),
+            (None, None) => true,
+            _ => false,
+        };
+        assert!(
+            finding.check == check && finding.ok == cure.is_none() && finding.found.contains(found) && helps,
+            "{finding:?}"
+        );
+    }
+
+    #[test]
+    fn whoever_hears_datagrams_is_told_from_nobody() {
+        for (section, name) in [("osc", "osc receiver"), ("udp", "udp receiver")] {
+            let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();
+            let target = receiver.local_addr().unwrap();
+            let sinks = format!("[sink.{section}]\ntarget = \"{target}\"");
+            is(&check(&sinks), name, "refuses no datagram", None);
+            // What is sent to find out is a message that its program can read.
+            let mut hello = [0; 512];
+            let length = receiver.recv(&mut hello).unwrap();
+            let is_whole = if section == "osc" {
+                rosc::decoder::decode_udp(&hello[..length]).is_ok()
+            } else {
+                serde_json::from_slice::<serde_json::Value>(&hello[..length]).is_ok()
+            };
+            assert!(is_whole);
+            drop(receiver);
+            is(&check(&sinks), name, "nobody listens", Some("start the receiver"));
+        }
+    }
+
+    #[cfg(feature = "webhook")]
+    #[test]
+    fn a_server_that_answers_anything_is_told_from_none() {
+        let dir = tempfile::tempdir().unwrap();
+        let secret = dir.path().join("secret");
+        std::fs::write(&secret, "a secret of twenty-four bytes or more").unwrap();
+        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        let sinks = format!(
+            "[sink.webhook]\nurl = \"http://{}/kiosk\"\nsecret_file = '{}'\ndir = '{}'",
+            server.local_addr().unwrap(),
+            secret.display(),
+            dir.path().join("outbox").display()
+        );
+        let answers = thread::spawn(move || {
+            let mut stream = server.accept().unwrap().0;
+            let _ = stream.read(&mut [0; 4096]).unwrap();
+            stream
+                .write_all(b"HTTP/1.1 405 Method Not Allowed\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+                .unwrap();
+        });
+        is(&check(&sinks), "webhook server", "answers (405)", None);
+        answers.join().unwrap();
+        is(&check(&sinks), "webhook server", "refused", Some("check `url`"));
+    }
+}

@@ -9,10 +9,11 @@ use edge_runtime::sink::{SignalSink, osc, udp};
 use shared_model::emotion::ClassSet;
 use vision::stats::Stats;
 
+use super::broker::Broker;
 use super::frame::tell;
 use super::manner::failed;
 use super::receivers::serial;
-use super::servers::{Posts, follow, pages, request, webhook};
+use super::servers::{Posts, follow, mqtt, pages, request, webhook};
 use crate::cli::failure::{Failure, code};
 use crate::cli::sample;
 
@@ -65,6 +66,7 @@ pub(super) fn all(classes: &ClassSet) -> Result<Vec<Way>, Failure> {
     ways.push(verdicts("serial", over_serial(classes)?));
     ways.push(verdicts("webhook", over_webhook(classes)?));
     ways.push(verdicts("websocket", over_websocket(classes)?));
+    ways.push(verdicts("mqtt", over_mqtt(classes)?));
     Ok(ways)
 }
 
@@ -145,4 +147,44 @@ fn over_websocket(classes: &ClassSet) -> Result<Vec<Duration>, Failure> {
     sink.close()?;
     drop(server);
     Ok(times)
+}
+
+/// To a broker, as an event: what broker and subscribers take is theirs.
+fn over_mqtt(classes: &ClassSet) -> Result<Vec<Duration>, Failure> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    let (mut sink, held) = mqtt(address, classes).map_err(failed)?;
+    let mut broker = Broker::accept(&listener, PATIENCE).map_err(failed)?;
+    broker.until("/availability").map_err(failed)?;
+    let times = times(sink.as_mut(), classes, "verdicts", || {
+        broker.until("/event").map_err(failed)
+    })?;
+    // Hears the farewell, up to the end of the connection.
+    thread::spawn(move || while broker.until("").is_ok() {});
+    sink.close()?;
+    drop(held);
+    Ok(times)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_way_to_each_receiver_is_timed() {
+        let ways = all(&ClassSet::product()).unwrap();
+        let sinks: Vec<_> = ways.iter().map(|way| (way.sink, way.message)).collect();
+        let expected = [
+            ("osc", "verdicts"),
+            ("osc", "frames"),
+            ("udp", "verdicts"),
+            ("udp", "frames"),
+            ("serial", "verdicts"),
+            ("webhook", "verdicts"),
+            ("websocket", "verdicts"),
+            ("mqtt", "verdicts"),
+        ];
+        assert_eq!(sinks, expected);
+        assert!(ways.iter().all(|way| way.times.len() == MESSAGES));
+    }
 }

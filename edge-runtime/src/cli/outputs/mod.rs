@@ -3,6 +3,7 @@
 //! A frame is what both networks take on a pattern. Rows of frames that are told and rows that are not take turns, so that
 //! whatever else goes on on this machine meets both; the sink and its receiver are there all the while.
 
+mod broker;
 mod change;
 mod frame;
 mod latency;

@@ -233,6 +233,12 @@ pub(super) fn bad_broker(manner: Manner, classes: &ClassSet) -> io::Result<Start
             _ => babble(stream, &[0x20, 2, 0, 0, 0xf0]),
         }
     })?;
+    let (sink, dir) = mqtt(address, classes)?;
+    Ok((sink, Box::new((dir, server))))
+}
+
+/// A sink that tells a broker.
+pub(super) fn mqtt(address: SocketAddr, classes: &ClassSet) -> io::Result<Started<Box<dyn Any>>> {
     let dir = Scratch::new()?;
     let config = MqttConfig {
         host: address.ip().to_string(),
@@ -258,7 +264,7 @@ pub(super) fn bad_broker(manner: Manner, classes: &ClassSet) -> io::Result<Start
     };
     let broker = Broker::read(&config).map_err(io::Error::other)?;
     let sink = MqttSink::start(&broker, &Text::new(), classes, context).map_err(io::Error::other)?;
-    Ok((Box::new(Ending(sink)), Box::new((dir, server))))
+    Ok((Box::new(Ending(sink)), Box::new(dir)))
 }
 
 /// A broker that was bad to the last takes no farewell, which is no failure of the measurement.
