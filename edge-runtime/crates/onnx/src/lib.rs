@@ -10,25 +10,25 @@ use prost::Message;
 /// A file: one graph, and what it asks of whoever runs it.
 #[derive(Clone, PartialEq, Message)]
 pub struct ModelProto {
-    /// Version of this format.
+    /// Version of the format that the file is written in.
     #[prost(int64, tag = "1")]
     pub ir_version: i64,
     /// Program that wrote the file.
     #[prost(string, tag = "2")]
     pub producer_name: String,
-    /// Version of that program.
+    /// Version of that program, as it names it.
     #[prost(string, tag = "3")]
     pub producer_version: String,
     /// Name space of the model, a reversed domain name.
     #[prost(string, tag = "4")]
     pub domain: String,
-    /// Version of the model.
+    /// Version of the model, counted by its makers.
     #[prost(int64, tag = "5")]
     pub model_version: i64,
-    /// Description for people.
+    /// What people may want to know of it.
     #[prost(string, tag = "6")]
     pub doc_string: String,
-    /// The network itself.
+    /// The network itself: its nodes and constants.
     #[prost(message, optional, tag = "7")]
     pub graph: Option<GraphProto>,
     /// Sets of operators that the nodes come from.
@@ -42,13 +42,13 @@ pub struct ModelProto {
     pub functions: Vec<FunctionProto>,
 }
 
-/// A set of operators.
+/// A set of operators, in one of its versions.
 #[derive(Clone, PartialEq, Eq, Hash, Message)]
 pub struct OperatorSetIdProto {
     /// Name of the set; empty for ONNX's own.
     #[prost(string, tag = "1")]
     pub domain: String,
-    /// Version of the set.
+    /// Version of the set, from 1.
     #[prost(int64, tag = "2")]
     pub version: i64,
 }
@@ -61,13 +61,13 @@ pub struct FunctionProto {
     pub name: String,
 }
 
-/// A pair of texts.
+/// A name and the text that belongs to it.
 #[derive(Clone, PartialEq, Eq, Hash, Message)]
 pub struct StringStringEntryProto {
-    /// First text: the name.
+    /// The name, which comes first in the pair.
     #[prost(string, tag = "1")]
     pub key: String,
-    /// Second text: the value.
+    /// The text that belongs to the name.
     #[prost(string, tag = "2")]
     pub value: String,
 }
@@ -78,13 +78,13 @@ pub struct GraphProto {
     /// The nodes; each uses only values of those before it.
     #[prost(message, repeated, tag = "1")]
     pub node: Vec<NodeProto>,
-    /// Name of the graph.
+    /// Name of the graph, for people.
     #[prost(string, tag = "2")]
     pub name: String,
-    /// Constants, such as weights.
+    /// Constants that nodes use, such as weights.
     #[prost(message, repeated, tag = "5")]
     pub initializer: Vec<TensorProto>,
-    /// Description for people.
+    /// What people may want to know of it.
     #[prost(string, tag = "10")]
     pub doc_string: String,
     /// Values that are given to the graph.
@@ -101,7 +101,7 @@ pub struct GraphProto {
     pub sparse_initializer: Vec<SparseTensorProto>,
 }
 
-/// One operation.
+/// One operation, with what it takes and gives.
 #[derive(Clone, PartialEq, Message)]
 pub struct NodeProto {
     /// Names of the values that it takes; empty for one that is left out.
@@ -113,16 +113,16 @@ pub struct NodeProto {
     /// Name of the node; may be empty.
     #[prost(string, tag = "3")]
     pub name: String,
-    /// Name of its operator.
+    /// Name of its operator, such as `Conv`.
     #[prost(string, tag = "4")]
     pub op_type: String,
     /// Set of the operator; empty for ONNX's own.
     #[prost(string, tag = "7")]
     pub domain: String,
-    /// Settings of the operation.
+    /// Settings of the operation, such as strides.
     #[prost(message, repeated, tag = "5")]
     pub attribute: Vec<AttributeProto>,
-    /// Description for people.
+    /// What people may want to know of it.
     #[prost(string, tag = "6")]
     pub doc_string: String,
 }
@@ -130,49 +130,49 @@ pub struct NodeProto {
 /// One setting of a node; `type` says which field holds its value.
 #[derive(Clone, PartialEq, Message)]
 pub struct AttributeProto {
-    /// Name of the setting.
+    /// Name of the setting, such as `strides`.
     #[prost(string, tag = "1")]
     pub name: String,
     /// Name of a function's own setting, in place of a value.
     #[prost(string, tag = "21")]
     pub ref_attr_name: String,
-    /// Description for people.
+    /// What people may want to know of it.
     #[prost(string, tag = "13")]
     pub doc_string: String,
     /// Which of the fields below holds the value.
     #[prost(enumeration = "attribute_proto::AttributeType", tag = "20")]
     pub r#type: i32,
-    /// A number.
+    /// The value of a setting that is a number.
     #[prost(float, tag = "2")]
     pub f: f32,
-    /// A whole number.
+    /// The value of a setting that is a whole number.
     #[prost(int64, tag = "3")]
     pub i: i64,
-    /// A text, as bytes.
+    /// The value of a setting that is a text, as bytes.
     #[prost(bytes = "vec", tag = "4")]
     pub s: Vec<u8>,
-    /// A constant.
+    /// The value of a setting that is a constant.
     #[prost(message, optional, tag = "5")]
     pub t: Option<TensorProto>,
-    /// A graph within the node.
+    /// The value of a setting that is a graph within the node.
     #[prost(message, optional, tag = "6")]
     pub g: Option<GraphProto>,
     /// A constant that is mostly zero.
     #[prost(message, optional, tag = "22")]
     pub sparse_tensor: Option<SparseTensorProto>,
-    /// Some numbers.
+    /// The value of a setting that is a list of numbers.
     #[prost(float, repeated, tag = "7")]
     pub floats: Vec<f32>,
-    /// Some whole numbers.
+    /// The value of a setting that is a list of whole numbers.
     #[prost(int64, repeated, tag = "8")]
     pub ints: Vec<i64>,
-    /// Some texts, as bytes.
+    /// The value of a setting that is a list of texts, as bytes.
     #[prost(bytes = "vec", repeated, tag = "9")]
     pub strings: Vec<Vec<u8>>,
-    /// Some constants.
+    /// The value of a setting that is a list of constants.
     #[prost(message, repeated, tag = "10")]
     pub tensors: Vec<TensorProto>,
-    /// Some graphs within the node.
+    /// The value of a setting that is a list of graphs within the node.
     #[prost(message, repeated, tag = "11")]
     pub graphs: Vec<GraphProto>,
 }
@@ -215,18 +215,18 @@ pub mod attribute_proto {
 /// Name and type of a value.
 #[derive(Clone, PartialEq, Message)]
 pub struct ValueInfoProto {
-    /// Name of the value.
+    /// Name of the value, as nodes use it.
     #[prost(string, tag = "1")]
     pub name: String,
     /// Type of the value, where it is known.
     #[prost(message, optional, tag = "2")]
     pub r#type: Option<TypeProto>,
-    /// Description for people.
+    /// What people may want to know of it.
     #[prost(string, tag = "3")]
     pub doc_string: String,
 }
 
-/// Type of a value.
+/// Type of a value, where it is a tensor.
 #[derive(Clone, PartialEq, Message)]
 pub struct TypeProto {
     /// What the value means, by one of ONNX's own words.
@@ -239,10 +239,10 @@ pub struct TypeProto {
 
 /// What belongs to a type.
 pub mod type_proto {
-    /// Type of a tensor.
+    /// Type of a tensor: elements and shape.
     #[derive(Clone, PartialEq, prost::Message)]
     pub struct Tensor {
-        /// Type of its elements.
+        /// Type of its elements, a number of `DataType`.
         #[prost(enumeration = "super::tensor_proto::DataType", tag = "1")]
         pub elem_type: i32,
         /// Its shape, where that is known.
@@ -250,7 +250,7 @@ pub mod type_proto {
         pub shape: Option<super::TensorShapeProto>,
     }
 
-    /// The type itself.
+    /// The type itself, which may be a tensor alone here.
     #[derive(Clone, PartialEq, prost::Oneof)]
     pub enum Value {
         /// A tensor.
@@ -259,7 +259,7 @@ pub mod type_proto {
     }
 }
 
-/// Shape of a tensor.
+/// Shape of a tensor, as far as it is known.
 #[derive(Clone, PartialEq, Message)]
 pub struct TensorShapeProto {
     /// Its sizes, the outermost first.
@@ -282,10 +282,10 @@ pub mod tensor_shape_proto {
 
     /// What belongs to a size.
     pub mod dimension {
-        /// A size.
+        /// A size, fixed or open.
         #[derive(Clone, PartialEq, prost::Oneof)]
         pub enum Value {
-            /// A number.
+            /// The value of a setting that is a number.
             #[prost(int64, tag = "1")]
             DimValue(i64),
             /// A name, for a size that the caller chooses.
@@ -301,7 +301,7 @@ pub struct TensorProto {
     /// Its sizes, the outermost first.
     #[prost(int64, repeated, tag = "1")]
     pub dims: Vec<i64>,
-    /// Type of its elements.
+    /// Type of its elements, a number of `DataType`.
     #[prost(enumeration = "tensor_proto::DataType", tag = "2")]
     pub data_type: i32,
     /// Part of a larger tensor that this is.
@@ -313,16 +313,16 @@ pub struct TensorProto {
     /// Elements of at most 32 bits that are whole numbers, and 16-bit floats.
     #[prost(int32, repeated, tag = "5")]
     pub int32_data: Vec<i32>,
-    /// Elements that are texts.
+    /// Elements that are texts, as bytes.
     #[prost(bytes = "vec", repeated, tag = "6")]
     pub string_data: Vec<Vec<u8>>,
     /// Elements that are 64-bit whole numbers.
     #[prost(int64, repeated, tag = "7")]
     pub int64_data: Vec<i64>,
-    /// Name of the value.
+    /// Name of the value, as nodes use it.
     #[prost(string, tag = "8")]
     pub name: String,
-    /// Description for people.
+    /// What people may want to know of it.
     #[prost(string, tag = "12")]
     pub doc_string: String,
     /// Elements as bytes, little endian.
@@ -337,7 +337,7 @@ pub struct TensorProto {
     /// Whether the elements lie in this file.
     #[prost(enumeration = "tensor_proto::DataLocation", optional, tag = "14")]
     pub data_location: Option<i32>,
-    /// Where they lie otherwise.
+    /// Where the elements lie if in another file.
     #[prost(message, repeated, tag = "13")]
     pub external_data: Vec<StringStringEntryProto>,
 }
@@ -355,7 +355,7 @@ pub mod tensor_proto {
         pub end: i64,
     }
 
-    /// Type of elements.
+    /// Type of the elements of a tensor.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, prost::Enumeration)]
     #[repr(i32)]
     pub enum DataType {
@@ -412,7 +412,7 @@ pub struct SparseTensorProto {
     /// The elements that are not zero.
     #[prost(message, optional, tag = "1")]
     pub values: Option<TensorProto>,
-    /// Their places.
+    /// Places of these elements in the whole.
     #[prost(message, optional, tag = "2")]
     pub indices: Option<TensorProto>,
     /// The sizes of the whole, the outermost first.
