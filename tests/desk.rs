@@ -7,6 +7,7 @@ use std::process::Command;
 use shared_model::keypoints::NAMES;
 
 use crate::support::programs::{Ran, program, root, run};
+use crate::support::trained::trained;
 
 /// Pixels of a face that no other number gives.
 fn pixels(number: usize, side: usize) -> String {
@@ -213,6 +214,8 @@ fn a_training_goes_on_with_its_own_files_and_settings_and_becomes_longer() {
         ],
     );
     told(&run(&mut resume(&["--epochs", "2"]), 0), &["epoch   2 of 2"]);
+    let kept = fs::read_dir(out.join("checkpoints")).unwrap().count();
+    assert!(kept <= 2, "{kept} checkpoints: the newest and the best are enough");
     emotions(&data, &FIVE.repeat(9), 0);
     told(
         &run(&mut resume(&[]), 65),
@@ -223,6 +226,67 @@ fn a_training_goes_on_with_its_own_files_and_settings_and_becomes_longer() {
         64,
     );
     told(&nothing, &["--data"]);
+}
+
+#[test]
+fn a_schedule_that_is_laid_out_for_its_epochs_becomes_no_longer() {
+    let folder = tempfile::tempdir().unwrap();
+    let [data, recipe, out] = ["faces.csv", "recipe.toml", "run"].map(|name| folder.path().join(name));
+    emotions(&data, &FIVE.repeat(8), 0);
+    let settings = "task = \"emotion\"\n\n[schedule]\nkind = \"cosine\"\nwarmup = 0.1\n";
+    fs::write(&recipe, settings).unwrap();
+    run(
+        &mut train("emotion", &data, &out, &["--recipe", recipe.to_str().unwrap()]),
+        0,
+    );
+    let mut longer = program("host-trainer");
+    longer
+        .args(["train", "emotion", "--resume", "--epochs", "2", "--out"])
+        .arg(&out);
+    told(&run(&mut longer, 65), &["`epochs` is 1 in the run and 2 now"]);
+}
+
+#[test]
+fn a_dry_run_tells_parts_layers_memory_and_time_and_makes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("faces.csv");
+    emotions(&data, &FIVE.repeat(8), 0);
+    let mut command = program("host-trainer");
+    command.args(["train", "emotion", "--dry-run", "--data"]).arg(&data);
+    let plan = run(&mut command, 0);
+    assert!(plan.out.contains("MACs"), "{}", plan.out);
+    told(
+        &plan,
+        &["for validation", "for the test", "memory at most", "a step takes"],
+    );
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn what_was_held_out_can_be_looked_up_by_its_rows() {
+    let data = trained().data("emotion");
+    let rows = |part: &str| -> Vec<usize> {
+        let mut command = program("host-trainer");
+        command
+            .arg("predict")
+            .arg(data)
+            .arg("--run")
+            .arg(trained().run("emotion"));
+        let table = run(command.args(["--part", part]), 0).out;
+        let rows = table
+            .lines()
+            .skip(1)
+            .map(|line| line.split(',').nth(1).unwrap().parse());
+        rows.map(Result::unwrap).collect()
+    };
+    let [test, validation, train] = ["test", "validation", "train"].map(rows);
+    assert!(!test.is_empty() && !train.is_empty());
+    let all = fs::read_to_string(data).unwrap().lines().count() - 1;
+    let mut together = [test, validation, train].concat();
+    assert_eq!(together.len(), all);
+    together.sort_unstable();
+    together.dedup();
+    assert_eq!(together.len(), all, "a row is in two parts");
 }
 
 #[test]

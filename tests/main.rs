@@ -24,6 +24,7 @@ mod people;
 mod pretrained;
 mod python;
 mod quantised;
+mod readers;
 mod refused;
 #[cfg(all(unix, feature = "remote"))]
 mod remote;

@@ -21,7 +21,7 @@ use super::input::{face_source, source};
 use super::lines::{Wiring, lamp, lamp_wiring};
 use super::owner::Owned;
 use super::page::{self, Pages};
-use super::secrets::Secrets;
+use super::secrets::{Held, Secrets};
 use super::shared::Shared;
 use super::sinks::{Sinks, sinks};
 use super::update_poller::UpdatePoller;
@@ -38,13 +38,6 @@ const RETRY: Duration = Duration::from_secs(1);
 
 /// How often it is looked whether somebody asks for something else meanwhile.
 const POLL: Duration = Duration::from_millis(50);
-
-/// What the sinks of a configuration need for themselves.
-#[derive(Clone, Default)]
-pub(super) struct Held {
-    pub(super) secrets: Secrets,
-    pub(super) counts: Option<CountsLock>,
-}
 
 /// A configuration, and what of it can be had while another one still runs.
 pub(super) struct Prepared {

@@ -5,12 +5,20 @@ use shared_model::emotion::ClassSet;
 
 use super::error::DaemonError;
 use crate::config::SinkConfig;
+use crate::counts::CountsLock;
 #[cfg(feature = "mqtt")]
 use crate::sink::mqtt::Broker;
 use crate::sink::outlet::Outlet;
 use crate::sink::webhook::WebhookConfig;
 #[cfg(feature = "webhook")]
 use crate::sink::webhook::{self, Receiver};
+
+/// What the sinks of a configuration need for themselves.
+#[derive(Clone, Default)]
+pub(super) struct Held {
+    pub(super) secrets: Secrets,
+    pub(super) counts: Option<CountsLock>,
+}
 
 /// Those of one configuration.
 #[derive(Clone, Default)]

@@ -27,10 +27,10 @@ use shared_model::message::State;
 
 use super::context::RunContext;
 use super::error::DaemonError;
-use super::kiosk::Held;
 use super::lines;
 use super::outlets::{outlets, watched};
 use super::page::Pages;
+use super::secrets::Held;
 #[cfg(feature = "mqtt")]
 use super::shared::BrokerStatus;
 use super::shared::{ReadBroker, Shared, Ways};

@@ -183,12 +183,12 @@ pub fn newest(folder: &Path, damaged: &mut Vec<String>) -> Result<Option<(PathBu
     Ok(None)
 }
 
-/// Removes all but the newest two and the best checkpoint, and what was left half written.
+/// Removes all but the newest so many and the best checkpoint, and what was left half written.
 ///
 /// An old checkpoint is hidden before it is removed: what a power cut leaves of it is never taken for a checkpoint.
-pub(crate) fn prune(folder: &Path, best: Option<&str>) -> Result<()> {
+pub(crate) fn prune(folder: &Path, best: Option<&str>, newest: usize) -> Result<()> {
     let names = names(folder)?;
-    let old = names[..names.len().saturating_sub(2)].iter();
+    let old = names[..names.len().saturating_sub(newest)].iter();
     let mut old = old.filter(|name| Some(name.as_str()) != best).peekable();
     if old.peek().is_some() {
         for name in old {
@@ -271,15 +271,17 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_two_and_the_best_stay_and_their_size_is_told() {
+    fn the_newest_and_the_best_stay_and_their_size_is_told() {
         let folder = folder(&["step-1", "step-2", "step-3", "step-4", ".writing-step-5"]);
-        prune(folder.path(), Some("step-2")).unwrap();
+        prune(folder.path(), Some("step-2"), 2).unwrap();
         assert_eq!(entries(folder.path()).unwrap().len(), 3);
         assert_eq!(names(folder.path()).unwrap(), ["step-2", "step-3", "step-4"]);
         assert_eq!(size(folder.path()).unwrap(), 30);
         assert_eq!(size(&folder.path().join("nowhere")).unwrap(), 0);
         // Nothing is left to remove, or was half removed before.
-        prune(folder.path(), None).unwrap();
+        prune(folder.path(), None, 2).unwrap();
         assert_eq!(names(folder.path()).unwrap(), ["step-3", "step-4"]);
+        prune(folder.path(), Some("step-4"), 1).unwrap();
+        assert_eq!(names(folder.path()).unwrap(), ["step-4"]);
     }
 }

@@ -29,6 +29,9 @@ use crate::onnx::{Description, export};
 /// Momentum of gradient descent where the settings name none.
 const SGD_MOMENTUM: f32 = 0.9;
 
+/// Checkpoints that are kept while a training runs: one may be damaged.
+const NEWEST: usize = 2;
+
 const LOST: &str = "a step ended in its middle: go on from the last checkpoint with --resume";
 
 /// Why a step cannot be taken.
@@ -224,7 +227,18 @@ impl Learner {
         };
         self.check_weights().with_context(context)?;
         checkpoint::save(&folder, &self.state, self.network()?, average, &self.optimiser).with_context(context)?;
-        checkpoint::prune(&folder, self.state.best.as_ref().map(|(name, _)| name.as_str()))
+        self.prune(run, NEWEST)
+    }
+
+    /// Keeps the newest checkpoint and the best one, of a training that has ended.
+    pub(super) fn tidy(&self, run: &Path) -> Result<()> {
+        self.prune(run, 1)
+    }
+
+    fn prune(&self, run: &Path, newest: usize) -> Result<()> {
+        let folder = checkpoints(run);
+        let best = self.state.best.as_ref().map(|(name, _)| name.as_str());
+        checkpoint::prune(&folder, best, newest)
             .with_context(|| format!("remove old checkpoints from {}", folder.display()))
     }
 

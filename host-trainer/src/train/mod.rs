@@ -184,9 +184,11 @@ pub fn train(job: &Job<'_>, stop: &AtomicBool, tell: &mut dyn FnMut(Event<'_>)) 
             });
         }
         if progress == Progress::Stop && job.config.stop.patience > 0 {
+            learner.tidy(job.run)?;
             return Ok(Ended::Early);
         }
     }
+    learner.tidy(job.run)?;
     Ok(Ended::Finished)
 }
 
