@@ -47,11 +47,15 @@ fn runs_are_compared_by_settings_figures_and_a_test_on_the_same_faces() {
         assert_eq!(settings[0]["values"][0], "0.0001");
         assert_eq!(found["runs"].as_array().unwrap().len(), 2);
         assert_eq!(found["test"]["runs"].as_array().unwrap().len(), 2);
+        let guessing = &found["test"]["guessing"];
+        let guessed = guessing["mse_px2"].as_f64().or(guessing["accuracy"].as_f64());
+        assert!(guessed.is_some_and(|value| value > 0.0), "{found}");
         assert!(!found["test"]["against_first"][0][difference].is_null(), "{found}");
         for heading in [
             "Course",
             "Settings that differ",
             "Against the first run, on the same faces",
+            "Whoever always ",
         ] {
             assert!(ran.errors.contains(heading), "{}", ran.errors);
         }

@@ -8,8 +8,8 @@ use inference::Views;
 use serde::Serialize;
 
 use crate::data::{EmotionData, KeypointData};
-use crate::evaluate::{Figure, McNemar, Units, point_distances};
-use crate::measure::{Exported, Judged, Truth, judge, predict};
+use crate::evaluate::{Figure, Guess, McNemar, MeanShape, Units, point_distances};
+use crate::measure::{Exported, Judged, Truth, judge, mean_shape, predict};
 use crate::train::history::EpochRecord;
 use crate::train::prepare::Prepared;
 use crate::train::samples::Data;
@@ -95,6 +95,8 @@ pub struct Test {
     pub faces: u64,
     /// Of each run, in their order.
     pub runs: Vec<Figures>,
+    /// What guessing comes to on these faces; `None` where no class or no face for training is known.
+    pub guessing: Option<Guessing>,
     /// Each run but the first against the first, on the same faces.
     pub against_first: Vec<Paired>,
 }
@@ -121,6 +123,16 @@ pub enum Figures {
         /// Mean distance of a point, in px.
         mean_error_px: f64,
     },
+}
+
+/// What a network must beat to be worth anything.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Guessing {
+    /// Whoever always says the most frequent class of these faces.
+    Majority(Guess),
+    /// Whoever always gives the mean shape of the training part.
+    MeanShape(MeanShape),
 }
 
 /// A run against the first.
@@ -152,12 +164,13 @@ pub fn test(runs: &[Run], prepared: &Prepared) -> Result<Test> {
     }
     match prepared.samples.data() {
         Data::Emotion(data) => emotion(runs, data, rows),
-        Data::Keypoints(data) => keypoints(runs, data, rows),
+        Data::Keypoints(data) => keypoints(runs, data, rows, &prepared.split.train),
     }
 }
 
 fn emotion(runs: &[Run], data: &EmotionData, rows: &[u32]) -> Result<Test> {
     let (mut figures, mut right) = (Vec::new(), Vec::<Vec<bool>>::new());
+    let mut guessing = None;
     for run in runs {
         let onnx = run.shipped.onnx()?;
         let judged = Judged::by(run.truth(), exported(run, &onnx), data, rows)?;
@@ -168,6 +181,7 @@ fn emotion(runs: &[Run], data: &EmotionData, rows: &[u32]) -> Result<Test> {
                 .map(|(scores, label)| scores.top().is_some_and(|(top, _)| top == usize::from(label)))
                 .collect(),
         );
+        guessing = metrics.majority().map(Guessing::Majority);
         figures.push(Figures::Emotion {
             accuracy: metrics.accuracy,
             macro_f1: metrics.macro_average.f1,
@@ -178,11 +192,12 @@ fn emotion(runs: &[Run], data: &EmotionData, rows: &[u32]) -> Result<Test> {
     Ok(Test {
         faces: right[0].len() as u64,
         runs: figures,
+        guessing,
         against_first: right[1..].iter().map(|own| Paired::Emotion(against(own))).collect(),
     })
 }
 
-fn keypoints(runs: &[Run], data: &KeypointData, rows: &[u32]) -> Result<Test> {
+fn keypoints(runs: &[Run], data: &KeypointData, rows: &[u32], training: &[u32]) -> Result<Test> {
     let (mut figures, mut errors) = (Vec::new(), Vec::<Vec<Vec<f64>>>::new());
     for run in runs {
         let onnx = run.shipped.onnx()?;
@@ -200,11 +215,16 @@ fn keypoints(runs: &[Run], data: &KeypointData, rows: &[u32]) -> Result<Test> {
             mean_error_px: metrics.mean_error_px,
         });
     }
+    let guessing = (!training.is_empty())
+        .then(|| mean_shape(data, rows, training))
+        .transpose()?;
+    let guessing = guessing.map(Guessing::MeanShape);
     let people = Units::new(rows.iter().map(|row| data.groups[*row as usize]));
     let against = |own: &Vec<Vec<f64>>| difference(&people, &errors[0], own);
     Ok(Test {
         faces: rows.len() as u64,
         runs: figures,
+        guessing,
         against_first: errors[1..].iter().filter_map(against).collect(),
     })
 }

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use super::charts::side_by_side;
 use super::html::Page;
 use super::table::{Table, words};
-use crate::compare::{Figures, Paired, Run, Setting, Test, same_data, settings};
+use crate::compare::{Figures, Guessing, Paired, Run, Setting, Test, same_data, settings};
+use crate::evaluate::{Guess, MeanShape};
 use crate::model::Task;
 use crate::train::history::EpochRecord;
 
@@ -196,7 +197,11 @@ impl<'a> Comparison<'a> {
         });
         Table {
             title: "On the faces held out",
-            note: format!("{} faces that no run was trained on or chosen by.", test.faces),
+            note: format!(
+                "{} faces that no run was trained on or chosen by.{}",
+                test.faces,
+                test.guessing.as_ref().map_or_else(String::new, guessing)
+            ),
             head: words(&head),
             rows: rows.collect(),
         }
@@ -256,6 +261,20 @@ fn cells(paired: &Paired) -> Vec<String> {
         } => [figure.value, figure.low, figure.high]
             .map(|value| format!("{value:+.4}"))
             .to_vec(),
+    }
+}
+
+/// A sentence about whoever guesses, with a space before it.
+fn guessing(guessing: &Guessing) -> String {
+    match guessing {
+        Guessing::Majority(Guess {
+            label,
+            accuracy,
+            macro_f1,
+        }) => format!(" Whoever always says {label} has accuracy {accuracy:.4} and macro F1 {macro_f1:.4}."),
+        Guessing::MeanShape(MeanShape { mse_px2, rmse_px }) => format!(
+            " Whoever always gives the mean shape of the training part has MSE {mse_px2:.4} px² and RMSE {rmse_px:.4} px."
+        ),
     }
 }
 
