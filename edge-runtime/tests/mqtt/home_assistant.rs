@@ -62,16 +62,22 @@ fn run(python: &str, script: &str, input: &Value) -> Output {
     child.wait_with_output().unwrap()
 }
 
-#[test]
-fn home_assistant_takes_what_it_is_told() {
+/// Home Assistant's Python, a broker, and who listens there; `None`, said aloud, where one is missing.
+fn judges() -> Option<(String, Broker, Listener)> {
     let Ok(python) = std::env::var(PYTHON) else {
         testing::skip(&format!("{PYTHON} is not set: run scripts/test-home-assistant"));
-        return;
+        return None;
     };
-    let Some(broker) = Broker::start(Memory::None) else {
-        return;
-    };
+    let broker = Broker::start(Memory::None)?;
     let listener = Listener::start(broker.port, "listener", Transport::Tcp);
+    Some((python, broker, listener))
+}
+
+#[test]
+fn home_assistant_takes_what_it_is_told() {
+    let Some((python, broker, listener)) = judges() else {
+        return;
+    };
     let mut kiosk = Kiosk::start(broker.port);
     kiosk.updates.set_offer(Offer {
         installed: 2,
@@ -174,14 +180,9 @@ fn wanted(stats: &Value) -> Value {
 
 #[test]
 fn home_assistant_shows_the_counts_and_the_diagnostics_of_a_run() {
-    let Ok(python) = std::env::var(PYTHON) else {
-        testing::skip(&format!("{PYTHON} is not set: run scripts/test-home-assistant"));
+    let Some((python, broker, listener)) = judges() else {
         return;
     };
-    let Some(broker) = Broker::start(Memory::None) else {
-        return;
-    };
-    let listener = Listener::start(broker.port, "listener", Transport::Tcp);
     let (program, mut stats) = counted(&broker, &listener);
     let manifest = fs::read_to_string(program.dir.path().join("bundle/manifest.json")).unwrap();
     let manifest: Value = serde_json::from_str(&manifest).unwrap();

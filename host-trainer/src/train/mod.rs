@@ -5,6 +5,7 @@
 //! ends with the very weights of one that was never interrupted.
 
 mod adam;
+mod average;
 pub mod batch;
 pub mod bench;
 pub mod calibration;
@@ -17,6 +18,7 @@ pub mod history;
 mod learner;
 mod loss;
 mod mixup;
+mod optimiser;
 mod outcome;
 mod params;
 pub mod prepare;

@@ -1,14 +1,12 @@
 //! Holds both networks against an independent float64 implementation:
 //! `tests/fixtures/reference.py` made `reference.json`.
 
-use std::path::Path;
-
-use serde::Deserialize;
 use shared_model::image::INPUT_LEN;
 use shared_model::keypoints::COORDINATES;
 
 use super::batch::Batch;
-use super::learner::{optimiser, register, scale, update_running};
+use super::learner::update_running;
+use super::optimiser::{optimiser, register, scale};
 use super::outcome::Outcome;
 use super::params::{self, Value};
 use super::replicas::Replicas;
@@ -20,89 +18,14 @@ use crate::model::{Architecture, Network, Task};
 use burn::module::Module;
 use burn::tensor::{Tensor, TensorData};
 
+mod fixture;
+
+use fixture::{Parameter, Reference, Train, fixture, uniform};
+
 const FACES: usize = 4;
 /// Tensor number of the first image, and of the keypoint targets.
 const IMAGE: u64 = 1000;
 const TARGET: u64 = 2000;
-
-#[derive(Deserialize)]
-struct Fixture {
-    image_first: Vec<Vec<f64>>,
-    networks: std::collections::BTreeMap<String, Reference>,
-}
-
-#[derive(Deserialize)]
-struct Reference {
-    parameter_total: usize,
-    parameters: Vec<Parameter>,
-    layers: Vec<Layer>,
-    eval: Eval,
-    train: Train,
-}
-
-#[derive(Deserialize)]
-struct Parameter {
-    name: String,
-    shape: Vec<usize>,
-    first: Vec<f64>,
-}
-
-#[derive(Deserialize)]
-struct Layer {
-    name: String,
-    shape: Vec<usize>,
-}
-
-#[derive(Deserialize)]
-struct Eval {
-    outputs: Vec<Vec<f64>>,
-}
-
-#[derive(Deserialize)]
-struct Train {
-    outputs: Vec<Vec<f64>>,
-    loss: f64,
-    tensors: Vec<Trained>,
-    batch_norms: Vec<Running>,
-}
-
-#[derive(Deserialize)]
-struct Trained {
-    name: String,
-    gradient: Numbers,
-    adam_corrected: Numbers,
-}
-
-#[derive(Deserialize)]
-#[allow(clippy::struct_field_names, reason = "the names of the JSON")]
-struct Running {
-    name: String,
-    running_mean: Numbers,
-    running_var_biased: Numbers,
-}
-
-#[derive(Deserialize)]
-struct Numbers {
-    l2: f64,
-    first: Vec<f64>,
-}
-
-fn fixture() -> Fixture {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/reference.json");
-    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
-}
-
-/// Numbers in 0..1 by the hash that `reference.py` documents.
-fn uniform(tensor: u64, count: usize) -> impl Iterator<Item = f64> {
-    let start = (tensor + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    (0..count as u64).map(move |k| {
-        let mut x = start.wrapping_add(k.wrapping_mul(0xBF58_476D_1CE4_E5B9));
-        x = (x ^ (x >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        x = (x ^ (x >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        x ^= x >> 31;
-        (x >> 40) as f64 / f64::from(1 << 24)
-    })
-}
 
 /// The values of a parameter, by the rule that `reference.py` documents.
 fn parameter(tensor: u64, name: &str, shape: &[usize]) -> Vec<f32> {
