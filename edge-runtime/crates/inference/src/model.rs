@@ -195,8 +195,10 @@ impl Model {
     /// The numbers that the network computes with, whatever its file holds.
     pub fn arithmetic(&self) -> Arithmetic {
         match self.network {
+            Network::Floats(_) => Arithmetic::Floats,
+            #[cfg(feature = "tract")]
+            Network::Tract(_) => Arithmetic::Floats,
             Network::Integers(_) => Arithmetic::Integers,
-            _ => Arithmetic::Floats,
         }
     }
 
@@ -241,13 +243,14 @@ impl Network {
                 Ok((Self::Floats(network), Engine::Own(isa)))
             }
             #[cfg(not(feature = "tract"))]
-            Err(reason) => Err(PredictError::NeedsTract(reason)),
+            Err(PredictError::Unsupported(reason)) => Err(PredictError::NeedsTract(reason)),
             #[cfg(feature = "tract")]
-            Err(reason) => {
+            Err(PredictError::Unsupported(reason)) => {
                 proto.graph = Some(graph);
                 let network = tract_backend::Network::new(proto, signature)?;
                 Ok((Self::Tract(Box::new(network)), Engine::Tract(reason)))
             }
+            Err(error) => Err(error),
         }
     }
 }

@@ -14,7 +14,7 @@ use onnx::{GraphProto, TensorProto};
 use super::PredictError;
 use super::graph::constants::Constants;
 use super::graph::plan::Plan;
-use super::graph::{self, Subject, Unsupported, Values, Why, rewrite};
+use super::graph::{self, Subject, Values, Why, rewrite};
 use super::signature::{InputSize, Signature};
 use kernels::Isa;
 
@@ -50,16 +50,16 @@ pub(super) struct Filter {
 pub(super) struct Supported(Graph);
 
 impl Supported {
-    /// Reads a graph that the structure check has accepted; the error says what has to be left to tract.
-    pub(super) fn read(proto: &GraphProto, signature: &Signature<'_>, isa: Isa) -> Result<Self, Unsupported> {
+    /// Reads a graph that the structure check has accepted. [`PredictError::Unsupported`] says what has to be left to tract;
+    /// any other error is one for every engine.
+    pub(super) fn read(proto: &GraphProto, signature: &Signature<'_>, isa: Isa) -> Result<Self, PredictError> {
         if isa == Isa::Portable {
-            return Err(Subject::Graph.because(Why::Isa));
+            return Err(Subject::Graph.because(Why::Isa).into());
         }
         let names: Vec<&str> = signature.names().collect();
         let InputSize { rows, columns } = signature.input;
         let mut graph = read::read(proto, [rows, columns, 1], &names)?;
-        graph::check_outputs(&graph, signature)
-            .map_err(|error| Subject::Graph.because(Why::Shape(error.to_string())))?;
+        graph::check_outputs(&graph, signature)?;
         rewrite::fuse_residual_adds(&mut graph)?;
         rewrite::drop_dead_nodes(&mut graph);
         rewrite::shrink_tensors(&mut graph);

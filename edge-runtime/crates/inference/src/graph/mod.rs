@@ -214,7 +214,10 @@ pub(crate) fn check_outputs<V: Values>(graph: &Graph<V>, signature: &Signature<'
             return Err(PredictError::Output {
                 name: (*name).to_owned(),
                 length: *length,
-                found: format!("rows, columns and channels {found:?}"),
+                found: found.map_or_else(
+                    || "missing".to_owned(),
+                    |[rows, columns, channels]| format!("{rows} rows, {columns} columns and {channels} channels"),
+                ),
             });
         }
     }

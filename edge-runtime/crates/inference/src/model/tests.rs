@@ -74,8 +74,22 @@ fn refuses_inputs_and_outputs_that_are_no_numbers() {
 }
 
 /// The value of a channel of a map, in a row and column.
+#[cfg(feature = "tract")]
 fn value(map: &OutputMap<'_>, channel: usize, row: usize, column: usize) -> f32 {
     map.values[(row * map.columns + column) * map.pixel_step + channel * map.channel_step]
+}
+
+#[cfg(not(feature = "tract"))]
+#[test]
+fn what_the_kernels_do_not_compute_is_refused_with_the_way_out() {
+    let refused = Model::load_for(Isa::Portable, &onnx("emotion", 5), &[("emotion", 5)]).map(|_| ());
+    let error = refused.unwrap_err();
+    assert!(matches!(error, PredictError::NeedsTract(_)), "{error}");
+    let told = error.to_string();
+    assert!(
+        told.contains("host-trainer") && told.contains("the feature `tract`"),
+        "{told}"
+    );
 }
 
 #[cfg(feature = "tract")]
