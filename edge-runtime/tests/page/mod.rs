@@ -22,7 +22,7 @@ mod viewers;
 
 use std::fs;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 
 use crate::daemon::world::World;
@@ -79,13 +79,16 @@ pub(crate) fn start(kiosk: &Kiosk, stdout: Stdio) -> (Child, SocketAddr) {
     (child, address)
 }
 
+/// The files in a folder and in those in it.
+fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let files = entries.flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![path] });
+    files.collect()
+}
+
 #[test]
 fn no_file_of_the_pages_can_name_a_picture() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/page");
-    let files: Vec<_> = fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .collect();
+    let files = files_below(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/page"));
     assert!(files.len() > 15);
     for file in files {
         let text = fs::read_to_string(&file).unwrap();
