@@ -27,7 +27,7 @@ impl Running {
         let server = Command::new("ffmpeg")
             .args(["-nostdin", "-loglevel", "error", "-re", "-f", "lavfi", "-i"])
             .args(["testsrc=size=160x120:rate=10", "-f", "mpjpeg", "-listen", "1"])
-            .arg(format!("http://127.0.0.1:{port}/"))
+            .arg(format!("http://127.0.0.6:{port}/"))
             .stderr(Stdio::null())
             .spawn();
         server.map(Self)
@@ -41,9 +41,10 @@ impl Drop for Running {
     }
 }
 
-/// A port that nobody listens on now.
+/// A port that nobody listens on now, at an address that no other test uses: one of them could take it while a camera is
+/// away.
 pub(super) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    TcpListener::bind("127.0.0.6:0").unwrap().local_addr().unwrap().port()
 }
 
 /// A kiosk that watches a stream.
@@ -141,7 +142,7 @@ fn a_stream_that_ends_is_read_again_and_its_reader_goes_with_the_program() {
         Ok(server) => server,
         Err(error) => return testing::skip(&format!("a stream of the network: ffmpeg: {error}")),
     };
-    let mut watcher = Watcher::start(&format!("http://127.0.0.1:{port}/"), None);
+    let mut watcher = Watcher::start(&format!("http://127.0.0.6:{port}/"), None);
     watcher.until_seen(FRAMES);
     drop(server);
     let _server = Running::server(port).unwrap();
@@ -169,7 +170,7 @@ fn a_stream_that_never_says_a_word_is_asked_again() {
     if let Err(error) = Command::new("ffmpeg").arg("-version").stdout(Stdio::null()).status() {
         return testing::skip(&format!("a stream of the network: ffmpeg: {error}"));
     }
-    let camera = TcpListener::bind("127.0.0.1:0").unwrap();
+    let camera = TcpListener::bind("127.0.0.6:0").unwrap();
     let port = camera.local_addr().unwrap().port();
     let asked = Arc::<AtomicU64>::default();
     let count = Arc::clone(&asked);
@@ -180,7 +181,7 @@ fn a_stream_that_never_says_a_word_is_asked_again() {
             count.fetch_add(1, Ordering::Relaxed);
         }
     });
-    let watcher = Watcher::start(&format!("rtsp://127.0.0.1:{port}/live"), None);
+    let watcher = Watcher::start(&format!("rtsp://127.0.0.6:{port}/live"), None);
     watcher.until_said("no frame for 15000 ms; it is opened again");
     until("it is asked again", || asked.load(Ordering::Relaxed) >= 2);
     assert_eq!(watcher.frames(), 0);

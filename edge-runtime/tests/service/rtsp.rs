@@ -71,7 +71,7 @@ impl Camera {
     }
 
     fn watch(&self, login: Option<&str>) -> Watcher {
-        Watcher::start(&format!("rtsp://127.0.0.1:{}/live", self.port), login)
+        Watcher::start(&format!("rtsp://127.0.0.6:{}/live", self.port), login)
     }
 
     fn count(&self, word: &str) -> usize {

@@ -81,7 +81,7 @@ def demand(server, factory, user, password):
 
 Gst.init(None)
 loop = GLib.MainLoop()
-server = GstRtspServer.RTSPServer(address="127.0.0.1", service=sys.argv[1])
+server = GstRtspServer.RTSPServer(address="127.0.0.6", service=sys.argv[1])
 factory = GstRtspServer.RTSPMediaFactory()
 factory.set_launch(PICTURES)
 factory.connect("media-configure", begin)

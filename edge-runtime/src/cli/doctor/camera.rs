@@ -140,7 +140,8 @@ mod tests {
 
     #[test]
     fn a_camera_of_the_network_is_told_from_one_that_is_dead_and_from_a_name_that_nobody_has() {
-        let camera = TcpListener::bind("127.0.0.1:0").unwrap();
+        // At an address that no other test uses: one of them could take the port once it is free.
+        let camera = TcpListener::bind("127.0.0.7:0").unwrap();
         let url = format!("rtsp://{}/live", camera.local_addr().unwrap());
         let alive = check(&url);
         assert!(alive.ok && alive.found.contains("takes connections"), "{alive:?}");

@@ -69,6 +69,9 @@ mod tests {
 
     use super::*;
 
+    /// An address of the loopback that no other test uses: one of them could take a port once it is free.
+    const ALONE: &str = "127.0.0.8";
+
     fn check(sinks: &str) -> Finding {
         let config = Config::parse(&format!("schema = 1\nsource.uri = \"-\"\n{sinks}\n")).unwrap();
         let findings = receivers(&config.sink);
@@ -91,7 +94,7 @@ mod tests {
     #[test]
     fn whoever_hears_datagrams_is_told_from_nobody() {
         for (section, name) in [("osc", "osc receiver"), ("udp", "udp receiver")] {
-            let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();
+            let receiver = UdpSocket::bind((ALONE, 0)).unwrap();
             let target = receiver.local_addr().unwrap();
             let sinks = format!("[sink.{section}]\ntarget = \"{target}\"");
             is(&check(&sinks), name, "refuses no datagram", None);
@@ -115,7 +118,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let secret = dir.path().join("secret");
         std::fs::write(&secret, "a secret of twenty-four bytes or more").unwrap();
-        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        let server = TcpListener::bind((ALONE, 0)).unwrap();
         let sinks = format!(
             "[sink.webhook]\nurl = \"http://{}/kiosk\"\nsecret_file = '{}'\ndir = '{}'",
             server.local_addr().unwrap(),
