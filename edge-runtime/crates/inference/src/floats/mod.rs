@@ -15,7 +15,7 @@ use super::PredictError;
 use super::graph::constants::Constants;
 use super::graph::plan::Plan;
 use super::graph::{self, Subject, Values, Why, rewrite};
-use super::signature::{InputSize, Signature};
+use super::signature::{Form, InputSize, Signature};
 use kernels::Isa;
 
 /// 32-bit floats.
@@ -59,6 +59,17 @@ impl Supported {
         let names: Vec<&str> = signature.names().collect();
         let InputSize { rows, columns } = signature.input;
         let mut graph = read::read(proto, [rows, columns, 1], &names)?;
+        // A map that is flattened into a vector keeps its channels last here.
+        let is_flattened = |&(at, (_, length)): &(usize, &(&str, usize))| {
+            let shape = graph.output_shape(at).unwrap_or_default();
+            shape[..2] != [1, 1] && shape.iter().product::<usize>() == *length
+        };
+        if let (Form::Vectors, Some((_, (name, _)))) =
+            (signature.form, signature.outputs.iter().enumerate().find(is_flattened))
+        {
+            let reason = Why::Pattern("it is a map that is flattened into a vector");
+            return Err(Subject::Output((*name).to_owned()).because(reason).into());
+        }
         graph::check_outputs(&graph, signature)?;
         rewrite::fuse_residual_adds(&mut graph)?;
         rewrite::drop_dead_nodes(&mut graph);

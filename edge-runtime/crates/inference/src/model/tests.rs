@@ -63,6 +63,19 @@ fn refuses_other_lengths_and_names() {
     ));
 }
 
+/// The trainer looks at values inside a network that way.
+#[cfg(feature = "tract")]
+#[test]
+fn a_map_that_is_flattened_into_a_vector_is_left_to_tract() {
+    let mut proto = network::residual("emotion", 160);
+    proto.graph.as_mut().unwrap().output[0].name = "flat".into();
+    let onnx = network::encode(&proto);
+    let mut model = Model::load(&onnx, &[("flat", 160)]).unwrap();
+    assert!(matches!(model.engine(), Engine::Tract(_)), "{:?}", model.engine());
+    model.run(&vec![0.5; INPUT_LEN]).unwrap();
+    assert_eq!(model.output(0).len(), 160);
+}
+
 #[test]
 fn refuses_inputs_and_outputs_that_are_no_numbers() {
     let mut model = Model::load(&onnx("emotion", 5), &[("emotion", 5)]).unwrap();
