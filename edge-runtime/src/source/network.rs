@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::camera::{CameraError, Driver, Wanted};
 use super::pixels::{Format, Pixels};
@@ -161,6 +161,19 @@ impl Network {
             .args(["-an", "-vf", &filter, "-pix_fmt", "gray", "-f", "rawvideo", "-"]);
         command
     }
+}
+
+/// Reads one frame of a stream as `run` would: after how long it came, or `None` if it did not come within the 15 seconds that
+/// `run` waits.
+///
+/// # Errors
+/// A stream that cannot be read, such as one that wants another password.
+pub fn first_frame(config: &StreamConfig, wanted: Wanted) -> Result<Option<Duration>, CameraError> {
+    let mut network = Network::new(config, wanted);
+    let start = Instant::now();
+    network.open()?;
+    let has_come = network.wait(FIRST, &mut Vec::new())?;
+    Ok(has_come.then(|| start.elapsed()))
 }
 
 /// Names the stream to ffmpeg. RTSP goes over TCP: a lost datagram would spoil all frames up to the next whole one.

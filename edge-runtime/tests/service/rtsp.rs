@@ -1,10 +1,12 @@
 //! A camera that speaks RTSP, played by GStreamer's server, with what befalls real ones.
 
+use std::fs;
 use std::io::Write;
 use std::path::Path;
 use std::process::{ChildStdin, Command, Stdio};
 
 use super::network::{FRAMES, Running, Watcher, each_line, free_port};
+use crate::support::program::command;
 use crate::support::told::Told;
 use crate::support::until;
 
@@ -83,6 +85,51 @@ impl Camera {
         let before = self.count("done");
         writeln!(self.orders, "{order}").unwrap();
         until(order, || self.count("done") > before);
+    }
+}
+
+/// What the doctor tells of the camera.
+fn doctor(camera: &Camera, login: Option<&str>) -> String {
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("config.toml");
+    let text = format!(
+        "schema = 1\n[source]\nuri = \"rtsp://127.0.0.6:{}/live\"\n",
+        camera.port
+    );
+    let credentials = login.map_or("", |login| {
+        fs::write(dir.path().join("login"), login).unwrap();
+        "credentials_file = \"login\"\n"
+    });
+    fs::write(&config, text + credentials).unwrap();
+    let told = command(&["doctor", "--config"]).arg(&config).output().unwrap().stdout;
+    let told = String::from_utf8(told).unwrap();
+    let of_camera: Vec<&str> = told
+        .lines()
+        .filter(|line| line.contains(r#""check":"camera""#))
+        .collect();
+    of_camera.concat()
+}
+
+#[test]
+fn the_doctor_asks_a_camera_that_speaks_rtsp_for_a_frame() {
+    let Some(camera) = Camera::start(free_port(), &[USER, PASSWORD]) else {
+        return;
+    };
+    let good = doctor(&camera, Some(&format!("{USER}\n{PASSWORD}\n")));
+    assert!(
+        good.contains(r#""ok":true"#) && good.contains("the first frame came after"),
+        "{good}"
+    );
+    let refused = doctor(&camera, Some(&format!("{USER}\nwrong\n")));
+    assert!(
+        refused.contains(r#""ok":false"#) && refused.contains("401 Unauthorized"),
+        "{refused}"
+    );
+    for told in [&good, &refused] {
+        assert!(
+            !told.contains("wrong") && !told.contains("w'rd") && !told.contains("w%27rd"),
+            "{told}"
+        );
     }
 }
 

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use edge_runtime::config::{Origin, SourceConfig};
-use edge_runtime::source::network::StreamConfig;
+use edge_runtime::source::network::{StreamConfig, first_frame};
 #[cfg(feature = "camera")]
 use edge_runtime::source::offers;
 
@@ -23,7 +23,7 @@ pub(super) fn camera(config: &SourceConfig) -> Option<Finding> {
             openable("camera", path, "video", cure).unwrap_or_else(|| v4l2(path, config))
         }
         Origin::Rpicam(program) => rpicam(program),
-        Origin::Stream(config) => stream(config),
+        Origin::Stream(camera) => stream(camera, config),
         Origin::Files(_) | Origin::Piped(_) => return None,
     })
 }
@@ -51,11 +51,11 @@ fn v4l2(path: &Path, _: &SourceConfig) -> Finding {
     Finding::bad("camera", found, "build with `--features camera`")
 }
 
-/// Whether the camera takes a connection; what it sends is not looked at.
-fn stream(config: &StreamConfig) -> Finding {
-    let url = &config.url;
+/// Whether the camera takes a connection and sends a frame.
+fn stream(camera: &StreamConfig, config: &SourceConfig) -> Finding {
+    let url = &camera.url;
     let cure = "check `uri`, the network and firewalls, and that the camera runs";
-    let Some((host, port)) = config.place() else {
+    let Some((host, port)) = camera.place() else {
         return Finding::bad("camera", format!("{url} names no host"), cure);
     };
     let places = match (host.as_str(), port).to_socket_addrs() {
@@ -69,9 +69,23 @@ fn stream(config: &StreamConfig) -> Finding {
         .into_iter()
         .reduce(|first, second| if first.is_ok() { first } else { second })
     {
-        Some(Ok(_)) => Finding::good("camera", format!("{host}:{port} takes connections")),
+        Some(Ok(_)) => frames(camera, config),
         Some(Err(error)) => Finding::bad("camera", format!("{host}:{port}: {error}"), cure),
         None => Finding::bad("camera", format!("{host} has no address"), "check the name in `uri`"),
+    }
+}
+
+/// A camera that takes connections may still want a password, or know no such path.
+fn frames(camera: &StreamConfig, config: &SourceConfig) -> Finding {
+    let url = &camera.url;
+    let cure = "check the path in `uri` and `credentials_file`; a camera may also refuse a second reader while the service runs";
+    match first_frame(camera, config.wanted) {
+        Ok(Some(after)) => {
+            let found = format!("{url}: the first frame came after {:.1} s", after.as_secs_f64());
+            Finding::good("camera", found)
+        }
+        Ok(None) => Finding::bad("camera", format!("{url} takes connections and sends no frame"), cure),
+        Err(error) => Finding::bad("camera", format!("{url}: {error}"), cure),
     }
 }
 
@@ -106,6 +120,7 @@ mod tests {
     use std::fs;
     use std::net::TcpListener;
     use std::os::unix::fs::PermissionsExt;
+    use std::thread;
 
     use edge_runtime::config::Config;
 
@@ -143,18 +158,29 @@ mod tests {
         // At an address that no other test uses: one of them could take the port once it is free.
         let camera = TcpListener::bind("127.0.0.7:0").unwrap();
         let url = format!("rtsp://{}/live", camera.local_addr().unwrap());
-        let alive = check(&url);
-        assert!(alive.ok && alive.found.contains("takes connections"), "{alive:?}");
+        // It hangs up on everybody.
+        let hangs_up = thread::spawn({
+            let camera = camera.try_clone().unwrap();
+            move || camera.incoming().take(2).for_each(drop)
+        });
+        let mute = check(&url);
         drop(camera);
+        if !hangs_up.is_finished() {
+            // Without ffmpeg nobody comes a second time.
+            let _ = TcpStream::connect(url.trim_start_matches("rtsp://").trim_end_matches("/live"));
+        }
+        hangs_up.join().unwrap();
+        let dead = check(&url);
         // Such a name cannot be, so that nobody is asked for it.
-        for (url, found, cure) in [
-            (url.as_str(), "refused", "that the camera runs"),
-            ("rtsp://no..where/live", "no..where: ", "check the name"),
+        let nobody = check("rtsp://no..where/live");
+        for (finding, found, cure) in [
+            (mute, url.as_str(), "`credentials_file`"),
+            (dead, "refused", "that the camera runs"),
+            (nobody, "no..where: ", "check the name"),
         ] {
-            let dead = check(url);
             assert!(
-                !dead.ok && dead.found.contains(found) && dead.cure.as_ref().unwrap().contains(cure),
-                "{dead:?}"
+                !finding.ok && finding.found.contains(found) && finding.cure.as_ref().unwrap().contains(cure),
+                "{finding:?}"
             );
         }
     }
