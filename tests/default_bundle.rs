@@ -105,7 +105,7 @@ fn other_programs_read_the_shipped_networks() {
 #[test]
 fn boxed_faces_are_found_and_textures_have_none() {
     let Some(data) = shared() else {
-        testing::skip("the search on annotated photographs: there is no ../shared/data");
+        testing::skip_faces("the search on annotated photographs: there is no ../shared/data");
         return;
     };
     let photos = data.join("photos");

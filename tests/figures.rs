@@ -61,7 +61,7 @@ fn assert_all(gates: &[Gate]) {
 fn data() -> Option<PathBuf> {
     let data = shared();
     if data.is_none() {
-        testing::skip("figures of the default bundle: there is no ../shared/data");
+        testing::skip_faces("figures of the default bundle: there is no ../shared/data");
     }
     data
 }

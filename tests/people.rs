@@ -21,7 +21,7 @@ fn bundle() -> Bundle {
 
 fn london(folder: &str) -> Option<Vec<PathBuf>> {
     let Some(data) = shared() else {
-        testing::skip("portraits of people: there is no ../shared/data");
+        testing::skip_faces("portraits of people: there is no ../shared/data");
         return None;
     };
     let entries = fs::read_dir(data.join("london").join(folder)).unwrap();

@@ -22,7 +22,7 @@ pub fn shared_data(folder: &str) -> Option<PathBuf> {
     if dir.is_dir() {
         return Some(dir);
     }
-    skip(&format!("there is no {}", dir.display()));
+    skip_faces(&format!("there is no {}", dir.display()));
     None
 }
 
@@ -31,6 +31,16 @@ pub fn skip(what: &str) {
     let required = std::env::var("REQUIRE_ALL").is_ok_and(|value| value == "1");
     assert!(!required, "REQUIRE_ALL=1, and this cannot be tested: {what}");
     eprintln!("SKIPPED: {what}");
+}
+
+/// Like [`skip`], for tests on real faces, which lie beside the project and are not public: `WITHOUT_FACES=1` says that nobody
+/// expects them.
+pub fn skip_faces(what: &str) {
+    if std::env::var("WITHOUT_FACES").is_ok_and(|value| value == "1") {
+        eprintln!("SKIPPED: {what}");
+    } else {
+        skip(what);
+    }
 }
 
 /// So many cases of a property, or as many as `PROPTEST_CASES` asks for.
