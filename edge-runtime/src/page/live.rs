@@ -1,7 +1,7 @@
 //! The stream of messages: made once, given to every viewer, who gets the newest that they have time for.
 //!
 //! Waking the server's thread costs the loop more than a message, so that the loop does it for a new state alone. The server
-//! looks by itself for all else: eight times a second while somebody watches, and twice a second otherwise.
+//! looks by itself for all else: five times a second while somebody watches, and once a second otherwise.
 
 use std::convert::Infallible;
 use std::pin::pin;
@@ -38,10 +38,10 @@ const SLOT: Duration = Duration::from_millis(64);
 const ROUNDED: Duration = Duration::from_micros(500);
 
 /// Slots from one look at the board to the next while somebody watches; with each look goes the newest frame.
-const LOOK: u32 = 2;
+const LOOK: u32 = 3;
 
 /// Slots until something else is noticed that nobody announced.
-const TICK: u32 = 8;
+const TICK: u32 = 15;
 
 /// Longest time that a viewer's socket may take no byte.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
@@ -316,10 +316,10 @@ mod tests {
     }
 
     #[test]
-    fn everything_else_is_looked_after_twice_a_second_however_often_the_board_is_looked_at() {
+    fn everything_else_is_looked_after_once_a_second_however_often_the_board_is_looked_at() {
         let (mut progress, start) = (Progress::default(), Instant::now());
         let looks = (0..100).map(|look| start + look * LOOK * SLOT + look % 3 * Duration::from_millis(7));
-        assert_eq!(looks.filter(|now| progress.is_tick(*now)).count(), 25);
+        assert_eq!(looks.filter(|now| progress.is_tick(*now)).count(), 20);
     }
 
     #[test]
