@@ -62,9 +62,6 @@ pub enum RejectReason {
     Unconfirmed,
 }
 
-/// Another name of [`RejectReason`], by which `vision` knows it.
-pub type Withheld = RejectReason;
-
 impl RejectReason {
     /// The word on the wire.
     pub fn as_str(self) -> &'static str {

@@ -18,7 +18,7 @@ use vision::face::DetectorConfig;
 use vision::stats::{Latencies, Stats};
 use vision::tracker::Policy;
 use vision::tracking::quality::{Followed, Quality, Totals};
-use vision::tracking::{FaceTracking, Seen, TrackConfig};
+use vision::tracking::{FaceTracker, TrackConfig, TrackedFace};
 
 use super::cpu_clock::CpuClock;
 use super::failure::{Failure, code, source_code};
@@ -29,7 +29,7 @@ use super::witness::Witness;
 
 const AFTER: &str = "\
 One JSON line for each number that a face was given,
-  {\"id\": 1, \"from\": 0, \"to\": 23, \"frames\": 24, \"withheld\": 0, \"breaks\": 0}
+  {\"id\": 1, \"from\": 0, \"to\": 23, \"frames\": 24, \"rejected\": 0, \"breaks\": 0}
 one for each break, with the place to look at in the annotated film,
   {\"broken_id\": 1, \"frame\": 24, \"time_ms\": 960, \"bounds\": [939.0, 753.0, 118.0]}
 and one for the film. There, `breaks` and `swaps` are measured against --truth, or without it against the cascade, run
@@ -136,7 +136,7 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode, Failure> {
 }
 
 struct Study {
-    tracking: FaceTracking,
+    tracking: FaceTracker,
     predictor: Predictor,
     classes: ClassSet,
     /// Says what every frame shows.
@@ -171,7 +171,7 @@ impl Study {
             tracing::warn!("--detector-px has no effect: the bundle has no detector of its own");
         }
         Ok(Self {
-            tracking: FaceTracking::new(config, &predictor)?,
+            tracking: FaceTracker::new(config, &predictor)?,
             predictor,
             classes: manifest.classes.clone(),
             witness: Witness::new(args.truth.as_deref(), config.detector)?,
@@ -198,7 +198,7 @@ impl Study {
         let mut stats = Stats::default();
         let start = self.clock.now();
         self.tracking
-            .look(picture, frame.time_ms, &mut self.predictor, &self.clock, &mut stats)?;
+            .track(picture, frame.time_ms, &mut self.predictor, &self.clock, &mut stats)?;
         let took = self.clock.now().saturating_sub(start);
         let seen = self.tracking.seen();
         let [networks, crop] = [&stats.networks, &stats.crop].map(|all| all.mean() * all.count() as u32);
@@ -241,19 +241,19 @@ impl Study {
     }
 }
 
-fn followed(seen: &Seen) -> Followed {
+fn followed(seen: &TrackedFace) -> Followed {
     Followed {
         id: seen.id,
         bounds: seen.bounds,
-        judged: seen.withheld.is_none(),
+        judged: seen.reject_reason.is_none(),
     }
 }
 
-fn face<'a>(seen: &Seen, classes: &'a ClassSet) -> Face<'a> {
+fn face<'a>(seen: &TrackedFace, classes: &'a ClassSet) -> Face<'a> {
     Face {
         bounds: seen.bounds,
         id: Some(seen.id),
-        reject_reason: seen.withheld,
+        reject_reason: seen.reject_reason,
         classes,
         scores: seen.prediction.scores.clone(),
         keypoints: seen.prediction.keypoints,

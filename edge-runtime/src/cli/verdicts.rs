@@ -4,7 +4,7 @@ use edge_runtime::decide::{DecideConfig, DecideError, Decider};
 use serde::Serialize;
 use shared_model::emotion::ClassSet;
 use shared_model::message::Verdict;
-use vision::tracking::Seen;
+use vision::tracking::TrackedFace;
 
 /// Forms verdicts as `run` does without a `[decide]` of its own, and counts them.
 pub(super) struct Verdicts {
@@ -44,7 +44,7 @@ impl Verdicts {
     }
 
     /// Takes in the face that counts in a frame.
-    pub(super) fn frame(&mut self, time_ms: u64, seen: Option<&Seen>) {
+    pub(super) fn frame(&mut self, time_ms: u64, seen: Option<&TrackedFace>) {
         self.now_ms = time_ms;
         let Some(change) = self.decider.see(time_ms, seen) else {
             return;
@@ -87,9 +87,9 @@ mod tests {
 
     use super::*;
 
-    fn face(logits: &[f32]) -> Seen {
+    fn face(logits: &[f32]) -> TrackedFace {
         let side = 40.0;
-        Seen {
+        TrackedFace {
             id: 1,
             bounds: Rect {
                 x: 0.0,
@@ -101,7 +101,7 @@ mod tests {
                 scores: Scores::from_logits(logits, 1.0).unwrap(),
                 keypoints: Keypoints([[0.0; 2]; COUNT]),
             },
-            withheld: None,
+            reject_reason: None,
         }
     }
 

@@ -8,7 +8,7 @@ use crate::service::LONGEST_INTERVAL;
 use crate::source::{Camera, Files, FrameSource, Input, Network, Piped, Rpicam};
 use inference::Predictor;
 use vision::locate::{Faces, Locator};
-use vision::tracking::FaceTracking;
+use vision::tracking::FaceTracker;
 
 use super::context::RunContext;
 use super::error::DaemonError;
@@ -64,7 +64,7 @@ pub(super) fn face_source(config: &Config, predictor: &Predictor) -> Result<Face
             if let Some(note) = config.face.without_effect(predictor.detector().is_some()) {
                 tracing::warn!(about = "face", "{note}");
             }
-            let tracking = FaceTracking::new(config.face.track(), predictor)?;
+            let tracking = FaceTracker::new(config.face.track(), predictor)?;
             Ok(FaceSource::Tracked(Box::new(tracking)))
         }
     }

@@ -7,20 +7,20 @@ use inference::Predictor;
 use vision::clock::Clock;
 use vision::locate::Locator;
 use vision::stats::Stats;
-use vision::tracking::{FaceTracking, Seen};
+use vision::tracking::{FaceTracker, TrackedFace};
 
 /// Finds the faces of frame after frame and runs the networks on them.
 pub enum FaceSource {
     /// Every frame has its face in the same place.
     Fixed(FixedPlace),
     /// Faces come, move and go.
-    Tracked(Box<FaceTracking>),
+    Tracked(Box<FaceTracker>),
 }
 
 /// One face a frame, in a known place.
 pub struct FixedPlace {
     locator: Locator,
-    found: Vec<Seen>,
+    found: Vec<TrackedFace>,
 }
 
 impl FaceSource {
@@ -42,13 +42,13 @@ impl FaceSource {
         stats: &mut Stats,
     ) -> Result<(), FrameError> {
         match self {
-            Self::Tracked(tracking) => Ok(tracking.look(frame, time_ms, predictor, clock, stats)?),
+            Self::Tracked(tracking) => Ok(tracking.track(frame, time_ms, predictor, clock, stats)?),
             Self::Fixed(fixed) => fixed.find(frame, predictor, clock, stats),
         }
     }
 
     /// The faces of the last frame.
-    pub(super) fn found(&self) -> &[Seen] {
+    pub(super) fn found(&self) -> &[TrackedFace] {
         match self {
             Self::Tracked(tracking) => tracking.seen(),
             Self::Fixed(fixed) => &fixed.found,
@@ -56,7 +56,7 @@ impl FaceSource {
     }
 
     /// The one of them that the verdict is about.
-    pub(super) fn counting(&self) -> Option<&Seen> {
+    pub(super) fn counting(&self) -> Option<&TrackedFace> {
         match self {
             Self::Tracked(tracking) => tracking.counting(),
             Self::Fixed(fixed) => fixed.found.first(),
@@ -83,11 +83,11 @@ impl FixedPlace {
         stats.crop.record(cropped.saturating_sub(found));
         let prediction = predictor.run()?;
         stats.networks.record(clock.now().saturating_sub(cropped));
-        self.found.push(Seen {
+        self.found.push(TrackedFace {
             id: 0,
             bounds: located.bounds,
             prediction,
-            withheld: None,
+            reject_reason: None,
         });
         Ok(())
     }

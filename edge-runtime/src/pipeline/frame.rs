@@ -75,7 +75,7 @@ impl Pipeline {
             line.face = Some(Face {
                 bounds: seen.bounds,
                 id: (seen.id > 0).then_some(seen.id),
-                reject_reason: seen.withheld,
+                reject_reason: seen.reject_reason,
                 classes: &self.classes,
                 scores: seen.prediction.scores.clone(),
                 keypoints: seen.prediction.keypoints,

@@ -76,7 +76,7 @@ impl OutletStatus {
 }
 
 #[derive(Debug, Default)]
-struct Desk {
+struct Shared {
     states: VecDeque<State>,
     fired: VecDeque<Fired>,
     frame: FrameFaces,
@@ -87,7 +87,7 @@ struct Desk {
 
 #[derive(Debug, Default)]
 struct Between {
-    desk: Mutex<Desk>,
+    shared: Mutex<Shared>,
     /// The thread, once it runs.
     thread: OnceLock<Thread>,
     status: Arc<OutletStatus>,
@@ -108,7 +108,7 @@ pub struct Outlet {
     gatherer: Gatherer,
     /// States that found the lock taken, the oldest first.
     waiting: VecDeque<State>,
-    /// Whether the desk has something that the thread was not woken for.
+    /// Whether the shared has something that the thread was not woken for.
     has_news: bool,
     between: Arc<Between>,
     /// Hears when the thread has ended.
@@ -117,19 +117,19 @@ pub struct Outlet {
 }
 
 impl Between {
-    fn lock(&self) -> MutexGuard<'_, Desk> {
-        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Shared> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn try_lock(&self) -> Option<MutexGuard<'_, Desk>> {
-        match self.desk.try_lock() {
-            Ok(desk) => Some(desk),
-            Err(TryLockError::Poisoned(desk)) => Some(desk.into_inner()),
+    fn try_lock(&self) -> Option<MutexGuard<'_, Shared>> {
+        match self.shared.try_lock() {
+            Ok(shared) => Some(shared),
+            Err(TryLockError::Poisoned(shared)) => Some(shared.into_inner()),
             Err(TryLockError::WouldBlock) => None,
         }
     }
 
-    /// Lets the thread look at the desk, now or as soon as it is done with what it does; without a call of the system where it
+    /// Lets the thread look at the shared, now or as soon as it is done with what it does; without a call of the system where it
     /// is awake.
     fn wake(&self) {
         if let Some(thread) = self.thread.get() {
@@ -150,9 +150,9 @@ impl Between {
 impl Bell {
     /// Tells the outlet of a trigger that fired.
     pub fn ring(&self, fired: Fired) {
-        let mut desk = self.0.lock();
-        self.0.push(&mut desk.fired, fired);
-        drop(desk);
+        let mut shared = self.0.lock();
+        self.0.push(&mut shared.fired, fired);
+        drop(shared);
         self.0.wake();
     }
 }
@@ -212,11 +212,11 @@ impl Outlet {
         if self.waiting.is_empty() {
             return;
         }
-        let Some(mut desk) = self.between.try_lock() else {
+        let Some(mut shared) = self.between.try_lock() else {
             return;
         };
         for state in self.waiting.drain(..) {
-            self.between.push(&mut desk.states, state);
+            self.between.push(&mut shared.states, state);
         }
         self.has_news = true;
     }
@@ -244,15 +244,15 @@ impl SignalSink for Outlet {
         if self.sends == Sends::States {
             return Ok(());
         }
-        let Some(mut desk) = self.between.try_lock() else {
+        let Some(mut shared) = self.between.try_lock() else {
             self.gatherer.discard();
             self.between.status.replaced.fetch_add(1, Ordering::Relaxed);
             return Ok(());
         };
-        if mem::replace(&mut desk.fresh, true) {
+        if mem::replace(&mut shared.fresh, true) {
             self.between.status.replaced.fetch_add(1, Ordering::Relaxed);
         }
-        self.gatherer.finish(facts, &mut desk.frame);
+        self.gatherer.finish(facts, &mut shared.frame);
         self.has_news = true;
         Ok(())
     }
@@ -272,12 +272,12 @@ impl SignalSink for Outlet {
     /// Lets the thread tell what waits, but not for ever: nobody who is told keeps a kiosk from ending.
     fn close(&mut self) -> Result<(), SinkError> {
         self.closed = true;
-        let mut desk = self.between.lock();
+        let mut shared = self.between.lock();
         for state in self.waiting.drain(..) {
-            self.between.push(&mut desk.states, state);
+            self.between.push(&mut shared.states, state);
         }
-        desk.stop = true;
-        drop(desk);
+        shared.stop = true;
+        drop(shared);
         self.between.wake();
         if self.ended.recv_timeout(END).is_err() {
             tracing::warn!(
@@ -299,7 +299,7 @@ impl Drop for Outlet {
     }
 }
 
-/// What was taken from the desk beside states and triggers.
+/// What was taken from the shared beside states and triggers.
 struct Taken {
     fresh: bool,
     stop: bool,
@@ -307,28 +307,32 @@ struct Taken {
 
 /// Waits for news, and takes all of it.
 fn take(between: &Between, states: &mut VecDeque<State>, fired: &mut VecDeque<Fired>, frame: &mut FrameFaces) -> Taken {
-    let nothing = |desk: &Desk| desk.states.is_empty() && desk.fired.is_empty() && !desk.fresh && !desk.stop;
-    let mut desk = between.lock();
-    if nothing(&desk) {
-        drop(desk);
+    let nothing =
+        |shared: &Shared| shared.states.is_empty() && shared.fired.is_empty() && !shared.fresh && !shared.stop;
+    let mut shared = between.lock();
+    if nothing(&shared) {
+        drop(shared);
         // Once and not until there is news: whoever wakes the thread without any wants it to look as well.
         thread::park_timeout(TICK);
-        desk = between.lock();
+        shared = between.lock();
     }
-    mem::swap(&mut desk.states, states);
-    mem::swap(&mut desk.fired, fired);
-    let fresh = mem::take(&mut desk.fresh);
+    mem::swap(&mut shared.states, states);
+    mem::swap(&mut shared.fired, fired);
+    let fresh = mem::take(&mut shared.fresh);
     if fresh {
-        mem::swap(&mut desk.frame, frame);
+        mem::swap(&mut shared.frame, frame);
     }
-    Taken { fresh, stop: desk.stop }
+    Taken {
+        fresh,
+        stop: shared.stop,
+    }
 }
 
 fn work(name: &'static str, between: &Between, mut told: impl Recipient, ended: &Sender<()>) {
     let (mut states, mut fired) = (VecDeque::with_capacity(WAITING), VecDeque::new());
     let mut frame = FrameFaces::default();
     let mut reports = Reports::new(name, told.keeps());
-    // Nobody else sets it. What was told before is on the desk, which is looked at first.
+    // Nobody else sets it. What was told before is on the shared, which is looked at first.
     let _ = between.thread.set(thread::current());
     loop {
         let Taken { fresh, stop } = take(between, &mut states, &mut fired, &mut frame);

@@ -27,7 +27,7 @@ use testing::{rounds, shared_data};
 use vision::clock::SystemClock;
 use vision::face::DetectorConfig;
 use vision::locate::{Faces, Locator};
-use vision::tracking::{FaceTracking, TrackConfig};
+use vision::tracking::{FaceTracker, TrackConfig};
 
 /// Names the frames that a child of the tests is to run over.
 const CHILD: &str = "EDGE_RUNTIME_TEST_FRAMES";
@@ -176,11 +176,11 @@ fn tracking_a_face_takes_no_memory_of_its_own_for_a_frame() {
         },
         ..TrackConfig::default()
     };
-    let mut tracking = FaceTracking::new(config, &predictor).unwrap();
+    let mut tracking = FaceTracker::new(config, &predictor).unwrap();
     let (clock, mut stats) = (SystemClock::start(), Stats::default());
     let mut look = |time_ms| {
         tracking
-            .look(frame, time_ms, &mut predictor, &clock, &mut stats)
+            .track(frame, time_ms, &mut predictor, &clock, &mut stats)
             .unwrap();
     };
     // So often that every buffer has its size.

@@ -14,7 +14,7 @@ use vision::detector::finder::{Finder, FinderConfig};
 use vision::face::DetectorConfig;
 use vision::stats::Stats;
 use vision::tracker::Policy;
-use vision::tracking::{FaceTracking, TrackConfig, TrackError};
+use vision::tracking::{FaceTracker, TrackConfig, TrackError};
 
 use super::data::{Gray, Photo};
 
@@ -118,16 +118,16 @@ fn filmed(predictor: &mut Predictor, picture: &Gray, longer_px: u32, seed: u64) 
         detector_px: Some(longer_px),
         ..TrackConfig::default()
     };
-    let mut tracking = FaceTracking::new(config, predictor).map_err(TrackError::from)?;
+    let mut tracking = FaceTracker::new(config, predictor).map_err(TrackError::from)?;
     let (clock, mut stats) = (SystemClock::start(), Stats::default());
     let mut film = Film::new(picture, seed);
     let mut shown = Shown::default();
     for number in 0..FRAMES {
         film.next();
         let Some(frame) = view(&film.frame) else { break };
-        tracking.look(frame, number * FRAME_MS, predictor, &clock, &mut stats)?;
+        tracking.track(frame, number * FRAME_MS, predictor, &clock, &mut stats)?;
         shown.lasts |= !tracking.seen().is_empty();
-        shown.is_judged |= tracking.seen().iter().any(|seen| seen.withheld.is_none());
+        shown.is_judged |= tracking.seen().iter().any(|seen| seen.reject_reason.is_none());
     }
     Ok(shown)
 }

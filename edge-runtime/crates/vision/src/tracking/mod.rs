@@ -7,7 +7,7 @@
 
 mod config;
 mod eye;
-mod look;
+mod face_quality;
 pub mod pose;
 pub mod quality;
 mod scene;
@@ -19,19 +19,19 @@ pub use config::{Region, TrackConfig};
 
 use inference::{PredictError, Prediction, Predictor};
 use shared_model::image::{GrayView, Rect};
-use shared_model::message::Withheld;
+use shared_model::message::RejectReason;
 
 use crate::clock::Clock;
 use crate::face::FaceError;
 use crate::stats::Stats;
 use crate::tracker::{MAX_FACES, Observation, Track, Tracker, TrackerSettings};
 use eye::Eye;
-use look::Look;
+use face_quality::FaceQuality;
 use scene::Scene;
 
 /// A face in the last frame.
 #[derive(Debug, Clone)]
-pub struct Seen {
+pub struct TrackedFace {
     /// Its number, from 1; 0 where faces are not tracked.
     pub id: u32,
     /// Where it is, in pixels of the frame: the square to which the networks' crops are relative.
@@ -39,7 +39,7 @@ pub struct Seen {
     /// What the networks say of the face.
     pub prediction: Prediction,
     /// Why it is not judged, if it is not.
-    pub withheld: Option<Withheld>,
+    pub reject_reason: Option<RejectReason>,
 }
 
 /// Why the faces of a frame cannot be told.
@@ -54,18 +54,18 @@ pub enum TrackError {
 }
 
 /// Finds, tracks and judges faces.
-pub struct FaceTracking {
+pub struct FaceTracker {
     config: TrackConfig,
     settings: TrackerSettings,
     eye: Eye,
     tracker: Tracker,
     scene: Scene,
-    look: Look,
+    face_quality: FaceQuality,
     /// Time of the frame that was searched last, in milliseconds.
     searched_ms: Option<u64>,
     /// Kept, so that no frame allocates.
     observations: Vec<Observation>,
-    seen: Vec<Seen>,
+    seen: Vec<TrackedFace>,
 }
 
 /// What belongs to one frame.
@@ -78,7 +78,7 @@ struct FrameContext<'a> {
     stats: &'a mut Stats,
 }
 
-impl FaceTracking {
+impl FaceTracker {
     /// Tracks nobody yet; what finds faces is that of the predictor's bundle.
     ///
     /// # Errors
@@ -92,7 +92,7 @@ impl FaceTracking {
             settings,
             config,
             scene: Scene::default(),
-            look: Look::new(),
+            face_quality: FaceQuality::new(),
             searched_ms: None,
             observations: Vec::new(),
             seen: Vec::with_capacity(MAX_FACES),
@@ -100,12 +100,12 @@ impl FaceTracking {
     }
 
     /// The faces of the last frame, in the order in which they came.
-    pub fn seen(&self) -> &[Seen] {
+    pub fn seen(&self) -> &[TrackedFace] {
         &self.seen
     }
 
     /// The face of the last frame that counts.
-    pub fn counting(&self) -> Option<&Seen> {
+    pub fn counting(&self) -> Option<&TrackedFace> {
         let id = self.tracker.counting()?;
         self.seen.iter().find(|seen| seen.id == id)
     }
@@ -115,7 +115,7 @@ impl FaceTracking {
     ///
     /// # Errors
     /// [`TrackError`] where a network cannot run, or the cascade cannot be had.
-    pub fn look(
+    pub fn track(
         &mut self,
         frame: GrayView<'_>,
         time_ms: u64,
@@ -185,11 +185,12 @@ impl FaceTracking {
         for track in self.tracker.shown() {
             let bounds = track.bounds(context.time_ms, &self.settings);
             let prediction = predict(&bounds, context)?;
-            let withheld = self.look.at(context.frame, &bounds);
-            self.seen.push(Seen {
+            let reject_reason = self.face_quality.at(context.frame, &bounds);
+            self.seen.push(TrackedFace {
                 id: track.id,
                 bounds,
-                withheld: withheld.or_else(|| reason(track, &bounds, &prediction, context.time_ms, &self.settings)),
+                reject_reason: reject_reason
+                    .or_else(|| reason(track, &bounds, &prediction, context.time_ms, &self.settings)),
                 prediction,
             });
         }
@@ -207,12 +208,12 @@ fn reason(
     prediction: &Prediction,
     time_ms: u64,
     settings: &TrackerSettings,
-) -> Option<Withheld> {
+) -> Option<RejectReason> {
     let keypoints = &prediction.keypoints;
     if !shape::is_plausible(keypoints, bounds) || !shape::is_facing(keypoints) {
-        Some(Withheld::TurnedAway)
+        Some(RejectReason::TurnedAway)
     } else if track.is_unconfirmed(time_ms, settings) {
-        Some(Withheld::Unconfirmed)
+        Some(RejectReason::Unconfirmed)
     } else {
         None
     }

@@ -26,7 +26,7 @@ pub struct Span {
     /// Frames in which it was seen.
     pub frames: u64,
     /// Frames in which it was not judged.
-    pub withheld: u64,
+    pub rejected: u64,
     /// Times that it was gone and came back.
     pub breaks: u64,
 }
@@ -156,13 +156,13 @@ impl Quality {
             from: number,
             to: number,
             frames: 0,
-            withheld: 0,
+            rejected: 0,
             breaks: 0,
         });
         span.breaks += u64::from(number > span.to + 1);
         span.to = number;
         span.frames += 1;
-        span.withheld += u64::from(!face.judged);
+        span.rejected += u64::from(!face.judged);
     }
 
     /// Links a find to the one of the frame before, and compares their numbers.
@@ -246,7 +246,7 @@ mod tests {
             (totals.visible, totals.followed, totals.breaks, totals.swaps),
             (40, 40, 0, 0)
         );
-        let spans: Vec<(u32, u64, u64)> = quality.spans().map(|s| (s.id, s.frames, s.withheld)).collect();
+        let spans: Vec<(u32, u64, u64)> = quality.spans().map(|s| (s.id, s.frames, s.rejected)).collect();
         assert_eq!(spans, [(1, 20, 0), (9, 20, 20)]);
     }
 

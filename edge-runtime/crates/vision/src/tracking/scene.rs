@@ -2,7 +2,7 @@
 
 use shared_model::image::GrayView;
 
-use super::look::correlation;
+use super::face_quality::correlation;
 
 /// Points along each side of the picture that are compared.
 const POINTS: usize = 48;

@@ -30,7 +30,7 @@ fn predictor(write: impl FnOnce(&std::path::Path)) -> Predictor {
 }
 
 struct Film {
-    tracking: FaceTracking,
+    tracking: FaceTracker,
     predictor: Predictor,
     stats: Stats,
     time_ms: u64,
@@ -40,7 +40,7 @@ impl Film {
     fn new(config: TrackConfig) -> Self {
         let predictor = predictor(|dir| drop(write_bundle_with_detector(dir)));
         Self {
-            tracking: FaceTracking::new(config, &predictor).unwrap(),
+            tracking: FaceTracker::new(config, &predictor).unwrap(),
             predictor,
             stats: Stats::default(),
             time_ms: 0,
@@ -51,7 +51,7 @@ impl Film {
     fn show(&mut self, pixels: &[u8]) -> Vec<u32> {
         let frame = GrayView::new(pixels, SIZE[0], SIZE[1]).unwrap();
         self.tracking
-            .look(frame, self.time_ms, &mut self.predictor, &Still, &mut self.stats)
+            .track(frame, self.time_ms, &mut self.predictor, &Still, &mut self.stats)
             .unwrap();
         self.time_ms += 40;
         self.tracking.seen().iter().map(|seen| seen.id).collect()
@@ -106,15 +106,15 @@ fn a_face_that_is_turned_away_or_cannot_be_seen_is_not_judged() {
     let mut film = Film::new(all());
     film.hold(&room(&[[84, 60]]), 5);
     // The networks of the tests know nothing of faces.
-    assert_eq!(film.tracking.seen()[0].withheld, Some(Withheld::TurnedAway));
+    assert_eq!(film.tracking.seen()[0].reject_reason, Some(RejectReason::TurnedAway));
     // Where the spot was, there is nothing to be seen.
     let mut flat = room(&[]);
     for (x, y) in (30..90).flat_map(|y| (54..114).map(move |x| (x, y))) {
         flat[y * SIZE[0] + x] = 90;
     }
     film.show(&flat);
-    let withheld: Vec<_> = film.tracking.seen().iter().map(|seen| seen.withheld).collect();
-    assert_eq!(withheld, [Some(Withheld::LowContrast)]);
+    let reasons: Vec<_> = film.tracking.seen().iter().map(|seen| seen.reject_reason).collect();
+    assert_eq!(reasons, [Some(RejectReason::LowContrast)]);
 }
 
 #[test]
@@ -172,12 +172,12 @@ fn only_the_region_is_searched() {
 fn another_bundle_may_have_another_way_and_numbers_go_on() {
     let mut film = Film::new(all());
     let mut cascade = predictor(|dir| drop(write_bundle(dir)));
-    let mut tracking = FaceTracking::new(all(), &film.predictor).unwrap();
+    let mut tracking = FaceTracker::new(all(), &film.predictor).unwrap();
     let pixels = room(&[[84, 60]]);
     let frame = GrayView::new(&pixels, SIZE[0], SIZE[1]).unwrap();
     let mut ids = |predictor: &mut Predictor, time_ms| {
         tracking
-            .look(frame, time_ms, predictor, &Still, &mut film.stats)
+            .track(frame, time_ms, predictor, &Still, &mut film.stats)
             .unwrap();
         let ids: Vec<u32> = tracking.seen().iter().map(|seen| seen.id).collect();
         (matches!(tracking.eye, Eye::Detector(_)), ids)

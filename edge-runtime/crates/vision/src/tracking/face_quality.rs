@@ -6,7 +6,7 @@
 //! lie below 0.02, and half below 0.005.
 
 use shared_model::image::{GrayView, Rect, sample};
-use shared_model::message::Withheld;
+use shared_model::message::RejectReason;
 
 /// Side of the square in pixels.
 const SIDE: usize = 48;
@@ -25,11 +25,11 @@ const BLURRED: f32 = 0.01;
 
 /// A face as it looked in the last frame; its memory is used again.
 #[derive(Debug, Clone)]
-pub(crate) struct Look {
+pub(crate) struct FaceQuality {
     values: Vec<f32>,
 }
 
-impl Look {
+impl FaceQuality {
     pub(crate) fn new() -> Self {
         Self {
             values: vec![0.0; SIDE * SIDE],
@@ -37,15 +37,15 @@ impl Look {
     }
 
     /// Looks at a face; gives why it cannot be judged, if it cannot.
-    pub(crate) fn at(&mut self, picture: GrayView<'_>, face: &Rect) -> Option<Withheld> {
+    pub(crate) fn at(&mut self, picture: GrayView<'_>, face: &Rect) -> Option<RejectReason> {
         skim(picture, face, SIDE, &mut self.values);
         let (mean, variance) = moments(&self.values);
         if mean < DARK {
-            Some(Withheld::Dark)
+            Some(RejectReason::Dark)
         } else if variance.sqrt() < FLAT {
-            Some(Withheld::LowContrast)
+            Some(RejectReason::LowContrast)
         } else if laplacian(&self.values) / variance < BLURRED {
-            Some(Withheld::Blurred)
+            Some(RejectReason::Blurred)
         } else {
             None
         }
@@ -116,8 +116,8 @@ mod tests {
             .collect()
     }
 
-    fn looked(pixels: &[u8]) -> Option<Withheld> {
-        Look::new().at(GrayView::new(pixels, 96, 96).unwrap(), &WHOLE)
+    fn looked(pixels: &[u8]) -> Option<RejectReason> {
+        FaceQuality::new().at(GrayView::new(pixels, 96, 96).unwrap(), &WHOLE)
     }
 
     #[test]
@@ -155,11 +155,11 @@ mod tests {
             .collect();
         for (pixels, expected) in [
             (stripes(12, 60, 190), None),
-            (stripes(12, 0, 20), Some(Withheld::Dark)),
-            (stripes(12, 120, 130), Some(Withheld::LowContrast)),
-            (vec![0; 96 * 96], Some(Withheld::Dark)),
-            (vec![200; 96 * 96], Some(Withheld::LowContrast)),
-            (smooth, Some(Withheld::Blurred)),
+            (stripes(12, 0, 20), Some(RejectReason::Dark)),
+            (stripes(12, 120, 130), Some(RejectReason::LowContrast)),
+            (vec![0; 96 * 96], Some(RejectReason::Dark)),
+            (vec![200; 96 * 96], Some(RejectReason::LowContrast)),
+            (smooth, Some(RejectReason::Blurred)),
         ] {
             assert_eq!(looked(&pixels), expected);
         }
