@@ -33,5 +33,6 @@ mod report;
 mod stopped;
 mod support;
 mod suspects;
+mod two_sets;
 #[cfg(target_os = "linux")]
 mod untold;
