@@ -33,6 +33,7 @@ mod report;
 mod stopped;
 mod support;
 mod suspects;
+mod talkers;
 mod two_sets;
 #[cfg(target_os = "linux")]
 mod untold;
