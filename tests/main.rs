@@ -21,6 +21,7 @@ mod interrupted;
 mod killed;
 mod path;
 mod people;
+mod press;
 mod pretrained;
 mod python;
 mod quantised;

@@ -27,7 +27,7 @@ impl Draws {
     }
 }
 
-fn header(side: usize, rate: u64) -> Vec<u8> {
+pub(crate) fn header(side: usize, rate: u64) -> Vec<u8> {
     format!("YUV4MPEG2 W{side} H{side} F{rate}:1 Ip Cmono\n").into_bytes()
 }
 
