@@ -219,3 +219,21 @@ fn the_manifest_says_that_eight_bits_cost_hardly_any_accuracy() {
     };
     assert!(floats - eight_bits <= LOST_ACCURACY, "{floats} {eight_bits}");
 }
+
+/// Millions of multiplications that both networks of bundle 4 take for a face, and how much more a later one may.
+const BUNDLE_4_MMAC: f64 = 147.47;
+const MOST_COST: f64 = 1.05;
+
+#[test]
+fn both_networks_cost_hardly_more_than_those_that_did_not_know_neutral() {
+    let mut bench = program("edge-runtime");
+    bench.args(["bench", "--seconds", "0.1", "--precision", "int8", "--bundle"]);
+    let told = run(bench.arg(bundle()), 0).out;
+    let sums: Vec<f64> = told
+        .lines()
+        .filter(|line| line.starts_with("all layers"))
+        .map(|line| line.split_whitespace().rev().nth(1).unwrap().parse().unwrap())
+        .collect();
+    assert_eq!(sums.len(), 2, "{told}");
+    assert!(sums.iter().sum::<f64>() <= MOST_COST * BUNDLE_4_MMAC, "{sums:?}");
+}

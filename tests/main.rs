@@ -21,6 +21,7 @@ mod interrupted;
 mod killed;
 mod path;
 mod people;
+mod press;
 mod pretrained;
 mod python;
 mod quantised;
@@ -33,5 +34,7 @@ mod report;
 mod stopped;
 mod support;
 mod suspects;
+mod talkers;
+mod two_sets;
 #[cfg(target_os = "linux")]
 mod untold;

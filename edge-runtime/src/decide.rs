@@ -3,8 +3,8 @@
 //! Scores are smoothed over time; an emotion begins above one threshold and ends below a lower one, and
 //! whatever is new must last a while (its *dwell*) before it is held true. Where the classes have Neutral, a
 //! verdict rests there: an emotion must be clearly more probable to begin, and what it leaves behind is
-//! Neutral again. What has not been judged for too long is unknown. Nothing here reads a clock: the same observations at the same times give the
-//! same verdicts.
+//! Neutral again. What has not been judged for too long is unknown. Nothing here reads a clock: the same
+//! observations at the same times give the same verdicts.
 
 mod seen;
 
@@ -310,8 +310,8 @@ impl Decider {
         }
     }
 
-    /// Whether the face is neutral, while the most probable emotion has this `score`. HeldVerdict, it ends at half of
-    /// what it begins with, so that it does not come and go with an undecided face.
+    /// Whether the face is neutral, while the most probable emotion has this `score`. Once held, it ends at half of what
+    /// it begins with, so that it does not come and go with an undecided face.
     fn rests(&self, neutral: usize, score: f32) -> bool {
         let resting = self.probability(neutral);
         if self.held == HeldVerdict::Emotion(neutral) {

@@ -114,23 +114,28 @@ pub(crate) fn photograph() -> PathBuf {
     Path::new(package["manifest_path"].as_str().unwrap()).with_file_name("test.png")
 }
 
-/// Faces cut out of the photograph, each also mirrored; labels and points are invented.
-fn write_photograph(csv: &Csv) {
+/// The first faces that are found on the photograph, each a square of this side that is so many times as wide as the detector's box.
+pub(crate) fn people(side: usize, scale: f32) -> Vec<Vec<u8>> {
     let picture = Picture::decode(&fs::read(photograph()).unwrap()).unwrap();
     let mut detector = Detector::new(DetectorConfig {
         min_face_px: 20.0,
         ..DetectorConfig::default()
     })
     .unwrap();
-    let faces = detector.detect(picture.gray().unwrap());
+    let view = picture.gray().unwrap();
+    let faces = detector.detect(view).into_iter().take(FACES / 2);
+    faces.map(|face| cut(view, &face.bounds, side, scale)).collect()
+}
+
+/// Faces cut out of the photograph, each also mirrored; labels and points are invented.
+fn write_photograph(csv: &Csv) {
     let columns: Vec<String> = NAMES
         .iter()
         .flat_map(|name| [format!("{name}_x"), format!("{name}_y")])
         .collect();
     let mut keypoints = format!("{},Image,Group\n", columns.join(","));
     let mut emotion = String::from("emotion,pixels\n");
-    for (at, face) in faces.iter().enumerate().take(FACES / 2) {
-        let cut = cut(picture.gray().unwrap(), &face.bounds, 96);
+    for (at, cut) in people(96, 1.2).into_iter().enumerate() {
         let points: Vec<String> = (0..COUNT)
             .flat_map(|p| {
                 [
@@ -148,9 +153,9 @@ fn write_photograph(csv: &Csv) {
     fs::write(&csv.emotion, emotion).unwrap();
 }
 
-fn cut(picture: GrayView<'_>, face: &shared_model::image::Rect, side: usize) -> Vec<u8> {
+fn cut(picture: GrayView<'_>, face: &shared_model::image::Rect, side: usize, scale: f32) -> Vec<u8> {
     let wider = CropRule {
-        scale: 1.2,
+        scale,
         dx: 0.0,
         dy: 0.0,
     }

@@ -7,3 +7,4 @@ pub(crate) mod sets;
 pub(crate) mod trained;
 #[cfg(unix)]
 pub(crate) mod training;
+pub(crate) mod visitors;

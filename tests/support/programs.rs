@@ -8,6 +8,11 @@ pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
+/// The bundle whose figures are asked for: the one that BUNDLE names, or the default one.
+pub(crate) fn measured_bundle() -> PathBuf {
+    std::env::var_os("BUNDLE").map_or_else(|| root().join("edge-runtime/models/default"), PathBuf::from)
+}
+
 /// What cargo knows of the workspace and its dependencies, for this machine's platform.
 pub(crate) fn metadata() -> serde_json::Value {
     let version = Command::new("rustc").arg("-vV").output().unwrap();

@@ -92,7 +92,7 @@ fn write_fer2013(data: &Path, to: &Emotions) {
     votes.flush().unwrap();
 }
 
-fn write_press(data: &Path, press: &Path) {
+pub(crate) fn write_press(data: &Path, press: &Path) {
     for class in CLASSES {
         fs::create_dir_all(press.join(class)).unwrap();
     }

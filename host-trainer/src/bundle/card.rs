@@ -178,9 +178,9 @@ const TOLD: &str = "\
 All figures come with the interval in which they lie in 95 of 100 samples of this size (bootstrap; over persons where
 they are known). A face is *told* its top class where the score reaches the threshold. *label*: the file's own label,
 Neutral left out and masked; *majority*: the label that more taggers chose than any other; *sure*: at least eight of
-them; *photographs*: by person, cut out as the set has them and not by the detector. Faces *of no class* show something
-else, such as fear; whatever they are told is wrong. The threshold was chosen on the validation part: *right of those* tells
-what came of it.";
+them; *photographs*: by person, cut out with the `frame` of the settings below, and not in a detector's box. Faces *of no
+class* show something else, such as fear; whatever they are told is wrong. The threshold was chosen on the validation part:
+*right of those* tells what came of it.";
 
 const PORTRAITS: &str = "\
 None of these people was trained on. The face is found by the cascade, as `classify` finds it. The groups are small: look at
