@@ -168,11 +168,28 @@ fn the_figures_of_guessing_stand_beside_those_of_the_networks() {
     let share = own["support"].as_f64().unwrap() / emotion["faces"].as_f64().unwrap();
     assert!((most["accuracy"].as_f64().unwrap() - share).abs() < 1e-9, "{most}");
     let card = fs::read_to_string(trained().bundle().join("README.md")).unwrap();
+    let panel = &emotion["panels"][0];
+    let of_panel = &panel["figures"]["majority"];
+    let line = format!(
+        "| {}, {}: always {} | {} | {:.3} | ",
+        panel["set"].as_str().unwrap(),
+        panel["name"].as_str().unwrap(),
+        of_panel["label"].as_str().unwrap(),
+        panel["figures"]["faces"],
+        of_panel["accuracy"].as_f64().unwrap()
+    );
     for told in [
         format!("of the mean shape         {mse:>10.4}"),
         "Whoever always says".to_owned(),
+        line,
     ] {
         assert!(card.contains(&told), "{told} is not in\n{card}");
+    }
+    for (task, told) in [
+        ("keypoints", "guessing: the mean shape has validation rmse_px "),
+        ("emotion", "guessing: always "),
+    ] {
+        assert!(trained().told(task).contains(told), "{}", trained().told(task));
     }
 }
 
@@ -235,6 +252,7 @@ fn the_keypoint_network_of_a_bundle_is_taken_over_without_its_data() {
         card.contains("taken over from another bundle") && card.contains(&format!("{error:.4} px")),
         "{card}"
     );
+    assert!(card.contains("of the mean shape"), "{card}");
     // The runtime takes it, golden vectors and all, and tells the same points.
     let told = |bundle: &Path| run(classify(bundle).arg(trained().face()), 0).lines().remove(0)["keypoints"].clone();
     assert_eq!(told(&out), told(&bundle));
