@@ -17,6 +17,11 @@ const TOLERANCE: f64 = 1e-4;
 /// What `onnx` says of the file, and what `onnxruntime` gives for one input; `None`, said aloud, where
 /// they are not installed.
 pub(crate) fn onnx_runtime(onnx: &Path, input: &[f32]) -> Option<Vec<Vec<f64>>> {
+    onnx_runtime_of(onnx, input, [SIDE; 2])
+}
+
+/// The same, for an input of so many rows and columns.
+pub(crate) fn onnx_runtime_of(onnx: &Path, input: &[f32], size: [usize; 2]) -> Option<Vec<Vec<f64>>> {
     let Some(python) = std::env::var_os("ONNX_PYTHON") else {
         testing::skip("the comparison with ONNX Runtime: ONNX_PYTHON is not set (./scripts/test sets it)");
         return None;
@@ -25,7 +30,9 @@ pub(crate) fn onnx_runtime(onnx: &Path, input: &[f32]) -> Option<Vec<Vec<f64>>> 
     let values = folder.path().join("input.f32");
     fs::write(&values, input.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>()).unwrap();
     let script = root().join("tests/fixtures/run_onnx.py");
-    let ran = run(Command::new(python).arg(script).arg(onnx).arg(&values), 0);
+    let mut command = Command::new(python);
+    command.arg(script).arg(onnx).arg(&values);
+    let ran = run(command.args(size.map(|side| side.to_string())), 0);
     Some(serde_json::from_str(&ran.out).unwrap())
 }
 

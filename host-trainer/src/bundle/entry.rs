@@ -58,6 +58,17 @@ pub(super) fn network<M>(
     })
 }
 
+/// The entry of a network that is taken over, with its files as they are written now.
+pub(super) fn kept<M>(entry: &Network, measured: &Measured<M>) -> Network {
+    let mut entry = entry.clone();
+    for own in &mut entry.files {
+        if let Some(file) = measured.files().find(|file| file.precision == own.precision) {
+            set_bytes(own, &file.onnx);
+        }
+    }
+    entry
+}
+
 /// The manifest's entry of a network file.
 pub(super) fn model_file(
     path: &str,
