@@ -160,6 +160,7 @@ fn a_test_set_of_ones_own_is_measured_without_a_split() {
     for part in ["other", "unseen", "all"] {
         let ran = run(&mut evaluate("emotion", &data, part), 0);
         assert_eq!(ran.lines()[0]["faces"], 5, "{part}");
+        assert_eq!(ran.lines()[0]["panels"][0]["set"], "own", "the name of the file");
     }
     let refused = run(&mut evaluate("emotion", &data, "test"), 65);
     told(&refused, &["its parts are not known; use --part other"]);

@@ -19,6 +19,8 @@ mod honest;
 mod interrupted;
 #[cfg(unix)]
 mod killed;
+#[cfg(unix)]
+mod own_faces;
 mod path;
 mod people;
 mod press;

@@ -17,6 +17,11 @@ const TOLERANCE: f64 = 1e-4;
 /// What `onnx` says of the file, and what `onnxruntime` gives for one input; `None`, said aloud, where
 /// they are not installed.
 pub(crate) fn onnx_runtime(onnx: &Path, input: &[f32]) -> Option<Vec<Vec<f64>>> {
+    onnx_runtime_of(onnx, input, [SIDE; 2])
+}
+
+/// The same, for an input of so many rows and columns.
+pub(crate) fn onnx_runtime_of(onnx: &Path, input: &[f32], size: [usize; 2]) -> Option<Vec<Vec<f64>>> {
     let Some(python) = std::env::var_os("ONNX_PYTHON") else {
         testing::skip("the comparison with ONNX Runtime: ONNX_PYTHON is not set (./scripts/test sets it)");
         return None;
@@ -25,7 +30,9 @@ pub(crate) fn onnx_runtime(onnx: &Path, input: &[f32]) -> Option<Vec<Vec<f64>>> 
     let values = folder.path().join("input.f32");
     fs::write(&values, input.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>()).unwrap();
     let script = root().join("tests/fixtures/run_onnx.py");
-    let ran = run(Command::new(python).arg(script).arg(onnx).arg(&values), 0);
+    let mut command = Command::new(python);
+    command.arg(script).arg(onnx).arg(&values);
+    let ran = run(command.args(size.map(|side| side.to_string())), 0);
     Some(serde_json::from_str(&ran.out).unwrap())
 }
 
@@ -168,11 +175,28 @@ fn the_figures_of_guessing_stand_beside_those_of_the_networks() {
     let share = own["support"].as_f64().unwrap() / emotion["faces"].as_f64().unwrap();
     assert!((most["accuracy"].as_f64().unwrap() - share).abs() < 1e-9, "{most}");
     let card = fs::read_to_string(trained().bundle().join("README.md")).unwrap();
+    let panel = &emotion["panels"][0];
+    let of_panel = &panel["figures"]["majority"];
+    let line = format!(
+        "| {}, {}: always {} | {} | {:.3} | ",
+        panel["set"].as_str().unwrap(),
+        panel["name"].as_str().unwrap(),
+        of_panel["label"].as_str().unwrap(),
+        panel["figures"]["faces"],
+        of_panel["accuracy"].as_f64().unwrap()
+    );
     for told in [
         format!("of the mean shape         {mse:>10.4}"),
         "Whoever always says".to_owned(),
+        line,
     ] {
         assert!(card.contains(&told), "{told} is not in\n{card}");
+    }
+    for (task, told) in [
+        ("keypoints", "guessing: the mean shape has validation rmse_px "),
+        ("emotion", "guessing: always "),
+    ] {
+        assert!(trained().told(task).contains(told), "{}", trained().told(task));
     }
 }
 
@@ -235,6 +259,7 @@ fn the_keypoint_network_of_a_bundle_is_taken_over_without_its_data() {
         card.contains("taken over from another bundle") && card.contains(&format!("{error:.4} px")),
         "{card}"
     );
+    assert!(card.contains("of the mean shape"), "{card}");
     // The runtime takes it, golden vectors and all, and tells the same points.
     let told = |bundle: &Path| run(classify(bundle).arg(trained().face()), 0).lines().remove(0)["keypoints"].clone();
     assert_eq!(told(&out), told(&bundle));

@@ -109,23 +109,6 @@ fn a_teacher_has_its_share_of_the_targets_and_must_know_the_same_faces_and_class
     refused("classes", &[&four[..], &teacher[..]].concat(), "it knows the classes");
 }
 
-/// Each face of the emotion file as a picture in its class's folder, for the classes named.
-fn own_faces(csv: &Path, folder: &Path, classes: &[(&str, &str)]) {
-    let text = std::fs::read_to_string(csv).unwrap();
-    for (row, line) in text.lines().skip(1).enumerate() {
-        let cells: Vec<&str> = line.split(',').collect();
-        let Some((_, class)) = classes.iter().find(|(label, _)| *label == cells[0]) else {
-            continue;
-        };
-        let pixels: Vec<u8> = cells[1].split(' ').map(|value| value.parse().unwrap()).collect();
-        let side = (pixels.len() as f64).sqrt() as u32;
-        let place = folder.join(class);
-        std::fs::create_dir_all(&place).unwrap();
-        let picture = image::GrayImage::from_raw(side, side, pixels).unwrap();
-        picture.save(place.join(format!("p{row}_1.png"))).unwrap();
-    }
-}
-
 /// Losses of training and validation in the first epoch.
 fn first_losses(run: &Path) -> (f64, f64) {
     let text = std::fs::read_to_string(run.join("history.csv")).unwrap();
@@ -153,7 +136,7 @@ fn own_faces_fine_tune_the_network_of_a_run_or_of_the_default_bundle() {
         ("4", "sad"),
         ("5", "surprise"),
     ];
-    own_faces(&csv.emotion, &mine, &classes);
+    faces::folders(&csv.emotion, &mine, &classes);
     let recipe = place("own.toml");
     std::fs::write(
         &recipe,

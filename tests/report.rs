@@ -122,6 +122,13 @@ fn a_training_on_variants_shows_no_faces_as_held_out() {
     let page = page(&report);
     assert!(page.contains("siblings in the training part") && !page.contains("<h2>Best and worst faces</h2>"));
     assert!(page.contains("<h2>Course of the training</h2>"));
+    let mut evaluate = program("host-trainer");
+    evaluate
+        .args(["evaluate", "--run"])
+        .arg(folder.path().join("keypoints-run"));
+    let figures = run(evaluate.arg("--data").arg(&csv.keypoints), 0).lines().remove(0);
+    let guessed = figures["mean_shape"]["rmse_px"].as_f64();
+    assert!(guessed.is_some_and(|pixels| pixels > 0.0), "{figures}");
 }
 
 #[test]

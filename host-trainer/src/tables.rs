@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::evaluate::{AnswerFigures, Figure};
+use crate::evaluate::{AnswerFigures, Figure, Guess, NEUTRAL};
 use crate::panel::Panel;
 use crate::portraits::PortraitFigures;
 
@@ -61,6 +61,9 @@ fn all(named: &[(String, &AnswerFigures)]) -> String {
             figure(found.other_told),
             figure(found.other_told_emotion)
         );
+        if let Some(guess) = &found.majority {
+            let _ = writeln!(text, "{}", guessing(name, found, guess));
+        }
     }
     text += "\n| faces | class | number | recall | F1 | told it | told another |\n|---|---|---|---|---|---|---|\n";
     for (name, class) in named
@@ -79,6 +82,31 @@ fn all(named: &[(String, &AnswerFigures)]) -> String {
         );
     }
     text
+}
+
+/// The line of whoever tells every face the most frequent class, below that of the network.
+fn guessing(name: &str, found: &AnswerFigures, guess: &Guess) -> String {
+    let Guess {
+        label,
+        accuracy,
+        macro_f1,
+    } = guess;
+    let right = accuracy * found.faces as f64 / (found.faces + found.other_faces) as f64;
+    let others = |share: f64| {
+        if found.other_faces > 0 {
+            format!("{share:.3}")
+        } else {
+            "-".to_owned()
+        }
+    };
+    let emotion = if label.eq_ignore_ascii_case(NEUTRAL) { 0.0 } else { 1.0 };
+    format!(
+        "| {name}: always {label} | {} | {accuracy:.3} | {macro_f1:.3} | 1.000 | {right:.3} | {} | {} | {} |",
+        found.faces,
+        found.other_faces,
+        others(1.0),
+        others(emotion)
+    )
 }
 
 fn figure(figure: Option<Figure>) -> String {
@@ -118,5 +146,33 @@ mod tests {
             );
         }
         assert!(text.contains("| fer2013, majority | 2 | 1.000 ("), "{text}");
+    }
+
+    #[test]
+    fn whoever_guesses_has_a_line_below_each_kind_of_face() {
+        let answer = |truth, person| Answer {
+            truth,
+            top: 0,
+            score: 0.2,
+            person,
+        };
+        let classes = ClassSet::new(&["Happy", "Sad", NEUTRAL]).unwrap();
+        let told = |answers: &[Answer]| {
+            let portraits = PortraitFigures {
+                missed: 0,
+                figures: AnswerFigures::measure(&classes, answers, 0.5),
+                groups: Vec::new(),
+            };
+            super::portraits(&portraits)
+        };
+        let [known, other] = [Some(1), None].map(|truth| answer(truth, 1));
+        // Two of four faces of a class, and of five that are told it: 2 * 2 / (4 + 2) is its F1, and 0 that of the two others.
+        let text = told(&[known, answer(Some(0), 2), answer(Some(1), 3), answer(Some(2), 4), other]);
+        let line = "| portraits: always Sad | 4 | 0.500 | 0.222 | 1.000 | 0.400 | 1 | 1.000 | 1.000 |";
+        assert!(text.contains(line), "{text}");
+        let text = told(&[answer(Some(2), 0), other]);
+        let line = "| portraits: always Neutral | 1 | 1.000 | 1.000 | 1.000 | 0.500 | 1 | 1.000 | 0.000 |";
+        assert!(text.contains(line), "{text}");
+        assert!(!told(&[other]).contains("always"), "no face is of a class");
     }
 }

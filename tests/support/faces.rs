@@ -102,6 +102,23 @@ pub(crate) fn pixels(path: &Path, size: usize) -> impl Iterator<Item = Vec<u8>> 
     })
 }
 
+/// Each face of the emotion file as a picture in its class's folder, for the classes named.
+pub(crate) fn folders(csv: &Path, folder: &Path, classes: &[(&str, &str)]) {
+    let text = fs::read_to_string(csv).unwrap();
+    for (row, line) in text.lines().skip(1).enumerate() {
+        let cells: Vec<&str> = line.split(',').collect();
+        let Some((_, class)) = classes.iter().find(|(label, _)| *label == cells[0]) else {
+            continue;
+        };
+        let pixels: Vec<u8> = cells[1].split(' ').map(|value| value.parse().unwrap()).collect();
+        let side = (pixels.len() as f64).sqrt() as u32;
+        let place = folder.join(class);
+        fs::create_dir_all(&place).unwrap();
+        let picture = image::GrayImage::from_raw(side, side, pixels).unwrap();
+        picture.save(place.join(format!("p{row}_1.png"))).unwrap();
+    }
+}
+
 /// The group photograph inside the face detector's package: 29 faces.
 pub(crate) fn photograph() -> PathBuf {
     let metadata = metadata();

@@ -171,6 +171,13 @@ fn totals(metrics: &KeypointMetrics) -> String {
     if let Some(error) = metrics.normalised_error {
         let _ = writeln!(text, "mean error / eye distance {error:>10.4}");
     }
+    if let Some(shape) = metrics.mean_shape {
+        let _ = writeln!(
+            text,
+            "of the mean shape         {:>10.4} px² of a coordinate",
+            shape.mse_px2
+        );
+    }
     text
 }
 
@@ -180,7 +187,7 @@ they are known). A face is *told* its top class where the score reaches the thre
 Neutral left out and masked; *majority*: the label that more taggers chose than any other; *sure*: at least eight of
 them; *photographs*: by person, cut out with the `frame` of the settings below, and not in a detector's box. Faces *of no
 class* show something else, such as fear; whatever they are told is wrong. The threshold was chosen on the validation part:
-*right of those* tells what came of it.";
+*right of those* tells what came of it. *Always*: whoever tells every face the most frequent class, which a network must beat.";
 
 const PORTRAITS: &str = "\
 None of these people was trained on. The face is found by the cascade, as `classify` finds it. The groups are small: look at

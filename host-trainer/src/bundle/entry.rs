@@ -8,7 +8,7 @@ use shared_model::Text;
 use shared_model::manifest::{GoldenFile, Manifest, Metric, ModelFile, Network, Precision, Sha256, Training};
 
 use super::Source;
-use super::measured::Measured;
+use super::measured::{MEAN_SHAPE, Measured};
 use crate::evaluate::{EmotionMetrics, KeypointMetrics};
 
 /// Name of the file with the golden vectors.
@@ -56,6 +56,17 @@ pub(super) fn network<M>(
             split: trained.config.split.to_manifest(),
         },
     })
+}
+
+/// The entry of a network that is taken over, with its files as they are written now.
+pub(super) fn kept<M>(entry: &Network, measured: &Measured<M>) -> Network {
+    let mut entry = entry.clone();
+    for own in &mut entry.files {
+        if let Some(file) = measured.files().find(|file| file.precision == own.precision) {
+            set_bytes(own, &file.onnx);
+        }
+    }
+    entry
 }
 
 /// The manifest's entry of a network file.
@@ -120,19 +131,22 @@ pub(super) fn keypoint_list(metrics: &KeypointMetrics) -> Vec<(&'static str, f64
         ("mean_error_px", metrics.mean_error_px),
     ];
     list.extend(metrics.normalised_error.map(|error| ("normalised_error", error)));
+    list.extend(metrics.mean_shape.map(|shape| (MEAN_SHAPE, shape.mse_px2)));
     list
 }
 
 /// Metrics of an emotion network, as `evaluate` names them.
 pub(super) fn emotion_list(metrics: &EmotionMetrics) -> Vec<(&'static str, f64)> {
-    vec![
+    let mut list = vec![
         ("faces", metrics.faces as f64),
         ("accuracy", metrics.accuracy),
         ("macro_f1", metrics.macro_average.f1),
         ("weighted_f1", metrics.weighted_average.f1),
         ("log_loss", metrics.log_loss),
         ("calibration_error", metrics.calibration_error),
-    ]
+    ];
+    list.extend(metrics.majority().map(|guess| ("majority.accuracy", guess.accuracy)));
+    list
 }
 
 /// A text that fits its place in the manifest.

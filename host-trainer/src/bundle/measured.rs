@@ -8,13 +8,16 @@ use shared_model::manifest::{Network, Precision};
 use super::{Identity, Source, Trained};
 use crate::calibrate::{Calibrated, Calibration, calibrate, calibration};
 use crate::crop::measure;
-use crate::evaluate::{EmotionMetrics, KeypointMetrics};
+use crate::evaluate::{EmotionMetrics, KeypointMetrics, MeanShape};
 use crate::measure::{Exported, Judged, Truth, keypoints};
 use crate::onnx::quantise::check_origin;
 use crate::panel::{Panel, panels};
 use crate::portraits::{PortraitFigures, Portraits};
 use crate::train::prepare::Prepared;
 use crate::train::samples::Data;
+
+/// Name of the metric that says what the mean shape comes to.
+pub(super) const MEAN_SHAPE: &str = "mean_shape.mse_px2";
 
 /// All that was measured for a bundle.
 pub(crate) struct Measurements {
@@ -144,6 +147,10 @@ pub(super) fn kept_keypoints(source: &Source<'_>, entry: &Network) -> Result<Mea
             rmse_px: known("rmse_px")?,
             mean_error_px: known("mean_error_px")?,
             normalised_error: value("normalised_error"),
+            mean_shape: value(MEAN_SHAPE).map(|mse_px2| MeanShape {
+                mse_px2,
+                rmse_px: mse_px2.sqrt(),
+            }),
             ..KeypointMetrics::default()
         };
         Ok::<_, anyhow::Error>(NetworkFile {

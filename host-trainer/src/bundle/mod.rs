@@ -110,7 +110,7 @@ pub fn write(
         classes: emotion.trained.config.classes.clone(),
         decision: measured.told.calibrated.decision,
         keypoints: match keypoint.figures {
-            Figures::Keep(entry) => entry.clone(),
+            Figures::Keep(entry) => entry::kept(entry, &measured.keypoints),
             Figures::Measure(_) => entry::network(KEYPOINTS_NAME, keypoint, &measured.keypoints, keypoint_list)?,
         },
         emotion: entry::network(EMOTION_NAME, emotion, &measured.emotion, emotion_list)?,

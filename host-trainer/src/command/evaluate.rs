@@ -19,15 +19,16 @@ use host_trainer::train::prepare::Prepared;
 use host_trainer::train::samples::Data;
 use host_trainer::train::seen::Seen;
 use host_trainer::train::shipped::Shipped;
-use host_trainer::train::validate::validate;
 use inference::bundle::Bundle;
 use inference::{Output, Setup, Views};
-use serde_json::{Value, json};
+use serde_json::Value;
 use shared_model::image::{CropRule, Normalisation};
-use shared_model::manifest::{Decision, KEYPOINTS_NAME, Network as Entry, Precision};
+use shared_model::manifest::{Decision, Network as Entry, Precision};
 
 use super::data::DataOptions;
 use super::suspects::SuspectOptions;
+
+mod variants;
 
 /// Measure a trained network on the faces held out.
 ///
@@ -139,12 +140,13 @@ impl Evaluate {
         if self.suspects.asked() && subject.config.task == Task::Keypoints {
             bail!("evaluate: --suspects is for labels of emotions");
         }
+        let names = self.names(&subject, prepared.data == subject.fingerprints[0]);
         for (at, (precision, onnx)) in subject.files.iter().enumerate() {
             let Told {
                 mut json,
                 mut table,
                 suspects,
-            } = subject.measure(onnx, &prepared, &rows)?;
+            } = subject.measure(onnx, &prepared, &rows, &names)?;
             if let Some(dir) = &self.portraits {
                 let figures = subject.portraits(onnx, dir, self.people.as_deref())?;
                 table += &tables::portraits(&figures);
@@ -163,6 +165,15 @@ impl Evaluate {
             }
         }
         Ok(ExitCode::SUCCESS)
+    }
+
+    /// Names of the data sets: those of the settings for the training's own data, of their files for other data.
+    fn names(&self, subject: &Subject, own: bool) -> Vec<String> {
+        if own {
+            return subject.config.sets.iter().map(|set| set.name.clone()).collect();
+        }
+        let files = self.data.data.iter().filter_map(|path| path.file_stem());
+        files.map(|name| name.to_string_lossy().into_owned()).collect()
     }
 
     /// Rows of a file that need not be divided.
@@ -305,7 +316,7 @@ impl Evaluate {
 
 impl Subject {
     /// Figures of one file.
-    fn measure(&self, onnx: &[u8], prepared: &Prepared, rows: &[u32]) -> Result<Told> {
+    fn measure(&self, onnx: &[u8], prepared: &Prepared, rows: &[u32], names: &[String]) -> Result<Told> {
         let network = Exported {
             onnx,
             normalisation: self.normalisation,
@@ -313,7 +324,12 @@ impl Subject {
         };
         match prepared.samples.data() {
             Data::Keypoints(data) if rows.iter().any(|row| *row as usize >= data.faces.len()) => {
-                of_variants(onnx, prepared, rows)
+                let (json, table) = variants::measure(onnx, prepared, rows)?;
+                Ok(Told {
+                    json,
+                    table,
+                    ..Told::default()
+                })
             }
             Data::Keypoints(data) => {
                 let metrics = keypoints(network, data, rows, &prepared.split.train)?;
@@ -326,8 +342,7 @@ impl Subject {
             Data::Emotion(data) => {
                 let judged = Judged::by(Truth::of(self.config.loss), network, data, rows)?;
                 let metrics = judged.metrics(data, self.decision.temperature)?;
-                let names: Vec<String> = self.config.sets.iter().map(|set| set.name.clone()).collect();
-                let panels = panels(judged.logits(), data, rows, &names, self.decision)?;
+                let panels = panels(judged.logits(), data, rows, names, self.decision)?;
                 let mut json = serde_json::to_value(&metrics)?;
                 json["majority"] = serde_json::to_value(metrics.majority())?;
                 json["panels"] = serde_json::to_value(&panels)?;
@@ -382,19 +397,3 @@ const UNCALIBRATED: Decision = Decision {
     temperature: 1.0,
     abstain_below: DEFAULT_THRESHOLD,
 };
-
-/// Figures of the original's protocol, whose rows are varied faces.
-fn of_variants(onnx: &[u8], prepared: &Prepared, rows: &[u32]) -> Result<Told> {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let (mse, rmse) = validate(onnx, KEYPOINTS_NAME, prepared, rows, threads)?;
-    let json = json!({"variants": rows.len(), "mse_px2": mse, "rmse_px": rmse});
-    let table = format!(
-        "These are variants of faces, most with siblings in the training part: the figures are too good.\n\
-         mean squared error       {mse:>10.4} px²\nroot mean squared error  {rmse:>10.4} px\n"
-    );
-    Ok(Told {
-        json,
-        table,
-        ..Told::default()
-    })
-}

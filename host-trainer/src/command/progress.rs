@@ -96,41 +96,26 @@ impl Progress {
         self.bar
             .set_message(format!("{training}, {:.0} faces/s", self.faces_a_second(done)));
         if self.bar.is_hidden() && self.last_line.elapsed() > QUIET {
-            tracing::info!(
-                "epoch {} of {}, step {step} of {}: {training}, {:.0} faces/s{}",
-                epoch + 1,
-                self.epochs,
-                self.steps,
-                self.faces_a_second(done),
-                self.left(done)
-            );
+            tracing::info!("{}", self.step_line(epoch, step, training));
             self.last_line = Instant::now();
         }
     }
 
-    fn epoch(&mut self, record: &EpochRecord, best: Option<u32>, steps: u64) {
-        if best == Some(record.epoch) {
-            self.best = Some((record.epoch, record.validation_metric));
-        }
-        let best = match (best, self.best) {
-            (Some(epoch), _) if epoch == record.epoch => ", the best so far".to_owned(),
-            (_, Some((epoch, metric))) => format!(", best {metric:.4} in epoch {epoch}"),
-            (Some(epoch), None) => format!(", best in epoch {epoch}"),
-            (None, None) => String::new(),
-        };
-        let done = self.steps * u64::from(record.epoch);
-        let line = format!(
-            "epoch {:3} of {}: {}, validation loss {:.4}, validation {} {:.4}{best}, learning rate {:.2e}, {:.0} s{}",
-            record.epoch,
+    /// What is told within an epoch.
+    fn step_line(&self, epoch: u32, step: u64, training: &str) -> String {
+        let done = self.steps * u64::from(epoch) + step;
+        format!(
+            "epoch {} of {}, step {step} of {}: {training}, {:.0} faces/s{}",
+            epoch + 1,
             self.epochs,
-            self.training(record.loss, record.metric),
-            record.validation_loss,
-            metric_name(self.task),
-            record.validation_metric,
-            record.learning_rate,
-            record.seconds,
+            self.steps,
+            self.faces_a_second(done),
             self.left(done)
-        );
+        )
+    }
+
+    fn epoch(&mut self, record: &EpochRecord, best: Option<u32>, steps: u64) {
+        let line = self.epoch_line(record, best);
         self.line(&line);
         if steps < SETTLED && !self.explained {
             self.explained = true;
@@ -141,6 +126,32 @@ impl Progress {
             ));
         }
         self.last_line = Instant::now();
+    }
+
+    /// What is told of an epoch that has ended; `best` is the best one so far.
+    fn epoch_line(&mut self, record: &EpochRecord, best: Option<u32>) -> String {
+        if best == Some(record.epoch) {
+            self.best = Some((record.epoch, record.validation_metric));
+        }
+        let best = match (best, self.best) {
+            (Some(epoch), _) if epoch == record.epoch => ", the best so far".to_owned(),
+            (_, Some((epoch, metric))) => format!(", best {metric:.4} in epoch {epoch}"),
+            (Some(epoch), None) => format!(", best in epoch {epoch}"),
+            (None, None) => String::new(),
+        };
+        let done = self.steps * u64::from(record.epoch);
+        format!(
+            "epoch {:3} of {}: {}, validation loss {:.4}, validation {} {:.4}{best}, learning rate {:.2e}, {:.0} s{}",
+            record.epoch,
+            self.epochs,
+            self.training(record.loss, record.metric),
+            record.validation_loss,
+            metric_name(self.task),
+            record.validation_metric,
+            record.learning_rate,
+            record.seconds,
+            self.left(done)
+        )
     }
 
     fn line(&self, line: &str) {
@@ -166,5 +177,68 @@ impl Progress {
         }
         let seconds = begun.elapsed().as_secs_f64() * rest as f64 / own as f64;
         format!(", at most {} left", words::duration(seconds))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A training of 4 epochs of 10 steps of 800 faces that began at this step, ten minutes ago.
+    fn progress(begun_at: u64) -> Progress {
+        let mut config = TrainConfig::original(Task::Emotion);
+        (config.epochs, config.batch) = (4, 800);
+        let mut progress = Progress::new(&config);
+        progress.steps = 10;
+        progress.begun = (Instant::now().checked_sub(Duration::from_mins(10)).unwrap(), begun_at);
+        progress
+    }
+
+    fn record(epoch: u32, validation_metric: f64) -> EpochRecord {
+        EpochRecord {
+            epoch,
+            loss: 1.25,
+            metric: Some(0.375),
+            validation_loss: 1.5,
+            validation_metric,
+            learning_rate: 1e-3,
+            seconds: 2.0,
+        }
+    }
+
+    #[test]
+    fn a_line_within_an_epoch_tells_the_training_faces_a_second_and_the_time_left() {
+        let own = progress(0);
+        let line = own.step_line(1, 5, &own.training(1.25, Some(0.375)));
+        // 15 steps took ten minutes; the other 25 take 16.7.
+        assert_eq!(
+            line,
+            "epoch 2 of 4, step 5 of 10: loss 1.2500, accuracy 0.3750, 20 faces/s, at most 17 min left"
+        );
+        // Only what this process has done tells its speed.
+        let line = progress(10).step_line(1, 5, "loss");
+        assert!(line.ends_with("loss, 7 faces/s, at most 50 min left"), "{line}");
+        assert!(
+            progress(10).step_line(0, 10, "loss").ends_with("loss, 0 faces/s"),
+            "nothing is known yet"
+        );
+    }
+
+    #[test]
+    fn a_line_of_an_epoch_tells_the_best_so_far_and_the_time_left() {
+        let mut progress = progress(0);
+        let first = progress.epoch_line(&record(1, 0.5), Some(1));
+        assert_eq!(
+            first,
+            "epoch   1 of 4: loss 1.2500, accuracy 0.3750, validation loss 1.5000, validation accuracy 0.5000, \
+             the best so far, learning rate 1.00e-3, 2 s, at most 30 min left"
+        );
+        let worse = progress.epoch_line(&record(2, 0.4), Some(1));
+        assert!(
+            worse.contains("accuracy 0.4000, best 0.5000 in epoch 1, learning rate"),
+            "{worse}"
+        );
+        let last = progress.epoch_line(&record(4, 0.6), Some(4));
+        assert!(last.contains("the best so far") && last.ends_with(", 2 s"), "{last}");
     }
 }

@@ -302,6 +302,7 @@ impl Train {
             let (begun, steps) = (pretrained.as_ref(), self.rate_steps);
             return find_rate::run(&config, &prepared, begun, &devices, page, steps, &stop);
         }
+        told::guessing(&prepared, &config);
         self.train(
             &Job {
                 config,

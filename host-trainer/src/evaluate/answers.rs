@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 use shared_model::emotion::ClassSet;
 
+use super::emotion::Guess;
 use super::interval::{Figure, Units};
 
 /// What was said about one face.
@@ -30,6 +31,9 @@ pub struct AnswerFigures {
     pub accuracy: Option<Figure>,
     /// Mean F1 of the classes that have a face.
     pub macro_f1: Option<Figure>,
+    /// What always the most frequent class would come to on the same faces; `None` where no face is of a class.
+    #[serde(default)]
+    pub majority: Option<Guess>,
     /// Class by class, those without a face left out.
     pub classes: Vec<ClassAnswers>,
     /// Share of all faces, others included, that are told a class.
@@ -86,6 +90,7 @@ impl AnswerFigures {
                 told_another: units.share(|at| own(at).then(|| told(at) && !right(at))),
             }
         });
+        let per_class: Vec<ClassAnswers> = per_class.collect();
         Self {
             faces: (0..answers.len()).filter(|at| of_class(*at)).count() as u64,
             accuracy: units.share(|at| of_class(at).then(|| right(at))),
@@ -93,7 +98,8 @@ impl AnswerFigures {
                 let scores = with_faces.iter().map(|class| f1(answers, faces, *class).unwrap_or(0.0));
                 (!with_faces.is_empty()).then(|| scores.sum::<f64>() / with_faces.len() as f64)
             }),
-            classes: per_class.collect(),
+            majority: Guess::majority(per_class.iter().map(|class| (class.label.as_str(), class.faces))),
+            classes: per_class,
             told: units.share(|at| Some(told(at))),
             told_right: units.share(|at| told(at).then(|| right(at))),
             other_faces: (0..answers.len()).filter(|at| !of_class(*at)).count() as u64,
@@ -181,6 +187,21 @@ mod tests {
         assert!((value(found.other_told) - 2.0 / 3.0).abs() < 1e-9);
         assert!((value(found.other_told_emotion) - 1.0 / 3.0).abs() < 1e-9);
         assert!(found.class("Angry").is_none(), "nobody is");
+    }
+
+    #[test]
+    fn always_the_most_frequent_class_is_measured_on_the_faces_of_a_class() {
+        let found = figures(&[
+            answer(Some(2), 0, 0.9),
+            answer(Some(1), 1, 0.9),
+            answer(Some(2), 1, 0.2),
+            answer(None, 0, 0.9),
+        ]);
+        let guess = found.majority.unwrap();
+        assert_eq!(guess.label, "Neutral");
+        // Two of three faces; F1 is 2 * 2 / (3 + 2), and 0 of the other class that has a face.
+        assert!((guess.accuracy - 2.0 / 3.0).abs() < 1e-9 && (guess.macro_f1 - 0.4).abs() < 1e-9);
+        assert_eq!(figures(&[answer(None, 0, 0.9)]).majority, None);
     }
 
     #[test]

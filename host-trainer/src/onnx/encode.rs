@@ -8,6 +8,8 @@ use onnx::{AttributeProto, GraphProto, ModelProto, NodeProto};
 use prost::Message;
 use prost::encoding::{WireType, encode_key, encode_varint};
 
+use super::readers::apart;
+
 /// Numbers of the fields in `onnx.proto`.
 mod field {
     pub(super) const GRAPH_OF_MODEL: u32 = 7;
@@ -22,7 +24,7 @@ mod field {
 /// Fields of a message may stand in any order, so nodes and graph are added at the end of what they are part of.
 pub(super) fn encode(mut model: ModelProto) -> Vec<u8> {
     let graph = model.graph.take().map(|mut graph: GraphProto| {
-        let nodes = std::mem::take(&mut graph.node);
+        let nodes = apart(std::mem::take(&mut graph.node));
         let mut bytes = graph.encode_to_vec();
         for node in &nodes {
             append(&mut bytes, field::NODE_OF_GRAPH, &encode_node(node));

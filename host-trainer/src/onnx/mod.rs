@@ -11,6 +11,7 @@ pub(crate) mod graph;
 mod merge;
 mod names;
 pub mod quantise;
+mod readers;
 mod shapes;
 pub mod summary;
 mod unfold;

@@ -42,6 +42,60 @@ pub fn validate(onnx: &[u8], output: &str, prepared: &Prepared, rows: &[u32], th
     })
 }
 
+/// The most frequent class of these rows and the accuracy of whoever always gives it, as [`validate`] counts; `None` of
+/// keypoints, or where no row counts.
+pub fn majority(prepared: &Prepared, rows: &[u32]) -> Option<(usize, f64)> {
+    let samples = &prepared.samples;
+    if !matches!(samples.data(), Data::Emotion(_)) {
+        return None;
+    }
+    let mut weights = vec![0.0; samples.outputs()];
+    for (class, weight) in rows.iter().map(|row| samples.judged_class(*row)) {
+        weights[class] += f64::from(weight);
+    }
+    let all: f64 = weights.iter().sum();
+    // The last of equals is taken, so the first one has to come last.
+    let most = weights.iter().copied().enumerate().rev();
+    let (class, most) = most.max_by(|(_, one), (_, other)| one.total_cmp(other))?;
+    (all > 0.0).then(|| (class, most / all))
+}
+
+/// Mean squared error in px² of the mean shape of the rows `training` on these rows, and its root, as [`validate`] gives
+/// those of a network; `None` without a known point in either, or of emotions.
+pub fn mean_shape(prepared: &Prepared, training: &[u32], rows: &[u32]) -> Option<(f64, f64)> {
+    let mut sums = vec![[0.0; 2]; prepared.samples.outputs()];
+    each_point(prepared, training, |at, pixels| {
+        sums[at] = [sums[at][0] + pixels, sums[at][1] + 1.0];
+    });
+    let mut squared = [0.0; 2];
+    each_point(prepared, rows, |at, pixels| {
+        let [sum, count] = sums[at];
+        if count > 0.0 {
+            squared = [squared[0] + (pixels - sum / count).powi(2), squared[1] + 1.0];
+        }
+    });
+    let mse = squared[0] / squared[1];
+    mse.is_finite().then(|| (mse, mse.sqrt()))
+}
+
+/// Calls `tell` with each known coordinate of these rows: which one it is, and its pixels.
+fn each_point(prepared: &Prepared, rows: &[u32], mut tell: impl FnMut(usize, f64)) {
+    let samples = &prepared.samples;
+    if !matches!(samples.data(), Data::Keypoints(_)) {
+        return;
+    }
+    let (target, mut batch) = (samples.target(), Batch::default());
+    for rows in rows.chunks(BATCH) {
+        samples.fill(rows, View::Plain, &mut batch);
+        for (at, (value, weight)) in batch.targets.iter().zip(&batch.weights).enumerate() {
+            let at = at % samples.outputs();
+            if *weight > 0.0 {
+                tell(at, f64::from(target.mean[at] + target.scale * value));
+            }
+        }
+    }
+}
+
 /// Sums of loss, metric and count.
 fn sums(onnx: &[u8], output: &str, prepared: &Prepared, rows: &[u32]) -> Result<[f64; 3]> {
     let samples = &prepared.samples;
@@ -100,7 +154,56 @@ fn cross_entropy(logits: &[f32], label: usize) -> [f64; 3] {
 
 #[cfg(test)]
 mod tests {
+    use shared_model::image::SIDE;
+    use shared_model::keypoints::{COUNT, Keypoints};
+
+    use super::super::divide::tests::emotions;
     use super::*;
+    use crate::config::TrainConfig;
+    use crate::data::{Faces, KeypointData};
+    use crate::model::Task;
+
+    #[test]
+    fn always_the_most_frequent_class_is_right_as_often_as_it_is_there() {
+        let mut config = TrainConfig::original(Task::Emotion);
+        config.classes = emotions().classes;
+        let prepared = Prepared::undivided(Data::Emotion(emotions()), &config);
+        // Faces 0 and 20 are Sad.
+        assert_eq!(majority(&prepared, &[0, 20, 1]), Some((1, 2.0 / 3.0)));
+        assert_eq!(majority(&prepared, &[0, 1]), Some((0, 0.5)), "the first of equals");
+        assert_eq!(majority(&prepared, &[]), None);
+        assert_eq!(mean_shape(&prepared, &[0], &[1]), None);
+    }
+
+    #[test]
+    fn the_mean_shape_is_measured_on_known_points_and_on_variants_as_they_are_shown() {
+        let mut present = [[true; COUNT]; 3];
+        present[1][3] = false;
+        let data = || KeypointData {
+            faces: Faces::new(SIDE, vec![0; 3 * INPUT_LEN]).unwrap(),
+            points: [20.0, 40.0, 60.0].map(|x| Keypoints([[x, 30.0]; COUNT])).to_vec(),
+            present: present.to_vec(),
+            groups: vec![0, 1, 2],
+            rows: vec![1, 2, 3],
+        };
+        let config = TrainConfig::original(Task::Keypoints);
+        let prepared = Prepared::undivided(Data::Keypoints(data()), &config);
+        let found = |training: &[u32], rows: &[u32]| mean_shape(&prepared, training, rows).unwrap().0;
+        // The mean of x is 30; point 3 is only known to be at 20. Half of the coordinates are y, which is the same.
+        let expected = (14.0 * 900.0 + 1600.0) / 30.0;
+        assert!((found(&[0, 1], &[2]) - expected).abs() < 1e-3);
+        assert!(
+            (found(&[2], &[1]) - 200.0).abs() < 1e-3,
+            "an unknown point does not count"
+        );
+        assert_eq!(majority(&prepared, &[0]), None);
+        assert_eq!(mean_shape(&prepared, &[], &[0]), None);
+        let original = config.with_original_protocol();
+        let prepared = Prepared::undivided(Data::Keypoints(data()), &original);
+        // The first face mirrored has x = 76.
+        let (mse, root) = mean_shape(&prepared, &[0], &[3]).unwrap();
+        assert!((mse - 56.0 * 56.0 / 2.0).abs() < 1e-3 && (root * root - mse).abs() < 1e-9);
+    }
 
     #[test]
     fn cross_entropy_of_known_logits() {

@@ -6,11 +6,13 @@ use anyhow::Result;
 use host_trainer::config::TrainConfig;
 use host_trainer::train::checkpoint;
 use host_trainer::train::checkpoints;
+use host_trainer::train::metric_name;
 use host_trainer::train::prepare::Prepared;
 use host_trainer::train::pretrained::{ClassesBegun, Pretrained};
 use host_trainer::train::provenance::Inputs;
 use host_trainer::train::teacher;
 use host_trainer::train::trained::Trained;
+use host_trainer::train::validate::{majority, mean_shape};
 
 use crate::command::words;
 
@@ -45,6 +47,19 @@ pub(super) fn taught(prepared: Prepared, teacher: &Trained, config: &TrainConfig
             tracing::info!("the teacher has judged {done} of {all} faces");
         }
     })
+}
+
+/// Says what guessing comes to on the validation part, to be held beside each epoch's figure.
+pub(super) fn guessing(prepared: &Prepared, config: &TrainConfig) {
+    let [training, rows] = [&prepared.split.train, &prepared.split.validation];
+    let metric = metric_name(config.task);
+    if let Some((class, accuracy)) = majority(prepared, rows) {
+        let label = config.classes.label(class).unwrap_or_default();
+        tracing::info!("guessing: always {label} has validation {metric} {accuracy:.4}; a network must beat that");
+    }
+    if let Some((_, root)) = mean_shape(prepared, training, rows) {
+        tracing::info!("guessing: the mean shape has validation {metric} {root:.4}; a network must beat that");
+    }
 }
 
 /// Says what comes after a training.

@@ -31,8 +31,8 @@ pub fn check_origin(quantised: &[u8], onnx: &[u8]) -> Result<()> {
     }
 }
 
-/// A network's files with every number in them, in 32-bit floats and quantised: earlier versions of this program left zeros
-/// out. The quantised one still names the other as what it was made of, if it did.
+/// A network's files as this program writes them, in 32-bit floats and quantised: earlier versions left zeros out, and let
+/// nodes share a `DequantizeLinear`. The quantised one still names the other as what it was made of, if it did.
 pub fn spelled_out(onnx: &[u8], quantised: Option<&[u8]>) -> Result<(Vec<u8>, Option<Vec<u8>>)> {
     let floats = encode(ModelProto::decode(onnx).context("read a network file")?);
     let Some(quantised) = quantised else {
