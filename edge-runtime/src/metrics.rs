@@ -4,6 +4,8 @@
 //! `GET /metrics` is not found.
 
 mod clients;
+#[cfg(test)]
+mod fuzz;
 
 use std::fmt::Write as _;
 use std::io;
