@@ -4,10 +4,12 @@
 //! `GET /metrics` is not found.
 
 mod clients;
+#[cfg(test)]
+mod fuzz;
 
 use std::fmt::Write as _;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
@@ -115,13 +117,22 @@ fn is_for_this_machine(request: &[u8]) -> bool {
         let (name, value) = line.split_once(':')?;
         name.eq_ignore_ascii_case("host").then(|| value.trim().to_owned())
     });
-    hosts.into_iter().all(|host| {
-        let name = match host.strip_prefix('[') {
-            Some(rest) => rest.split(']').next().unwrap_or(""),
-            None => host.split(':').next().unwrap_or(""),
-        };
-        name.eq_ignore_ascii_case("localhost") || name.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
-    })
+    hosts.into_iter().all(|host| is_own(&host))
+}
+
+/// Whether a host is a name of this machine, with or without a port.
+fn is_own(host: &str) -> bool {
+    let is_port = |rest: &str| {
+        let digits = rest.strip_prefix(':').unwrap_or(rest);
+        rest.is_empty() || (digits.len() < rest.len() && digits.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    if let Some(rest) = host.strip_prefix('[') {
+        let address = rest.split_once(']').filter(|(_, rest)| is_port(rest));
+        return address.is_some_and(|(ip, _)| ip.parse().is_ok_and(|ip: Ipv6Addr| ip.is_loopback()));
+    }
+    let (name, rest) = host.split_at(host.find(':').unwrap_or(host.len()));
+    let is_name = name.eq_ignore_ascii_case("localhost") || name.parse().is_ok_and(|ip: Ipv4Addr| ip.is_loopback());
+    is_name && is_port(rest)
 }
 
 fn page(counts: Counts, rates: &Rates) -> String {
@@ -259,6 +270,10 @@ mod tests {
             ("Host: localhost.evil.example", false),
             ("Host: localhost\r\nHost: evil.example", false),
             ("Host:", false),
+            ("Host: [localhost", false),
+            ("Host: [localhost]", false),
+            ("Host: [::1].evil.example", false),
+            ("Host: localhost:9464.evil.example", false),
         ] {
             let request = format!("GET /metrics HTTP/1.1\r\n{host}\r\n\r\n");
             let answer = answer(request.as_bytes(), "");

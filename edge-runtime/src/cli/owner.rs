@@ -20,9 +20,18 @@ use update::UpdateError;
 /// Most links on the way.
 const MAX_LINKS: usize = 40;
 
+/// What becomes of directories that are not there, as long as the way to them is root's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Missing {
+    /// They are made.
+    Made,
+    /// They stay away, and the way ends before them.
+    Left,
+}
+
 /// Makes this process that of whoever owns the directory or the way to it, if it is root's; gives the path that the
-/// directory has from now on. As long as the way is root's, directories that are not there are made.
-pub(super) fn become_owner(state: &Path) -> Result<PathBuf, UpdateError> {
+/// directory has from now on.
+pub(super) fn become_owner(state: &Path, missing: Missing) -> Result<PathBuf, UpdateError> {
     let failed = |source| UpdateError::Disk {
         path: state.to_path_buf(),
         source,
@@ -31,7 +40,7 @@ pub(super) fn become_owner(state: &Path) -> Result<PathBuf, UpdateError> {
         return Ok(state.to_path_buf());
     }
     let way = std::path::absolute(state).map_err(failed)?;
-    match walk(&way).map_err(failed)? {
+    match walk(&way, missing).map_err(failed)? {
         None => Ok(state.to_path_buf()),
         Some(foreign) => foreign.enter().map_err(failed),
     }
@@ -59,13 +68,16 @@ impl Foreign {
 }
 
 /// Goes along an absolute way, up to its end or to the first directory that is not root's.
-fn walk(way: &Path) -> io::Result<Option<Foreign>> {
+fn walk(way: &Path, missing: Missing) -> io::Result<Option<Foreign>> {
     let mut steps = steps(way);
     let mut dir = open(CWD, OsStr::new("/"))?;
     let mut links = 0;
     while let Some(step) = steps.pop_front() {
         let Some(target) = own_link(&dir, &step)? else {
-            dir = enter(&dir, &step)?;
+            dir = match enter(&dir, &step, missing) {
+                Err(error) if missing == Missing::Left && error.kind() == io::ErrorKind::NotFound => return Ok(None),
+                entered => entered?,
+            };
             let stat = fstat(&dir)?;
             if stat.st_uid != 0 {
                 let rest = steps.into_iter().collect();
@@ -114,13 +126,15 @@ fn own_link(dir: &OwnedFd, name: &OsStr) -> io::Result<Option<PathBuf>> {
     Ok(Some(PathBuf::from(OsString::from_vec(target.into_bytes()))))
 }
 
-/// Opens a directory, which is made where it is not there.
-fn enter(dir: &OwnedFd, name: &OsStr) -> io::Result<OwnedFd> {
+/// Opens a directory, which may be made where it is not there.
+fn enter(dir: &OwnedFd, name: &OsStr, missing: Missing) -> io::Result<OwnedFd> {
     match open(dir, name) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => match mkdirat(dir, name, Mode::from_raw_mode(0o755)) {
-            Ok(()) | Err(Errno::EXIST) => open(dir, name),
-            Err(error) => Err(error.into()),
-        },
+        Err(error) if missing == Missing::Made && error.kind() == io::ErrorKind::NotFound => {
+            match mkdirat(dir, name, Mode::from_raw_mode(0o755)) {
+                Ok(()) | Err(Errno::EXIST) => open(dir, name),
+                Err(error) => Err(error.into()),
+            }
+        }
         opened => opened,
     }
 }

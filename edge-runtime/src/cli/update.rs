@@ -12,7 +12,7 @@ use update::{
 };
 
 use super::failure::{Failure, code};
-use super::owner;
+use super::owner::{self, Missing};
 use super::write_line;
 
 const AFTER: &str = "\
@@ -46,7 +46,9 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode, Failure> {
     let config = Config::load(&args.config)?;
     let settings = config.update.as_ref().ok_or(UpdateError::NotSetUp)?;
     if args.status {
-        let status = Store::peek(&settings.state)?.status();
+        // Reading gives root up, too: a link in place of the record may lead to what only root may read.
+        let state = owner::become_owner(&settings.state, Missing::Left)?;
+        let status = Store::peek(&state)?.status();
         let line = serde_json::to_string(&status).map_err(|error| Failure::new(code::INTERNAL, error))?;
         write_line(&line)?;
         return Ok(ExitCode::SUCCESS);
@@ -81,7 +83,7 @@ fn bring_in(settings: &UpdateConfig, factory: &Path, source: &Source, task: Task
         Source::Url(_) => None,
     };
     let source = absolute(source)?;
-    let state = owner::become_owner(&settings.state)?;
+    let state = owner::become_owner(&settings.state, Missing::Made)?;
     let mut store = Store::for_update(&state)?;
     if let Some(warning) = store.take_warning() {
         tracing::warn!("{warning}");

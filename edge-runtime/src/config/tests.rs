@@ -1,3 +1,5 @@
+mod fuzz;
+
 use super::*;
 use crate::sink::gpio::Polarity;
 use crate::source::{Input, Repeat};

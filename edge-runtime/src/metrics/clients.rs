@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 /// Most bytes of a request that are read.
-const MAX_REQUEST: usize = 4096;
+pub(super) const MAX_REQUEST: usize = 4096;
 
 /// Longest time that a client may take to ask.
 pub(super) const PATIENCE: Duration = Duration::from_secs(1);
@@ -25,8 +25,9 @@ pub(super) struct Clients {
     all: Vec<Client>,
 }
 
-struct Client {
-    stream: TcpStream,
+/// Somebody who has not asked to the end.
+pub(super) struct Client<S = TcpStream> {
+    stream: S,
     request: Vec<u8>,
     until: Instant,
 }
@@ -46,11 +47,7 @@ impl Clients {
         while let Ok((stream, _)) = self.listener.accept() {
             // One that cannot be read without waiting is dropped.
             if stream.set_nonblocking(true).is_ok() {
-                self.all.push(Client {
-                    stream,
-                    request: Vec::new(),
-                    until: now + PATIENCE,
-                });
+                self.all.push(Client::of(stream, now));
             }
         }
         let surplus = self.all.len().saturating_sub(MAX_CLIENTS);
@@ -73,9 +70,18 @@ impl Clients {
     }
 }
 
-impl Client {
+impl<S: Read + Write> Client<S> {
+    /// Somebody who comes now.
+    pub(super) fn of(stream: S, now: Instant) -> Self {
+        Self {
+            stream,
+            request: Vec::new(),
+            until: now + PATIENCE,
+        }
+    }
+
     /// Reads what has come; false once the client is done with.
-    fn listen(&mut self, answer: &mut impl FnMut(&[u8]) -> Vec<u8>) -> bool {
+    pub(super) fn listen(&mut self, answer: &mut impl FnMut(&[u8]) -> Vec<u8>) -> bool {
         let mut buffer = [0; 512];
         loop {
             match self.stream.read(&mut buffer) {
@@ -93,6 +99,11 @@ impl Client {
                 Err(_) => return false,
             }
         }
+    }
+
+    #[cfg(test)]
+    pub(super) fn into_stream(self) -> S {
+        self.stream
     }
 }
 

@@ -105,36 +105,14 @@ impl PageServer {
 
     /// From a socket that is open already, where there is one; `patience` is the longest time that a connection may take no byte.
     fn open(config: &PageConfig, socket: Option<&net::TcpListener>, patience: Duration) -> Result<Self, PageError> {
-        let hub = Arc::new(Hub::default());
-        let live = Arc::new(Live::new(Arc::clone(&hub)));
-        let tls = config.tls.as_ref().map(server_config).transpose()?;
-        let token = config.token_file.as_deref().map(read_token).transpose()?;
-        let media = media(config)?;
-        let words = words(&config.language)?;
-        hub.set_page(Page {
-            language: language(&words),
-            vocabulary: config.vocabulary.as_str(),
-            media: media.shown().clone(),
-        });
-        let app = App {
-            hub: Arc::clone(&hub),
-            live: Arc::clone(&live),
-            guard: Arc::new(Guard {
-                hosts: Hosts::new(config.listen, &config.hosts),
-                access: Access::new(token)?,
-                tls: tls.is_some(),
-            }),
-            media,
-            words,
-            counting: Mutex::default(),
-        };
+        let app = app(config)?;
         Self::serve(
             Site {
                 listen: config.listen,
-                hub,
-                live,
+                hub: Arc::clone(&app.hub),
+                live: Arc::clone(&app.live),
                 router: router(app),
-                tls,
+                tls: config.tls.as_ref().map(server_config).transpose()?,
                 patience,
             },
             socket,
@@ -220,6 +198,31 @@ impl PageServer {
     pub fn hub(&self) -> &Arc<Hub> {
         &self.hub
     }
+}
+
+/// What the handlers of the pages of `run` work with.
+fn app(config: &PageConfig) -> Result<App, PageError> {
+    let hub = Arc::new(Hub::default());
+    let token = config.token_file.as_deref().map(read_token).transpose()?;
+    let media = media(config)?;
+    let words = words(&config.language)?;
+    hub.set_page(Page {
+        language: language(&words),
+        vocabulary: config.vocabulary.as_str(),
+        media: media.shown().clone(),
+    });
+    Ok(App {
+        live: Arc::new(Live::new(Arc::clone(&hub))),
+        hub,
+        guard: Arc::new(Guard {
+            hosts: Hosts::new(config.listen, &config.hosts),
+            access: Access::new(token)?,
+            tls: config.tls.is_some(),
+        }),
+        media,
+        words,
+        counting: Mutex::default(),
+    })
 }
 
 impl Drop for PageServer {
@@ -349,5 +352,7 @@ where
     let _ = connection.await;
 }
 
+#[cfg(test)]
+mod fuzz;
 #[cfg(test)]
 mod tests;

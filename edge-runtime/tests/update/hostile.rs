@@ -1,7 +1,7 @@
 //! Root brings in an update where the service has put links in place of whatever root is going to touch.
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt, chown, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::Path;
 
 use super::kiosk::Kiosk;
@@ -150,6 +150,39 @@ fn root_goes_no_way_to_the_state_that_a_link_of_the_service_leads() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let made = fs::metadata(kiosk.path("private/state/record.json")).unwrap();
     assert_eq!(made.uid(), SERVICE);
+}
+
+#[test]
+fn the_status_tells_nothing_that_only_root_may_read() {
+    if !rustix::process::geteuid().is_root() {
+        return testing::skip("only root can be fooled");
+    }
+    let kiosk = Kiosk::new();
+    let status = || kiosk.program("update").arg("--status").output().unwrap();
+    // Nothing is made for a look.
+    assert!(status().status.success() && !kiosk.path("state").exists());
+    assert!(kiosk.update(&kiosk.archive(7, |_| ())).status.success());
+    let own = status();
+    assert!(String::from_utf8_lossy(&own.stdout).contains('7'), "{own:?}");
+    let secret = kiosk.path("secret");
+    fs::rename(kiosk.path("state"), &secret).unwrap();
+    for file in [&secret.join("record.json"), &secret] {
+        fs::set_permissions(file, fs::Permissions::from_mode(0o700)).unwrap();
+    }
+    for (name, target) in [("record.json", "secret/record.json"), (".", "secret")] {
+        hostile(&kiosk, name, target);
+        let output = status();
+        let (said, why) = (
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr),
+        );
+        assert!(!output.status.success() && !said.contains('7'), "{name}: {said}{why}");
+    }
+    // What the service may read is told.
+    clear(&kiosk, "state");
+    fs::rename(&secret, kiosk.path("state")).unwrap();
+    give(&kiosk.path("state"));
+    assert_eq!(status().stdout, own.stdout);
 }
 
 #[test]

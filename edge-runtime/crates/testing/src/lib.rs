@@ -14,6 +14,7 @@ pub mod network;
 
 use std::path::{Path, PathBuf};
 
+pub use bolero;
 use proptest::test_runner::Config;
 
 /// A folder of the photographs and films that lie beside the workspace; says so where there are none.

@@ -2,7 +2,7 @@
 
 use std::io::Cursor;
 
-use minisign::KeyPair;
+use minisign::{KeyPair, PublicKey, SecretKeyBox};
 
 use crate::Signed;
 
@@ -12,6 +12,16 @@ pub(crate) struct Signer(KeyPair);
 impl Signer {
     pub(crate) fn new() -> Self {
         Self(KeyPair::generate_unencrypted_keypair().unwrap())
+    }
+
+    /// From a secret key as minisign writes it.
+    pub(crate) fn known(key: &str) -> Self {
+        let sk = SecretKeyBox::from_string(key)
+            .unwrap()
+            .into_unencrypted_secret_key()
+            .unwrap();
+        let pk = PublicKey::from_secret_key(&sk).unwrap();
+        Self(KeyPair { pk, sk })
     }
 
     /// The public key in base64.

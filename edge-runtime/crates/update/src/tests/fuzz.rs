@@ -1,33 +1,12 @@
 //! Random archives, signed texts and records: what is not signed gets nowhere, and nothing panics.
 
-use testing::fuzz::{Target, corpus, kind};
+use std::fs;
+
+use testing::bolero::check;
+use testing::fuzz::{Answers, DRAWN};
 
 use super::*;
 use crate::channel::SeenChannel;
-
-/// Parts of archives and their texts.
-const PARTS: [&[u8]; 20] = [
-    b"\0",
-    b"\0\0\0\0\0\0\0\0",
-    b"ustar\x0000",
-    b"ustar  \0",
-    b"77777777777\0",
-    b"00000000000\0",
-    b"\x80\0\0\0\0\0\0\0\xff\xff\xff\xff",
-    b"././@LongLink",
-    b"../../../etc/passwd",
-    b"/etc/passwd",
-    b"update.json",
-    b"update.json.minisig",
-    b"keys.json",
-    b"manifest.json",
-    b"\"schema\":1",
-    b"4294967296",
-    b"-1",
-    b"{",
-    b"}",
-    b"\"",
-];
 
 /// Files of a few bytes.
 fn small(signers: &Signers, version: u32) -> Update {
@@ -42,55 +21,80 @@ fn small(signers: &Signers, version: u32) -> Update {
     }
 }
 
+/// Keys that never change: what they signed lies in the corpus.
+fn known() -> Signers {
+    Signers {
+        root: Signer::known(include_str!("__fuzz__/root.key")),
+        signer: Signer::known(include_str!("__fuzz__/signer.key")),
+    }
+}
+
+fn empty() -> PowerDisk {
+    let mut disk = PowerDisk::default();
+    disk.make_dir(Path::new(ROOT)).unwrap();
+    disk
+}
+
+/// Puts inputs that the known keys sign into the corpus of a target, where `UPDATE_CORPUS=1` asks for it.
+fn renew(target: &str, inputs: &[(&str, Vec<u8>)]) {
+    if std::env::var_os("UPDATE_CORPUS").is_some() {
+        let dir = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src/tests/__fuzz__")).join(target);
+        fs::create_dir_all(dir.join("corpus")).unwrap();
+        for (name, input) in inputs {
+            fs::write(dir.join("corpus").join(name), input).unwrap();
+        }
+    }
+}
+
 #[test]
 fn whatever_an_archive_holds_nothing_gets_in_but_what_was_signed() {
-    let signers = Signers::new();
-    let updates = [small(&signers, 2), small(&signers, 3)];
-    let strangers = small(&Signers::new(), 9).pack();
-    let device = {
-        let mut disk = PowerDisk::default();
-        disk.make_dir(Path::new(ROOT)).unwrap();
-        disk
+    let signers = known();
+    let updates = [2, 3].map(|version| small(&signers, version));
+    let without_keys = Update {
+        keys: None,
+        ..updates[0].clone()
     };
-    let target = Target {
-        name: "archive",
-        seeds: [updates.each_ref().map(Update::pack).to_vec(), vec![strangers]].concat(),
-        parts: &PARTS,
-        usual: 300,
-    };
-    let report = target.run(|input| {
-        let mut disk = device.clone();
-        match signers.install(&mut disk, input) {
-            Ok(_) => {
+    let strangers = small(&Signers::new(), 9);
+    renew(
+        "archive",
+        &[
+            ("version-2.tar", updates[0].pack()),
+            ("version-3.tar", updates[1].pack()),
+            ("without-keys.tar", without_keys.pack()),
+            ("strangers.tar", strangers.pack()),
+        ],
+    );
+    let answers = Answers::default();
+    check!(name = "archive")
+        .with_iterations(DRAWN)
+        .for_each(|input: &[u8]| {
+            let mut disk = empty();
+            let installed = signers.install(&mut disk, input);
+            if installed.is_ok() {
                 let trial = state(&mut disk).trial.unwrap().slot;
                 let signed = [updates[0].slot(2), updates[1].slot(3)];
                 assert!(signed.contains(&trial) && is_whole(&mut disk, &trial), "{trial:?}");
-                "installed".to_owned()
-            }
-            Err(error) => {
+            } else {
                 assert_eq!(state(&mut disk), State::default());
-                kind(&error.to_string())
             }
-        }
-    });
-    assert!(report.kinds.len() > 5, "{:?}", report.kinds);
+            answers.count(&installed);
+        });
+    answers.were_of_both_kinds();
 }
 
 #[test]
 fn whatever_stands_in_signed_texts_they_are_refused_or_sound() {
-    let signers = Signers::new();
+    let signers = known();
     let text = |signed: Signed| signed.text.into_bytes();
-    let own = vec![
-        text(small(&signers, 2).manifest),
-        text(signers.key_list(1, &[&signers.signer], Some(4))),
-    ];
-    let target = Target {
-        name: "lists",
-        seeds: [corpus("lists"), own].concat(),
-        parts: &PARTS,
-        usual: 1000,
-    };
-    let report = target.run(|input| {
+    renew(
+        "lists",
+        &[
+            ("manifest.json", text(small(&signers, 2).manifest)),
+            ("keys.json", text(signers.key_list(1, &[&signers.signer], Some(4)))),
+        ],
+    );
+    let answers = [const { Answers::new() }; 3];
+    check!(name = "lists").with_iterations(DRAWN).for_each(|input: &[u8]| {
         let text = String::from_utf8_lossy(input);
         let manifest = UpdateManifest::parse(input, Version::own());
         if let Ok(manifest) = &manifest {
@@ -103,33 +107,24 @@ fn whatever_stands_in_signed_texts_they_are_refused_or_sound() {
         }
         let mut trust = Trust::new(&signers.root.public()).unwrap();
         let keys = trust.take(&signers.root.sign(&text));
-        let said =
-            |error: Option<UpdateError>| error.map_or_else(|| "read".to_owned(), |error| kind(&error.to_string()));
-        [said(manifest.err()), said(channel.err()), said(keys.err())].join("; ")
+        answers[0].count(&manifest);
+        answers[1].count(&channel);
+        answers[2].count(&keys);
     });
-    assert!(report.kinds.len() > 10, "{:?}", report.kinds);
+    answers.iter().for_each(Answers::were_of_both_kinds);
 }
 
 #[test]
 fn whatever_a_record_says_it_is_put_aside_or_its_rules_hold() {
-    let signers = Signers::new();
+    let signers = known();
+    let path = Path::new(ROOT).join("record.json");
     let mut disk = signers.device(2);
     signers.install(&mut disk, &small(&signers, 5).pack()).unwrap();
-    let path = Path::new(ROOT).join("record.json");
-    let whole = disk.read(&path, MAX_BYTES).unwrap();
-    let empty = {
-        let mut disk = PowerDisk::default();
-        disk.make_dir(Path::new(ROOT)).unwrap();
-        disk
-    };
-    let target = Target {
-        name: "record",
-        seeds: [corpus("record"), vec![whole]].concat(),
-        parts: &PARTS,
-        usual: 1000,
-    };
-    let report = target.run(|input| {
-        let mut disk = empty.clone();
+    renew("record", &[("trial.json", disk.read(&path, MAX_BYTES).unwrap())]);
+    let newest = small(&signers, u32::MAX).pack();
+    let answers = Answers::default();
+    check!(name = "record").with_iterations(DRAWN).for_each(|input: &[u8]| {
+        let mut disk = empty();
         disk.create(&path).unwrap();
         disk.append(&path, input).unwrap();
         let (record, warning) = Record::read_or_put_aside(&mut disk, &path).unwrap();
@@ -150,13 +145,9 @@ fn whatever_a_record_says_it_is_put_aside_or_its_rules_hold() {
             assert!(disk.read(&path, MAX_BYTES).is_err(), "it is out of the way");
         }
         // An update gets in whatever was there, unless a record that can be read says that it is too old.
-        let installed = signers.install(&mut disk, &small(&signers, u32::MAX).pack());
+        let installed = signers.install(&mut disk, &newest);
         assert!(warning.is_none() || installed.is_ok(), "{installed:?}");
-        let installed = installed.map_or_else(|error| kind(&error.to_string()), |_| "installed".to_owned());
-        format!(
-            "{}; {installed}",
-            warning.map_or_else(|| "read".to_owned(), |warning| kind(&warning))
-        )
+        answers.count(&warning.map_or(Ok(()), Err));
     });
-    assert!(report.kinds.len() > 10, "{:?}", report.kinds);
+    answers.were_of_both_kinds();
 }
