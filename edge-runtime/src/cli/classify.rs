@@ -46,7 +46,7 @@ pub(crate) struct Args {
     /// Side of the smallest face that is searched, in pixels, at least 20; larger is faster
     #[arg(long, value_name = "PX", default_value_t = DetectorConfig::default().min_face_px, value_parser = parse_min_face)]
     min_face: f32,
-    /// What finds faces: the cascade, or the detector of the bundle, which sees each picture at several sizes
+    /// What finds faces: the cascade, or the detector of the bundle
     #[arg(long, value_enum, default_value_t = FinderArg::DEFAULT)]
     finder: FinderArg,
     /// Writes each picture with its faces drawn in as a PNG into this directory
@@ -62,8 +62,10 @@ pub(crate) struct Args {
 enum FinderArg {
     /// SeetaFace's cascade: in still pictures it finds more of the small faces
     Cascade,
-    /// The detector of the bundle
+    /// The detector of the bundle, which sees each picture at several sizes
     Detector,
+    /// The detector at one size, as `run` and `track` search a frame: fewer of the small faces, and the same boxes
+    Run,
 }
 
 impl FinderArg {
@@ -111,11 +113,14 @@ impl Args {
         match self.face {
             FaceArg::Whole => Faces::Whole,
             FaceArg::Box(bounds) => Faces::Box(bounds),
-            FaceArg::Detect if self.finder == FinderArg::Detector => Faces::DetectByBundle(self.min_face),
-            FaceArg::Detect => Faces::Detect(DetectorConfig {
-                min_face_px: self.min_face,
-                ..DetectorConfig::default()
-            }),
+            FaceArg::Detect => match self.finder {
+                FinderArg::Detector => Faces::DetectByBundle(self.min_face),
+                FinderArg::Run => Faces::DetectAsRun(self.min_face),
+                FinderArg::Cascade => Faces::Detect(DetectorConfig {
+                    min_face_px: self.min_face,
+                    ..DetectorConfig::default()
+                }),
+            },
         }
     }
 }
@@ -126,7 +131,7 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode, Failure> {
         fs::create_dir_all(dir).map_err(|error| annotate_error(dir, &error))?;
     }
     let predictor = Predictor::load_with_precision(&bundle, args.precision)?;
-    if args.face == FaceArg::Detect && args.finder == FinderArg::Detector && predictor.detector().is_none() {
+    if args.face == FaceArg::Detect && args.finder != FinderArg::Cascade && predictor.detector().is_none() {
         let message = "the bundle has no detector: use one that has, or --finder cascade";
         return Err(Failure::new(code::USAGE, anyhow::Error::msg(message)));
     }

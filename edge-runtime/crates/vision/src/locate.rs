@@ -2,6 +2,7 @@
 
 use shared_model::image::{GrayView, Rect};
 
+use crate::detector::finder::{Finder, FinderConfig, settings};
 use crate::detector::stills::StillFinder;
 use crate::face::{Detector, DetectorConfig, FaceError};
 use inference::{Crops, PredictError, Predictor};
@@ -13,6 +14,8 @@ pub enum Faces {
     Detect(DetectorConfig),
     /// The bundle's detector finds them, from this side in pixels on.
     DetectByBundle(f32),
+    /// The bundle's detector finds them at one size, from this side in pixels on, as a run searches a frame.
+    DetectAsRun(f32),
     /// Every picture is one face, already cut as the networks want it.
     Whole,
     /// Every picture has one face, in this box as the detector would give it, in pixels.
@@ -34,6 +37,7 @@ pub struct Locator(Way);
 enum Way {
     Detect(Box<Detector>),
     ByBundle(f32, Option<Box<StillFinder>>),
+    AsRun(f32, Option<Box<Finder>>),
     Whole,
     Box(Rect),
 }
@@ -44,6 +48,7 @@ impl Locator {
         Ok(Self(match faces {
             Faces::Detect(config) => Way::Detect(Box::new(Detector::new(config)?)),
             Faces::DetectByBundle(min_face_px) => Way::ByBundle(min_face_px, None),
+            Faces::DetectAsRun(min_face_px) => Way::AsRun(min_face_px, None),
             Faces::Whole => Way::Whole,
             Faces::Box(bounds) => Way::Box(bounds),
         }))
@@ -65,6 +70,24 @@ impl Locator {
                     let finder =
                         finder.get_or_insert_with(|| Box::new(StillFinder::new(*min_face_px, network.entry())));
                     finder.find(picture, network)?.iter().map(|face| face.bounds).collect()
+                }
+                None => Vec::new(),
+            },
+            Way::AsRun(min_face_px, finder) => match predictor.detector_mut() {
+                Some(network) => {
+                    let config = FinderConfig {
+                        min_face_px: *min_face_px,
+                        detector_px: None,
+                    };
+                    let finder = finder.get_or_insert_with(|| Box::new(Finder::new(config, network.entry())));
+                    finder.take(picture);
+                    let (faces, _) = finder.find(network)?;
+                    let least = settings(network.entry()).sure_score;
+                    let mut sure: Vec<Rect> = (faces.iter().filter(|face| face.score >= least))
+                        .map(|face| face.bounds)
+                        .collect();
+                    sure.sort_by(|one, other| one.x.total_cmp(&other.x));
+                    sure
                 }
                 None => Vec::new(),
             },
@@ -97,7 +120,7 @@ impl Locator {
                 bounds,
                 crops: predictor.crops(&bounds),
             }),
-            Way::Detect(_) | Way::ByBundle(..) => None,
+            Way::Detect(_) | Way::ByBundle(..) | Way::AsRun(..) => None,
         };
         if known.is_some() {
             return Ok(known);
