@@ -21,8 +21,10 @@ pub(super) const GREY: RGBColor = RGBColor(128, 128, 128);
 
 /// Width and height in pixels of the charts with axes.
 const SIZE: (u32, u32) = (560, 340);
-/// Height of the line above a chart that says which line is which.
+/// Height of a row above a chart that says which line is which.
 const LEGEND: i32 = 22;
+/// Where a row of it begins.
+const LEGEND_LEFT: i32 = 72;
 const OPENING: &str = "xmlns=\"http://www.w3.org/2000/svg\">\n";
 
 /// A drawn chart.
@@ -101,14 +103,39 @@ pub(super) struct Plot<'a> {
 
 impl Plot<'_> {
     pub(super) fn draw(self) -> Result<Chart> {
-        Chart::draw(self.name, SIZE, |area| self.paint(area))
+        let legend = self.legend();
+        let rows = legend.last().map_or(1, |(row, _)| row + 1);
+        let (width, height) = SIZE;
+        let size = (width, height + ((rows - 1) * LEGEND) as u32);
+        Chart::draw(self.name, size, |area| self.paint(area, rows, &legend))
     }
 
-    fn paint(&self, area: &Area<'_>) -> Result<()> {
+    /// Row and left end of what stands for each line in the legend.
+    fn legend(&self) -> Vec<(i32, i32)> {
+        const LETTER: i32 = 8;
+        let (mut row, mut left) = (0, LEGEND_LEFT);
+        let place = |line: &Line| {
+            let width = 24 + LETTER * line.label.chars().count() as i32;
+            if left > LEGEND_LEFT && left + width > SIZE.0 as i32 {
+                (row, left) = (row + 1, LEGEND_LEFT);
+            }
+            let place = (row, left);
+            left += width + 20;
+            place
+        };
+        self.named().map(place).collect()
+    }
+
+    /// Lines that the legend names.
+    fn named(&self) -> impl Iterator<Item = &Line> {
+        self.lines.iter().filter(|line| !line.label.is_empty())
+    }
+
+    fn paint(&self, area: &Area<'_>, rows: i32, legend: &[(i32, i32)]) -> Result<()> {
         let mut chart = ChartBuilder::on(area)
             .margin(10)
             .margin_right(24)
-            .margin_top(10 + LEGEND)
+            .margin_top(10 + rows * LEGEND)
             .caption(self.title, ("sans-serif", 20))
             .x_label_area_size(44)
             .y_label_area_size(62)
@@ -151,20 +178,13 @@ impl Plot<'_> {
                 )?;
             }
         }
-        self.legend(area)
-    }
-
-    /// Above the chart, where it covers nothing.
-    fn legend(&self, area: &Area<'_>) -> Result<()> {
-        const LETTER: i32 = 8;
-        let mut left = 72;
-        for line in self.lines.iter().filter(|line| !line.label.is_empty()) {
-            let middle = 6 + LEGEND / 2;
+        // Above the chart, where it covers nothing.
+        for (line, &(row, left)) in self.named().zip(legend) {
+            let middle = 6 + row * LEGEND + LEGEND / 2;
             let stroke = line.colour.stroke_width(2);
             area.draw(&PathElement::new([(left, middle), (left + 18, middle)], stroke))?;
             let style = TextStyle::from(("sans-serif", 15)).pos(Pos::new(HPos::Left, VPos::Center));
             area.draw(&Text::new(line.label.as_ref(), (left + 24, middle), style))?;
-            left += 24 + LETTER * line.label.len() as i32 + 20;
         }
         Ok(())
     }

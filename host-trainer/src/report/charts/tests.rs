@@ -103,10 +103,10 @@ fn the_legend_lies_above_the_curves_and_inside_the_chart() {
                 .map(move |at| (f64::from(at), f64::from(run * at)))
                 .collect()
         };
-        (1..=count).map(|run| (run.to_string(), points(run))).collect()
+        (1..=count).map(|run| (format!("emotion-{run}"), points(run))).collect()
     };
     let mut charts = learning(&history(), "Accuracy", Losses::Alike).unwrap();
-    for (count, epochs) in [(1, 2), (2, 9), (6, 60)] {
+    for (count, epochs) in [(1, 2), (2, 9), (6, 60), (14, 5)] {
         charts.push(side_by_side("metric", "Accuracy", runs(count, epochs)).unwrap());
     }
     let bins = [Bin {
