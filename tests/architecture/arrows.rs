@@ -124,7 +124,7 @@ pub(crate) const CRATES: [Crate; 13] = [
         name: TESTING,
         floor: 3,
         ours: &["inference", "onnx", "shared-model", FEATURES],
-        libraries: &["heapless", "proptest", "prost", "serde_json", "sha2"],
+        libraries: &["bolero", "heapless", "proptest", "prost", "serde_json", "sha2"],
     },
     Crate {
         name: "edge-runtime",

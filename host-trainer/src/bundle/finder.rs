@@ -10,7 +10,7 @@ use shared_model::manifest::{
 };
 use vision::detector::decode::Limits;
 
-use super::entry::{model_file, path, sha, text};
+use super::entry::{model_file, path, set_bytes, sha, text};
 use crate::detector::checkpoint::Checkpoint;
 use crate::detector::data::{Photo, fingerprint};
 use crate::detector::evaluate::{Detector, Figures, Task, measure};
@@ -18,6 +18,7 @@ use crate::detector::export::onnx;
 use crate::detector::levels::{HEADS, SPLITS, STRIDES};
 use crate::detector::network::{ARCHITECTURE, MEAN, SPREAD, output_names};
 use crate::onnx::quantise::check_origin;
+use crate::onnx::renewed;
 
 /// Name of the network's files.
 const NAME: &str = "detector";
@@ -87,14 +88,17 @@ impl Finder {
         })
     }
 
-    /// The network of another bundle, taken over as it is.
+    /// The network of another bundle, taken over as it is, and written as this version writes files.
     pub fn of_bundle(bundle: &Bundle) -> Result<Self> {
         let dir = bundle.dir();
         let entry = bundle.manifest().detector.clone();
-        let entry = entry.with_context(|| format!("{} holds no detector", dir.display()))?;
+        let mut entry = entry.with_context(|| format!("{} holds no detector", dir.display()))?;
         let mut files = Vec::new();
-        for file in &entry.files {
-            files.push((file.precision, file.path.as_str().to_owned(), bundle.read(file.into())?));
+        for file in &mut entry.files {
+            let onnx = bundle.read((&*file).into())?;
+            let onnx = renewed(&onnx).with_context(|| format!("read {}", dir.join(file.path.as_str()).display()))?;
+            set_bytes(file, &onnx);
+            files.push((file.precision, file.path.as_str().to_owned(), onnx));
         }
         let read = |name: &str| {
             fs::read_to_string(dir.join(name)).with_context(|| format!("read {}", dir.join(name).display()))

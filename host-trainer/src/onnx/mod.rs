@@ -31,6 +31,14 @@ use graph::Graph;
 pub use merge::merge;
 pub(crate) use unfold::{Dense, Folded, dense, unfold};
 
+/// A file that an earlier version may have written, as this one writes it: it computes the same.
+///
+/// # Errors
+/// What is no ONNX protobuf.
+pub fn renewed(onnx: &[u8]) -> Result<Vec<u8>, prost::DecodeError> {
+    Ok(encode::encode(prost::Message::decode(onnx)?))
+}
+
 /// Why a network cannot be written.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
