@@ -39,8 +39,12 @@ pub(super) fn apart(mut nodes: Vec<NodeProto>) -> Vec<NodeProto> {
 
 #[cfg(test)]
 mod tests {
+    use onnx::{GraphProto, ModelProto};
+    use prost::Message;
+
     use super::*;
     use crate::onnx::graph::node;
+    use crate::onnx::renewed;
 
     #[test]
     fn each_reader_has_its_own_and_nothing_else_changes() {
@@ -65,5 +69,27 @@ mod tests {
         ];
         assert_eq!(found, expected);
         assert_eq!(apart(expected.clone()), expected);
+    }
+
+    #[test]
+    fn a_file_of_an_earlier_version_is_renewed_once() {
+        let shared = GraphProto {
+            node: vec![
+                node("DequantizeLinear", &["q", "scale"], "x", Vec::new()),
+                node("Conv", &["x", "w"], "y", Vec::new()),
+                node("Add", &["y", "x"], "z", Vec::new()),
+            ],
+            ..GraphProto::default()
+        };
+        let old = ModelProto {
+            graph: Some(shared),
+            ..ModelProto::default()
+        };
+        let new = renewed(&old.encode_to_vec()).unwrap();
+        let nodes = ModelProto::decode(new.as_slice()).unwrap().graph.unwrap().node;
+        let inputs: Vec<&[String]> = nodes.iter().map(|node| node.input.as_slice()).collect();
+        assert_eq!(inputs[2..], [["x", "w"], ["y", "x.2"]]);
+        assert_eq!(renewed(&new).unwrap(), new);
+        assert!(renewed(b"no model").is_err());
     }
 }

@@ -1,5 +1,7 @@
 //! Figures of the original's protocol, whose rows are varied faces.
 
+use std::fmt::Write as _;
+
 use anyhow::Result;
 use host_trainer::train::prepare::Prepared;
 use host_trainer::train::validate::{mean_shape, validate};
@@ -17,12 +19,11 @@ pub(super) fn measure(onnx: &[u8], prepared: &Prepared, rows: &[u32]) -> Result<
     );
     if let Some((mse, rmse)) = mean_shape(prepared, &prepared.split.train, rows) {
         json["mean_shape"] = json!({"mse_px2": mse, "rmse_px": rmse});
-        table.push_str(&of_the_mean_shape(mse, rmse));
+        // Writing to a string cannot fail.
+        let _ = write!(
+            table,
+            "of the mean shape        {mse:>10.4} px²\nroot of that             {rmse:>10.4} px\n"
+        );
     }
     Ok((json, table))
-}
-
-/// The lines of whoever always gives the mean shape.
-fn of_the_mean_shape(mse: f64, rmse: f64) -> String {
-    format!("of the mean shape        {mse:>10.4} px²\nroot of that             {rmse:>10.4} px\n")
 }
