@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::data::{EmotionData, KeypointData};
 use crate::evaluate::{Figure, Guess, McNemar, MeanShape, Units, point_distances};
-use crate::measure::{Exported, Judged, Truth, judge, mean_shape, predict};
+use crate::measure::{Exported, Judged, Truth, keypoint_metrics, mean_shape, predict};
 use crate::train::history::EpochRecord;
 use crate::train::prepare::Prepared;
 use crate::train::samples::Data;
@@ -202,7 +202,7 @@ fn keypoints(runs: &[Run], data: &KeypointData, rows: &[u32], training: &[u32]) 
     for run in runs {
         let onnx = run.shipped.onnx()?;
         let predicted = predict(exported(run, &onnx), data, rows)?;
-        let metrics = judge(&predicted, data, rows)?;
+        let metrics = keypoint_metrics(&predicted, data, rows)?;
         let faces = predicted.iter().zip(rows.iter().map(|row| *row as usize));
         errors.push(
             faces

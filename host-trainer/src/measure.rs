@@ -43,7 +43,7 @@ pub fn keypoints(
     rows: &[u32],
     training: &[u32],
 ) -> Result<KeypointMetrics> {
-    let mut metrics = judge(&predict(network, data, rows)?, data, rows)?;
+    let mut metrics = keypoint_metrics(&predict(network, data, rows)?, data, rows)?;
     if !training.is_empty() {
         metrics.mean_shape = Some(mean_shape(data, rows, training)?);
     }
@@ -56,12 +56,16 @@ pub(crate) fn mean_shape(data: &KeypointData, rows: &[u32], training: &[u32]) ->
     let training: Vec<u32> = training.iter().map(|row| row % data.faces.len() as u32).collect();
     let mean = Target::mean_shape(data, &training).mean;
     let mean = Keypoints::from_coordinates(&mean).context("a mean shape has 30 coordinates")?;
-    let KeypointMetrics { mse_px2, rmse_px, .. } = judge(&vec![mean; rows.len()], data, rows)?;
+    let KeypointMetrics { mse_px2, rmse_px, .. } = keypoint_metrics(&vec![mean; rows.len()], data, rows)?;
     Ok(MeanShape { mse_px2, rmse_px })
 }
 
 /// Figures of the keypoints found on these rows.
-pub fn judge(predicted: &[Keypoints], data: &KeypointData, rows: &[u32]) -> Result<KeypointMetrics, MetricError> {
+pub fn keypoint_metrics(
+    predicted: &[Keypoints],
+    data: &KeypointData,
+    rows: &[u32],
+) -> Result<KeypointMetrics, MetricError> {
     let judged = predicted.iter().zip(rows.iter().map(|row| *row as usize));
     KeypointMetrics::measure(judged.map(|(predicted, row)| (*predicted, data.points[row], data.present[row])))
 }

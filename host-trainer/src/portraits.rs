@@ -73,8 +73,8 @@ pub struct Grouped {
 pub type People = BTreeMap<String, Vec<(String, String)>>;
 
 impl Portraits {
-    /// Looks at every picture of `dir`; `crop` is the rule of the network.
-    pub fn look(network: Exported<'_>, classes: &ClassSet, crop: &CropRule, dir: &Path) -> Result<Self> {
+    /// Finds and classifies the face of every picture in `dir`; `crop` is the rule of the network.
+    pub fn classify(network: Exported<'_>, classes: &ClassSet, crop: &CropRule, dir: &Path) -> Result<Self> {
         let setup = Setup {
             output: Output::Emotion { classes: classes.len() },
             normalisation: network.normalisation,

@@ -35,6 +35,36 @@ pub const MIRROR: [usize; COUNT] = [1, 0, 4, 5, 2, 3, 8, 9, 6, 7, 10, 12, 11, 13
 pub const LEFT_EYE: usize = 0;
 /// Index of the keypoint `right_eye_center`.
 pub const RIGHT_EYE: usize = 1;
+/// Index of the keypoint `nose_tip`.
+pub const NOSE: usize = 10;
+/// Index of the keypoint `mouth_left_corner`.
+pub const MOUTH_LEFT: usize = 11;
+/// Index of the keypoint `mouth_right_corner`.
+pub const MOUTH_RIGHT: usize = 12;
+/// Index of the keypoint `mouth_center_top_lip`.
+pub const TOP_LIP: usize = 13;
+/// Index of the keypoint `mouth_center_bottom_lip`.
+pub const BOTTOM_LIP: usize = 14;
+
+/// The mean face of the Kaggle set, in a picture of 96 pixels, with the nose where its complete faces have it. It looks
+/// straight at the camera.
+pub const MEAN_FACE: Keypoints = Keypoints([
+    [66.4, 37.7],
+    [30.3, 37.9],
+    [59.2, 38.0],
+    [73.3, 38.4],
+    [36.7, 38.0],
+    [22.4, 38.4],
+    [56.1, 29.3],
+    [79.5, 29.7],
+    [39.3, 29.5],
+    [15.9, 30.4],
+    [48.4, 57.1],
+    [63.3, 75.9],
+    [32.7, 76.2],
+    [48.0, 72.9],
+    [48.1, 78.5],
+]);
 
 /// A point in pixels, `[x, y]`.
 pub type Point = [f32; 2];

@@ -17,7 +17,7 @@ use vision::clock::Clock;
 use vision::face::DetectorConfig;
 use vision::stats::{Latencies, Stats};
 use vision::tracker::Policy;
-use vision::tracking::quality::{Followed, Quality, Totals};
+use vision::tracking::quality::{Quality, Totals, TrackedBox};
 use vision::tracking::{FaceTracker, TrackConfig, TrackedFace};
 
 use super::cpu_clock::CpuClock;
@@ -208,7 +208,7 @@ impl Study {
         } else {
             self.searches.record(took.saturating_sub(networks + crop));
         }
-        let followed: Vec<Followed> = seen.iter().map(followed).collect();
+        let followed: Vec<TrackedBox> = seen.iter().map(tracked_box).collect();
         let visible: Vec<Rect> = self.witness.faces(self.frames, picture);
         self.tracked += followed.len() as u64;
         self.quality.frame((self.frames, frame.time_ms), &followed, &visible);
@@ -241,8 +241,8 @@ impl Study {
     }
 }
 
-fn followed(seen: &TrackedFace) -> Followed {
-    Followed {
+fn tracked_box(seen: &TrackedFace) -> TrackedBox {
+    TrackedBox {
         id: seen.id,
         bounds: seen.bounds,
         judged: seen.reject_reason.is_none(),

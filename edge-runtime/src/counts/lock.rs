@@ -19,10 +19,10 @@ const TRIES: u32 = 20;
 
 /// Keeps other programs out of a directory of counts until the last clone goes.
 #[derive(Debug, Clone)]
-pub struct CountsLock(Arc<Held>);
+pub struct CountsLock(Arc<LockedDir>);
 
 #[derive(Debug)]
-struct Held {
+struct LockedDir {
     dir: PathBuf,
     /// Locked as long as it is open.
     _file: File,
@@ -41,7 +41,7 @@ impl CountsLock {
         for _ in 0..TRIES {
             match file.try_lock() {
                 Ok(()) => {
-                    return Ok(Self(Arc::new(Held {
+                    return Ok(Self(Arc::new(LockedDir {
                         dir: dir.to_path_buf(),
                         _file: file,
                         writes: AtomicBool::new(false),

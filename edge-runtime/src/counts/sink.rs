@@ -20,16 +20,13 @@ use super::visit::{FACING_DEGREES, GONE_MS, Rules, Sight, Visits};
 use super::wall::WallClock;
 use super::worker::{Between, Worker};
 use crate::decide::{DecideConfig, Observation};
-use crate::sink::{FrameFacts, SignalSink, SinkError};
+use crate::sink::{FrameFacts, LAST_WAIT, SignalSink, SinkError};
 
 /// How often what was counted goes to the thread that writes.
 const LEAVE_EVERY: Duration = Duration::from_secs(1);
 
 /// Time without a judged frame after which all visits are over.
 const SILENCE: Duration = Duration::from_millis(2 * GONE_MS);
-
-/// Longest wait for the last write.
-const END: Duration = Duration::from_secs(3);
 
 /// Most faces of a frame.
 const MAX_FACES: usize = 64;
@@ -130,7 +127,7 @@ impl SignalSink for CountsSink {
         self.between.inbox.leave(&mut self.counter.pending);
         self.between.stop.store(true, Ordering::Release);
         self.writer.unpark();
-        if self.ended.recv_timeout(END).is_err() {
+        if self.ended.recv_timeout(LAST_WAIT).is_err() {
             tracing::warn!(about = "counts", "the last counts could not be written in time");
         }
         Ok(())

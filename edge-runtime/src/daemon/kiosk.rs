@@ -21,7 +21,7 @@ use super::input::{face_source, source};
 use super::lines::{Wiring, lamp, lamp_wiring};
 use super::owner::Owned;
 use super::page::{self, Pages};
-use super::secrets::{Held, Secrets};
+use super::secrets::{Secrets, SinkResources};
 use super::shared::Shared;
 use super::sinks::{Sinks, sinks};
 use super::update_poller::UpdatePoller;
@@ -44,7 +44,7 @@ pub(super) struct Prepared {
     config: Config,
     /// Where no update chooses them.
     networks: Option<Networks>,
-    held: Held,
+    resources: SinkResources,
 }
 
 impl Prepared {
@@ -56,11 +56,15 @@ impl Prepared {
         };
         let dir = |config: &Config| config.counts.as_ref().map(|counts| counts.dir.clone());
         let wanted = dir(&config).filter(|wanted| running.and_then(dir).as_ref() != Some(wanted));
-        let held = Held {
+        let resources = SinkResources {
             secrets: Secrets::read(&config.sink)?,
             counts: wanted.map(|dir| CountsLock::take(&dir)).transpose()?,
         };
-        Ok(Self { config, networks, held })
+        Ok(Self {
+            config,
+            networks,
+            resources,
+        })
     }
 }
 
@@ -71,7 +75,7 @@ pub(super) struct Kiosk {
     lit: Option<(Wiring, Lamp)>,
     pub(super) camera: SharedSource,
     pub(super) pages: Pages,
-    held: Held,
+    resources: SinkResources,
     /// Only who aims asks; a run goes on whoever else has it.
     owned: io::Result<Option<Owned>>,
 }
@@ -87,7 +91,7 @@ impl Kiosk {
             lit: None,
             pages: Pages::default().beside(&config)?,
             camera: SharedSource::new(source(&config.source, context)?),
-            held: Held::default(),
+            resources: SinkResources::default(),
             owned: Owned::take(&config.bundle),
             config,
         };
@@ -119,10 +123,10 @@ impl Kiosk {
         let Prepared {
             config,
             networks,
-            mut held,
+            mut resources,
         } = new;
         let own = |lock: &CountsLock| (config.counts.as_ref()).is_some_and(|counts| lock.is_of(&counts.dir));
-        held.counts = held.counts.or_else(|| self.held.counts.clone().filter(own));
+        resources.counts = resources.counts.or_else(|| self.resources.counts.clone().filter(own));
         // The same camera goes on; only another one is opened anew.
         let camera = if config.source == self.config.source {
             self.camera.clone()
@@ -134,7 +138,7 @@ impl Kiosk {
             Some(networks) => networks,
             None => bundles.start(&config)?,
         };
-        let stands = self.stand(&config, &held, &networks, shared, context);
+        let stands = self.stand(&config, &resources, &networks, shared, context);
         let (parts, pages) = match stands {
             Ok(stands) => stands,
             Err(error) => {
@@ -150,7 +154,7 @@ impl Kiosk {
             self.owned = Ok(None);
             self.owned = Owned::take(&config.bundle);
         }
-        (self.config, self.held, self.camera) = (config, held, camera);
+        (self.config, self.resources, self.camera) = (config, resources, camera);
         Ok(self.ready(parts, networks, bundles, shared, context))
     }
 
@@ -158,7 +162,7 @@ impl Kiosk {
     fn stand(
         &mut self,
         config: &Config,
-        held: &Held,
+        resources: &SinkResources,
         networks: &Networks,
         shared: &Shared,
         context: &RunContext<'_>,
@@ -171,7 +175,7 @@ impl Kiosk {
         self.light(config, context)?;
         let parts = Parts::new(
             config,
-            held,
+            resources,
             networks,
             shared,
             pages.as_ref().unwrap_or(&self.pages),
@@ -182,9 +186,9 @@ impl Kiosk {
 
     /// Goes on as before, with what is in memory; what is away is tried again until it is there.
     fn go_back(&mut self, mut halted: Halted, shared: &Shared, context: &RunContext<'_>) -> ControlFlow<Ready, Halted> {
-        let (config, held) = (self.config.clone(), self.held.clone());
+        let (config, resources) = (self.config.clone(), self.resources.clone());
         loop {
-            match self.stand(&config, &held, &halted.networks, shared, context) {
+            match self.stand(&config, &resources, &halted.networks, shared, context) {
                 Ok((parts, pages)) => {
                     if let Some(pages) = pages {
                         self.pages = pages;
@@ -271,7 +275,7 @@ struct Parts {
 impl Parts {
     fn new(
         config: &Config,
-        held: &Held,
+        resources: &SinkResources,
         networks: &Networks,
         shared: &Shared,
         pages: &Pages,
@@ -286,7 +290,7 @@ impl Parts {
         let decider = Decider::new(rules.decide, rules.classes.clone(), rules.abstain_below)?;
         let faces = face_source(config, &networks.predictor)?;
         Shared::note(&shared.running, networks, config.decide.0.enter);
-        let Sinks { all: sinks, ways } = sinks(config, held, &rules, shared, pages, context)?;
+        let Sinks { all: sinks, ways } = sinks(config, resources, &rules, shared, pages, context)?;
         pages.attach(config, &rules.classes, page::bundle(networks), shared, ways);
         Ok(Self { sinks, faces, decider })
     }

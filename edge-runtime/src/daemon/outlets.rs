@@ -33,7 +33,7 @@ pub(super) fn outlets(config: &SinkConfig, secrets: &Secrets, classes: &ClassSet
 /// The signs of life of an outlet's thread.
 pub(super) fn watched(outlet: &Outlet) -> Liveness {
     let status = outlet.status();
-    Liveness::new(outlet.label(), move || status.rounds.load(Ordering::Relaxed))
+    Liveness::new(outlet.label(), move || status.heartbeats.load(Ordering::Relaxed))
 }
 
 fn started(name: &'static str, outlet: io::Result<Outlet>) -> Result<Outlet, DaemonError> {

@@ -15,7 +15,7 @@ use crate::sink::webhook::{self, Receiver};
 
 /// What the sinks of a configuration need for themselves.
 #[derive(Clone, Default)]
-pub(super) struct Held {
+pub(super) struct SinkResources {
     pub(super) secrets: Secrets,
     pub(super) counts: Option<CountsLock>,
 }

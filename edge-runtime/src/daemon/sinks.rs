@@ -30,7 +30,7 @@ use super::error::DaemonError;
 use super::lines;
 use super::outlets::{outlets, watched};
 use super::page::Pages;
-use super::secrets::Held;
+use super::secrets::SinkResources;
 #[cfg(feature = "mqtt")]
 use super::shared::BrokerStatus;
 use super::shared::{ReadBroker, Shared, Ways};
@@ -66,7 +66,7 @@ pub(super) struct Sinks {
 /// All sinks, in the order in which they are told and closed: what is fast comes first.
 pub(super) fn sinks(
     config: &Config,
-    held: &Held,
+    resources: &SinkResources,
     rules: &Rules,
     shared: &Shared,
     pages: &Pages,
@@ -98,9 +98,9 @@ pub(super) fn sinks(
         Stdout::Faces => sinks.push(Box::new(JsonLines::new((context.output)(), Faces::Show))),
     }
     // Before those that show counts, so that there are some.
-    sinks.extend(counts_sink(config, held.counts.as_ref(), rules, shared)?);
+    sinks.extend(counts_sink(config, resources.counts.as_ref(), rules, shared)?);
     #[cfg(feature = "mqtt")]
-    if let Some(mqtt) = held.secrets.broker() {
+    if let Some(mqtt) = resources.secrets.broker() {
         let beats = Arc::new(AtomicU64::new(0));
         // Requests are taken only where somebody follows them.
         let looks = config.update.as_ref().is_some_and(|update| update.channel.is_some());
@@ -110,7 +110,7 @@ pub(super) fn sinks(
         broker = read;
         liveness.push(Liveness::new("mqtt", move || beats.load(Ordering::Relaxed)));
     }
-    let outlets = outlets(&config.sink, &held.secrets, classes)?;
+    let outlets = outlets(&config.sink, &resources.secrets, classes)?;
     if !config.when.is_empty() {
         effects.page = pages.show();
         sinks.push(Box::new(when(&config.when, classes, effects, &outlets)?));

@@ -9,10 +9,7 @@ use shared_model::message::{FaceLine, State};
 use super::board::{Board, Stage};
 use super::message::Told;
 use crate::sink::gathered::Gatherer;
-use crate::sink::{FrameFacts, SignalSink, SinkError};
-
-/// States that may wait for the board; they come seldom, and it is free within moments.
-const WAITING: usize = 64;
+use crate::sink::{FrameFacts, MAX_STATES, SignalSink, SinkError};
 
 /// Leaves what is newest on the board.
 pub struct PageSink {
@@ -55,7 +52,7 @@ impl SignalSink for PageSink {
     }
 
     fn show(&mut self, state: &State) -> Result<(), SinkError> {
-        if self.waiting.len() == WAITING {
+        if self.waiting.len() == MAX_STATES {
             self.waiting.remove(0);
         }
         self.waiting.push(Told {

@@ -23,6 +23,7 @@ pub mod webhook;
 pub mod when;
 
 use std::io;
+use std::time::Duration;
 
 use shared_model::message::{FaceLine, State};
 use vision::stats::Stats;
@@ -31,6 +32,12 @@ use crate::decide::DecideConfig;
 
 pub use gpio::{GpioError, GpioSink};
 pub use lines::{Faces, JsonLines};
+
+/// Longest wait for the thread of a sink at the end.
+pub(crate) const LAST_WAIT: Duration = Duration::from_secs(3);
+
+/// States that wait for a slow reader; more make room for newer ones.
+pub(crate) const MAX_STATES: usize = 64;
 
 /// An output: takes verdicts, and what else is known of a frame.
 pub trait SignalSink {

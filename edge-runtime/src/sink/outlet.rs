@@ -21,18 +21,12 @@ use shared_model::emotion::ClassSet;
 use shared_model::message::{FaceLine, State};
 
 use super::gathered::{FrameFaces, Gatherer};
-use super::{FrameFacts, SignalSink, SinkError};
+use super::{FrameFacts, LAST_WAIT, MAX_STATES, SignalSink, SinkError};
 pub use recipient::{Backlog, Fired, FiredData, Recipient};
 use reports::Reports;
 
-/// States that may wait.
-const WAITING: usize = 64;
-
 /// Longest time from one look at the queue to the next.
 const TICK: Duration = Duration::from_millis(100);
-
-/// Longest wait for the thread at the end.
-const END: Duration = Duration::from_secs(3);
 
 /// Whether the faces of frames are sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,8 +48,8 @@ pub struct OutletStatus {
     pub dropped: AtomicU64,
     /// Frames that a newer one replaced.
     pub replaced: AtomicU64,
-    /// Rounds of the thread; grows while it is alive.
-    pub rounds: AtomicU64,
+    /// Turns of the thread's loop; grows while it is alive.
+    pub heartbeats: AtomicU64,
     /// Events that the recipient keeps until they are taken.
     pub waiting: AtomicU64,
     /// Kept events that made room for newer ones.
@@ -139,7 +133,7 @@ impl Between {
 
     /// Adds to a queue; the oldest makes room.
     fn push<T>(&self, queue: &mut VecDeque<T>, item: T) {
-        if queue.len() >= WAITING {
+        if queue.len() >= MAX_STATES {
             queue.pop_front();
             self.status.dropped.fetch_add(1, Ordering::Relaxed);
         }
@@ -176,7 +170,7 @@ impl Outlet {
         told: impl FnOnce(Waker) -> io::Result<T>,
     ) -> io::Result<Self> {
         let between = Arc::<Between>::default();
-        between.lock().states.reserve(WAITING);
+        between.lock().states.reserve(MAX_STATES);
         let told = told(Waker(Arc::clone(&between)))?;
         let (end, ended) = channel();
         let shared = Arc::clone(&between);
@@ -185,7 +179,7 @@ impl Outlet {
             name,
             sends,
             gatherer: Gatherer::new(classes),
-            waiting: VecDeque::with_capacity(WAITING),
+            waiting: VecDeque::with_capacity(MAX_STATES),
             has_news: false,
             between,
             ended,
@@ -279,7 +273,7 @@ impl SignalSink for Outlet {
         shared.stop = true;
         drop(shared);
         self.between.wake();
-        if self.ended.recv_timeout(END).is_err() {
+        if self.ended.recv_timeout(LAST_WAIT).is_err() {
             tracing::warn!(
                 about = self.name,
                 "{}: what waited could not be told in time",
@@ -329,7 +323,7 @@ fn take(between: &Between, states: &mut VecDeque<State>, fired: &mut VecDeque<Fi
 }
 
 fn work(name: &'static str, between: &Between, mut told: impl Recipient, ended: &Sender<()>) {
-    let (mut states, mut fired) = (VecDeque::with_capacity(WAITING), VecDeque::new());
+    let (mut states, mut fired) = (VecDeque::with_capacity(MAX_STATES), VecDeque::new());
     let mut frame = FrameFaces::default();
     let mut reports = Reports::new(name, told.keeps());
     // Nobody else sets it. What was told before is on the shared, which is looked at first.
@@ -353,7 +347,7 @@ fn work(name: &'static str, between: &Between, mut told: impl Recipient, ended: 
         let Backlog { waiting, discarded } = told.backlog();
         between.status.waiting.store(waiting, Ordering::Relaxed);
         between.status.discarded.store(discarded, Ordering::Relaxed);
-        between.status.rounds.fetch_add(1, Ordering::Relaxed);
+        between.status.heartbeats.fetch_add(1, Ordering::Relaxed);
         if stop {
             told.close();
             break;

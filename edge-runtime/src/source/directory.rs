@@ -4,13 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::SourceError;
-use inference::picture::{EXTENSIONS, Unread};
+use inference::picture::{EXTENSIONS, NAMED, Unread};
 
 /// Extensions of files of JPEG pictures that follow each other.
 pub(super) const MJPEG: [&str; 2] = ["mjpeg", "mjpg"];
-
-/// Most files that are named; the others are counted.
-const NAMED: usize = 10;
 
 /// The content of a directory.
 pub(super) struct Listing {

@@ -122,9 +122,9 @@ pub(crate) fn known_visitors() -> Option<Vec<u8>> {
 }
 
 /// A film in a pipe that does not end: whoever reads it waits for more, until this is dropped.
-pub(crate) struct Held(#[expect(dead_code, reason = "its end ends the film")] Sender<()>);
+pub(crate) struct OpenFilm(#[expect(dead_code, reason = "its end ends the film")] Sender<()>);
 
-impl Held {
+impl OpenFilm {
     /// Makes the pipe, and fills it as fast as somebody reads.
     pub(crate) fn pour(film: Vec<u8>, path: &Path) -> Self {
         testing::pipe(path);

@@ -7,7 +7,7 @@ use std::process::Stdio;
 use rumqttc::Transport;
 use serde_json::{Value, json};
 
-use super::film::{ATTENTIVE, FRAMES, Held, SMILES, VISITORS, configure, known_visitors};
+use super::film::{ATTENTIVE, FRAMES, OpenFilm, SMILES, VISITORS, configure, known_visitors};
 use crate::support::broker::{Broker, Memory};
 use crate::support::listener::Listener;
 use crate::support::program::command;
@@ -39,7 +39,7 @@ fn the_broker_is_told_the_visitors_of_a_film_each_once() {
     );
     let mut file = OpenOptions::new().append(true).open(&config).unwrap();
     file.write_all(mqtt.as_bytes()).unwrap();
-    let held = Held::pour(film, &dir.path().join("film.y4m"));
+    let held = OpenFilm::pour(film, &dir.path().join("film.y4m"));
     let mut run = command(&["run", "--config"]);
     let child = run.arg(&config).stdout(Stdio::null()).stderr(Stdio::piped());
     let child = child.spawn().unwrap();

@@ -168,8 +168,10 @@ fn receivers_that_are_gone_or_never_read_hold_no_frame_up() {
             let all = count(&status.sent) + count(&status.failed) + count(&status.dropped) + count(&status.replaced);
             all >= 2000
         });
-        let rounds = status.rounds.load(Ordering::Relaxed);
-        until("the thread lives", || status.rounds.load(Ordering::Relaxed) > rounds);
+        let heartbeats = status.heartbeats.load(Ordering::Relaxed);
+        until("the thread lives", || {
+            status.heartbeats.load(Ordering::Relaxed) > heartbeats
+        });
         outlet.close().unwrap();
     }
 }

@@ -134,9 +134,9 @@ fn a_board_that_is_unplugged_or_never_reads_costs_nothing_but_the_lines() {
     assert_eq!(status.failed.load(Ordering::Relaxed), 0);
     drop((board, slave));
     until("the failure is counted", || status.failed.load(Ordering::Relaxed) > 0);
-    let rounds = status.rounds.load(Ordering::Relaxed);
+    let heartbeats = status.heartbeats.load(Ordering::Relaxed);
     until("the thread lives", || {
-        status.rounds.load(Ordering::Relaxed) > rounds + 3
+        status.heartbeats.load(Ordering::Relaxed) > heartbeats + 3
     });
     outlet.close().unwrap();
 }

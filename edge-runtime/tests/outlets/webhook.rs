@@ -193,9 +193,9 @@ fn a_server_that_asks_for_decades_of_patience_keeps_nobody_waiting() {
     until("the answer is told", || status.failed.load(Ordering::Relaxed) > 0);
     outlet.show(&state(1)).unwrap();
     outlet.flush();
-    let rounds = status.rounds.load(Ordering::Relaxed);
+    let heartbeats = status.heartbeats.load(Ordering::Relaxed);
     until("the thread goes round", || {
-        status.rounds.load(Ordering::Relaxed) > rounds + 3
+        status.heartbeats.load(Ordering::Relaxed) > heartbeats + 3
     });
     assert_eq!(server.sequences(), [0]);
     outlet.close().unwrap();
@@ -256,7 +256,7 @@ fn a_server_that_never_answers_holds_nobody_up() {
         count(&status.sent) + count(&status.dropped) >= 1000
     });
     // The thread in front of the server lives, whatever the other waits for.
-    let rounds = count(&status.rounds);
-    until("it goes round", || count(&status.rounds) > rounds + 3);
+    let heartbeats = count(&status.heartbeats);
+    until("it goes round", || count(&status.heartbeats) > heartbeats + 3);
     outlet.close().unwrap();
 }

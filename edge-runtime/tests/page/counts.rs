@@ -9,7 +9,7 @@ use super::reconfigure;
 use super::{kiosk, visit};
 use crate::counts::fill;
 #[cfg(feature = "cascade")]
-use crate::counts::film::{self, Held};
+use crate::counts::film::{self, OpenFilm};
 #[cfg(feature = "cascade")]
 use crate::daemon::world::World;
 use crate::support::http::{ask, get};
@@ -97,7 +97,7 @@ fn the_snapshot_has_the_visitors_of_today_by_hour() {
     let world = World::new("[counts]\ndir = \"counts\"\n[page]\nlisten = \"127.0.0.1:0\"\n");
     reconfigure(&world, "uri = \"frames\"\nloop = true", "uri = \"film.y4m\"");
     reconfigure(&world, "mode = \"whole\"\n", film::FACE);
-    let _held = Held::pour(known, &world.kiosk.path("film.y4m"));
+    let _held = OpenFilm::pour(known, &world.kiosk.path("film.y4m"));
     visit(&world, |address| {
         let mut counts = Value::Null;
         // An hour may end meanwhile.

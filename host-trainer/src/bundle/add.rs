@@ -128,7 +128,7 @@ mod tests {
     use testing::bundle::write_bundle;
 
     use super::*;
-    use crate::bundle::Held;
+    use crate::bundle::HeldOut;
     use crate::detector::checkpoint::Checkpoint;
     use crate::detector::compose::tests::photos;
     use crate::detector::config::DetectorConfig;
@@ -145,7 +145,7 @@ mod tests {
         let checkpoint = Checkpoint::new(DetectorConfig::default(), hash);
         let photos = photos();
         let photos: Vec<&Photo> = photos.iter().collect();
-        let held = Held {
+        let held = HeldOut {
             photos: &photos,
             sizes: &[[64, 48], [96, 64]],
             trained_on: 8,

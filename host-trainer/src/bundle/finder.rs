@@ -41,7 +41,7 @@ pub struct Finder {
 }
 
 /// What a run's network is measured on.
-pub struct Held<'a> {
+pub struct HeldOut<'a> {
     /// Photos that it was not trained on.
     pub photos: &'a [&'a Photo],
     /// Width and height that they are fitted into; the manifest's figures are those of the first.
@@ -61,7 +61,7 @@ struct Measured {
 
 impl Finder {
     /// The network of a run, measured in each precision; `int8` is what `quantise detector` made of it.
-    pub fn of_run(checkpoint: &Checkpoint, int8: Option<Vec<u8>>, held: &Held<'_>) -> Result<Self> {
+    pub fn of_run(checkpoint: &Checkpoint, int8: Option<Vec<u8>>, held: &HeldOut<'_>) -> Result<Self> {
         let float = onnx(&Detector::of(checkpoint));
         if let Some(int8) = &int8 {
             check_origin(int8, &float).context("bundle: use a quantised detector")?;
@@ -114,7 +114,7 @@ impl Finder {
 }
 
 impl Measured {
-    fn of(precision: Precision, onnx: Vec<u8>, held: &Held<'_>) -> Result<Self> {
+    fn of(precision: Precision, onnx: Vec<u8>, held: &HeldOut<'_>) -> Result<Self> {
         let detector = Detector::of_onnx(onnx.clone())?;
         let figures = held
             .sizes
@@ -152,7 +152,7 @@ impl Measured {
     }
 }
 
-fn entry(checkpoint: &Checkpoint, held: &Held<'_>, measured: &[Measured]) -> Result<Entry> {
+fn entry(checkpoint: &Checkpoint, held: &HeldOut<'_>, measured: &[Measured]) -> Result<Entry> {
     let state = &checkpoint.state;
     let names = output_names();
     let outputs = (0..HEADS).map(|head| {
@@ -220,14 +220,14 @@ pub(super) fn split_card(card: &str) -> (&str, &str) {
 }
 
 /// The part of the model card.
-fn card(entry: &Entry, held: &Held<'_>, measured: &[Measured]) -> String {
+fn card(entry: &Entry, held: &HeldOut<'_>, measured: &[Measured]) -> String {
     let mut text = String::new();
     // Writing to a string cannot fail.
     let _ = write_card(&mut text, entry, held, measured);
     text
 }
 
-fn write_card(text: &mut String, entry: &Entry, held: &Held<'_>, measured: &[Measured]) -> std::fmt::Result {
+fn write_card(text: &mut String, entry: &Entry, held: &HeldOut<'_>, measured: &[Measured]) -> std::fmt::Result {
     let training = &entry.training;
     writeln!(
         text,

@@ -203,7 +203,7 @@ pub(super) fn measure_emotion(
     let names: Vec<String> = config.sets.iter().map(|set| set.name.clone()).collect();
     let portraits = identity.portraits.as_ref().map(|portraits| {
         let network = source.exported(&measured.preferred().onnx);
-        let seen = Portraits::look(network, &data.classes, &measured.crop, &portraits.dir)?;
+        let seen = Portraits::classify(network, &data.classes, &measured.crop, &portraits.dir)?;
         seen.figures(decision, &portraits.people)
     });
     let told = Told {

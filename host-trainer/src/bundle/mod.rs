@@ -23,7 +23,7 @@ pub use crate::train::trained::Trained;
 use crate::train::trained::settings_file;
 pub use add::{Name, add};
 use entry::{GOLDEN, emotion_list, golden_file, keypoint_list, model_file, path, sealed, text};
-pub use finder::{Finder, Held};
+pub use finder::{Finder, HeldOut};
 pub(crate) use measured::{Measured, Measurements, NetworkFile, Told};
 use measured::{kept_keypoints, measure_emotion, measure_keypoints};
 

@@ -250,7 +250,7 @@ impl Progress {
 impl EvaluateDetector {
     pub(crate) fn run(&self) -> Result<ExitCode> {
         let detector = self.detector()?;
-        let set = Set::read(&self.pictures.data, &self.pictures.faces, Part::Held)?;
+        let set = Set::read(&self.pictures.data, &self.pictures.faces, Part::HeldOut)?;
         let wanted = |photo: &&Photo| photo.held && self.source.as_ref().is_none_or(|source| *source == photo.source);
         let photos: Vec<&Photo> = set.photos.iter().filter(wanted).collect();
         let variations: &[(&str, Variation)] = match self.varied {

@@ -17,7 +17,7 @@ use host_trainer::suspects::{Suspect, suspects};
 use host_trainer::tables;
 use host_trainer::train::prepare::Prepared;
 use host_trainer::train::samples::Data;
-use host_trainer::train::seen::Seen;
+use host_trainer::train::seen::SeenFaces;
 use host_trainer::train::shipped::Shipped;
 use inference::bundle::Bundle;
 use inference::{Output, Setup, Views};
@@ -189,7 +189,7 @@ impl Evaluate {
                      the faces held out"
                 );
             }
-            (_, Some(run)) => Seen::of_run(run)?,
+            (_, Some(run)) => SeenFaces::of_run(run)?,
             (_, None) => None,
         };
         match seen {
@@ -369,7 +369,7 @@ impl Subject {
             bail!("evaluate: portraits are for the emotion network");
         }
         let people = known.map(people).transpose()?.unwrap_or_default();
-        Portraits::look(network, &self.config.classes, &crop, dir)?.figures(self.decision, &people)
+        Portraits::classify(network, &self.config.classes, &crop, dir)?.figures(self.decision, &people)
     }
 }
 

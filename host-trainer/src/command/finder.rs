@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use clap::Args;
-use host_trainer::bundle::{Finder, Held};
+use host_trainer::bundle::{Finder, HeldOut};
 use host_trainer::detector::checkpoint::Checkpoint;
 use host_trainer::detector::data::{Part, Photo, Set, count};
 use inference::bundle::Bundle;
@@ -51,13 +51,13 @@ impl DetectorOptions {
         let checkpoint = Checkpoint::load(place)?;
         let read = |path: &PathBuf| std::fs::read(path).with_context(|| format!("read {}", path.display()));
         let int8 = self.detector_int8.as_ref().map(read).transpose()?;
-        let set = Set::read(data, faces, Part::Held)?;
+        let set = Set::read(data, faces, Part::HeldOut)?;
         let photos: Vec<&Photo> = set.photos.iter().collect();
         let mut sizes: Vec<[usize; 2]> = self.detector_input.iter().map(|size| size.0).collect();
         if sizes.is_empty() {
             sizes.push(checkpoint.state.config.input);
         }
-        let held = Held {
+        let held = HeldOut {
             photos: &photos,
             sizes: &sizes,
             trained_on: count(faces, Part::TrainedOn)?,

@@ -2,10 +2,7 @@
 
 use std::path::Path;
 
-use inference::picture::{EXTENSIONS, Unread};
-
-/// Most files that are named; the others are counted.
-const NAMED: usize = 10;
+use inference::picture::{EXTENSIONS, NAMED, Unread};
 
 /// What is not read of a folder of pictures.
 #[derive(Debug, Default)]

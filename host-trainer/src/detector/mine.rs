@@ -16,7 +16,7 @@ const KEPT: usize = 3;
 /// False alarms on all photos without a face that are trained on.
 ///
 /// # Errors
-/// Those of [`Detector::look`].
+/// Those of [`Detector::detect`].
 pub(super) fn mine(detector: &Detector, photos: &[Photo], input: [usize; 2]) -> Result<Vec<Alarm>, PredictError> {
     let mut alarms = Vec::new();
     let empty = photos
@@ -29,7 +29,7 @@ pub(super) fn mine(detector: &Detector, photos: &[Photo], input: [usize; 2]) -> 
             (task.limits.score, task.limits.faces) = (SCORE, KEPT);
             let [width, height] = photo.size();
             let fit = (task.input[0] as f32 / width as f32).min(task.input[1] as f32 / height as f32);
-            alarms.extend(detector.look(photo, &task)?.found.iter().map(|face| {
+            alarms.extend(detector.detect(photo, &task)?.found.iter().map(|face| {
                 let [left, top, right, bottom] = face.bounds;
                 Alarm {
                     photo: at,
@@ -47,20 +47,20 @@ pub(super) fn mine(detector: &Detector, photos: &[Photo], input: [usize; 2]) -> 
 mod tests {
     use super::*;
     use crate::detector::compose::tests::photos;
-    use crate::detector::engine::places;
+    use crate::detector::engine::param_ranges;
     use crate::detector::network::{initial, layers, outputs};
 
     #[test]
     fn alarms_come_from_pictures_without_a_face_that_are_not_held_out() {
         let layers = layers();
         let (mut params, statistics) = initial(&layers, 1);
-        let places = places(&layers).0;
+        let ranges = param_ranges(&layers).0;
         let photos = photos();
         let quiet = Detector::new(&layers, &params, &statistics);
         assert!(mine(&quiet, &photos, [64, 48]).unwrap().is_empty());
         // One that takes everything for a face.
         for output in outputs(&layers) {
-            params[places[output].beta.clone()].fill(1.0);
+            params[ranges[output].beta.clone()].fill(1.0);
         }
         let alarms = mine(&Detector::new(&layers, &params, &statistics), &photos, [64, 48]).unwrap();
         for at in [1, 3, 5, 7] {

@@ -8,7 +8,7 @@ use rand::{RngExt, SeedableRng};
 use vision::detector::decode::FIELDS;
 
 use super::engine::Layer;
-use super::engine::{After, places};
+use super::engine::{After, param_ranges};
 use super::levels::{CHANNELS, GRIDS, HEADS};
 
 /// The network by name, for files and manifests.
@@ -119,14 +119,14 @@ pub(crate) fn outputs(layers: &[Layer]) -> [usize; HEADS] {
 
 /// Weights of a new network, and its running statistics.
 pub(crate) fn initial(layers: &[Layer], seed: u64) -> (Vec<f32>, Vec<f32>) {
-    let (places, params, statistics) = places(layers);
+    let (ranges, params, statistics) = param_ranges(layers);
     let (mut params, mut statistics) = (vec![0.0; params], vec![0.0; statistics]);
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    for (layer, place) in layers.iter().zip(&places) {
+    for (layer, range) in layers.iter().zip(&ranges) {
         // Uniform with the variance of He et al. (2015); small for outputs.
         let gain = if layer.has_norm() { 6.0 } else { 0.3 };
         let bound = (gain / layer.taps() as f32).sqrt();
-        for weight in &mut params[place.weight.clone()] {
+        for weight in &mut params[range.weight.clone()] {
             *weight = bound * (2.0 * rng.random::<f32>() - 1.0);
         }
         // A residual pair begins nearly as the identity.
@@ -135,12 +135,12 @@ pub(crate) fn initial(layers: &[Layer], seed: u64) -> (Vec<f32>, Vec<f32>) {
         } else {
             1.0
         };
-        params[place.gamma.clone()].fill(gamma);
-        statistics[place.variance.clone()].fill(1.0);
+        params[range.gamma.clone()].fill(gamma);
+        statistics[range.variance.clone()].fill(1.0);
     }
     let outputs = outputs(layers);
     for grid in &GRIDS {
-        let bias = &mut params[places[outputs[grid.head]].beta.clone()];
+        let bias = &mut params[ranges[outputs[grid.head]].beta.clone()];
         for part in 0..grid.split * grid.split {
             bias[grid.first + part * FIELDS] = -(1.0 / PRIOR - 1.0).ln();
         }

@@ -1,7 +1,7 @@
 //! `AdamW` with decoupled decay, and the running average of what it makes.
 
 use super::config::DetectorConfig;
-use super::engine::{Layer, places};
+use super::engine::{Layer, param_ranges};
 
 const BETA1: f32 = 0.9;
 const BETA2: f32 = 0.999;
@@ -64,10 +64,10 @@ pub(crate) struct Optimiser {
 
 impl Optimiser {
     pub(crate) fn new(layers: &[Layer]) -> Self {
-        let (places, params, _) = places(layers);
+        let (ranges, params, _) = param_ranges(layers);
         let mut decays = vec![false; params];
-        for place in &places {
-            decays[place.weight.clone()].fill(true);
+        for range in &ranges {
+            decays[range.weight.clone()].fill(true);
         }
         Self { decays }
     }

@@ -15,7 +15,7 @@ use super::html::{Page, escape};
 use super::{Provenance, repeat, save, share};
 use crate::detector::checkpoint::{Checkpoint, Measured};
 use crate::detector::data::{Gray, Kind, Photo};
-use crate::detector::evaluate::{Detector, Figures, Seen, Tally, Task, by_source, measure};
+use crate::detector::evaluate::{Detected, Detector, Figures, Tally, Task, by_source, measure};
 
 /// Pictures shown of each kind.
 const SHOWN: usize = 12;
@@ -172,33 +172,33 @@ fn pictures(page: &mut Page, photos: &[&Photo], detector: &Detector, task: &Task
         "Green: faces as they are annotated. Grey: boxes to ignore. Pink: what is found with a score of at least {score:.2}, \
          which gives 5 false alarms in 100 pictures."
     ));
-    let mut looked = Vec::with_capacity(photos.len());
+    let mut detected = Vec::with_capacity(photos.len());
     for photo in photos {
-        let mut seen = detector.look(photo, task)?;
+        let mut seen = detector.detect(photo, task)?;
         seen.found.retain(|face| face.score >= score);
         let errors = errors(photo, &seen, task.least);
-        looked.push((*photo, seen, errors));
+        detected.push((*photo, seen, errors));
     }
-    looked.sort_by_key(|(_, _, errors)| std::cmp::Reverse(*errors));
+    detected.sort_by_key(|(_, _, errors)| std::cmp::Reverse(*errors));
     page.subsection("Most errors");
-    let worst = looked.iter().take(SHOWN).filter(|(_, _, errors)| *errors > 0);
+    let worst = detected.iter().take(SHOWN).filter(|(_, _, errors)| *errors > 0);
     figures(page, worst)?;
     page.subsection("Others");
-    let rest = looked.get(SHOWN..).unwrap_or_default();
+    let rest = detected.get(SHOWN..).unwrap_or_default();
     figures(page, rest.iter().step_by(rest.len().div_ceil(SHOWN).max(1)))
 }
 
 /// Faces missed and false alarms.
-fn errors(photo: &Photo, seen: &Seen, least: f32) -> usize {
+fn errors(photo: &Photo, seen: &Detected, least: f32) -> usize {
     let mut tally = Tally::default();
     tally.take(seen, photo.is_empty(), least);
     let missed = tally.faces().filter(|(_, hit)| hit.is_none()).count();
     missed + tally.at_score(0.0)[1]
 }
 
-fn figures<'a>(page: &mut Page, looked: impl Iterator<Item = &'a (&'a Photo, Seen, usize)>) -> Result<()> {
+fn figures<'a>(page: &mut Page, detected: impl Iterator<Item = &'a (&'a Photo, Detected, usize)>) -> Result<()> {
     page.html("<div class=\"charts\">\n");
-    for (photo, seen, errors) in looked {
+    for (photo, seen, errors) in detected {
         let caption = escape(&format!(
             "{}: {} found, {errors} wrong or missed",
             photo.name,
@@ -212,7 +212,7 @@ fn figures<'a>(page: &mut Page, looked: impl Iterator<Item = &'a (&'a Photo, See
 }
 
 /// A picture with boxes; `label` is escaped already.
-fn svg(gray: &Gray, seen: &Seen, label: &str) -> Result<String> {
+fn svg(gray: &Gray, seen: &Detected, label: &str) -> Result<String> {
     let (width, height) = (gray.width, gray.height);
     let mut png = Vec::new();
     PngEncoder::new(&mut png)

@@ -9,7 +9,7 @@ use super::html::Page;
 use super::{Pictures, Source};
 use crate::data::KeypointData;
 use crate::evaluate::{MeanShape, normalised_error};
-use crate::measure::{judge, mean_shape, predict};
+use crate::measure::{keypoint_metrics, mean_shape, predict};
 
 /// Best and worst faces shown.
 const SHOWN: usize = 12;
@@ -23,7 +23,7 @@ pub(super) fn section(
     let rows = &source.prepared.split.test;
     let onnx = source.shipped.onnx()?;
     let predicted = predict(source.exported(&onnx), data, rows)?;
-    let metrics = judge(&predicted, data, rows)?;
+    let metrics = keypoint_metrics(&predicted, data, rows)?;
     let mut tiles = vec![
         ("mean error", format!("{:.2} px", metrics.mean_error_px)),
         ("root mean squared error", format!("{:.2} px", metrics.rmse_px)),

@@ -13,7 +13,7 @@ use super::optimiser::{optimiser, register, scale};
 use super::params::{NORMED, numbers};
 use super::prepare::Prepared;
 use super::pretrained::Pretrained;
-use super::replicas::{Place, Replicas};
+use super::replicas::{Position, Replicas};
 use super::spare::Spare;
 use super::{Event, checkpoints, fresh_state, params, schedule, validate};
 use crate::config::{Schedule, TrainConfig};
@@ -121,12 +121,12 @@ impl Learner {
     /// One step over these rows; `all_steps` is the length of the whole training.
     pub(super) fn step(&mut self, prepared: &Prepared, rows: &[u32], all_steps: u64) -> Result<()> {
         self.all_steps = all_steps;
-        let place = Place {
+        let position = Position {
             epoch: self.state.epoch,
             step: self.state.step,
         };
         let network = self.network.as_ref().context(LOST)?;
-        let mut outcome = self.replicas.step(network, &prepared.samples, rows, place)?;
+        let mut outcome = self.replicas.step(network, &prepared.samples, rows, position)?;
         let finite = scale(&mut outcome, self.state.config.optimiser.clip);
         if !finite {
             return Err(NotANumber {

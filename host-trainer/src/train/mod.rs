@@ -60,7 +60,7 @@ use pretrained::Pretrained;
 use provenance::Provenance;
 use resume::{go_on, write_settings};
 pub use resume::{has_checkpoint, settings_of_run, told};
-use seen::Seen;
+use seen::SeenFaces;
 
 /// Longest time between two checkpoints, where nothing else is asked for.
 pub const CHECKPOINT_EVERY: Duration = Duration::from_mins(5);
@@ -241,7 +241,7 @@ fn start(job: &Job<'_>, tell: &mut dyn FnMut(Event<'_>)) -> Result<Learner> {
 fn begin(job: &Job<'_>, tell: &mut dyn FnMut(Event<'_>)) -> Result<Learner> {
     job.config.check_frozen()?;
     job.prepared.check_classes()?;
-    let mut seen = Seen::of(job.prepared);
+    let mut seen = SeenFaces::of(job.prepared);
     if let Some(pretrained) = job.pretrained {
         match pretrained.check_test_part(job.prepared)? {
             0 => {}

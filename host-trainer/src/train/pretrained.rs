@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use super::folded::FoldedNetwork;
 use super::params::{self, NORMED};
 use super::prepare::Prepared;
-use super::seen::Seen;
+use super::seen::SeenFaces;
 use super::shipped::Shipped;
 use super::take_over;
 use super::trained::Trained;
@@ -33,7 +33,7 @@ pub struct Pretrained {
     /// How its outputs become pixels.
     target: Target,
     /// `None` where nobody can tell.
-    seen: Option<Seen>,
+    seen: Option<SeenFaces>,
     digest: String,
     /// Whether a training begins with its head, too.
     head: bool,
@@ -58,7 +58,7 @@ impl Pretrained {
     /// Loads the best weights of a run.
     pub fn of_run(run: &Path) -> Result<Self> {
         let shipped = Shipped::of_run(run)?;
-        let seen = Seen::of_run(run)?
+        let seen = SeenFaces::of_run(run)?
             .with_context(|| format!("{} does not say which faces it has seen: train it again", run.display()))?;
         Ok(Self {
             digest: digest(&shipped.network),
@@ -82,7 +82,7 @@ impl Pretrained {
         let folded = FoldedNetwork::read(trained)?;
         Ok(Self {
             weights: Weights::Trained(Box::new(folded.unfolded(prepared)?)),
-            seen: Some(Seen::of(prepared)),
+            seen: Some(SeenFaces::of(prepared)),
             ..Self::of_bundle_alone(trained)?
         })
     }
@@ -181,7 +181,7 @@ impl Pretrained {
     }
 
     /// These faces and those that it is known to have seen.
-    pub(super) fn seen_with(&self, own: Seen) -> Seen {
+    pub(super) fn seen_with(&self, own: SeenFaces) -> SeenFaces {
         match &self.seen {
             Some(seen) => own.and(seen),
             None => own,

@@ -50,7 +50,7 @@ pub(super) struct Worker {
 
 /// Where a step stands in the training.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Place {
+pub(crate) struct Position {
     pub(crate) epoch: u32,
     pub(crate) step: u64,
 }
@@ -80,14 +80,20 @@ impl Replicas {
     }
 
     /// Loss, gradients and statistics of one batch.
-    pub(crate) fn step(&mut self, network: &Network, samples: &Samples, rows: &[u32], place: Place) -> Result<Outcome> {
+    pub(crate) fn step(
+        &mut self,
+        network: &Network,
+        samples: &Samples,
+        rows: &[u32],
+        position: Position,
+    ) -> Result<Outcome> {
         let (share, seed) = (rows.len().div_ceil(self.workers.len()), self.seed);
         let shares = rows.chunks(share).chain(std::iter::repeat(&[][..]));
         each(self.workers.iter_mut().zip(shares), |_, (worker, rows)| {
-            samples.fill(rows, View::Varied { epoch: place.epoch }, &mut worker.batch);
+            samples.fill(rows, View::Varied { epoch: position.epoch }, &mut worker.batch);
             Ok(())
         })?;
-        self.run(network, |replica| Dropout::seeded(seed, place.step, replica))
+        self.run(network, |replica| Dropout::seeded(seed, position.step, replica))
     }
 
     /// The same for the faces in the workers' batches.

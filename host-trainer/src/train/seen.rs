@@ -17,9 +17,9 @@ const FILE: &str = "seen-faces.bin";
 
 /// Digests of the faces that a network has seen.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Seen(BTreeSet<FaceDigest>);
+pub struct SeenFaces(BTreeSet<FaceDigest>);
 
-impl Seen {
+impl SeenFaces {
     /// The faces that a training on this data sees.
     pub(crate) fn of(prepared: &Prepared) -> Self {
         let faces = prepared.samples.data().faces();
@@ -70,16 +70,21 @@ mod tests {
     #[test]
     fn copies_of_seen_faces_are_found_wherever_they_lie() {
         let folder = tempfile::tempdir().unwrap();
-        let seen = Seen([Faces::new(2, vec![1, 2, 3, 4]).unwrap().digest(0)].into());
-        assert_eq!(Seen::of_run(folder.path()).unwrap(), None);
+        let seen = SeenFaces([Faces::new(2, vec![1, 2, 3, 4]).unwrap().digest(0)].into());
+        assert_eq!(SeenFaces::of_run(folder.path()).unwrap(), None);
         seen.write(folder.path()).unwrap();
-        let read = Seen::of_run(folder.path()).unwrap().unwrap();
+        let read = SeenFaces::of_run(folder.path()).unwrap().unwrap();
         assert_eq!(read, seen);
         let others = Faces::new(2, vec![1, 2, 3, 5, 1, 2, 3, 4]).unwrap();
         assert_eq!(read.among(&others), [1]);
         // The same bytes in another shape are another face.
         assert_eq!(read.among(&Faces::new(1, vec![1, 2, 3, 4]).unwrap()), [0u32; 0]);
         std::fs::write(folder.path().join(FILE), [0; 9]).unwrap();
-        assert!(Seen::of_run(folder.path()).unwrap_err().to_string().contains("damaged"));
+        assert!(
+            SeenFaces::of_run(folder.path())
+                .unwrap_err()
+                .to_string()
+                .contains("damaged")
+        );
     }
 }

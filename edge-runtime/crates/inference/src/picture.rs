@@ -30,6 +30,9 @@ pub const EXTENSIONS: [&str; 12] = [
     "bmp", "gif", "jfif", "jpe", "jpeg", "jpg", "pbm", "pgm", "png", "pnm", "ppm", "webp",
 ];
 
+/// Most files that a message about a directory names; the others are counted.
+pub const NAMED: usize = 10;
+
 /// A picture: grey, 8 bits a pixel, with the colours it had.
 ///
 /// The default has no pixels; it is memory for [`Picture::rewrite`].

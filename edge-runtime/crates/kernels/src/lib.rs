@@ -60,7 +60,7 @@ pub use pool::{AveragePool, FloatAveragePool, MaxPool};
 pub use quantise::{Quantisation, dequantise, quantise};
 pub use requantise::{Dequantise, Epilogue, Requantise, Residual};
 pub use residual::ResidualInput;
-pub use weights::{NO_OVERFLOW_4, RUN_STEP, Weights};
+pub use weights::{NO_OVERFLOW_4, QUAD_BLOCK, QUAD_STEP, RUN_STEP, Weights};
 
 /// Output channels that are computed together; buffers hold a multiple of this many channels.
 pub const LANES: usize = 16;

@@ -33,7 +33,10 @@ pub(super) const MAX_DEPTH: usize = 1 << 16;
 pub const NO_OVERFLOW_4: u16 = 255;
 
 /// Values of a channel that the quad layout keeps together.
-const BLOCK: usize = 16;
+pub const QUAD_BLOCK: usize = 16;
+
+/// Distance of two of them that are added up in a row.
+pub const QUAD_STEP: usize = 4;
 
 /// Packed weights and biases of a quantised GEMM.
 #[derive(Debug, Clone)]
@@ -122,12 +125,12 @@ impl Weights {
     /// Puts every panel whose weights stay within [`NO_OVERFLOW_4`] into the quad layout, if runs of `run_len` values
     /// are a multiple of 16; gives the number of those panels.
     pub fn use_quad_layout(&mut self, run_len: usize) -> usize {
-        if !run_len.is_multiple_of(BLOCK) {
+        if !run_len.is_multiple_of(QUAD_BLOCK) {
             return 0;
         }
         let panels = self.bytes.chunks_exact_mut((LANES * self.depth).max(1));
         for (panel, quad) in panels.zip(&mut self.quad_panels) {
-            let (blocks, _) = panel.as_chunks_mut::<{ BLOCK * LANES }>();
+            let (blocks, _) = panel.as_chunks_mut::<{ QUAD_BLOCK * LANES }>();
             *quad = blocks.iter().all(fits_16_bits);
             if *quad {
                 blocks.iter_mut().for_each(to_quad_layout);
@@ -158,7 +161,7 @@ impl Weights {
 }
 
 /// Whether 16 bits hold the sums of four products of these weights.
-fn fits_16_bits(block: &[i8; BLOCK * LANES]) -> bool {
+fn fits_16_bits(block: &[i8; QUAD_BLOCK * LANES]) -> bool {
     let (groups, _) = block.as_chunks::<{ 4 * LANES }>();
     let sum = |at: usize| {
         groups
@@ -170,7 +173,7 @@ fn fits_16_bits(block: &[i8; BLOCK * LANES]) -> bool {
 }
 
 /// Puts the registers that are added up beside each other.
-fn to_quad_layout(block: &mut [i8; BLOCK * LANES]) {
+fn to_quad_layout(block: &mut [i8; QUAD_BLOCK * LANES]) {
     let old = *block;
     let (registers, _) = old.as_chunks::<16>();
     let (places, _) = block.as_chunks_mut::<16>();

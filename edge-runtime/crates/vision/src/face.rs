@@ -10,6 +10,8 @@ use image::GrayImage;
 use image::imageops::{FilterType, resize, thumbnail};
 use shared_model::image::{GrayView, Rect};
 
+use crate::SAME_FACE;
+
 #[cfg(feature = "cascade")]
 mod cascade;
 #[cfg(not(feature = "cascade"))]
@@ -34,9 +36,6 @@ const MAX_SEARCHED: f32 = 4_000_000.0;
 /// Largest face of a quick search in pixels of the searched picture; its half is searched for larger ones. A little more
 /// than twice the window, so that none falls between the two.
 const OCTAVE: f32 = 2.1 * WINDOW;
-
-/// Share of the union from which two detections are one face; rustface's own within one search.
-const SAME_FACE: f32 = 0.3;
 
 /// Step of the window in a quick search, in pixels of a level. It costs a third of one by 3 pixels.
 const QUICK_STEP: u32 = 8;

@@ -10,7 +10,9 @@
 //! Gestures are lengths on the head, in distances of its eyes: what pose and distance do to them is taken out. Left and
 //! right are the visitor's own.
 
-use shared_model::keypoints::{COUNT, Keypoints, LEFT_EYE, Point, RIGHT_EYE};
+use shared_model::keypoints::{
+    BOTTOM_LIP, COUNT, Keypoints, LEFT_EYE, MOUTH_LEFT, MOUTH_RIGHT, Point, RIGHT_EYE, TOP_LIP,
+};
 
 /// The mean head, in distances of its eyes: from the 2,140 complete faces of the Kaggle set and 3,710 frames of faces that
 /// turn, by factorisation (structure from motion). Depths of brows and lips are means over what faces do.
@@ -37,10 +39,6 @@ const RIGID: [usize; 10] = [0, 1, 2, 3, 4, 5, 10, 11, 12, 13];
 
 const LEFT_BROW: [usize; 2] = [6, 7];
 const RIGHT_BROW: [usize; 2] = [8, 9];
-const MOUTH_LEFT: usize = 11;
-const MOUTH_RIGHT: usize = 12;
-const TOP_LIP: usize = 13;
-const BOTTOM_LIP: usize = 14;
 
 /// Beyond 75 degrees lengths along the line of sight cannot be told any more.
 const LEAST_COSINE: f32 = 0.26;

@@ -36,7 +36,7 @@ impl Change {
     }
 
     /// What is found where it is time to look, and no more blocks are needed.
-    pub(super) fn look(&self, limit: f64) -> Option<Finding> {
+    pub(super) fn finding(&self, limit: f64) -> Option<Finding> {
         if !LOOKS.contains(&self.0.len()) {
             return None;
         }
@@ -110,7 +110,7 @@ mod tests {
     fn blocks_are_taken_until_the_change_is_told_from_the_limit() {
         let ends = |around| {
             (1..=480)
-                .find_map(|count| blocks(count, around).look(5.0).map(|finding| (count, finding)))
+                .find_map(|count| blocks(count, around).finding(5.0).map(|finding| (count, finding)))
                 .unwrap()
         };
         assert_eq!(ends(-5.0), (15, Finding::Less));

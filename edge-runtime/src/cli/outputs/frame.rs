@@ -68,7 +68,7 @@ impl Frame {
                 }
             }
             costs.change.add(&costs.without[start..], &costs.with[start..]);
-            if let Some(finding) = costs.change.look(limit) {
+            if let Some(finding) = costs.change.finding(limit) {
                 return Ok((costs, finding));
             }
         }

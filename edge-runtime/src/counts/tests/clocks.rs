@@ -6,7 +6,7 @@ fn happy(id: u32, from_ms: u64, to_ms: u64) -> Scene {
     Scene {
         id,
         ms: (from_ms, to_ms),
-        look: Look::Camera,
+        view: View::Camera,
         emotion: "Happy",
     }
 }

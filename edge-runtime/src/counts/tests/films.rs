@@ -3,11 +3,11 @@
 use super::*;
 use crate::counts::Share;
 
-fn scene(id: u32, from_ms: u64, to_ms: u64, look: Look, emotion: &'static str) -> Scene {
+fn scene(id: u32, from_ms: u64, to_ms: u64, view: View, emotion: &'static str) -> Scene {
     Scene {
         id,
         ms: (from_ms, to_ms),
-        look,
+        view,
         emotion,
     }
 }
@@ -31,15 +31,15 @@ fn told(tally: &Tally) -> Vec<(&str, Share)> {
 fn three_people_of_whom_one_comes_back_and_one_passes_in_profile() {
     let tally = counted(&[
         // Comes, smiles, and comes back later with a number of their own.
-        scene(1, 0, 5000, Look::Camera, "Happy"),
-        scene(4, 20_000, 23_000, Look::Camera, "Neutral"),
+        scene(1, 0, 5000, View::Camera, "Happy"),
+        scene(4, 20_000, 23_000, View::Camera, "Neutral"),
         // Is sad first, and is cheered up.
-        scene(2, 2000, 6900, Look::Camera, "Sad"),
-        scene(2, 7000, 12_000, Look::Camera, "Happy"),
+        scene(2, 2000, 6900, View::Camera, "Sad"),
+        scene(2, 7000, 12_000, View::Camera, "Happy"),
         // Passes in profile.
-        scene(3, 3000, 6000, Look::Profile, "Happy"),
+        scene(3, 3000, 6000, View::Profile, "Happy"),
         // Was no visitor.
-        scene(5, 9000, 9900, Look::Camera, "Happy"),
+        scene(5, 9000, 9900, View::Camera, "Happy"),
     ]);
     assert_eq!((tally.visitors, tally.attentive, tally.smiles()), (4, 3, 2));
     assert_eq!((tally.dwell.visits, tally.dwell.ms), (4, 21_000));
@@ -56,9 +56,9 @@ fn three_people_of_whom_one_comes_back_and_one_passes_in_profile() {
 #[test]
 fn who_is_lost_for_a_moment_and_keeps_the_number_is_one_visitor_who_smiles_once() {
     let tally = counted(&[
-        scene(1, 0, 3000, Look::Camera, "Happy"),
-        scene(1, 4000, 6000, Look::Camera, "Sad"),
-        scene(1, 6100, 8000, Look::Camera, "Happy"),
+        scene(1, 0, 3000, View::Camera, "Happy"),
+        scene(1, 4000, 6000, View::Camera, "Sad"),
+        scene(1, 6100, 8000, View::Camera, "Happy"),
     ]);
     assert_eq!((tally.visitors, tally.attentive, tally.smiles()), (1, 1, 1));
     assert_eq!((tally.dwell.visits, tally.dwell.ms), (1, 8000));
@@ -67,11 +67,11 @@ fn who_is_lost_for_a_moment_and_keeps_the_number_is_one_visitor_who_smiles_once(
 #[test]
 fn every_moment_of_a_visit_is_told_or_abstained() {
     let tally = counted(&[
-        scene(1, 0, 1500, Look::Camera, "Happy"),
-        scene(1, 3000, 4000, Look::Blurred, "Happy"),
-        scene(1, 4100, 9000, Look::Camera, "Surprise"),
-        scene(2, 500, 9500, Look::Profile, "Happy"),
-        scene(3, 700, 1800, Look::Unconfirmed, "Happy"),
+        scene(1, 0, 1500, View::Camera, "Happy"),
+        scene(1, 3000, 4000, View::Blurred, "Happy"),
+        scene(1, 4100, 9000, View::Camera, "Surprise"),
+        scene(2, 500, 9500, View::Profile, "Happy"),
+        scene(3, 700, 1800, View::Unconfirmed, "Happy"),
     ]);
     let all: u64 = tally.told.values().map(|share| share.ms).sum();
     assert_eq!(all + tally.abstained.ms, tally.dwell.ms);
@@ -81,10 +81,10 @@ fn every_moment_of_a_visit_is_told_or_abstained() {
 #[test]
 fn a_face_that_the_detector_does_not_see_any_more_prolongs_no_visit() {
     let tally = counted(&[
-        scene(1, 0, 900, Look::Camera, "Happy"),
-        scene(1, 1000, 1900, Look::Unconfirmed, "Happy"),
-        scene(2, 0, 2000, Look::Camera, "Happy"),
-        scene(2, 2100, 3000, Look::Unconfirmed, "Happy"),
+        scene(1, 0, 900, View::Camera, "Happy"),
+        scene(1, 1000, 1900, View::Unconfirmed, "Happy"),
+        scene(2, 0, 2000, View::Camera, "Happy"),
+        scene(2, 2100, 3000, View::Unconfirmed, "Happy"),
     ]);
     assert_eq!((tally.visitors, tally.dwell.ms), (1, 2000));
 }
@@ -92,20 +92,20 @@ fn a_face_that_the_detector_does_not_see_any_more_prolongs_no_visit() {
 #[test]
 fn attention_is_a_second_without_looking_away() {
     for (scenes, attentive) in [
-        (vec![scene(1, 0, 1000, Look::Camera, "Sad")], 1),
+        (vec![scene(1, 0, 1000, View::Camera, "Sad")], 1),
         (
             vec![
-                scene(1, 0, 900, Look::Camera, "Sad"),
-                scene(1, 1000, 1100, Look::Profile, "Sad"),
-                scene(1, 1200, 2100, Look::Camera, "Sad"),
+                scene(1, 0, 900, View::Camera, "Sad"),
+                scene(1, 1000, 1100, View::Profile, "Sad"),
+                scene(1, 1200, 2100, View::Camera, "Sad"),
             ],
             0,
         ),
         (
             vec![
-                scene(1, 0, 700, Look::Camera, "Sad"),
-                scene(1, 800, 900, Look::Blurred, "Sad"),
-                scene(1, 1000, 1300, Look::Camera, "Sad"),
+                scene(1, 0, 700, View::Camera, "Sad"),
+                scene(1, 800, 900, View::Blurred, "Sad"),
+                scene(1, 1000, 1300, View::Camera, "Sad"),
             ],
             1,
         ),
@@ -121,7 +121,7 @@ fn each_moment_is_counted_in_the_quarter_that_it_falls_into() {
     play(
         &mut counter,
         &hands,
-        &[scene(1, 0, 10_000, Look::Camera, "Happy")],
+        &[scene(1, 0, 10_000, View::Camera, "Happy")],
         0,
         15_000,
     );
@@ -144,7 +144,7 @@ fn each_moment_is_counted_in_the_quarter_that_it_falls_into() {
 fn a_face_that_nobody_tracks_is_not_counted() {
     let hands = Hands::at(TODAY_S, true);
     let (mut counter, classes) = (counter(&hands), classes());
-    let scenes = [scene(1, 0, 5000, Look::Camera, "Happy")];
+    let scenes = [scene(1, 0, 5000, View::Camera, "Happy")];
     for time_ms in (0..5000).step_by(100) {
         for mut line in lines(&scenes, time_ms, &classes) {
             line.face.as_mut().unwrap().id = None;
@@ -160,7 +160,7 @@ fn a_face_that_nobody_tracks_is_not_counted() {
 fn a_source_that_begins_again_ends_the_visits_of_before() {
     let hands = Hands::at(TODAY_S, true);
     let mut counter = counter(&hands);
-    let scenes = [scene(1, 0, 5000, Look::Camera, "Happy")];
+    let scenes = [scene(1, 0, 5000, View::Camera, "Happy")];
     play(&mut counter, &hands, &scenes, 0, 5000);
     play(&mut counter, &hands, &scenes, 0, 5000);
     counter.end();
@@ -175,7 +175,7 @@ fn visits_end_where_no_frame_comes_any_more() {
     play(
         &mut counter,
         &hands,
-        &[scene(1, 0, 5000, Look::Camera, "Happy")],
+        &[scene(1, 0, 5000, View::Camera, "Happy")],
         0,
         5000,
     );
@@ -188,7 +188,7 @@ fn visits_end_where_no_frame_comes_any_more() {
 
 #[test]
 fn a_crowd_is_counted_within_bounds() {
-    let scenes: Vec<Scene> = (0..60).map(|id| scene(id, 0, 2000, Look::Camera, "Sad")).collect();
+    let scenes: Vec<Scene> = (0..60).map(|id| scene(id, 0, 2000, View::Camera, "Sad")).collect();
     let tally = counted(&scenes);
     // More than can be tracked: whoever is too many is no visitor, and the others are counted once each.
     assert!(tally.visitors <= 60);

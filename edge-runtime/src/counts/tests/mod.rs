@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use shared_model::emotion::{ClassSet, Scores};
 use shared_model::image::Rect;
-use shared_model::keypoints::Keypoints;
+use shared_model::keypoints::{MEAN_FACE, NOSE};
 use shared_model::message::{Face, FaceLine, RejectReason};
 
 use super::dating::Reading;
@@ -65,7 +65,7 @@ impl WallClock for Hands {
 
 /// What a face shows in a scene.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Look {
+pub(super) enum View {
     Camera,
     Profile,
     Blurred,
@@ -77,7 +77,7 @@ pub(super) enum Look {
 pub(super) struct Scene {
     pub(super) id: u32,
     pub(super) ms: (u64, u64),
-    pub(super) look: Look,
+    pub(super) view: View,
     pub(super) emotion: &'static str,
 }
 
@@ -129,9 +129,9 @@ pub(super) fn lines<'a>(scenes: &[Scene], time_ms: u64, classes: &'a ClassSet) -
 }
 
 fn face<'a>(scene: &Scene, classes: &'a ClassSet) -> Face<'a> {
-    let mut keypoints = mean_face();
-    if scene.look == Look::Profile {
-        keypoints.0[10][0] += 25.0;
+    let mut keypoints = MEAN_FACE;
+    if scene.view == View::Profile {
+        keypoints.0[NOSE][0] += 25.0;
     }
     let logits: Vec<f32> = (classes.iter())
         .map(|label| if label == scene.emotion { 9.0 } else { 0.0 })
@@ -144,37 +144,16 @@ fn face<'a>(scene: &Scene, classes: &'a ClassSet) -> Face<'a> {
             h: 96.0,
         },
         id: Some(scene.id),
-        reject_reason: match scene.look {
-            Look::Camera => None,
-            Look::Profile => Some(RejectReason::TurnedAway),
-            Look::Blurred => Some(RejectReason::Blurred),
-            Look::Unconfirmed => Some(RejectReason::Unconfirmed),
+        reject_reason: match scene.view {
+            View::Camera => None,
+            View::Profile => Some(RejectReason::TurnedAway),
+            View::Blurred => Some(RejectReason::Blurred),
+            View::Unconfirmed => Some(RejectReason::Unconfirmed),
         },
         classes,
         scores: Scores::from_logits(&logits, 1.0).unwrap(),
         keypoints,
     }
-}
-
-/// The mean face of the keypoint set, in a picture of 96 pixels, with the nose where its complete faces have it.
-fn mean_face() -> Keypoints {
-    Keypoints([
-        [66.4, 37.7],
-        [30.3, 37.9],
-        [59.2, 38.0],
-        [73.3, 38.4],
-        [36.7, 38.0],
-        [22.4, 38.4],
-        [56.1, 29.3],
-        [79.5, 29.7],
-        [39.3, 29.5],
-        [15.9, 30.4],
-        [48.4, 57.1],
-        [63.3, 75.9],
-        [32.7, 76.2],
-        [48.0, 72.9],
-        [48.1, 78.5],
-    ])
 }
 
 pub(super) fn sum(pending: &Pending) -> Tally {

@@ -14,7 +14,7 @@ use crate::sink::{FrameFacts, SignalSink};
 const VISITOR: Scene = Scene {
     id: 1,
     ms: (0, 3000),
-    look: Look::Camera,
+    view: View::Camera,
     emotion: "Happy",
 };
 

@@ -53,12 +53,12 @@ fn kiosk(dir: &Path) -> PageConfig {
 
 /// What orders would change.
 #[derive(Default)]
-struct Orders {
+struct Commands {
     switches: Arc<Switches>,
     updates: Arc<Updates>,
 }
 
-impl Orders {
+impl Commands {
     fn attach(&self, hub: &Hub) {
         self.updates.set_offer(Offer {
             installed: 1,
@@ -185,7 +185,7 @@ fn fill(template: &[u8]) -> Vec<u8> {
 #[test]
 fn whatever_is_asked_the_server_lives_lets_nobody_in_and_changes_nothing() {
     let dir = tempfile::tempdir().unwrap();
-    let (app, orders) = (app(&kiosk(dir.path())).unwrap(), AssertUnwindSafe(Orders::default()));
+    let (app, orders) = (app(&kiosk(dir.path())).unwrap(), AssertUnwindSafe(Commands::default()));
     orders.attach(&app.hub);
     let (live, router) = (AssertUnwindSafe(Arc::clone(&app.live)), AssertUnwindSafe(router(app)));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

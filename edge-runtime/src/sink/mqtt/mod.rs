@@ -33,7 +33,7 @@ use tokio::sync::mpsc::{OwnedPermit, Sender, channel, error::TrySendError};
 
 use super::settings::{Discovery, MqttConfig};
 use super::updates::Updates;
-use super::{SignalSink, SinkError};
+use super::{LAST_WAIT, SignalSink, SinkError};
 use crate::switches::Switches;
 use durable::outbox::{Outbox, OutboxError};
 
@@ -52,9 +52,6 @@ pub use tls::TlsError;
 
 /// States that may wait for the thread; it takes them within moments.
 const INBOX: usize = 4096;
-
-/// Longest wait for the thread at the end.
-const END: Duration = Duration::from_secs(3);
 
 /// Why the sink cannot be started. That the broker cannot be reached is no such reason.
 #[derive(Debug, thiserror::Error)]
@@ -293,7 +290,7 @@ impl SignalSink for MqttSink {
         self.closed = true;
         self.flush();
         let asked = self.inbox.try_send(Command::Stop).is_ok();
-        if asked && self.ended.recv_timeout(END).is_ok() {
+        if asked && self.ended.recv_timeout(LAST_WAIT).is_ok() {
             return Ok(());
         }
         self.status.connected.store(false, Ordering::Relaxed);

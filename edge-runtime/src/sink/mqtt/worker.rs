@@ -14,7 +14,7 @@ use super::identity::Identity;
 use super::link::{Link, LinkEvent, Message, Requests};
 use super::reports::Reports;
 use super::session::Session;
-use super::{Command, MqttContext, Status};
+use super::{Command, LAST_WAIT, MqttContext, Status};
 use crate::switches::{Switch, Switches};
 use durable::outbox::Outbox;
 use update::Offer;
@@ -25,8 +25,8 @@ const TICK: Duration = Duration::from_millis(100);
 /// Shortest time between two messages of counts.
 const STATS: Duration = Duration::from_secs(1);
 
-/// Longest time that the end takes.
-const END: Duration = Duration::from_millis(2500);
+/// Longest time that the end takes: the sink still waits when the thread says that it has ended.
+const END: Duration = LAST_WAIT.saturating_sub(Duration::from_millis(500));
 
 /// Longest wait for the farewell to go out.
 const FAREWELL: Duration = Duration::from_millis(200);

@@ -77,7 +77,7 @@ fn whoever_takes_nothing_holds_nobody_up_and_loses_what_is_oldest() {
     let told: Vec<u64> = taken.try_iter().collect();
     let dropped = status.dropped.load(Ordering::Relaxed);
     assert_eq!(told.len() as u64 + dropped, 1000);
-    assert!(told.len() <= 2 * WAITING && told.is_sorted());
+    assert!(told.len() <= 2 * MAX_STATES && told.is_sorted());
     assert_eq!(told.last(), Some(&999));
     assert!(status.replaced.load(Ordering::Relaxed) >= 900);
 }

@@ -134,7 +134,7 @@ impl Trigger {
     }
 
     /// Takes in a judged frame; says whether the trigger fires. Time that goes back begins everything anew.
-    pub fn look(&mut self, moment: &Moment<'_>) -> bool {
+    pub fn fires(&mut self, moment: &Moment<'_>) -> bool {
         let now = moment.time_ms;
         if self.fired_ms.is_some_and(|fired| fired > now) {
             self.fired_ms = None;
@@ -151,12 +151,12 @@ impl Trigger {
         let cooled = self
             .fired_ms
             .is_none_or(|fired| now - fired >= self.when.cooldown.as_millis() as u64);
-        let fires = lasted && cooled && !fired;
-        if fires {
+        let is_due = lasted && cooled && !fired;
+        if is_due {
             self.begun = Some((begun, true));
             self.fired_ms = Some(now);
         }
-        fires
+        is_due
     }
 
     fn is_met(&self, moment: &Moment<'_>) -> bool {
@@ -202,7 +202,7 @@ mod tests {
                 face_px: *face_px,
                 minute: Some(*minute),
             };
-            trigger.look(&moment).then_some(moment.time_ms)
+            trigger.fires(&moment).then_some(moment.time_ms)
         });
         told.collect()
     }
@@ -290,7 +290,7 @@ mod tests {
         let mut trigger = Trigger::new(when(Holds::Face));
         let verdict = happy();
         let mut look = |time_ms| {
-            trigger.look(&Moment {
+            trigger.fires(&Moment {
                 time_ms,
                 verdict: &verdict,
                 face_px: None,

@@ -114,7 +114,7 @@ impl SignalSink for WhenSink {
             minute: if self.timed { (self.minute)() } else { None },
         };
         for trigger in &mut self.triggers {
-            if trigger.look(&moment) {
+            if trigger.fires(&moment) {
                 let when = trigger.when();
                 let fired = Fired {
                     name: Arc::clone(&when.name),

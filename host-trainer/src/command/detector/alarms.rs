@@ -35,7 +35,7 @@ impl EvaluateAlarms {
     pub(crate) fn run(&self) -> Result<ExitCode> {
         let bundle = Bundle::open(&self.bundle)?;
         let photos = match &self.faces {
-            Some(faces) => Set::read(&self.data, faces, Part::Held)?.photos,
+            Some(faces) => Set::read(&self.data, faces, Part::HeldOut)?.photos,
             None => pictures(&self.data)?,
         };
         let whole = photos.iter().filter(|photo| photo.is_empty()).count();

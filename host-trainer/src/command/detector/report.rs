@@ -35,7 +35,7 @@ pub(crate) struct ReportDetector {
 impl ReportDetector {
     pub(crate) fn run(&self) -> Result<ExitCode> {
         let checkpoint = Checkpoint::load(&self.run)?;
-        let set = Set::read(&self.pictures.data, &self.pictures.faces, Part::Held)?;
+        let set = Set::read(&self.pictures.data, &self.pictures.faces, Part::HeldOut)?;
         let photos: Vec<&Photo> = set.photos.iter().collect();
         let provenance = Provenance {
             begun: None,

@@ -60,7 +60,7 @@ pub enum Part {
     /// Those to train on alone.
     TrainedOn,
     /// Those to measure on, of all sources.
-    Held,
+    HeldOut,
 }
 
 /// Photos of a part, by their annotations alone.
@@ -78,7 +78,7 @@ impl Part {
         match self {
             Self::Training => !known,
             Self::TrainedOn => !known && !annotated.held,
-            Self::Held => annotated.held || known,
+            Self::HeldOut => annotated.held || known,
         }
     }
 }

@@ -117,7 +117,7 @@ fn held_out_sources_are_held_out_whatever_the_file_says() {
     let folder = folder();
     let rows = "a.pgm,caltech,g,train,8,6,hand,1,1,3,4,,,,,,,,,,,,,\n";
     let faces = annotations_file(folder.path(), "faces.csv", &format!("{HEADER}{rows}"));
-    let set = Set::read(folder.path(), &faces, Part::Held).unwrap();
+    let set = Set::read(folder.path(), &faces, Part::HeldOut).unwrap();
     assert!(set.photos[0].held);
 }
 

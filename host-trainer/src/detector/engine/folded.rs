@@ -1,7 +1,7 @@
 //! A network as it runs: batch norm folded into weights and biases.
 
 use super::conv::Conv;
-use super::layer::{After, Layer, Plane, places, planes};
+use super::layer::{After, Layer, Plane, param_ranges, planes};
 use super::norm::EPSILON;
 use super::trained::add_bias;
 
@@ -24,13 +24,13 @@ pub(crate) struct Folded {
 impl Folded {
     /// Folds running statistics into the weights.
     pub(crate) fn new(layers: &[Layer], params: &[f32], statistics: &[f32]) -> Self {
-        let places = places(layers).0;
-        let folded = layers.iter().zip(&places).map(|(layer, place)| {
-            let mut weight = params[place.weight.clone()].to_vec();
-            let mut bias = params[place.beta.clone()].to_vec();
+        let ranges = param_ranges(layers).0;
+        let folded = layers.iter().zip(&ranges).map(|(layer, range)| {
+            let mut weight = params[range.weight.clone()].to_vec();
+            let mut bias = params[range.beta.clone()].to_vec();
             if layer.has_norm() {
-                let (mean, variance) = (&statistics[place.mean.clone()], &statistics[place.variance.clone()]);
-                let gamma = &params[place.gamma.clone()];
+                let (mean, variance) = (&statistics[range.mean.clone()], &statistics[range.variance.clone()]);
+                let gamma = &params[range.gamma.clone()];
                 for (output, weight) in weight.chunks_exact_mut(layer.taps()).enumerate() {
                     let scale = gamma[output] / (variance[output] + EPSILON).sqrt();
                     for weight in weight {

@@ -69,7 +69,7 @@ impl Layer {
 
 /// Where a layer's numbers lie in the flat vectors of parameters and statistics.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct ParamRanges {
     pub(crate) weight: Range<usize>,
     /// Scale of the norm; empty without one.
     pub(crate) gamma: Range<usize>,
@@ -81,8 +81,8 @@ pub(crate) struct Place {
     pub(crate) variance: Range<usize>,
 }
 
-/// Places of all layers, and how many parameters and statistics there are.
-pub(crate) fn places(layers: &[Layer]) -> (Vec<Place>, usize, usize) {
+/// Ranges of all layers, and how many parameters and statistics there are.
+pub(crate) fn param_ranges(layers: &[Layer]) -> (Vec<ParamRanges>, usize, usize) {
     let (mut params, mut statistics) = (0, 0);
     let take = |end: &mut usize, count: usize| {
         *end += count;
@@ -90,7 +90,7 @@ pub(crate) fn places(layers: &[Layer]) -> (Vec<Place>, usize, usize) {
     };
     let found = layers.iter().map(|layer| {
         let normed = if layer.has_norm() { layer.outputs } else { 0 };
-        Place {
+        ParamRanges {
             weight: take(&mut params, layer.weights()),
             gamma: take(&mut params, normed),
             beta: take(&mut params, layer.outputs),

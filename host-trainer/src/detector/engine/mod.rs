@@ -17,5 +17,5 @@ mod trained;
 mod tests;
 
 pub(crate) use folded::{Folded, FoldedLayer};
-pub(crate) use layer::{After, Layer, Plane, places};
+pub(crate) use layer::{After, Layer, Plane, param_ranges};
 pub(crate) use trained::Trained;

@@ -1,7 +1,7 @@
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 
-use super::layer::Place;
+use super::layer::ParamRanges;
 use super::*;
 
 const INPUT: Plane = Plane { columns: 7, rows: 5 };
@@ -53,12 +53,12 @@ fn loss(network: &mut Trained, params: &[f32], statistics: &mut [f32]) -> f64 {
 #[test]
 fn gradients_are_those_of_finite_differences() {
     let layers = layers();
-    let (places, count, statistics) = places(&layers);
+    let (ranges, count, statistics) = param_ranges(&layers);
     let mut params = numbers(count, 1);
-    for place in &places {
-        params[place.gamma.clone()].iter_mut().for_each(|gamma| *gamma += 1.0);
+    for range in &ranges {
+        params[range.gamma.clone()].iter_mut().for_each(|gamma| *gamma += 1.0);
         // Away from the corner of the ReLU, where differences are no gradients.
-        params[place.beta.clone()].iter_mut().for_each(|beta| *beta += 0.7);
+        params[range.beta.clone()].iter_mut().for_each(|beta| *beta += 0.7);
     }
     let mut statistics = vec![0.0; statistics];
     let mut network = Trained::new(&layers, INPUT, IMAGES);
@@ -67,8 +67,8 @@ fn gradients_are_those_of_finite_differences() {
     loss(&mut network, &params, &mut statistics);
     network.backward(&params, &mut grads);
     let (mut wrong, mut checked) = (0, 0);
-    let parts = |place: &Place| [place.weight.clone(), place.gamma.clone(), place.beta.clone()];
-    for at in places.iter().flat_map(parts).flat_map(|range| range.step_by(11)) {
+    let parts = |range: &ParamRanges| [range.weight.clone(), range.gamma.clone(), range.beta.clone()];
+    for at in ranges.iter().flat_map(parts).flat_map(|range| range.step_by(11)) {
         const STEP: f32 = 4e-3;
         let mut moved = params.clone();
         moved[at] = params[at] + STEP;
@@ -112,27 +112,27 @@ fn naive(layer: &Layer, weight: &[f32], x: &[f32], from: Plane) -> Vec<f32> {
 #[test]
 fn a_folded_network_computes_what_its_layers_define() {
     let layers = layers();
-    let (places, count, statistics) = places(&layers);
+    let (ranges, count, statistics) = param_ranges(&layers);
     let params = numbers(count, 3);
     let statistics: Vec<f32> = numbers(statistics, 4).iter().map(|value| value + 0.6).collect();
     let input = numbers(INPUT.pixels(), 5);
     let mut maps: Vec<(Vec<f32>, Plane)> = Vec::new();
     let mut wanted: Vec<Vec<f32>> = Vec::new();
-    for (layer, place) in layers.iter().zip(&places) {
+    for (layer, range) in layers.iter().zip(&ranges) {
         let (x, from) = layer.input.map_or((&input, INPUT), |at| (&maps[at].0, maps[at].1));
-        let mut y = naive(layer, &params[place.weight.clone()], x, from);
+        let mut y = naive(layer, &params[range.weight.clone()], x, from);
         for (at, value) in y.iter_mut().enumerate() {
             let channel = at % layer.outputs;
-            let beta = params[place.beta.start + channel];
+            let beta = params[range.beta.start + channel];
             if !layer.has_norm() {
                 *value += beta;
                 continue;
             }
             let (mean, variance) = (
-                statistics[place.mean.start + channel],
-                statistics[place.variance.start + channel],
+                statistics[range.mean.start + channel],
+                statistics[range.variance.start + channel],
             );
-            let gamma = params[place.gamma.start + channel];
+            let gamma = params[range.gamma.start + channel];
             *value = (*value - mean) / (variance + norm::EPSILON).sqrt() * gamma + beta;
             if let After::NormAddRelu(residual) = layer.after {
                 *value += maps[residual].0[at];

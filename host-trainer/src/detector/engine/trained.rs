@@ -1,7 +1,7 @@
 //! A network while it is trained: forward with the batch's statistics, and backward.
 
 use super::conv::Conv;
-use super::layer::{After, Layer, Place, Plane, places, planes};
+use super::layer::{After, Layer, ParamRanges, Plane, param_ranges, planes};
 use super::norm::Norm;
 
 /// Share of a batch in the running statistics.
@@ -22,7 +22,7 @@ struct Stage {
 /// Workspaces for batches of one size.
 pub(crate) struct Trained {
     layers: Vec<Layer>,
-    places: Vec<Place>,
+    ranges: Vec<ParamRanges>,
     stages: Vec<Stage>,
     input: Vec<f32>,
     /// Patches of one tile.
@@ -57,7 +57,7 @@ impl Trained {
         let tile = vec![0.0; tile.max().unwrap_or(0)];
         Self {
             layers: layers.to_vec(),
-            places: places(layers).0,
+            ranges: param_ranges(layers).0,
             stages,
             input: vec![0.0; images * input.pixels()],
             room: vec![0.0; room],
@@ -81,18 +81,18 @@ impl Trained {
     pub(crate) fn forward(&mut self, params: &[f32], statistics: &mut [f32]) {
         for at in 0..self.layers.len() {
             self.forward_layer(at, params);
-            let (stage, place) = (&self.stages[at], &self.places[at]);
-            average(&mut statistics[place.mean.clone()], &stage.norm.mean);
-            average(&mut statistics[place.variance.clone()], &stage.norm.variance);
+            let (stage, range) = (&self.stages[at], &self.ranges[at]);
+            average(&mut statistics[range.mean.clone()], &stage.norm.mean);
+            average(&mut statistics[range.variance.clone()], &stage.norm.variance);
         }
     }
 
     fn forward_layer(&mut self, at: usize, params: &[f32]) {
-        let (layer, place) = (&self.layers[at], &self.places[at]);
+        let (layer, range) = (&self.layers[at], &self.ranges[at]);
         let (before, rest) = self.stages.split_at_mut(at);
         let Stage { conv, norm, y, z, .. } = &mut rest[0];
         let x = layer.input.map_or(&self.input, |input| &before[input].z);
-        let weight = &params[place.weight.clone()];
+        let weight = &params[range.weight.clone()];
         norm.start();
         for lines in conv.tiles(self.images) {
             let span = conv.span(lines, conv.outputs);
@@ -103,7 +103,7 @@ impl Trained {
             } else {
                 let z = &mut z[span];
                 conv.forward(z, x, weight, &mut self.room, lines);
-                add_bias(z, &params[place.beta.clone()]);
+                add_bias(z, &params[range.beta.clone()]);
             }
         }
         let residual: &[f32] = match layer.after {
@@ -111,7 +111,7 @@ impl Trained {
             After::NormRelu => &[],
             After::NormAddRelu(residual) => &before[residual].z,
         };
-        norm.settle(&params[place.gamma.clone()], &params[place.beta.clone()]);
+        norm.settle(&params[range.gamma.clone()], &params[range.beta.clone()]);
         norm.relu(z, y, residual);
     }
 
@@ -129,7 +129,7 @@ impl Trained {
     }
 
     fn backward_layer(&mut self, at: usize, params: &[f32], grads: &mut [f32]) {
-        let (layer, place) = (&self.layers[at], &self.places[at]);
+        let (layer, range) = (&self.layers[at], &self.ranges[at]);
         let (before, rest) = self.stages.split_at_mut(at);
         let Stage {
             conv,
@@ -139,8 +139,8 @@ impl Trained {
             gradient,
         } = &mut rest[0];
         // Weight, gamma and beta of a layer follow one another.
-        let (weight_grad, rest) = grads[place.weight.start..place.beta.end].split_at_mut(place.weight.len());
-        let (gamma_grad, beta_grad) = rest.split_at_mut(place.gamma.len());
+        let (weight_grad, rest) = grads[range.weight.start..range.beta.end].split_at_mut(range.weight.len());
+        let (gamma_grad, beta_grad) = rest.split_at_mut(range.gamma.len());
         if layer.has_norm() {
             norm.start();
             norm.mask(gradient, z, y);
@@ -164,7 +164,7 @@ impl Trained {
             conv.add_weight_gradient(weight_grad, dy, x, &mut self.room, lines);
             if let Some(input) = layer.input {
                 let dx = &mut before[input].gradient;
-                conv.add_input_gradient(dx, dy, &params[place.weight.clone()], &mut self.room, lines);
+                conv.add_input_gradient(dx, dy, &params[range.weight.clone()], &mut self.room, lines);
             }
         }
     }

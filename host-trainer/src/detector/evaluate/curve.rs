@@ -1,6 +1,6 @@
 //! Hits, misses and false alarms over all photos, sorted by score.
 
-use super::Seen;
+use super::Detected;
 use crate::detector::data::{Face, Kind};
 use crate::detector::geometry::{area, common};
 use vision::detector::decode::overlap;
@@ -31,7 +31,7 @@ pub struct Tally {
 
 impl Tally {
     /// Takes in one photo; faces smaller than `least` pixels count neither way.
-    pub fn take(&mut self, seen: &Seen, empty: bool, least: f32) {
+    pub fn take(&mut self, seen: &Detected, empty: bool, least: f32) {
         let counts = |face: &Face| face.kind == Kind::Face && face.size() >= least;
         let mut hits: Vec<Option<f32>> = vec![None; seen.faces.len()];
         for detection in &seen.found {

@@ -1,4 +1,4 @@
-//! Looking at a photo with a trained network.
+//! Finding faces in a photo with a trained network.
 
 use std::cell::RefCell;
 
@@ -18,7 +18,7 @@ use vision::detector::decode::{Detection, Map, decode};
 /// Passes of a blur of 3 pixels that come to a standard deviation of 2.
 const BLURS: usize = 8;
 
-/// What is done to a photo before it is looked at.
+/// What is done to a photo before faces are looked for.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Variation {
     /// Nothing.
@@ -45,7 +45,7 @@ enum Network {
 
 /// What was found in a photo, beside what is there.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Seen {
+pub struct Detected {
     /// Found, in pixels of the photo as it was varied, the best first.
     pub found: Vec<Detection>,
     /// Annotated, in the same pixels.
@@ -85,7 +85,7 @@ impl Detector {
     ///
     /// # Errors
     /// Those of [`inference::Model::load_maps`] and [`inference::Model::run`], of a network in a file.
-    pub fn look(&self, photo: &Photo, task: &Task) -> Result<Seen, PredictError> {
+    pub fn detect(&self, photo: &Photo, task: &Task) -> Result<Detected, PredictError> {
         let (gray, faces) = varied(photo, task.variation);
         let half = if task.variation == Variation::Half { 2 } else { 1 };
         let fit = |axis: usize, side: usize| task.input[axis] as f32 / half as f32 / side as f32;
@@ -98,7 +98,7 @@ impl Detector {
             enlarged(&gray, width, height)
         };
         let (found, dropped) = self.find(&input, task)?;
-        Ok(Seen {
+        Ok(Detected {
             found: found.into_iter().map(|face| scaled(face, scale)).collect(),
             faces,
             dropped,

@@ -4,8 +4,8 @@
 //! an ignored box, or on a face smaller than [`Task::least`], counts neither way.
 
 mod curve;
+mod detector;
 mod file;
-mod look;
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use vision::detector::decode::{Detection, Limits};
 
 use super::data::Photo;
 pub use curve::{Outcome, Tally};
-pub use look::{Detector, Seen, Variation};
+pub use detector::{Detected, Detector, Variation};
 
 /// What is measured, and how.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -75,12 +75,12 @@ pub struct Figures {
 /// Measures on all photos.
 ///
 /// # Errors
-/// Those of [`Detector::look`].
+/// Those of [`Detector::detect`].
 pub fn measure(detector: &Detector, photos: &[&Photo], task: &Task) -> Result<Figures, PredictError> {
     let mut tally = Tally::default();
     let mut dropped = 0;
     for photo in photos {
-        let seen = detector.look(photo, task)?;
+        let seen = detector.detect(photo, task)?;
         dropped += seen.dropped;
         tally.take(&seen, photo.is_empty(), task.least);
     }
@@ -91,7 +91,7 @@ pub fn measure(detector: &Detector, photos: &[&Photo], task: &Task) -> Result<Fi
 /// The same for each source apart.
 ///
 /// # Errors
-/// Those of [`Detector::look`].
+/// Those of [`Detector::detect`].
 pub fn by_source(
     detector: &Detector,
     photos: &[&Photo],

@@ -17,8 +17,8 @@ fn found(left: f32, score: f32) -> Detection {
     }
 }
 
-fn seen(found: Vec<Detection>, faces: Vec<Face>) -> Seen {
-    Seen {
+fn seen(found: Vec<Detection>, faces: Vec<Face>) -> Detected {
+    Detected {
         found,
         faces,
         dropped: 0,

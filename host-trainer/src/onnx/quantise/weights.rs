@@ -7,7 +7,7 @@
 //! [no overflow](kernels::Weights::use_quad_layout).
 
 use anyhow::{Context, Result};
-use kernels::NO_OVERFLOW_4;
+use kernels::{NO_OVERFLOW_4, QUAD_BLOCK, QUAD_STEP};
 use onnx::NodeProto;
 
 use super::super::graph::Graph;
@@ -15,12 +15,6 @@ use super::super::shapes::shapes;
 
 /// Largest weight.
 const MOST: f32 = 127.0;
-
-/// Input channels that a kernel reads at once.
-const BLOCK: usize = 16;
-
-/// Distance of two that are added up in a row.
-const STEP: usize = 4;
 
 /// Weights of a layer, which come back as `integers * scale`.
 #[derive(Debug, Clone, PartialEq)]
@@ -100,10 +94,10 @@ fn channel_of(values: &[f32], positions: usize) -> (Vec<i8>, f32) {
 
 /// The largest sum of four weights that are added up in a row, all taken positive.
 fn largest_sum(integers: &[i8], positions: usize) -> u16 {
-    let blocks = integers.chunks(BLOCK * positions);
+    let blocks = integers.chunks(QUAD_BLOCK * positions);
     let sums = blocks.flat_map(|block| {
-        (0..STEP * positions).map(|first| {
-            let four = block.iter().skip(first).step_by(STEP * positions);
+        (0..QUAD_STEP * positions).map(|first| {
+            let four = block.iter().skip(first).step_by(QUAD_STEP * positions);
             four.map(|value| u16::from(value.unsigned_abs())).sum()
         })
     });

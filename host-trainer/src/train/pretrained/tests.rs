@@ -29,7 +29,7 @@ fn the_trunk_is_taken_over_and_the_head_is_not() {
     let other = network(Task::Emotion, 1);
     let pretrained = Pretrained {
         target: Target::pixels(),
-        seen: Some(Seen::default()),
+        seen: Some(SeenFaces::default()),
         digest: digest(&other),
         weights: Weights::Trained(Box::new(other.clone())),
         config: config.clone(),

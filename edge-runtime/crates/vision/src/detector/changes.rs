@@ -2,12 +2,22 @@
 
 use shared_model::image::GrayView;
 
-/// Columns and rows of the blocks that are compared. A face of the smallest size fills about one of them.
-const BLOCKS: [usize; 2] = [16, 12];
+/// How two pictures are compared.
+struct ChangeSettings {
+    /// Blocks from left to right. A face of the smallest size fills about one of them.
+    columns: usize,
+    /// Blocks from top to bottom.
+    rows: usize,
+    /// Difference of the mean of a block, in grey levels of 255, from which something has changed. The noise of a camera is
+    /// far below that in the mean of a block, and somebody who comes in far above.
+    changed: f32,
+}
 
-/// Difference of the mean of a block, in grey levels of 255, from which something has changed. The noise of a camera
-/// is far below that in the mean of a block, and somebody who comes in far above.
-const CHANGED: f32 = 4.0;
+const SETTINGS: ChangeSettings = ChangeSettings {
+    columns: 16,
+    rows: 12,
+    changed: 4.0,
+};
 
 /// Remembers a picture by the means of its blocks.
 #[derive(Debug, Clone, Default)]
@@ -21,7 +31,7 @@ impl Changes {
     /// one does.
     pub(super) fn differs(&mut self, picture: GrayView<'_>) -> bool {
         self.newest.clear();
-        let [columns, rows] = BLOCKS;
+        let ChangeSettings { columns, rows, changed } = SETTINGS;
         for row in 0..rows {
             let lines = share(row, rows, picture.height());
             for column in 0..columns {
@@ -34,7 +44,7 @@ impl Changes {
         }
         let gain = total(&self.newest) / total(&self.remembered);
         let pairs = self.newest.iter().zip(&self.remembered);
-        pairs.fold(0.0f32, |most, (new, old)| most.max((new - gain * old).abs())) > CHANGED
+        pairs.fold(0.0f32, |most, (new, old)| most.max((new - gain * old).abs())) > changed
     }
 
     /// Remembers the picture that was taken in last.

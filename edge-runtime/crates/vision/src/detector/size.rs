@@ -2,28 +2,43 @@
 
 use inference::InputSize;
 
-/// Side of the smallest face that is asked for, in pixels of the reduced picture, where nothing is configured. Faces
-/// are found from about 10 pixels on, and surely from here on.
-pub(super) const SMALLEST_FACE: f32 = 16.0;
+/// How large a picture is reduced, in pixels of the reduced picture.
+pub(super) struct SizeSettings {
+    /// Side of the smallest face that is asked for, where nothing is configured. Faces are found from about 10 pixels on, and
+    /// surely from here on.
+    pub(super) smallest_face: f32,
+    /// Least longer side where nothing is configured: a picture for large faces costs little.
+    pub(super) least_longer: f32,
+    /// Most, for the cost grows with the square.
+    most_longer: f32,
+    /// Shortest side of an input: a cell of the networks' coarsest map is as large.
+    shortest: usize,
+}
 
-/// Longer side of the reduced picture where nothing is configured: no less, for faces that are large cost little; no more,
-/// for the cost grows with the square.
-pub(super) const LONGER_SIDES: std::ops::RangeInclusive<f32> = 160.0..=640.0;
-
-/// Shortest side of an input in pixels.
-const SHORTEST: usize = 32;
+pub(super) const SETTINGS: SizeSettings = SizeSettings {
+    smallest_face: 16.0,
+    least_longer: 160.0,
+    most_longer: 640.0,
+    shortest: 32,
+};
 
 /// The size to which a picture of so many columns and rows is reduced; never larger than it is, and of its shape.
 ///
 /// `longer_px` is the longer side in pixels; without it, the smallest face of `min_face_px` pixels of the picture decides.
 pub(super) fn reduced(columns: usize, rows: usize, min_face_px: f32, longer_px: Option<u32>) -> InputSize {
+    let SizeSettings {
+        smallest_face,
+        least_longer,
+        most_longer,
+        shortest,
+    } = SETTINGS;
     let longer = columns.max(rows) as f32;
     let wanted = longer_px.map_or_else(
-        || (longer * SMALLEST_FACE / min_face_px).clamp(*LONGER_SIDES.start(), *LONGER_SIDES.end()),
+        || (longer * smallest_face / min_face_px).clamp(least_longer, most_longer),
         |px| px as f32,
     );
     let scale = (wanted / longer).min(1.0);
-    let side = |length: usize| ((length as f32 * scale).round() as usize).max(SHORTEST).min(length);
+    let side = |length: usize| ((length as f32 * scale).round() as usize).max(shortest).min(length);
     InputSize::of(side(columns), side(rows))
 }
 

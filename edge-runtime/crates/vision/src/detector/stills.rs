@@ -9,18 +9,26 @@ use shared_model::image::{GrayView, Rect};
 use shared_model::manifest::Detector;
 
 use super::finder::{Finder, FinderConfig};
-use super::size::{LONGER_SIDES, SMALLEST_FACE};
+use super::size;
+use crate::SAME_FACE;
 use crate::tracker::Observation;
 
-/// Longest side of the largest picture that the detector sees, in pixels.
-const LONGEST: f32 = 1280.0;
+/// How a still picture is searched.
+struct StillSettings {
+    /// Longest side of the largest picture that the detector sees, in pixels: the cost grows with the square.
+    longest: f32,
+    /// Side of the largest face that counts at all sizes but the smallest, in pixels of the reduced picture: larger ones are
+    /// surer at half of the size.
+    largest_face: f32,
+    /// Least side of a box, in sides of the smallest face that is asked for: boxes scatter.
+    least_share: f32,
+}
 
-/// Side of the largest face that counts at all sizes but the smallest, in pixels of the reduced picture: larger ones are
-/// surer at half of the size.
-const LARGEST_FACE: f32 = 96.0;
-
-/// Share of the union from which two boxes are one face.
-const SAME_FACE: f32 = 0.3;
+const SETTINGS: StillSettings = StillSettings {
+    longest: 1280.0,
+    largest_face: 96.0,
+    least_share: 0.8,
+};
 
 /// Searches pictures at several sizes; keeps its memory from picture to picture.
 pub struct StillFinder {
@@ -34,7 +42,7 @@ pub struct StillFinder {
 impl StillFinder {
     /// A finder for this detector, of faces whose side is at least `min_face_px` pixels of a picture.
     pub fn new(min_face_px: f32, detector: &Detector) -> Self {
-        let sides = std::iter::successors(Some(*LONGER_SIDES.start()), |side| Some(2.0 * side));
+        let sides = std::iter::successors(Some(size::SETTINGS.least_longer), |side| Some(2.0 * side));
         let finder = |side: f32| {
             let config = FinderConfig {
                 min_face_px,
@@ -45,7 +53,7 @@ impl StillFinder {
         Self {
             min_face_px,
             score: detector.score,
-            finders: sides.take_while(|side| *side <= LONGEST).map(finder).collect(),
+            finders: sides.take_while(|side| *side <= SETTINGS.longest).map(finder).collect(),
             found: Vec::new(),
         }
     }
@@ -61,7 +69,7 @@ impl StillFinder {
     ) -> Result<&[Observation], PredictError> {
         let longer = picture.width().max(picture.height()) as f32;
         // The size at which the smallest face is found, and no larger than the picture.
-        let wanted = (longer * SMALLEST_FACE / self.min_face_px).min(longer);
+        let wanted = (longer * size::SETTINGS.smallest_face / self.min_face_px).min(longer);
         self.found.clear();
         for (at, (side, finder)) in self.finders.iter_mut().enumerate() {
             // The first size that suffices is the last one.
@@ -71,13 +79,13 @@ impl StillFinder {
             let largest = if at == 0 {
                 f32::INFINITY
             } else {
-                LARGEST_FACE * longer / *side as f32
+                SETTINGS.largest_face * longer / *side as f32
             };
             finder.take(picture);
             let (faces, _) = finder.find(network)?;
             let least = self.min_face_px;
             let counts = |face: &&Observation| {
-                face.score >= self.score && face.bounds.w <= largest && face.bounds.w >= LEAST_SHARE * least
+                face.score >= self.score && face.bounds.w <= largest && face.bounds.w >= SETTINGS.least_share * least
             };
             self.found.extend(faces.iter().filter(counts));
         }
@@ -86,9 +94,6 @@ impl StillFinder {
         Ok(&self.found)
     }
 }
-
-/// How much smaller than the smallest face a box may be, since boxes scatter.
-const LEAST_SHARE: f32 = 0.8;
 
 /// Keeps one box for each face, the surest.
 fn distinct(found: &mut Vec<Observation>) {

@@ -1,9 +1,5 @@
 //! How a face looks, measured on a small square of it: whether it is bright, rich in contrast and sharp enough to be
 //! judged.
-//!
-//! The limits lie below nearly all detected faces of the project's photographs and films: 1 % of those have
-//! a deviation below 0.047 or a sharpness below 0.014; blurred by a Gaussian of 6 % of the face's side all
-//! lie below 0.02, and half below 0.005.
 
 use shared_model::image::{GrayView, Rect, sample};
 use shared_model::message::RejectReason;
@@ -11,17 +7,28 @@ use shared_model::message::RejectReason;
 /// Side of the square in pixels.
 const SIDE: usize = 48;
 
-/// Least rows of the picture that are looked at for each of the square's.
+/// Least rows of the picture that are sampled for each of the square's.
 const ROWS: f32 = 3.0;
 
-/// Mean grey, of 1, below which a face is too dark.
-const DARK: f32 = 0.06;
+/// What a face must show to be judged. The limits lie below nearly all detected faces of the project's photographs and
+/// films.
+struct QualitySettings {
+    /// Mean grey, of 1, below which a face is too dark.
+    grey: f32,
+    /// Standard deviation of the grey values, of 1, below which light and shade hardly differ. 1 % of those faces have less
+    /// than 0.047.
+    contrast: f32,
+    /// Variance of the Laplacian over the variance of the grey values, below which a face is blurred. 1 % of those faces
+    /// have less than 0.014. Blurred by a Gaussian of 6 % of the face's side all have less than 0.02, and half less than
+    /// 0.005.
+    sharpness: f32,
+}
 
-/// Standard deviation of the grey values, of 1, below which light and shade hardly differ.
-const FLAT: f32 = 0.035;
-
-/// Variance of the Laplacian over the variance of the grey values below which a face is blurred.
-const BLURRED: f32 = 0.01;
+const SETTINGS: QualitySettings = QualitySettings {
+    grey: 0.06,
+    contrast: 0.035,
+    sharpness: 0.01,
+};
 
 /// A face as it looked in the last frame; its memory is used again.
 #[derive(Debug, Clone)]
@@ -36,15 +43,15 @@ impl FaceQuality {
         }
     }
 
-    /// Looks at a face; gives why it cannot be judged, if it cannot.
+    /// Measures a face; gives why it cannot be judged, if it cannot.
     pub(crate) fn at(&mut self, picture: GrayView<'_>, face: &Rect) -> Option<RejectReason> {
         skim(picture, face, SIDE, &mut self.values);
         let (mean, variance) = moments(&self.values);
-        if mean < DARK {
+        if mean < SETTINGS.grey {
             Some(RejectReason::Dark)
-        } else if variance.sqrt() < FLAT {
+        } else if variance.sqrt() < SETTINGS.contrast {
             Some(RejectReason::LowContrast)
-        } else if laplacian(&self.values) / variance < BLURRED {
+        } else if laplacian(&self.values) / variance < SETTINGS.sharpness {
             Some(RejectReason::Blurred)
         } else {
             None

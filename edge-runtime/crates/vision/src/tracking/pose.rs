@@ -52,15 +52,15 @@ impl Pose {
 
 #[cfg(test)]
 mod tests {
-    use super::super::shape::tests::{MEAN, face};
+    use super::super::shape::tests::face;
     use super::*;
-    use shared_model::keypoints::COUNT;
+    use shared_model::keypoints::{COUNT, MEAN_FACE};
 
     /// A head of the model in the documentation, seen from afar: every point in the plane of the eyes but the nose.
     fn turned(yaw: f32, pitch: f32) -> Keypoints {
-        let eye = MEAN[0][0] - MEAN[1][0];
+        let eye = MEAN_FACE.eye_distance();
         let (cx, cy) = (48.0, 37.8);
-        let mut points = MEAN.map(|[x, y]| {
+        let mut points = MEAN_FACE.0.map(|[x, y]| {
             [
                 cx + (x - cx) * yaw.to_radians().cos(),
                 cy + (y - cy) * pitch.to_radians().cos(),

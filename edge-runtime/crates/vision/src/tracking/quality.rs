@@ -9,10 +9,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use shared_model::image::Rect;
 
+use crate::SAME_FACE;
 use crate::tracker::Policy;
-
-/// Two boxes that share this much of the union are the same face.
-const SAME: f32 = 0.3;
 
 /// Frames in which one number was seen.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -47,7 +45,7 @@ pub struct Break {
 
 /// A face of one frame, as it was followed.
 #[derive(Debug, Clone, Copy)]
-pub struct Followed {
+pub struct TrackedBox {
     /// The number that the face was given.
     pub id: u32,
     /// Box of the face, in pixels of the frame.
@@ -113,13 +111,13 @@ impl Quality {
     }
 
     /// Takes in a frame: its number and time, what was followed, and what the detector finds in it on its own.
-    pub fn frame(&mut self, (number, time_ms): (u64, u64), followed: &[Followed], visible: &[Rect]) {
+    pub fn frame(&mut self, (number, time_ms): (u64, u64), followed: &[TrackedBox], visible: &[Rect]) {
         self.totals.frames += 1;
         self.wait(time_ms, followed, visible);
         for face in followed {
             self.extend(number, face);
         }
-        let alone = |face: &&Followed| visible.iter().all(|bounds| bounds.overlap(&face.bounds) < SAME);
+        let alone = |face: &&TrackedBox| visible.iter().all(|bounds| bounds.overlap(&face.bounds) < SAME_FACE);
         self.totals.unseen += followed.iter().filter(alone).count() as u64;
         let links = visible
             .iter()
@@ -142,7 +140,7 @@ impl Quality {
         self.totals
     }
 
-    fn wait(&mut self, time_ms: u64, followed: &[Followed], visible: &[Rect]) {
+    fn wait(&mut self, time_ms: u64, followed: &[TrackedBox], visible: &[Rect]) {
         if let Some(since) = self.waiting_ms.filter(|_| !followed.is_empty()) {
             self.totals.found_after_ms = self.totals.found_after_ms.max(time_ms.saturating_sub(since));
         }
@@ -150,7 +148,7 @@ impl Quality {
         self.waiting_ms = alone.then(|| self.waiting_ms.unwrap_or(time_ms));
     }
 
-    fn extend(&mut self, number: u64, face: &Followed) {
+    fn extend(&mut self, number: u64, face: &TrackedBox) {
         let span = self.spans.entry(face.id).or_insert(Span {
             id: face.id,
             from: number,
@@ -166,16 +164,16 @@ impl Quality {
     }
 
     /// Links a find to the one of the frame before, and compares their numbers.
-    fn link(&mut self, (frame, time_ms): (u64, u64), bounds: Rect, followed: &[Followed]) -> Chain {
+    fn link(&mut self, (frame, time_ms): (u64, u64), bounds: Rect, followed: &[TrackedBox]) -> Chain {
         let share = |other: &Rect| bounds.overlap(other);
         let nearest = followed
             .iter()
             .max_by(|a, b| share(&a.bounds).total_cmp(&share(&b.bounds)));
-        let face = nearest.filter(|face| share(&face.bounds) >= SAME);
+        let face = nearest.filter(|face| share(&face.bounds) >= SAME_FACE);
         let id = face.map(|face| face.id);
         let chains = self.chains.iter();
         let before = chains.max_by(|a, b| share(&a.bounds).total_cmp(&share(&b.bounds)));
-        let chain = before.filter(|chain| share(&chain.bounds) >= SAME).copied();
+        let chain = before.filter(|chain| share(&chain.bounds) >= SAME_FACE).copied();
         let before = chain.and_then(|chain| chain.id);
         self.totals.visible += 1;
         self.totals.followed += u64::from(id.is_some());
@@ -222,8 +220,8 @@ mod tests {
         }
     }
 
-    fn face(id: u32, x: f32) -> Followed {
-        Followed {
+    fn face(id: u32, x: f32) -> TrackedBox {
+        TrackedBox {
             id,
             bounds: bounds(x),
             judged: id != 9,

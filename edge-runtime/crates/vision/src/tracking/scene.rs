@@ -4,12 +4,16 @@ use shared_model::image::GrayView;
 
 use super::face_quality::correlation;
 
-/// Points along each side of the picture that are compared.
-const POINTS: usize = 48;
+/// How two frames are compared.
+struct SceneSettings {
+    /// Points along each side of the picture that are compared: few, so that a frame costs next to nothing.
+    points: usize,
+    /// Pearson's correlation, -1 to 1, below which two frames are of different scenes. On the project's films the cuts have
+    /// at most 0.24, the other frames at least 0.38.
+    cut: f32,
+}
 
-/// Correlation below which two frames are of different scenes: on the project's films the cuts have at most 0.24, the
-/// other frames at least 0.38.
-const CUT: f32 = 0.3;
+const SETTINGS: SceneSettings = SceneSettings { points: 48, cut: 0.3 };
 
 /// The scene of the last frame.
 #[derive(Debug, Clone, Default)]
@@ -19,17 +23,18 @@ pub(crate) struct Scene {
 }
 
 impl Scene {
-    /// Looks at the next frame; gives whether it is of another scene.
+    /// Takes in the next frame; gives whether it is of another scene.
     pub(crate) fn cuts(&mut self, frame: GrayView<'_>) -> bool {
+        let SceneSettings { points, cut } = SETTINGS;
         std::mem::swap(&mut self.values, &mut self.before);
         self.values.clear();
-        let middle = |at: usize, length: usize| (2 * at + 1) * length / (2 * POINTS);
-        for y in 0..POINTS {
+        let middle = |at: usize, length: usize| (2 * at + 1) * length / (2 * points);
+        for y in 0..points {
             let row = frame.row(middle(y, frame.height()));
-            let points = (0..POINTS).map(|x| f32::from(row[middle(x, frame.width())]));
-            self.values.extend(points);
+            let line = (0..points).map(|x| f32::from(row[middle(x, frame.width())]));
+            self.values.extend(line);
         }
-        !self.before.is_empty() && correlation(&self.values, &self.before) < CUT
+        !self.before.is_empty() && correlation(&self.values, &self.before) < cut
     }
 }
 

@@ -3,12 +3,10 @@
 //! The constants were measured over 1,214 detections (the project's photographs and films, 619 faces of the
 //! keypoint set), each with the keypoints that the shipped network found in it.
 
-use shared_model::image::Rect;
-use shared_model::keypoints::{COUNT, Keypoints, LEFT_EYE, Point, RIGHT_EYE};
+use std::ops::RangeInclusive;
 
-const NOSE: usize = 10;
-const UPPER_LIP: usize = 13;
-const LOWER_LIP: usize = 14;
+use shared_model::image::Rect;
+use shared_model::keypoints::{BOTTOM_LIP, COUNT, Keypoints, LEFT_EYE, NOSE, Point, RIGHT_EYE, TOP_LIP};
 
 /// Side of the detector's box over the root mean square distance of the points from their mean; half of all
 /// faces lie within 6 % of it. Their mean is the centre of the box: the medians of both shifts are below
@@ -17,7 +15,7 @@ const SIDE_PER_SPREAD: f32 = 3.4;
 
 /// The nose's place between the eyes of a face that still looks at the camera: 0 is at the visitor's right
 /// eye, 1 at the left one. 90 % of the detected faces lie in 0.22 to 0.78.
-const FACING: std::ops::RangeInclusive<f32> = 0.18..=0.82;
+const FACING: RangeInclusive<f32> = 0.18..=0.82;
 
 /// The box that the detector would give, a square.
 pub fn bounds(keypoints: &Keypoints) -> Rect {
@@ -32,11 +30,36 @@ pub fn bounds(keypoints: &Keypoints) -> Rect {
     }
 }
 
-/// Whether these can be the points of the face in this box of the detector.
-///
-/// Of the detections nine in ten have eyes 0.30 to 0.45 sides apart and 0.37 to 0.53 sides above the mouth;
-/// the limits here are wide, because a network that sees no face gives a face's points nonetheless, and only
+/// What points may be a face's. The limits are wide: a network that sees no face gives a face's points nonetheless, and only
 /// what is far off tells.
+struct PlausibleSettings {
+    /// Farthest from the middle of the box that the points give to that of the detector's, in sides of the detector's.
+    shift: f32,
+    /// Side of the box that the points give, in sides of the detector's.
+    side: RangeInclusive<f32>,
+    /// Between the eyes, in sides of the detector's box; nine in ten detections have 0.30 to 0.45.
+    eyes: RangeInclusive<f32>,
+    /// From the eyes down to the mouth, in the same; nine in ten have 0.37 to 0.53.
+    mouth: RangeInclusive<f32>,
+    /// From the eyes down to the nose, in shares of the way to the mouth.
+    nose: RangeInclusive<f32>,
+    /// Cosine of the angle between the line of the eyes and the horizon that must be exceeded: about 45 degrees.
+    roll_cos: f32,
+    /// Most points outside of the box, a fifth wider on each side.
+    outside: usize,
+}
+
+const PLAUSIBLE: PlausibleSettings = PlausibleSettings {
+    shift: 0.35,
+    side: 0.6..=1.6,
+    eyes: 0.12..=0.6,
+    mouth: 0.22..=0.75,
+    nose: 0.05..=1.05,
+    roll_cos: 0.7,
+    outside: 2,
+};
+
+/// Whether these can be the points of the face in this box of the detector.
 pub fn is_plausible(keypoints: &Keypoints, face: &Rect) -> bool {
     let own = bounds(keypoints);
     let side = f32::midpoint(face.w, face.h);
@@ -46,13 +69,13 @@ pub fn is_plausible(keypoints: &Keypoints, face: &Rect) -> bool {
         return false;
     };
     let inside = keypoints.0.iter().filter(|point| holds(face, **point)).count();
-    shift < 0.35 * side
-        && (0.6..=1.6).contains(&(own.w / side))
-        && (0.12..=0.6).contains(&eyes)
-        && (0.22..=0.75).contains(&(upright.mouth / side))
-        && (0.05..=1.05).contains(&(upright.nose / upright.mouth))
-        && upright.roll_cos > 0.7
-        && inside >= COUNT - 2
+    shift < PLAUSIBLE.shift * side
+        && PLAUSIBLE.side.contains(&(own.w / side))
+        && PLAUSIBLE.eyes.contains(&eyes)
+        && PLAUSIBLE.mouth.contains(&(upright.mouth / side))
+        && PLAUSIBLE.nose.contains(&(upright.nose / upright.mouth))
+        && upright.roll_cos > PLAUSIBLE.roll_cos
+        && inside + PLAUSIBLE.outside >= COUNT
 }
 
 /// Whether the face looks at the camera, more or less: its nose is between its eyes.
@@ -95,7 +118,7 @@ impl Upright {
         let eyes = middle(points[LEFT_EYE], points[RIGHT_EYE]);
         let below = |point: Point| (point[0] - eyes[0]) * down[0] + (point[1] - eyes[1]) * down[1];
         Some(Self {
-            mouth: below(middle(points[UPPER_LIP], points[LOWER_LIP])),
+            mouth: below(middle(points[TOP_LIP], points[BOTTOM_LIP])),
             nose: below(points[NOSE]),
             roll_cos: across[0],
         })
@@ -119,31 +142,13 @@ fn holds(face: &Rect, point: Point) -> bool {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-
-    /// The mean face of the Kaggle set, in a picture of 96 pixels, with the nose where its complete faces have it.
-    pub(crate) const MEAN: [Point; COUNT] = [
-        [66.4, 37.7],
-        [30.3, 37.9],
-        [59.2, 38.0],
-        [73.3, 38.4],
-        [36.7, 38.0],
-        [22.4, 38.4],
-        [56.1, 29.3],
-        [79.5, 29.7],
-        [39.3, 29.5],
-        [15.9, 30.4],
-        [48.4, 57.1],
-        [63.3, 75.9],
-        [32.7, 76.2],
-        [48.0, 72.9],
-        [48.1, 78.5],
-    ];
+    use shared_model::keypoints::MEAN_FACE;
 
     /// The mean face at this centre, with this side of its box, turned by an angle.
     pub(crate) fn face(cx: f32, cy: f32, side: f32, radians: f32) -> Keypoints {
-        let own = bounds(&Keypoints(MEAN));
+        let own = bounds(&MEAN_FACE);
         let (sin, cos) = radians.sin_cos();
-        Keypoints(MEAN.map(|[x, y]| {
+        Keypoints(MEAN_FACE.0.map(|[x, y]| {
             let (x, y) = ((x - own.x) / own.w - 0.5, (y - own.y) / own.w - 0.5);
             [cx + side * (x * cos - y * sin), cy + side * (x * sin + y * cos)]
         }))
@@ -190,8 +195,8 @@ pub(super) mod tests {
         }
         assert!(!is_plausible(&Keypoints([[100.0, 100.0]; COUNT]), &here));
         let mut swapped = face(100.0, 100.0, 80.0, 0.0);
-        swapped.0.swap(UPPER_LIP, LEFT_EYE);
-        swapped.0.swap(LOWER_LIP, RIGHT_EYE);
+        swapped.0.swap(TOP_LIP, LEFT_EYE);
+        swapped.0.swap(BOTTOM_LIP, RIGHT_EYE);
         assert!(!is_plausible(&swapped, &here), "mouth above the eyes");
     }
 
