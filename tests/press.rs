@@ -92,7 +92,7 @@ fn told(bundle: &Path, film: &Path, (label, shown): (&str, usize), finder: &str)
 /// What the photographs of these classes are told in the boxes of these finders; `None` where there are none.
 fn measured(bundle: &Path, labels: &[&str], finders: &[&str]) -> Option<Vec<Told>> {
     let Some(data) = shared() else {
-        testing::skip("press photographs: there is no ../shared/data");
+        testing::skip_faces("press photographs: there is no ../shared/data");
         return None;
     };
     let temporary = tempfile::tempdir().unwrap();

@@ -56,7 +56,7 @@ fn tracked(bundle: &Path, film: &Path) -> Value {
 #[ignore = "takes minutes: the figures in docs/src/performance.md; BUNDLE names another bundle"]
 fn the_verdict_changes_of_talkers_are_measured() {
     let Some(data) = shared() else {
-        return testing::skip("films of talkers: there is no ../shared/data");
+        return testing::skip_faces("films of talkers: there is no ../shared/data");
     };
     let folder = tempfile::tempdir().unwrap();
     let mut sums = [0.0; 2];
