@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use diagnostics::Filter;
 use serde::de::Error as _;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serializer};
 
 use super::SCHEMA;
 use crate::decide::MAX_STALE_MS;
@@ -133,6 +133,11 @@ pub(super) fn day<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration
 
 pub(super) fn month<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     seconds(deserializer, 2_592_000)
+}
+
+/// A time in whole seconds, as the schema names it by default.
+pub(super) fn as_seconds<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u64(time.as_secs())
 }
 
 fn seconds<'de, D: Deserializer<'de>>(deserializer: D, most: u64) -> Result<Duration, D::Error> {

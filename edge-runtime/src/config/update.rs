@@ -26,14 +26,19 @@ pub struct UpdateConfig {
     /// Certificates in PEM that vouch for web servers, beside those of the system.
     pub ca_file: Option<PathBuf>,
     /// How long a new bundle must work before it stays.
-    #[serde(rename = "confirm_after_s", deserialize_with = "ranges::day")]
+    #[serde(
+        rename = "confirm_after_s",
+        deserialize_with = "ranges::day",
+        serialize_with = "ranges::as_seconds"
+    )]
     #[schemars(with = "u64", range(max = 86_400))]
     pub confirm_after: Duration,
     /// Time from one check of the channel to the next, while the program runs; 0 is never.
     #[serde(
         rename = "check_interval_s",
         alias = "look_every_s",
-        deserialize_with = "ranges::month"
+        deserialize_with = "ranges::month",
+        serialize_with = "ranges::as_seconds"
     )]
     #[schemars(with = "u64", range(max = 2_592_000))]
     pub check_interval: Duration,

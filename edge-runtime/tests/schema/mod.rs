@@ -1,6 +1,7 @@
 //! The JSON schema of configurations accepts what the program accepts, and refuses what it refuses; rules between
 //! several values aside. Python's `jsonschema` is the judge, where `scripts/test` could install it.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -24,6 +25,7 @@ print(json.dumps([schema.is_valid(tomllib.loads(text)) for text in asked['texts'
 ";
 
 const EXAMPLE: &str = include_str!("../../config.example.toml");
+const CHAPTER: &str = include_str!("../../../docs/src/kiosk-page.md");
 
 /// The example, with the sections that are commented out.
 fn everything() -> String {
@@ -51,6 +53,67 @@ fn the_published_schema_is_what_the_program_prints() {
         printed(),
         "write it anew: edge-runtime check-config --schema > edge-runtime/config.schema.json"
     );
+}
+
+/// The defaults in a part of the schema that are a value, by their path, such as `page.listen`.
+fn defaults(schema: &Value, part: &Value, path: &str, found: &mut BTreeMap<String, Value>) {
+    let any = part["anyOf"].as_array().and_then(|parts| parts.first());
+    let part = any.unwrap_or(part);
+    let named = part["$ref"].as_str().and_then(|name| name.strip_prefix('#'));
+    let part = named.and_then(|name| schema.pointer(name)).unwrap_or(part);
+    for (key, value) in part["properties"].as_object().into_iter().flatten() {
+        let path = format!("{path}.{key}");
+        let default = value.get("default").filter(|default| !default.is_object());
+        found.extend(default.map(|default| (path[1..].to_owned(), default.clone())));
+        defaults(schema, value, &path, found);
+    }
+}
+
+/// Whether both are the same; numbers as near as 32 bits tell them apart.
+fn same(a: &Value, b: &Value) -> bool {
+    match (a.as_f64(), b.as_f64()) {
+        (Some(a), Some(b)) => (a as f32) == (b as f32),
+        _ => a == b,
+    }
+}
+
+#[test]
+fn example_and_chapter_name_the_defaults_that_the_program_has() {
+    let schema = printed();
+    let mut found = BTreeMap::new();
+    defaults(&schema, &schema, "", &mut found);
+    let example: Value = toml::from_str(&everything()).unwrap();
+    let mut compared = 0;
+    for (path, default) in &found {
+        let shown = example.pointer(&format!("/{}", path.replace('.', "/")));
+        // Where nothing is the default, the example shows something.
+        let nothing = default.is_null() || default == &json!([]);
+        if let Some(shown) = shown.filter(|_| !nothing) {
+            assert!(
+                same(shown, default),
+                "{path}: {shown} in the example, {default} in the program"
+            );
+            compared += 1;
+        }
+    }
+    assert!(compared > 25, "{compared}");
+    let rows = CHAPTER
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split_once("` | "));
+    let keys = rows.filter_map(|(key, rest)| Some((found.get(&format!("page.{key}"))?, key, rest.split(" |").next()?)));
+    let mut compared = 0;
+    for (default, key, shown) in keys {
+        let told = match shown {
+            "none" => Value::Null,
+            shown => toml::from_str::<Value>(&format!("value = {}", shown.trim_matches('`'))).unwrap()["value"].clone(),
+        };
+        assert!(
+            same(&told, default),
+            "{key}: {told} in the chapter, {default} in the program"
+        );
+        compared += 1;
+    }
+    assert!(compared >= 4, "{compared}");
 }
 
 #[test]
