@@ -8,15 +8,16 @@ use inference::{PredictError, Predictor, Threads};
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 use serde::Serialize;
-use shared_model::image::GrayView;
+use shared_model::image::{GrayView, Rect};
 use vision::clock::SystemClock;
 use vision::detector::finder::{Finder, FinderConfig};
 use vision::face::DetectorConfig;
 use vision::stats::Stats;
 use vision::tracker::Policy;
-use vision::tracking::{FaceTracker, TrackConfig, TrackError};
+use vision::tracking::{FaceTracker, TrackConfig, TrackError, TrackedFace};
 
-use super::data::{Gray, Photo};
+use super::data::{Face, Gray, Kind, Photo};
+use super::evaluate::SIZES;
 
 /// Frames of a film, and milliseconds from one to the next: three seconds.
 const FRAMES: u64 = 45;
@@ -27,6 +28,8 @@ const SWAY: f32 = 0.02;
 const SLOW: f32 = 0.8;
 /// Noise of a pixel: as a camera has it in a room, evenly from minus this to this grey value.
 const NOISE: f32 = 6.0;
+/// Least intersection over union of an annotated box and the runtime's square of the same face.
+const SAME_FACE: f32 = 0.3;
 
 /// False alarms on pictures without a face.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -41,6 +44,15 @@ pub struct FalseAlarms {
     pub lasting: Vec<String>,
     /// Names of those in whose films something was judged for at least one frame, so that it had a share in a verdict.
     pub judged: Vec<String>,
+}
+
+/// Faces that are tracked, of those that are there, by size from 16, 32, 64, 128 pixels of the photo on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct TrackedFaces {
+    /// Annotated faces of all photos.
+    pub all: [usize; SIZES.len()],
+    /// Those that got a number within the film.
+    pub tracked: [usize; SIZES.len()],
 }
 
 /// Why pictures cannot be looked at.
@@ -73,11 +85,21 @@ pub fn false_alarms(bundle: &Bundle, photos: &[&Photo], longer_px: u32) -> Resul
     for (number, photo) in photos.iter().enumerate() {
         let alarms = alone(&mut predictor, photo.gray(), longer_px)?;
         found.alarms += alarms;
-        let shown = filmed(&mut predictor, photo.gray(), longer_px, number as u64)?;
+        let (mut lasts, mut is_judged) = (false, false);
+        filmed(
+            &mut predictor,
+            photo.gray(),
+            longer_px,
+            number as u64,
+            &mut |_, faces| {
+                lasts |= !faces.is_empty();
+                is_judged |= faces.iter().any(|face| face.reject_reason.is_none());
+            },
+        )?;
         for (names, seen) in [
             (&mut found.single, alarms > 0),
-            (&mut found.lasting, shown.lasts),
-            (&mut found.judged, shown.is_judged),
+            (&mut found.lasting, lasts),
+            (&mut found.judged, is_judged),
         ] {
             if seen {
                 names.push(photo.name.clone());
@@ -85,6 +107,40 @@ pub fn false_alarms(bundle: &Bundle, photos: &[&Photo], longer_px: u32) -> Resul
         }
     }
     Ok(found)
+}
+
+/// Counts the annotated faces that get a number in the films of the photos that show them, by size.
+///
+/// # Errors
+/// As [`false_alarms`].
+pub fn tracked_faces(bundle: &Bundle, photos: &[&Photo], longer_px: u32) -> Result<TrackedFaces, FilmError> {
+    let mut predictor = Predictor::load(bundle)?.with_threads(Threads::One);
+    let mut counted = TrackedFaces::default();
+    for (number, photo) in photos.iter().enumerate() {
+        let faces: Vec<&Face> = photo.faces.iter().filter(|face| face.kind == Kind::Face).collect();
+        let mut has_number = vec![false; faces.len()];
+        filmed(
+            &mut predictor,
+            photo.gray(),
+            longer_px,
+            number as u64,
+            &mut |film, tracked| {
+                for (face, has_number) in faces.iter().zip(&mut has_number) {
+                    let there = film.moved(face.bounds);
+                    *has_number |= tracked
+                        .iter()
+                        .any(|tracked| there.overlap(&tracked.bounds) >= SAME_FACE);
+                }
+            },
+        )?;
+        for (face, has_number) in faces.iter().zip(has_number) {
+            if let Some(range) = SIZES.iter().rposition(|least| face.size() >= *least) {
+                counted.all[range] += 1;
+                counted.tracked[range] += usize::from(has_number);
+            }
+        }
+    }
+    Ok(counted)
 }
 
 /// Alarms on a picture by itself.
@@ -102,17 +158,14 @@ fn alone(predictor: &mut Predictor, picture: &Gray, longer_px: u32) -> Result<us
     Ok(faces.iter().filter(|face| face.score >= score).count())
 }
 
-/// What was seen in a film.
-#[derive(Default)]
-struct Shown {
-    /// Something got a number.
-    lasts: bool,
-    /// Something was judged.
-    is_judged: bool,
-}
-
-/// What the runtime tracks while the picture sways before it.
-fn filmed(predictor: &mut Predictor, picture: &Gray, longer_px: u32, seed: u64) -> Result<Shown, FilmError> {
+/// What the runtime tracks while the picture sways before it, frame by frame.
+fn filmed(
+    predictor: &mut Predictor,
+    picture: &Gray,
+    longer_px: u32,
+    seed: u64,
+    see: &mut dyn FnMut(&Film<'_>, &[TrackedFace]),
+) -> Result<(), FilmError> {
     let config = TrackConfig {
         policy: Policy::All,
         detector_px: Some(longer_px),
@@ -121,15 +174,13 @@ fn filmed(predictor: &mut Predictor, picture: &Gray, longer_px: u32, seed: u64) 
     let mut tracking = FaceTracker::new(config, predictor).map_err(TrackError::from)?;
     let (clock, mut stats) = (SystemClock::start(), Stats::default());
     let mut film = Film::new(picture, seed);
-    let mut shown = Shown::default();
     for number in 0..FRAMES {
         film.next();
         let Some(frame) = view(&film.frame) else { break };
         tracking.track(frame, number * FRAME_MS, predictor, &clock, &mut stats)?;
-        shown.lasts |= !tracking.seen().is_empty();
-        shown.is_judged |= tracking.seen().iter().any(|seen| seen.reject_reason.is_none());
+        see(&film, tracking.seen());
     }
-    Ok(shown)
+    Ok(())
 }
 
 fn view(picture: &Gray) -> Option<GrayView<'_>> {
@@ -152,6 +203,18 @@ impl<'a> Film<'a> {
             frame: picture.clone(),
             sway: [0.0; 2],
             rng: ChaCha8Rng::seed_from_u64(seed),
+        }
+    }
+
+    /// Where a box of the picture, left, top, right, bottom, is in the frame.
+    fn moved(&self, [left, top, right, bottom]: [f32; 4]) -> Rect {
+        let longer = self.picture.width.max(self.picture.height) as f32;
+        let [across, down] = self.sway.map(|share| share * longer);
+        Rect {
+            x: left - across,
+            y: top - down,
+            w: right - left,
+            h: bottom - top,
         }
     }
 
@@ -210,6 +273,25 @@ mod tests {
             (found.single, found.lasting),
             (vec!["spot".to_owned()], vec!["spot".to_owned()])
         );
+    }
+
+    #[test]
+    fn an_annotated_face_is_tracked_if_the_detector_sees_it_and_it_counts_by_its_size() {
+        let folder = tempfile::tempdir().unwrap();
+        write_bundle_with_detector(folder.path());
+        let bundle = Bundle::open(folder.path()).unwrap();
+        let face = Face {
+            kind: Kind::Face,
+            bounds: [198.0, 174.0, 258.0, 234.0],
+            points: None,
+        };
+        let photos = ["spot", "dark"].map(|name| Photo {
+            faces: vec![face],
+            ..photo(name, name == "spot")
+        });
+        let counted = tracked_faces(&bundle, &photos.each_ref(), 160).unwrap();
+        assert_eq!(counted.all, [0, 2, 0, 0]);
+        assert_eq!(counted.tracked, [0, 1, 0, 0]);
     }
 
     #[test]

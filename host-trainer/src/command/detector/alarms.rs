@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 use clap::Args;
 use host_trainer::detector::data::{Part, Photo, Set, pictures};
-use host_trainer::detector::film::{FalseAlarms, false_alarms};
+use host_trainer::detector::film::{FalseAlarms, TrackedFaces, false_alarms, tracked_faces};
 use inference::bundle::Bundle;
 use serde_json::json;
 
@@ -48,15 +48,18 @@ impl EvaluateAlarms {
             empty.len() - whole
         );
         let empty: Vec<&Photo> = empty.iter().collect();
+        let faces: Vec<&Photo> = photos.iter().filter(|photo| !photo.is_empty()).collect();
         for longer_px in &self.detector_px {
-            tell(*longer_px, &false_alarms(&bundle, &empty, *longer_px)?)?;
+            let found = false_alarms(&bundle, &empty, *longer_px)?;
+            let tracked = tracked_faces(&bundle, &faces, *longer_px)?;
+            tell(*longer_px, &found, &tracked)?;
         }
         Ok(ExitCode::SUCCESS)
     }
 }
 
-fn tell(longer_px: u32, found: &FalseAlarms) -> Result<()> {
-    let line = json!({ "detector_px": longer_px, "found": found });
+fn tell(longer_px: u32, found: &FalseAlarms, tracked: &TrackedFaces) -> Result<()> {
+    let line = json!({ "detector_px": longer_px, "found": found, "faces": tracked });
     super::super::write_line(&line.to_string())?;
     tracing::info!(
         about = longer_px,
@@ -67,5 +70,13 @@ fn tell(longer_px: u32, found: &FalseAlarms) -> Result<()> {
         found.lasting.len(),
         found.judged.len()
     );
+    if tracked.all != [0; 4] {
+        tracing::info!(
+            about = longer_px,
+            "{longer_px} pixels: faces that are tracked, of all, from 16, 32, 64, 128 pixels on: {:?} of {:?}",
+            tracked.tracked,
+            tracked.all
+        );
+    }
     Ok(())
 }

@@ -47,7 +47,22 @@ impl Task {
 }
 
 /// Bounds of the ranges of sizes, in pixels of the photo.
-const SIZES: [f32; 4] = [16.0, 32.0, 64.0, 128.0];
+pub(super) const SIZES: [f32; 4] = [16.0, 32.0, 64.0, 128.0];
+/// Scores at which [`Figures::at_scores`] counts.
+const SCORES: [f32; 9] = [0.3, 0.4, 0.5, 0.55, 0.6, 0.65, 0.7, 0.8, 0.9];
+
+/// What is found from a score on.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct AtScore {
+    /// The score, 0 to 1.
+    pub score: f32,
+    /// Faces found, by size from 16, 32, 64, 128 pixels of the photo on.
+    pub found: [usize; SIZES.len()],
+    /// False alarms on all photos.
+    pub alarms: usize,
+    /// Those of them on photos without a face.
+    pub alarms_on_empty: usize,
+}
 
 /// How well a detector finds the faces of some photos.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -68,6 +83,8 @@ pub struct Figures {
     pub empty_photos: usize,
     /// Found at the score of [`Figures::recall`]'s second figure, and all, by size from 16, 32, 64, 128 pixels on.
     pub by_size: [[usize; 2]; SIZES.len()],
+    /// What is found from each of some scores on: to choose the score of a bundle by.
+    pub at_scores: [AtScore; SCORES.len()],
     /// Cells that were left out because their numbers were not finite, or because there were too many.
     pub dropped: usize,
 }
@@ -109,13 +126,8 @@ pub fn by_source(
 
 fn figures(tally: &Tally, photos: usize, empty_photos: usize, dropped: usize) -> Figures {
     let at = [1, 5].map(|alarms| tally.at_alarms(alarms * photos / 100));
-    let mut by_size = [[0; 2]; SIZES.len()];
-    for (size, score) in tally.faces() {
-        if let Some(range) = SIZES.iter().rposition(|least| size >= *least) {
-            by_size[range][1] += 1;
-            by_size[range][0] += usize::from(score.is_some_and(|score| f64::from(score) >= at[1].1));
-        }
-    }
+    let found = by_size(tally, |score| score.is_some_and(|score| f64::from(score) >= at[1].1));
+    let all = by_size(tally, |_| true);
     Figures {
         photos,
         faces: tally.faces().count(),
@@ -124,9 +136,31 @@ fn figures(tally: &Tally, photos: usize, empty_photos: usize, dropped: usize) ->
         scores: at.map(|(_, score)| score),
         at_half: tally.at_score(0.5),
         empty_photos,
-        by_size,
+        by_size: std::array::from_fn(|range| [found[range], all[range]]),
+        at_scores: SCORES.map(|score| at_score(tally, score)),
         dropped,
     }
+}
+
+fn at_score(tally: &Tally, score: f32) -> AtScore {
+    let [_, alarms, alarms_on_empty] = tally.at_score(score);
+    AtScore {
+        score,
+        found: by_size(tally, |found| found.is_some_and(|found| found >= score)),
+        alarms,
+        alarms_on_empty,
+    }
+}
+
+/// How many faces count, of each range of sizes; what counts says the score at which a face was found.
+fn by_size(tally: &Tally, counts: impl Fn(Option<f32>) -> bool) -> [usize; SIZES.len()] {
+    let mut sizes = [0; SIZES.len()];
+    for (size, _) in tally.faces().filter(|(_, score)| counts(*score)) {
+        if let Some(range) = SIZES.iter().rposition(|least| size >= *least) {
+            sizes[range] += 1;
+        }
+    }
+    sizes
 }
 
 /// A detection in pixels of the photo.

@@ -61,3 +61,26 @@ fn small_faces_count_neither_way() {
     tally.take(&seen(vec![found(0.0, 0.9)], vec![face(0.0, Kind::Face)]), false, 30.0);
     assert_eq!((tally.faces().count(), tally.at_score(0.5)), (0, [0; 3]));
 }
+
+#[test]
+fn faces_and_alarms_are_counted_from_each_score_on() {
+    let mut tally = Tally::default();
+    tally.take(
+        &seen(vec![found(0.0, 0.62), found(200.0, 0.58)], vec![face(0.0, Kind::Face)]),
+        false,
+        16.0,
+    );
+    tally.take(&seen(vec![found(0.0, 0.52)], Vec::new()), true, 16.0);
+    let at = |score: f32| at_score(&tally, score);
+    let counted = |score: f32| {
+        (
+            at(score).found.iter().sum::<usize>(),
+            at(score).alarms,
+            at(score).alarms_on_empty,
+        )
+    };
+    assert_eq!(
+        [0.5, 0.55, 0.6, 0.65].map(counted),
+        [(1, 2, 1), (1, 1, 0), (1, 0, 0), (0, 0, 0)]
+    );
+}

@@ -144,7 +144,7 @@ impl Tracker {
             let tracks = self.tracks.iter().enumerate().filter(|(_, track)| takes_part(track));
             let pairs = self.association.pairs(tracks, pool, sure, least, now_ms, settings);
             for (track, observation) in pairs {
-                self.tracks[*track].observe(&observation.bounds, now_ms, settings);
+                self.tracks[*track].observe(observation, now_ms, settings);
             }
         }
     }
@@ -168,9 +168,11 @@ impl Tracker {
         });
     }
 
-    /// Gives a number to each candidate that was observed often enough; the one that the policy prefers comes first.
+    /// Gives a number to each candidate that was observed often enough, and surely enough; the one that the policy prefers
+    /// comes first.
     fn confirm(&mut self, region: &Rect) {
         let (policy, births) = (self.policy, self.settings.births);
+        let least = self.settings.confirming_score();
         self.tracks.sort_unstable_by(|a, b| {
             let known = (a.id == 0).cmp(&(b.id == 0)).then(a.id.cmp(&b.id));
             known.then_with(|| {
@@ -180,7 +182,7 @@ impl Tracker {
         for track in self
             .tracks
             .iter_mut()
-            .filter(|track| track.id == 0 && track.hits >= births)
+            .filter(|track| track.id == 0 && track.hits >= births && track.best_score >= least)
         {
             track.id = self.next;
             self.next = self.next.saturating_add(1);
@@ -190,7 +192,7 @@ impl Tracker {
     /// Begins a candidate for each sure observation in the region that nobody took, as far as there is room.
     fn begin(&mut self, pool: &Pool, region: &Rect, now_ms: u64) {
         for observation in pool.left(region, &self.settings) {
-            if self.tracks.push(Track::new(&observation.bounds, now_ms)).is_err() {
+            if self.tracks.push(Track::new(observation, now_ms)).is_err() {
                 return;
             }
         }

@@ -9,6 +9,9 @@ pub const REMEMBERED_MS: u64 = 2000;
 pub struct TrackerSettings {
     /// Probability, 0 to 1, from which an observation is sure: it may begin a track. The bundle says which.
     pub sure_score: f32,
+    /// Share of the way from [`TrackerSettings::sure_score`] to 1 at which an observation confirms a face: a candidate needs
+    /// one such before it has a number. What merely resembles a face is sure now and then, for frames on end, and seldom more.
+    pub confirmed: f32,
     /// Least intersection over union, 0 to 1, of a sure observation with the prediction of a track. A face that moves by
     /// half of its side from one frame to the next, against its prediction, still has a third.
     pub least_overlap: f32,
@@ -49,6 +52,7 @@ impl Default for TrackerSettings {
     fn default() -> Self {
         Self {
             sure_score: 0.5,
+            confirmed: 0.2,
             least_overlap: 0.25,
             least_overlap_doubtful: 0.4,
             births: 2,
@@ -70,6 +74,11 @@ impl Default for TrackerSettings {
 impl TrackerSettings {
     /// Share of [`TrackerSettings::sure_score`] from which an observation counts at all.
     const DOUBTFUL: f32 = 0.5;
+
+    /// Probability, 0 to 1, from which an observation confirms that a candidate is a face.
+    pub fn confirming_score(&self) -> f32 {
+        self.sure_score + self.confirmed * (1.0 - self.sure_score)
+    }
 
     /// Probability from which an observation can keep a track: the limit that the detector is to have.
     pub fn doubtful_score(&self) -> f32 {

@@ -54,6 +54,14 @@ impl Film {
 }
 
 #[test]
+fn what_is_sure_on_end_has_no_number_before_one_sight_confirms_it() {
+    let mut film = Film::new(Policy::All);
+    assert!(film.hold(&[scored(100.0, 100.0, 50.0, 0.59)], 100).is_empty());
+    assert_eq!(film.show(&[scored(100.0, 100.0, 50.0, 0.61)]), [1]);
+    assert_eq!(film.hold(&[scored(100.0, 100.0, 50.0, 0.3)], 100), [1]);
+}
+
+#[test]
 fn a_face_has_its_number_in_its_second_frame_and_an_alarm_of_one_frame_has_none() {
     let mut film = Film::new(Policy::All);
     assert!(film.show(&[face(100.0, 100.0, 50.0)]).is_empty());

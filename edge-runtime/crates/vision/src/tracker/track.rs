@@ -2,8 +2,8 @@
 
 use shared_model::image::Rect;
 
-use super::TrackerSettings;
 use super::place::centre;
+use super::{Observation, TrackerSettings};
 
 /// A face that is tracked, or a candidate.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -18,6 +18,8 @@ pub struct Track {
     pub(super) shown: bool,
     /// Frames in which it was observed.
     pub(super) hits: u32,
+    /// The highest score of all observations, 0 to 1.
+    pub(super) best_score: f32,
     /// Centre when it was observed last, smoothed, in pixels.
     centre: [f32; 2],
     /// Side, smoothed, in pixels.
@@ -27,13 +29,15 @@ pub struct Track {
 }
 
 impl Track {
-    pub(super) fn new(observed: &Rect, now_ms: u64) -> Self {
+    pub(super) fn new(observation: &Observation, now_ms: u64) -> Self {
+        let observed = &observation.bounds;
         Self {
             id: 0,
             found_ms: now_ms,
             observed: *observed,
             shown: false,
             hits: 1,
+            best_score: observation.score,
             centre: centre(observed),
             side: observed.w,
             velocity: [0.0; 2],
@@ -82,7 +86,8 @@ impl Track {
     }
 
     /// Takes in an observation of its face.
-    pub(super) fn observe(&mut self, observed: &Rect, now_ms: u64, settings: &TrackerSettings) {
+    pub(super) fn observe(&mut self, observation: &Observation, now_ms: u64, settings: &TrackerSettings) {
+        let observed = &observation.bounds;
         let since_ms = now_ms.saturating_sub(self.found_ms).max(1) as f32;
         let predicted = self.predicted(now_ms, settings);
         let (there, gain) = (centre(observed), gain(since_ms, settings.place_ms));
@@ -100,6 +105,7 @@ impl Track {
         self.side *= (observed.w / self.side).powf(self::gain(since_ms, settings.side_ms));
         (self.observed, self.found_ms) = (*observed, now_ms);
         self.hits = self.hits.saturating_add(1);
+        self.best_score = self.best_score.max(observation.score);
     }
 
     fn predicted(&self, now_ms: u64, settings: &TrackerSettings) -> [f32; 2] {
@@ -120,12 +126,15 @@ fn gain(since_ms: f32, constant_ms: f32) -> f32 {
 mod tests {
     use super::*;
 
-    fn square(x: f32, side: f32) -> Rect {
-        Rect {
-            x,
-            y: 50.0,
-            w: side,
-            h: side,
+    fn square(x: f32, side: f32) -> Observation {
+        Observation {
+            bounds: Rect {
+                x,
+                y: 50.0,
+                w: side,
+                h: side,
+            },
+            score: 1.0,
         }
     }
 
@@ -192,7 +201,7 @@ mod tests {
         let track = walked(120.0, 50);
         let ahead = track.bounds(track.found_ms + 200, &TrackerSettings::default());
         assert!(track.fit(&ahead, track.found_ms + 200, &TrackerSettings::default()) > 0.99);
-        let beyond = square(track.observed.x + 40.0, 40.0);
+        let beyond = square(track.observed.x + 40.0, 40.0).bounds;
         assert_eq!(
             track.fit(&beyond, track.found_ms + 200, &TrackerSettings::default()),
             0.0
