@@ -10,6 +10,7 @@ pub mod daemon;
 pub mod decide;
 pub mod machine;
 pub mod metrics;
+pub mod owner;
 pub mod page;
 pub mod pipeline;
 pub mod preflight;

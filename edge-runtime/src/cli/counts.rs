@@ -8,6 +8,7 @@ use clap::ValueEnum;
 use durable::SystemDisk;
 use edge_runtime::config::Config;
 use edge_runtime::counts::{CountsError, Export, Report, csv, json_line};
+use edge_runtime::owner::{Missing, become_owner};
 use edge_runtime::sink::SinkError;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -47,7 +48,7 @@ enum Format {
 
 pub(crate) fn main(args: &Args) -> Result<ExitCode, Failure> {
     let config = Config::load(&args.config)?;
-    let Some(settings) = config.counts else {
+    let Some(mut settings) = config.counts else {
         let message = format!(
             "{}: nothing is counted without a section [counts]",
             args.config.display()
@@ -55,6 +56,11 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode, Failure> {
         return Err(Failure::new(code::CONFIG, anyhow::Error::msg(message)));
     };
     let zone = TimeZone::system();
+    // A link in place of a day may lead to what only root may read.
+    settings.dir = become_owner(&settings.dir, Missing::Left).map_err(|source| CountsError::Read {
+        path: settings.dir.clone(),
+        source,
+    })?;
     let report = Report::read(&mut SystemDisk::default(), &settings, args.since, &zone)?;
     for error in &report.unread {
         tracing::warn!("{error}");

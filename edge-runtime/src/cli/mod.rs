@@ -18,7 +18,6 @@ mod outputs;
 #[cfg(not(all(feature = "mqtt", feature = "page", feature = "webhook")))]
 #[path = "no_outputs.rs"]
 mod outputs;
-mod owner;
 mod run;
 mod safe;
 mod sample;

@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use edge_runtime::config::{Config, UpdateConfig};
+use edge_runtime::owner::{Missing, become_owner};
 use update::{
     Device, Installer, KEYS, Kind, Limits, MAX_SIGNATURE_BYTES, MAX_SIGNED_BYTES, Outcome, SIGNATURE, Signed, Source,
     Store, Task, UpdateError, Web, factory_version, open_archive, probe, update, update_from,
 };
 
 use super::failure::{Failure, code};
-use super::owner::{self, Missing};
 use super::write_line;
 
 const AFTER: &str = "\
@@ -47,7 +47,7 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode, Failure> {
     let settings = config.update.as_ref().ok_or(UpdateError::NotSetUp)?;
     if args.status {
         // Reading gives root up, too: a link in place of the record may lead to what only root may read.
-        let state = owner::become_owner(&settings.state, Missing::Left)?;
+        let state = owned(settings, Missing::Left)?;
         let status = Store::peek(&state)?.status();
         let line = serde_json::to_string(&status).map_err(|error| Failure::new(code::INTERNAL, error))?;
         write_line(&line)?;
@@ -83,7 +83,7 @@ fn bring_in(settings: &UpdateConfig, factory: &Path, source: &Source, task: Task
         Source::Url(_) => None,
     };
     let source = absolute(source)?;
-    let state = owner::become_owner(&settings.state, Missing::Made)?;
+    let state = owned(settings, Missing::Made)?;
     let mut store = Store::for_update(&state)?;
     if let Some(warning) = store.take_warning() {
         tracing::warn!("{warning}");
@@ -95,6 +95,14 @@ fn bring_in(settings: &UpdateConfig, factory: &Path, source: &Source, task: Task
         None => update(&mut installer, &source, &device, &web, task, &mut probe),
     };
     Ok(outcome?)
+}
+
+/// Where bundles are, for this process, which root gives to their owner.
+fn owned(settings: &UpdateConfig, missing: Missing) -> Result<PathBuf, UpdateError> {
+    become_owner(&settings.state, missing).map_err(|source| UpdateError::Disk {
+        path: settings.state.clone(),
+        source,
+    })
 }
 
 /// The same place, wherever the program works.

@@ -1,6 +1,6 @@
 //! The bundle: whether it loads, and has the classes that the configuration names.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use inference::bundle::Bundle;
 use update::{Choice, Networks, Store, factory_version};
@@ -9,6 +9,7 @@ use super::trust::others_can_write;
 use super::{Finding, IN_VAIN};
 use crate::config::Config;
 use crate::decide::Decider;
+use crate::owner::as_owner;
 use crate::sink::when::Holds;
 
 pub(super) fn check(config: &Config) -> Vec<Finding> {
@@ -53,7 +54,7 @@ fn closed(dir: &Path, name: &str) -> Finding {
 
 /// What the configuration names and the bundle that would run does not have.
 fn misfits(config: &Config, factory: &Bundle) -> Vec<Finding> {
-    let installed = installed(config).and_then(|dir| Bundle::open(&dir).ok());
+    let installed = installed(config);
     let manifest = installed.as_ref().unwrap_or(factory).manifest();
     let lines = config.sink.gpio.iter().flat_map(|gpio| &gpio.lines);
     let whens = config.when.iter().filter_map(|section| match &section.when.holds {
@@ -84,11 +85,15 @@ fn misfits(config: &Config, factory: &Bundle) -> Vec<Finding> {
 }
 
 /// The bundle that an update brought, if it would run.
-fn installed(config: &Config) -> Option<PathBuf> {
-    let root: &Path = &config.update.as_ref()?.state;
-    let record = Store::peek(root).ok()?;
-    match record.state.choice(factory_version(&config.bundle)) {
-        Choice::Current(slot) => Some(Store::slot(root, &slot.id)),
-        _ => None,
-    }
+fn installed(config: &Config) -> Option<Bundle> {
+    let factory = factory_version(&config.bundle);
+    let open = |root: &Path| {
+        let record = Store::peek(root).ok()?;
+        match record.state.choice(factory) {
+            Choice::Current(slot) => Bundle::open(&Store::slot(root, &slot.id)).ok(),
+            _ => None,
+        }
+    };
+    // Whoever owns the directory has put there what is read.
+    as_owner(&config.update.as_ref()?.state, open).ok()?
 }

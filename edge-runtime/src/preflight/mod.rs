@@ -26,6 +26,7 @@ use serde::Serialize;
 
 use crate::config::{Config, UpdateConfig};
 use crate::counts::{CountsLock, CountsSettings};
+use crate::owner::as_owner;
 use crate::sink::settings::MqttConfig;
 
 /// What was checked, what was found, and what helps.
@@ -152,7 +153,7 @@ fn outbox(mqtt: &MqttConfig) -> Finding {
 /// Whether counts can be kept. Who holds the directory is not asked: it may be the very kiosk that is to reload.
 fn counts(counts: &CountsSettings) -> Finding {
     let place = paths::directory("counts", &counts.dir, "name another directory as `counts.dir`");
-    if place.ok && CountsLock::is_taken(&counts.dir) {
+    if place.ok && as_owner(&counts.dir, CountsLock::is_taken).unwrap_or(false) {
         let found = format!("{} is held by an edge-runtime that counts", counts.dir.display());
         return Finding::good("counts", found);
     }

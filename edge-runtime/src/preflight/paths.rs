@@ -10,6 +10,7 @@ use update::Store;
 
 use super::Finding;
 use crate::config::{Config, UpdateConfig};
+use crate::owner::as_owner;
 use crate::sink::settings::MqttConfig;
 
 /// Kind of the file system in `/sys`.
@@ -66,14 +67,23 @@ pub(super) fn update(config: &UpdateConfig) -> Finding {
     if !place.ok {
         return place;
     }
-    match Store::peek(&config.state) {
+    // Whoever owns the directory has put there what is read.
+    let told = |error: String, at: &Path| {
+        let (at, named) = (at.display().to_string(), config.state.display().to_string());
+        error.replace(&at, &named)
+    };
+    let record = as_owner(&config.state, |state| {
+        Store::peek(state).map_err(|error| told(error.to_string(), state))
+    });
+    let record = record.map_err(|error| format!("{}: {error}", config.state.display()));
+    match record.flatten() {
         Ok(record) => match record.state.current {
             Some(slot) => Finding::good("update", format!("bundle version {} is installed", slot.version)),
             None => Finding::good("update", "the packaged bundle runs"),
         },
         Err(error) => Finding::bad(
             "update",
-            error.to_string(),
+            error,
             "`run` sets it aside and begins a new one; the packaged bundle runs then",
         ),
     }

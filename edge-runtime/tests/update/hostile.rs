@@ -3,9 +3,10 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::Path;
+use std::process::Command;
 
-use super::kiosk::Kiosk;
-use update::Store;
+use super::kiosk::{Kiosk, edit_manifest};
+use update::{Event, Store};
 
 /// Whom the state belongs to.
 const SERVICE: u32 = 61_234;
@@ -183,6 +184,75 @@ fn the_status_tells_nothing_that_only_root_may_read() {
     fs::rename(&secret, kiosk.path("state")).unwrap();
     give(&kiosk.path("state"));
     assert_eq!(status().stdout, own.stdout);
+}
+
+/// What `doctor` says of updates and classes, and `check-config --deep` of everything.
+fn looks(kiosk: &Kiosk) -> String {
+    let mut deep = Command::new(env!("CARGO_BIN_EXE_edge-runtime"));
+    deep.args(["check-config", "--deep"]).arg(kiosk.path("config.toml"));
+    let (doctor, deep) = (kiosk.program("doctor").output().unwrap(), deep.output().unwrap());
+    let findings = String::from_utf8(doctor.stdout).unwrap();
+    let of = |line: &&str| ["\"update\"", "\"classes\""].iter().any(|check| line.contains(check));
+    let findings: Vec<&str> = findings.lines().filter(of).collect();
+    format!("{}\n{}", findings.join("\n"), String::from_utf8_lossy(&deep.stderr))
+}
+
+#[test]
+fn the_doctor_and_the_deep_check_tell_nothing_that_only_root_may_read() {
+    if !rustix::process::geteuid().is_root() {
+        return testing::skip("only root can be fooled");
+    }
+    let kiosk = Kiosk::new();
+    // The names of the bundle's classes are told, since this is none of them.
+    kiosk.configure("[sink.gpio]\nbackend = \"log\"\nlines = [{ pin = 17, emotion = \"Bored\" }]\n");
+    kiosk.install_blindly(&kiosk.archive(7, |dir| {
+        edit_manifest(dir, |manifest| manifest["classes"][0] = "Furious".into());
+    }));
+    let mut store = Store::system(&kiosk.path("state")).unwrap();
+    store.apply(Event::Started).unwrap();
+    store.apply(Event::Confirmed).unwrap();
+    let current = kiosk.state().current.unwrap();
+    let slot = Store::slot(Path::new(""), &current.id).display().to_string();
+    let own = looks(&kiosk);
+    assert!(
+        own.contains("version 7 is installed") && own.matches("Furious").count() == 2,
+        "{own}"
+    );
+    let secret = kiosk.path("secret");
+    fs::rename(kiosk.path("state"), &secret).unwrap();
+    fs::set_permissions(&secret, fs::Permissions::from_mode(0o700)).unwrap();
+    for name in [".", "record.json", "bundles", &slot, &format!("{slot}/manifest.json")] {
+        hostile(&kiosk, name, &format!("secret/{name}"));
+        let record = kiosk.path("state/record.json");
+        let reads_record = ![".", "record.json"].contains(&name);
+        if reads_record {
+            fs::copy(secret.join("record.json"), &record).unwrap();
+            give(&record);
+        }
+        let said = looks(&kiosk);
+        assert!(said.contains("Bored") && !said.contains("Furious"), "{name}: {said}");
+        assert_eq!(said.contains("version 7"), reads_record, "{name}: {said}");
+        // Names are those of the configuration, however root came there.
+        assert!(!said.contains("/proc/"), "{name}: {said}");
+    }
+    // A pipe is not waited for.
+    for name in ["record.json", &format!("{slot}/manifest.json")] {
+        clear(&kiosk, "state");
+        let pipe = kiosk.path("state").join(name);
+        fs::create_dir_all(pipe.parent().unwrap()).unwrap();
+        testing::pipe(&pipe);
+        if name != "record.json" {
+            fs::copy(secret.join("record.json"), kiosk.path("state/record.json")).unwrap();
+        }
+        give(&kiosk.path("state"));
+        let said = looks(&kiosk);
+        assert!(said.contains("Bored") && !said.contains("Furious"), "{name}: {said}");
+    }
+    // What the service may read is told.
+    clear(&kiosk, "state");
+    fs::rename(&secret, kiosk.path("state")).unwrap();
+    give(&kiosk.path("state"));
+    assert_eq!(looks(&kiosk), own);
 }
 
 #[test]

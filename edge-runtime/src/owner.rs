@@ -1,28 +1,30 @@
 //! Root gives itself up before it touches what belongs to the service.
 //!
-//! Whoever owns a directory can put links in place of anything in it. So root goes to the directory of bundles step by
-//! step, follows no link but its own, and where it comes into a directory of somebody else, becomes that user for good:
-//! what lies further on is then opened with the rights of whoever put it there.
+//! Whoever owns a directory can put links in place of anything in it. So root goes to such a directory step by step,
+//! follows no link but its own, and where it comes into a directory of somebody else, becomes that user: what lies further
+//! on is then opened with the rights of whoever put it there. A program that only works there does so for good
+//! ([`become_owner`]); one that needs root afterwards looks there in a thread of its own ([`as_owner`]).
 
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Component, Path, PathBuf};
+use std::{panic, thread};
 
 use nix::unistd::{Gid, Uid, geteuid, setgroups, setresgid, setresuid};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, fstat, mkdirat, openat, readlinkat, statat};
 use rustix::io::Errno;
 use rustix::process::fchdir;
-use update::UpdateError;
+use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
 /// Most links on the way.
 const MAX_LINKS: usize = 40;
 
 /// What becomes of directories that are not there, as long as the way to them is root's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Missing {
+pub enum Missing {
     /// They are made.
     Made,
     /// They stay away, and the way ends before them.
@@ -31,19 +33,35 @@ pub(super) enum Missing {
 
 /// Makes this process that of whoever owns the directory or the way to it, if it is root's; gives the path that the
 /// directory has from now on.
-pub(super) fn become_owner(state: &Path, missing: Missing) -> Result<PathBuf, UpdateError> {
-    let failed = |source| UpdateError::Disk {
-        path: state.to_path_buf(),
-        source,
-    };
+///
+/// # Errors
+/// A way that cannot be gone, or a link of another user on it.
+pub fn become_owner(dir: &Path, missing: Missing) -> io::Result<PathBuf> {
+    match foreign(dir, missing)? {
+        None => Ok(dir.to_path_buf()),
+        Some(foreign) => foreign.enter(),
+    }
+}
+
+/// Looks into a directory with the rights of whoever owns it or the way to it, if this process is root's, which it stays.
+/// `look` gets the path that the directory has for it.
+///
+/// # Errors
+/// A way that cannot be gone, or a link of another user on it.
+pub fn as_owner<T: Send>(dir: &Path, look: impl FnOnce(&Path) -> T + Send) -> io::Result<T> {
+    match foreign(dir, Missing::Left)? {
+        None => Ok(look(dir)),
+        Some(foreign) => foreign.lend(look),
+    }
+}
+
+/// The first directory of somebody else's on the way of root to a directory; `None` for other users, who have no more
+/// rights there than they should.
+fn foreign(dir: &Path, missing: Missing) -> io::Result<Option<Foreign>> {
     if !geteuid().is_root() {
-        return Ok(state.to_path_buf());
+        return Ok(None);
     }
-    let way = std::path::absolute(state).map_err(failed)?;
-    match walk(&way, missing).map_err(failed)? {
-        None => Ok(state.to_path_buf()),
-        Some(foreign) => foreign.enter().map_err(failed),
-    }
+    walk(&std::path::absolute(dir)?, missing)
 }
 
 /// A directory of somebody else's, and the way from there on.
@@ -64,6 +82,27 @@ impl Foreign {
             .and_then(|()| setresgid(group, group, group))
             .and_then(|()| setresuid(user, user, user))?;
         Ok(Path::new(".").join(self.rest))
+    }
+
+    /// Looks at the end of the way in a thread that belongs to the directory's owner.
+    fn lend<T: Send>(self, look: impl FnOnce(&Path) -> T + Send) -> io::Result<T> {
+        // As above, and the working directory is that of all threads: the open directory is where this way begins.
+        let mut way = PathBuf::from(format!("/proc/self/fd/{}", self.dir.as_raw_fd()));
+        way.extend(&self.rest);
+        let (user, group) = (
+            rustix::process::Uid::from_raw(self.user),
+            rustix::process::Gid::from_raw(self.group),
+        );
+        let owner = || -> io::Result<T> {
+            set_thread_groups(&[])?;
+            set_thread_res_gid(group, group, group)?;
+            set_thread_res_uid(user, user, user)?;
+            Ok(look(&way))
+        };
+        thread::scope(|scope| {
+            let owner = thread::Builder::new().spawn_scoped(scope, owner)?;
+            owner.join().unwrap_or_else(|panic| panic::resume_unwind(panic))
+        })
     }
 }
 
