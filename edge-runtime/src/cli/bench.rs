@@ -181,6 +181,10 @@ fn arithmetic(model: &Model) -> String {
         (Engine::Tract(reason), _) => format!("32-bit floats by tract: {reason}"),
         (Engine::Own(isa), Arithmetic::Floats) => format!("32-bit floats, {}", isa.name()),
         (Engine::Own(isa), Arithmetic::Integers) => isa.name().to_owned() + &peak(*isa),
+        // Where another package of the same build has tract, and this one has not.
+        #[cfg(not(feature = "tract"))]
+        #[allow(unreachable_patterns)]
+        _ => "32-bit floats by tract".to_owned(),
     }
 }
 

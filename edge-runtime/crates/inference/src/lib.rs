@@ -35,7 +35,7 @@ pub use face_network::{FaceNetwork, Output, Setup, Views};
 pub use golden::{Golden, GoldenOutputs, GoldenPicture, Meaning};
 pub use layer::Layer;
 pub use model::{Arithmetic, Engine, Model};
-pub use predictor::{Crops, PrecisionChoice, Precisions, Prediction, Predictor};
+pub use predictor::{Crops, Loaded, PrecisionChoice, Precisions, Prediction, Predictor};
 pub use signature::{InputSize, OutputMap};
 pub use structure::{NodeFault, StructureError, TensorFault};
 pub use threads::Threads;

@@ -1,5 +1,7 @@
 //! The two networks of a bundle, and which crop each of them sees.
 
+use std::sync::Arc;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 use shared_model::emotion::Scores;
@@ -71,8 +73,19 @@ pub struct Prediction {
     pub keypoints: Keypoints,
 }
 
+/// Tells the networks that were loaded once from all others, and from the same ones loaded again.
+#[derive(Debug, Clone, Default)]
+pub struct Loaded(Arc<()>);
+
+impl PartialEq for Loaded {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
 /// The two networks of a bundle.
 pub struct Predictor {
+    loaded: Loaded,
     keypoints: Part,
     emotion: Part,
     /// Finds faces, where the bundle has it.
@@ -111,6 +124,7 @@ impl Predictor {
         let golden = Golden::of(bundle)?;
         golden.check_manifest(bundle)?;
         Ok(Self {
+            loaded: Loaded::default(),
             keypoints: Part::load(bundle, &manifest.keypoints, Output::Keypoints, choice, &golden)?,
             emotion: Part::load(bundle, &manifest.emotion, Output::Emotion { classes }, choice, &golden)?,
             detector: load_detector(bundle, choice, &golden)?,
@@ -124,6 +138,11 @@ impl Predictor {
     #[must_use]
     pub fn with_threads(self, threads: Threads) -> Self {
         Self { threads, ..self }
+    }
+
+    /// Which networks these are, told from all others.
+    pub fn loaded(&self) -> &Loaded {
+        &self.loaded
     }
 
     /// The network that finds faces, if the bundle has one.

@@ -27,29 +27,33 @@ pub(super) struct Changes {
 }
 
 impl Changes {
-    /// Takes in a picture; gives whether it differs from the one that is remembered, apart from its brightness. The first
-    /// one does.
+    /// Whether a picture differs from the one that is remembered, apart from its brightness. The first one does.
     pub(super) fn differs(&mut self, picture: GrayView<'_>) -> bool {
-        self.newest.clear();
-        let ChangeSettings { columns, rows, changed } = SETTINGS;
-        for row in 0..rows {
-            let lines = share(row, rows, picture.height());
-            for column in 0..columns {
-                let part = share(column, columns, picture.width());
-                self.newest.push(mean(picture, part, lines.clone()));
-            }
-        }
         if self.remembered.is_empty() {
             return true;
         }
+        means(picture, &mut self.newest);
         let gain = total(&self.newest) / total(&self.remembered);
         let pairs = self.newest.iter().zip(&self.remembered);
-        pairs.fold(0.0f32, |most, (new, old)| most.max((new - gain * old).abs())) > changed
+        pairs.fold(0.0f32, |most, (new, old)| most.max((new - gain * old).abs())) > SETTINGS.changed
     }
 
-    /// Remembers the picture that was taken in last.
-    pub(super) fn remember(&mut self) {
-        self.remembered.clone_from(&self.newest);
+    /// Remembers this picture.
+    pub(super) fn remember(&mut self, picture: GrayView<'_>) {
+        means(picture, &mut self.remembered);
+    }
+}
+
+/// The mean of each block.
+fn means(picture: GrayView<'_>, means: &mut Vec<f32>) {
+    means.clear();
+    let ChangeSettings { columns, rows, .. } = SETTINGS;
+    for row in 0..rows {
+        let lines = share(row, rows, picture.height());
+        for column in 0..columns {
+            let part = share(column, columns, picture.width());
+            means.push(mean(picture, part, lines.clone()));
+        }
     }
 }
 
@@ -95,34 +99,33 @@ mod tests {
             .collect()
     }
 
-    fn differs(changes: &mut Changes, pixels: &[u8]) -> bool {
-        changes.differs(GrayView::new(pixels, SIZE[0], SIZE[1]).unwrap())
+    fn view(pixels: &[u8]) -> GrayView<'_> {
+        GrayView::new(pixels, SIZE[0], SIZE[1]).unwrap()
     }
 
     #[test]
     fn noise_and_a_cloud_are_no_change() {
         let mut changes = Changes::default();
-        assert!(differs(&mut changes, &room(1.0, 6, 1)), "the first");
-        changes.remember();
+        assert!(changes.differs(view(&room(1.0, 6, 1))), "the first");
+        changes.remember(view(&room(1.0, 6, 1)));
         for (brightness, seed) in [(1.0, 2), (1.1, 3), (0.85, 4)] {
-            assert!(!differs(&mut changes, &room(brightness, 6, seed)), "{brightness}");
+            assert!(!changes.differs(view(&room(brightness, 6, seed))), "{brightness}");
         }
     }
 
     #[test]
     fn a_face_of_ten_pixels_is_a_change_until_the_picture_is_remembered() {
         let mut changes = Changes::default();
-        differs(&mut changes, &room(1.0, 6, 1));
-        changes.remember();
+        changes.remember(view(&room(1.0, 6, 1)));
         for (left, top) in [(0, 0), (75, 55), (150, 110), (33, 91)] {
             let mut pixels = room(1.0, 6, 2);
             for (x, y) in (top..top + 10).flat_map(|y| (left..left + 10).map(move |x| (x, y))) {
                 pixels[y * SIZE[0] + x] = pixels[y * SIZE[0] + x].saturating_add(40);
             }
-            assert!(differs(&mut changes, &pixels), "{left} {top}");
+            assert!(changes.differs(view(&pixels)), "{left} {top}");
             let mut other = changes.clone();
-            other.remember();
-            assert!(!differs(&mut other, &pixels));
+            other.remember(view(&pixels));
+            assert!(!other.differs(view(&pixels)));
         }
     }
 
@@ -130,7 +133,8 @@ mod tests {
     fn pictures_smaller_than_the_blocks_are_compared_too() {
         let mut changes = Changes::default();
         let small = |value: u8| [value, 90, 90, 90];
+        changes.remember(GrayView::new(&small(90), 2, 2).unwrap());
         let mut differs = |value| changes.differs(GrayView::new(&small(value), 2, 2).unwrap());
-        assert!(differs(90));
+        assert!(!differs(90) && differs(190));
     }
 }

@@ -8,6 +8,7 @@ use super::changes::Changes;
 use super::decode::{Detection, Dropped, Grid, Limits, Map, decode};
 use super::reduce::Reducer;
 use super::size;
+use super::stillness::Stillness;
 use crate::tracker::{Observation, TrackerSettings};
 
 /// Most output maps of a detector.
@@ -31,11 +32,15 @@ pub struct FinderConfig {
     pub detector_px: Option<u32>,
 }
 
-/// The reduced picture of a frame, and whether it differs from the one that was searched last.
+/// The reduced picture of a frame, and how it differs from the one that was searched last.
 #[derive(Debug, Clone)]
 pub(crate) struct Glance {
     reducer: Reducer,
     changes: Changes,
+    stillness: Stillness,
+    /// Columns and rows of the picture that was taken in last, and of the one that is remembered.
+    size: [usize; 2],
+    remembered: [usize; 2],
     /// Pixels of the picture to one of the reduced one, across and down.
     scale: [f32; 2],
 }
@@ -45,26 +50,43 @@ impl Default for Glance {
         Self {
             reducer: Reducer::default(),
             changes: Changes::default(),
+            stillness: Stillness::default(),
+            size: [0; 2],
+            remembered: [0; 2],
             scale: [1.0; 2],
         }
     }
 }
 
 impl Glance {
-    /// Reduces the next picture; gives whether it differs from the one that is remembered.
-    pub(crate) fn take(&mut self, picture: GrayView<'_>, config: &FinderConfig) -> bool {
+    /// Reduces the next picture.
+    pub(crate) fn take(&mut self, picture: GrayView<'_>, config: &FinderConfig) {
         let (width, height) = (picture.width(), picture.height());
         let size = size::reduced(width, height, config.min_face_px, config.detector_px);
         self.reducer.reduce(picture, size.columns, size.rows);
         self.scale = [width as f32 / size.columns as f32, height as f32 / size.rows as f32];
-        self.reducer
-            .picture()
-            .is_some_and(|reduced| self.changes.differs(reduced))
+        self.size = [width, height];
+    }
+
+    /// Whether somebody may have come in since the picture that is remembered.
+    pub(crate) fn differs(&mut self) -> bool {
+        let reduced = self.reducer.picture();
+        reduced.is_some_and(|reduced| self.changes.differs(reduced))
+    }
+
+    /// Whether it is the picture that is remembered, apart from noise.
+    pub(crate) fn is_still(&mut self) -> bool {
+        let reduced = self.reducer.picture().filter(|_| self.size == self.remembered);
+        reduced.is_some_and(|reduced| self.stillness.is_still(reduced))
     }
 
     /// Remembers the picture that was taken in last: it is searched.
     pub(crate) fn remember(&mut self) {
-        self.changes.remember();
+        if let Some(reduced) = self.reducer.picture() {
+            self.changes.remember(reduced);
+            self.stillness.remember(reduced);
+            self.remembered = self.size;
+        }
     }
 }
 
@@ -102,9 +124,14 @@ impl Finder {
         &self.detector
     }
 
-    /// Takes in the next picture; gives whether it differs from the one that was searched last.
-    pub fn take(&mut self, picture: GrayView<'_>) -> bool {
-        self.glance.take(picture, &self.config)
+    /// Takes in the next picture.
+    pub fn take(&mut self, picture: GrayView<'_>) {
+        self.glance.take(picture, &self.config);
+    }
+
+    /// How the picture that was taken in last differs from the one that was searched last.
+    pub(crate) fn glance(&mut self) -> &mut Glance {
+        &mut self.glance
     }
 
     /// The faces of the picture that was taken in last, in its pixels, the surest first, and what was left out.

@@ -5,4 +5,5 @@ pub mod decode;
 pub mod finder;
 mod reduce;
 mod size;
+mod stillness;
 pub mod stills;

@@ -9,6 +9,8 @@ pub(super) struct Reducer {
     down: Spans,
     /// Weighted sums down the rows of one line of the result, a value for each column of the picture.
     sums: Vec<f32>,
+    /// The same without weights, where a pixel of the result covers whole pixels of the picture.
+    whole_sums: Vec<u16>,
     pixels: Vec<u8>,
 }
 
@@ -71,8 +73,11 @@ impl Reducer {
         let (columns, rows) = (columns.clamp(1, picture.width()), rows.clamp(1, picture.height()));
         self.across.fit(picture.width(), columns);
         self.down.fit(picture.height(), rows);
-        self.sums.resize(picture.width(), 0.0);
         self.pixels.resize(columns * rows, 0);
+        if let Some(block) = self.block() {
+            return self.reduce_blocks(picture, block);
+        }
+        self.sums.resize(picture.width(), 0.0);
         let (across, down) = (self.across.whole(), self.down.whole());
         for (line, span) in self.pixels.chunks_exact_mut(columns).zip(&self.down.spans) {
             self.sums.fill(0.5);
@@ -93,10 +98,62 @@ impl Reducer {
         }
     }
 
+    /// Columns and rows of the whole pixels that each pixel of the result covers, if it does and so many can be added up.
+    fn block(&self) -> Option<[usize; 2]> {
+        let block = |spans: &Spans| {
+            let count = spans.from / spans.spans.len();
+            (count * spans.spans.len() == spans.from).then_some(count)
+        };
+        let [columns, rows] = [block(&self.across)?, block(&self.down)?];
+        (columns * rows <= MOST_SUMMED).then_some([columns, rows])
+    }
+
+    /// Reduces a picture by whole numbers, without weights.
+    fn reduce_blocks(&mut self, picture: GrayView<'_>, [columns, rows]: [usize; 2]) {
+        let share = 1.0 / (columns * rows) as f32;
+        self.whole_sums.resize(picture.width(), 0);
+        let sums = &mut self.whole_sums;
+        for (at, line) in self.pixels.chunks_exact_mut(self.across.spans.len()).enumerate() {
+            sums.fill(0);
+            for row in at * rows..(at + 1) * rows {
+                for (sum, pixel) in sums.iter_mut().zip(picture.row(row)) {
+                    *sum += u16::from(*pixel);
+                }
+            }
+            match columns {
+                2 => means::<2>(sums, share, line),
+                3 => means::<3>(sums, share, line),
+                4 => means::<4>(sums, share, line),
+                5 => means::<5>(sums, share, line),
+                6 => means::<6>(sums, share, line),
+                8 => means::<8>(sums, share, line),
+                _ => {
+                    for (value, sums) in line.iter_mut().zip(sums.chunks_exact(columns)) {
+                        *value = rounded(sums, share);
+                    }
+                }
+            }
+        }
+    }
+
     /// The reduced picture; `None` before the first.
     pub(super) fn picture(&self) -> Option<GrayView<'_>> {
         GrayView::new(&self.pixels, self.across.spans.len(), self.down.spans.len()).ok()
     }
+}
+
+/// Most pixels whose sum 16 bits hold.
+const MOST_SUMMED: usize = u16::MAX as usize / u8::MAX as usize;
+
+/// The means of blocks of so many columns, which the compiler makes a straight line of.
+fn means<const COLUMNS: usize>(sums: &[u16], share: f32, line: &mut [u8]) {
+    for (value, sums) in line.iter_mut().zip(sums.as_chunks::<COLUMNS>().0) {
+        *value = rounded(sums, share);
+    }
+}
+
+fn rounded(sums: &[u16], share: f32) -> u8 {
+    (f32::from(sums.iter().sum::<u16>()) * share + 0.5) as u8
 }
 
 #[cfg(test)]
@@ -123,7 +180,15 @@ mod tests {
     #[test]
     fn each_pixel_is_the_mean_of_what_it_covers() {
         let mut reducer = Reducer::default();
-        for (width, height, columns, rows) in [(64, 48, 16, 12), (61, 37, 23, 14), (30, 20, 30, 20), (40, 9, 7, 1)] {
+        for (width, height, columns, rows) in [
+            (64, 48, 16, 12),
+            (60, 40, 20, 20),
+            (70, 40, 10, 8),
+            (600, 40, 2, 1),
+            (61, 37, 23, 14),
+            (30, 20, 30, 20),
+            (40, 9, 7, 1),
+        ] {
             let pixels: Vec<u8> = (0..width * height).map(|at| (at * 7919 % 251) as u8).collect();
             let view = GrayView::new(&pixels, width, height).unwrap();
             reducer.reduce(view, columns, rows);

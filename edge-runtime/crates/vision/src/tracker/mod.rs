@@ -116,6 +116,12 @@ impl Tracker {
         self.tracks.is_empty()
     }
 
+    /// Whether everybody who is there has a number and was observed in the last frame.
+    pub fn is_settled(&self) -> bool {
+        let settled = |last_ms| self.tracks.iter().all(|track| track.id > 0 && track.is_found(last_ms));
+        self.last_ms.is_some_and(settled)
+    }
+
     /// The faces that the policy wants, by their numbers.
     pub fn shown(&self) -> impl Iterator<Item = &Track> {
         self.tracks.iter().filter(|track| track.shown)

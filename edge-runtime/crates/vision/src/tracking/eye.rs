@@ -60,11 +60,19 @@ impl Eye {
         }
     }
 
-    /// Takes in the next picture; gives whether it differs from the one that was searched last.
-    pub(super) fn take(&mut self, picture: GrayView<'_>) -> bool {
+    /// Takes in the next picture.
+    pub(super) fn take(&mut self, picture: GrayView<'_>) {
         match self {
             Self::Detector(finder) => finder.take(picture),
             Self::Cascade(eye) => eye.glance.take(picture, &eye.config),
+        }
+    }
+
+    /// How the picture that was taken in last differs from the one that was searched last.
+    pub(super) fn glance(&mut self) -> &mut Glance {
+        match self {
+            Self::Detector(finder) => finder.glance(),
+            Self::Cascade(eye) => &mut eye.glance,
         }
     }
 

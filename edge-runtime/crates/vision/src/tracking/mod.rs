@@ -2,12 +2,14 @@
 //!
 //! Every frame is searched while somebody is there, by the bundle's detector, or by the cascade where a bundle has none. An
 //! empty room is searched [`TrackConfig::idle_fps`] times a second, and at once when the picture changes, which is told
-//! from the reduced picture alone. What is too dark, too blurred or turned away is tracked, but not judged; neither is a
-//! face that is not found for longer than a moment.
+//! from the reduced picture alone. While somebody is there and the picture stays the same, apart from noise, what was found
+//! and said is repeated for at most two seconds. What is too dark, too blurred or turned away is tracked, but not judged;
+//! neither is a face that is not found for longer than a moment.
 
 mod config;
 mod eye;
 mod face_quality;
+mod judgements;
 pub mod pose;
 pub mod quality;
 mod scene;
@@ -24,9 +26,10 @@ use shared_model::message::RejectReason;
 use crate::clock::Clock;
 use crate::face::FaceError;
 use crate::stats::Stats;
-use crate::tracker::{MAX_FACES, Observation, Track, Tracker, TrackerSettings};
+use crate::tracker::{MAX_FACES, Observation, Tracker, TrackerSettings};
 use eye::Eye;
 use face_quality::FaceQuality;
+use judgements::Judgements;
 use scene::Scene;
 
 /// A face in the last frame.
@@ -61,6 +64,7 @@ pub struct FaceTracker {
     tracker: Tracker,
     scene: Scene,
     face_quality: FaceQuality,
+    judgements: Judgements,
     /// Time of the frame that was searched last, in milliseconds.
     searched_ms: Option<u64>,
     /// Kept, so that no frame allocates.
@@ -93,6 +97,7 @@ impl FaceTracker {
             config,
             scene: Scene::default(),
             face_quality: FaceQuality::new(),
+            judgements: Judgements::default(),
             searched_ms: None,
             observations: Vec::new(),
             seen: Vec::with_capacity(MAX_FACES),
@@ -155,12 +160,20 @@ impl FaceTracker {
     fn find(&mut self, context: &mut FrameContext<'_>) -> Result<(), TrackError> {
         let start = context.clock.now();
         let (part, from) = context.frame.part(&context.region).unwrap_or((context.frame, [0, 0]));
-        let changed = self.eye.take(part);
-        if !changed && self.tracker.is_idle() && !self.is_due(context.time_ms) {
+        self.eye.take(part);
+        if self.tracker.is_idle() && !self.is_due(context.time_ms) && !self.eye.glance().differs() {
             return Ok(());
         }
-        self.searched_ms = Some(context.time_ms);
+        if self.repeats(context.time_ms) {
+            // Time goes on, and boxes come to rest.
+            self.tracker
+                .update(&self.observations, &context.region, context.time_ms);
+            return Ok(());
+        }
+        self.judgements.clear();
+        self.searched_ms = None;
         let damaged = self.eye.find(part, context.predictor, &mut self.observations)?;
+        self.searched_ms = Some(context.time_ms);
         for face in &mut self.observations {
             *face = in_frame(face, from);
         }
@@ -169,6 +182,18 @@ impl FaceTracker {
         context.stats.find.record(context.clock.now().saturating_sub(start));
         context.stats.damaged_cells += damaged;
         Ok(())
+    }
+
+    /// Whether a frame shows what the one showed that was searched last, and that was clear: somebody is there, everybody
+    /// was found, and nobody may have come.
+    fn repeats(&mut self, time_ms: u64) -> bool {
+        let since_ms = self
+            .searched_ms
+            .and_then(|searched_ms| time_ms.checked_sub(searched_ms));
+        since_ms.is_some_and(|since_ms| since_ms < REPEATED_MS)
+            && !self.tracker.is_idle()
+            && self.tracker.is_settled()
+            && self.eye.glance().is_still()
     }
 
     /// Whether an empty room is to be searched again.
@@ -180,18 +205,27 @@ impl FaceTracker {
             .is_none_or(|searched_ms| since(searched_ms) + JITTER_MS >= pause_ms)
     }
 
-    /// Runs the networks on every face that is shown.
+    /// Runs the networks on every face that is shown, or repeats what they said.
     fn judge(&mut self, context: &mut FrameContext<'_>) -> Result<(), PredictError> {
         for track in self.tracker.shown() {
             let bounds = track.bounds(context.time_ms, &self.settings);
-            let prediction = predict(&bounds, context)?;
-            let reject_reason = self.face_quality.at(context.frame, &bounds);
+            let known = self.judgements.of(track.id, &bounds, context.predictor.loaded());
+            let (prediction, reason) = if let Some(known) = known {
+                (known.prediction.clone(), known.reject_reason)
+            } else {
+                let prediction = predict(&bounds, context)?;
+                let reason = self.face_quality.at(context.frame, &bounds);
+                let reason = reason.or_else(|| turned_away(&bounds, &prediction));
+                let networks = context.predictor.loaded();
+                self.judgements.keep(track.id, &bounds, (&prediction, reason), networks);
+                (prediction, reason)
+            };
+            let unconfirmed = track.is_unconfirmed(context.time_ms, &self.settings);
             self.seen.push(TrackedFace {
                 id: track.id,
                 bounds,
-                reject_reason: reject_reason
-                    .or_else(|| reason(track, &bounds, &prediction, context.time_ms, &self.settings)),
                 prediction,
+                reject_reason: reason.or(unconfirmed.then_some(RejectReason::Unconfirmed)),
             });
         }
         Ok(())
@@ -201,22 +235,15 @@ impl FaceTracker {
 /// How much sooner than a pause ends a frame may come, in milliseconds.
 const JITTER_MS: f64 = 5.0;
 
-/// Why a face that can be seen well is not judged, if it is not.
-fn reason(
-    track: &Track,
-    bounds: &Rect,
-    prediction: &Prediction,
-    time_ms: u64,
-    settings: &TrackerSettings,
-) -> Option<RejectReason> {
+/// Longest time for which what was found and said is repeated while the picture stays the same, in milliseconds: what is too
+/// small to be told as a change is seen then.
+const REPEATED_MS: u64 = 2000;
+
+/// Whether a face looks to the side, or has no face's shape.
+fn turned_away(bounds: &Rect, prediction: &Prediction) -> Option<RejectReason> {
     let keypoints = &prediction.keypoints;
-    if !shape::is_plausible(keypoints, bounds) || !shape::is_facing(keypoints) {
-        Some(RejectReason::TurnedAway)
-    } else if track.is_unconfirmed(time_ms, settings) {
-        Some(RejectReason::Unconfirmed)
-    } else {
-        None
-    }
+    let faces = shape::is_plausible(keypoints, bounds) && shape::is_facing(keypoints);
+    (!faces).then_some(RejectReason::TurnedAway)
 }
 
 fn predict(bounds: &Rect, context: &mut FrameContext<'_>) -> Result<Prediction, PredictError> {

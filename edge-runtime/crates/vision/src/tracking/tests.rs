@@ -95,7 +95,7 @@ fn a_face_is_judged_in_its_second_frame_moves_with_its_number_and_is_gone_after_
         let middle = bounds.x + bounds.w / 2.0;
         assert!((middle - x as f32).abs() < 8.0, "{middle} instead of {x}");
     }
-    assert_eq!(film.stats.networks.count(), 16, "once a frame");
+    assert_eq!(film.stats.networks.count(), 15, "once for each picture");
     assert_eq!(film.hold(&room(&[]), 17), [1], "680 ms");
     assert!(film.show(&room(&[])).is_empty());
     assert_eq!(film.tracking.counting().map(|seen| seen.id), None);
@@ -126,18 +126,78 @@ fn an_empty_room_is_searched_five_times_a_second_and_at_once_when_it_changes() {
     let searched = film.stats.find.count();
     film.show(&room(&[[84, 60]]));
     assert_eq!(film.stats.find.count(), searched + 1);
-    film.hold(&room(&[[84, 60]]), 10);
-    assert_eq!(
-        film.stats.find.count(),
-        searched + 11,
-        "every frame while somebody is there"
-    );
+    film.show(&room(&[[84, 60]]));
+    assert_eq!(film.stats.find.count(), searched + 2, "until there is a number");
     let mut often = Film::new(TrackConfig {
         idle_fps: 25.0,
         ..all()
     });
     often.hold(&room(&[]), 50);
     assert_eq!(often.stats.find.count(), 50);
+}
+
+/// How often the film was searched, and faces judged.
+fn counts(film: &Film) -> [usize; 2] {
+    [film.stats.find.count(), film.stats.networks.count()]
+}
+
+#[test]
+fn what_is_known_of_a_picture_that_stays_the_same_is_repeated_for_two_seconds() {
+    let mut film = Film::new(all());
+    film.hold(&room(&[[84, 60]]), 2);
+    assert_eq!(counts(&film), [2, 1]);
+    let first = film.tracking.seen()[0].clone();
+    // 2000 ms after the search, the frame is searched and judged again.
+    for frame in 1..=50 {
+        assert_eq!(film.show(&room(&[[84, 60]])), [1], "{frame}");
+        let seen = &film.tracking.seen()[0];
+        let told = |face: &TrackedFace| (face.bounds, face.prediction.clone(), face.reject_reason);
+        assert_eq!(told(seen), told(&first), "{frame}");
+        let again = usize::from(frame == 50);
+        assert_eq!(counts(&film), [2 + again, 1 + again], "{frame}");
+    }
+}
+
+#[test]
+fn a_small_change_of_a_face_is_judged_in_the_frame_that_shows_it() {
+    let mut film = Film::new(all());
+    film.hold(&room(&[[84, 60]]), 5);
+    let mut smile = room(&[[84, 60]]);
+    for x in [79, 80, 88, 89] {
+        smile[64 * SIZE[0] + x] -= 20;
+    }
+    let before = counts(&film);
+    film.show(&smile);
+    assert_eq!(counts(&film), before.map(|count| count + 1));
+    film.show(&smile);
+    assert_eq!(counts(&film), before.map(|count| count + 1), "and is known then");
+}
+
+#[test]
+fn whoever_comes_in_beside_a_face_that_rests_has_a_number_in_the_second_frame() {
+    let mut film = Film::new(all());
+    film.hold(&room(&[[44, 60]]), 10);
+    assert_eq!(film.show(&room(&[[44, 60], [116, 60]])), [1]);
+    assert_eq!(film.show(&room(&[[44, 60], [116, 60]])), [1, 2]);
+}
+
+#[test]
+fn other_networks_judge_a_picture_anew() {
+    let mut film = Film::new(all());
+    film.hold(&room(&[[84, 60]]), 5);
+    let before = counts(&film);
+    film.predictor = predictor(|dir| drop(write_bundle_with_detector(dir)));
+    assert_eq!(film.show(&room(&[[84, 60]])), [1]);
+    assert_eq!(counts(&film), [before[0], before[1] + 1]);
+}
+
+#[test]
+fn a_face_that_was_not_found_is_searched_in_every_frame() {
+    let mut film = Film::new(all());
+    film.hold(&room(&[[84, 60]]), 5);
+    let before = film.stats.find.count();
+    assert_eq!(film.hold(&room(&[]), 4), [1]);
+    assert_eq!(film.stats.find.count(), before + 4);
 }
 
 #[test]
