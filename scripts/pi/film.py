@@ -1,7 +1,7 @@
 """Makes films for emulated boards out of two grey pictures: film.py ROOM.pgm FACE.pgm DIR. Run by scripts/test-pi.
 
-`room.y4m` is the room with a camera's noise; in `visitor.y4m` the face moves about in it; `still.y4m` is one frame of
-that, again and again; `hour.y4m` has somebody in one frame of eight, and a frame every two seconds. Beside each lies what it shows (`edge-runtime track --truth`). Only what that needs, without a package."""
+`room.y4m` is the room with a camera's noise; in `visitor.y4m` the face goes round in a circle in it, a pixel and a half from
+frame to frame; `still.y4m` is one frame of that, again and again; `hour.y4m` has somebody in one frame of eight, and a frame every two seconds. Beside each lies what it shows (`edge-runtime track --truth`). Only what that needs, without a package."""
 
 import json
 import math
@@ -54,7 +54,7 @@ def noisy(pixels, seed):
 
 def place(at):
     """Left upper corner of the face's picture in a frame."""
-    return 200 + round(30 * math.sin(at / 20)), 120 + round(10 * math.sin(at / 13))
+    return 200 + round(30 * math.sin(at / 20)), 120 + round(30 * math.cos(at / 20))
 
 
 def write(folder, name, size, frames, rate=RATE):

@@ -1,52 +1,136 @@
-"""Instructions that a 64-bit ARM processor needs for a whole frame, from its picture to what is known of the faces in it:
-frames.py KERNEL INITRAMFS. Run by scripts/test-pi, which puts the films of scripts/pi/film.py on the board.
+"""What a 64-bit ARM processor needs for a whole frame, from the film to the verdict, and to start:
+frames.py KERNEL INITRAMFS PLUGIN. Run by scripts/test-pi, which puts the films of scripts/pi/film.py on the board.
 
-The emulated processor takes a nanosecond for each instruction, so the processor's time that `track` prints counts them."""
+A plugin of the emulator counts the blocks of code that run meanwhile, all threads and the system included. The difference
+of a longer and a shorter run is what its further frames cost. Cycles are an estimate: see scripts/peers/arm/throughput.py."""
 
-import json
+import collections
 import sys
 import tempfile
+from pathlib import Path
 
+sys.path.append(str(Path(__file__).parents[1] / "peers" / "arm"))
+
+import throughput
 from board import SLOW, Board, Failed, fail, say
+from dump import Dump
 
-PROCESSORS = ("cortex-a53", "cortex-a72", "cortex-a76")
-# The film, what it shows, and the field of the last line that has the cost of its frames.
-FILMS = (("room", "nobody in view", "search_ms"), ("visitor", "somebody followed", "frame_ms"), ("still", "somebody, nothing moves", "frame_ms"))
-# Most that a frame with nobody in view may cost, as a share of one with somebody.
-IDLE = 0.15
-ROW = "{:12}{:26}{:>10}{:>10}{:>8}"
+HEADER = len("YUV4MPEG2 W640 H480 F15:1 Cmono\n")
+FRAME = len("FRAME\n") + 640 * 480
+# What a film of so many frames shows: of the first number to the second. Thirty are two seconds, after which a picture
+# that stays the same is judged again.
+SPANS = {
+    "nobody in view": ("room", 15, 45),
+    "somebody followed": ("visitor", 15, 45),
+    "somebody, nothing moves": ("still", 15, 45),
+    "such a frame by itself": ("still", 15, 30),
+}
+FOLLOWED, IDLE, STILL, TOLD = "somebody followed", "nobody in view", "somebody, nothing moves", "such a frame by itself"
+# Programs that do one part of a frame, as often as they are told.
+PARTS = {"finding": "/bin/find /bundle int8", "networks": "/bin/judge /bundle"}
+ROUNDS = (2, 12)
+# Most that frames may cost, as a share of those with somebody who moves. Of the still ones, one in thirty is such a frame.
+LIMITS = {IDLE: 0.15, STILL: 0.055, TOLD: 0.05}
+# Frames of the film of a visitor until a face has a verdict, 400 ms of its time.
+VERDICT = 7
+# These of a Raspberry Pi compute no SHA-2 by themselves, unlike the emulated ones.
+WITHOUT_CRYPTO = ("cortex-a53", "cortex-a72")
+# The slowest board: a Zero 2 W's Cortex-A53 has 1 GHz. Seconds that it may load and judge a first frame.
+CLOCK, LOADED = 1e9, 0.5
+ROW = "{:12}{:26}{:>14}{:>8}{:>10}{:>8}"
 
 
-def cost(board, film, field):
-    """Millions of instructions of a frame, and of its networks."""
-    board.send(f"edge-runtime track --quiet --policy largest --min-face 80 --bundle /bundle --truth /films/{film}.jsonl /films/{film}.y4m")
-    found = json.loads(board.console.expect(r'^(\{"frames".*\})', 4 * SLOW)[1])
-    return found[field], found["networks_ms"] if field == "frame_ms" else 0.0
+class Bench:
+    """A board, and what its programs cost."""
 
-
-def count(processor, kernel, initramfs):
-    machine = ["-M", "virt", "-cpu", processor, "-smp", "1", "-m", "1024", "-nic", "none"]
-    machine += ["-kernel", kernel, "-initrd", initramfs, "-append", "console=ttyAMA0 quiet"]
-    costs = {}
-    with tempfile.TemporaryDirectory() as folder, Board(machine, folder, sleep="off") as board:
+    def __init__(self, board, dump, processor, tools):
+        self.board, self.dump, self.processor, self.tools = board, Dump(dump), processor, tools
+        self.known = {}
+        self.before = "LD_PRELOAD=/lib/no_crypto.so " if processor in WITHOUT_CRYPTO else ""
         board.console.expect("=== ready", SLOW)
-        for film, what, field in FILMS:
-            whole, networks = cost(board, film, field)
-            costs[film] = whole
-            share = whole / costs["visitor"] if "visitor" in costs else float("nan")
-            say(ROW.format(processor, what, f"{whole:.2f}", f"{networks:.2f}", f"{share:.3f}"))
-    idle = costs["room"] / costs["visitor"]
-    if idle > IDLE:
-        raise Failed(f"{processor}: a frame with nobody in view costs {idle:.3f} of one with somebody, more than {IDLE}")
-    say(f"{processor}: nobody in view costs {idle:.3f} of somebody followed")
+
+    def blocks(self, command, subject=""):
+        """How often each block ran while a command did, on a subject if the command does not name it."""
+        key = command, subject
+        if key not in self.known:
+            self.board.send(f"mark; {{ {command}; }} >/tmp/out 2>/tmp/said; echo === ran $?; mark; echo === marked")
+            self.board.expect_code("ran", 0)
+            self.board.console.expect("^=== marked", SLOW)
+            blocks = collections.Counter()
+            for runs, words in self.dump.section():
+                blocks[words] += runs
+            self.known[key] = blocks
+        return self.known[key]
+
+    def film(self, name, frames):
+        """The blocks of `run` over the first frames of a film."""
+        self.board.send(f"busybox head -c {HEADER + frames * FRAME} /films/{name}.y4m >/tmp/film.y4m")
+        return self.blocks(f"{self.before}edge-runtime run --config /etc/kiosk/frames.toml", (name, frames))
+
+    def cost(self, longer, shorter, times):
+        """Millions of instructions and of cycles of what one run does more than another, so many times."""
+        blocks = [(runs - shorter[words], words) for words, runs in longer.items() if runs > shorter[words]]
+        instructions = sum(runs * len(words) for runs, words in blocks)
+        cycles = throughput.cycles(self.tools, self.processor, blocks) if self.tools else float("nan")
+        return [value / times / 1e6 for value in (instructions, cycles)]
+
+    def tell(self, what, cost, whole):
+        shares = [value / all for value, all in zip(cost, whole)]
+        texts = [text for pair in zip(cost, shares) for text in (f"{pair[0]:.2f}", f"{pair[1]:.3f}")]
+        say(ROW.format(self.processor, what, *texts))
+        return shares
+
+
+def count(bench):
+    spans = {
+        what: bench.cost(bench.film(film, last), bench.film(film, first), last - first)
+        for what, (film, first, last) in SPANS.items()
+    }
+    whole = spans[FOLLOWED]
+    shares = {what: bench.tell(what, cost, whole) for what, cost in spans.items()}
+    rest = whole
+    few, many = ROUNDS
+    for what, command in PARTS.items():
+        longer, shorter = (bench.blocks(f"echo {rounds} | {command}") for rounds in (many, few))
+        cost = bench.cost(longer, shorter, many - few)
+        rest = [left - part for left, part in zip(rest, cost)]
+        bench.tell(f"  of that, {what}", cost, whole)
+    bench.tell("  of that, the rest", rest, whole)
+    for what, limit in LIMITS.items():
+        if shares[what][0] > limit:
+            raise Failed(f"{bench.processor}: {what} costs {shares[what][0]:.3f} of {FOLLOWED}, more than {limit}")
+    return whole
+
+
+def load(bench, whole):
+    none = collections.Counter()
+    first = bench.cost(bench.film("visitor", 1), none, 1)
+    bench.tell("start and first frame", first, whole)
+    verdict = bench.cost(bench.film("visitor", VERDICT), none, 1)
+    bench.board.send("echo === faces $(busybox grep -c '\"face\":true' /tmp/out)")
+    bench.board.expect_code("faces", 1)
+    bench.tell("until a face has a verdict", verdict, whole)
+    seconds = first[1] * 1e6 / CLOCK
+    if bench.processor == "cortex-a53" and seconds > LOADED:
+        raise Failed(f"start and first frame take {seconds:.2f} s at {CLOCK / 1e9:.1f} GHz, more than {LOADED}")
 
 
 def main():
-    kernel, initramfs = sys.argv[1:3]
-    say(ROW.format("", "million instructions", "frame", "networks", "share"))
+    kernel, initramfs, plugin = sys.argv[1:4]
+    tools = throughput.tools()
+    if not tools:
+        say("frames: llvm-mca of LLVM 19 or newer IS MISSING, instructions are not weighed: run 'sudo apt-get install llvm-19'")
+    say(ROW.format("", "millions", "instructions", "share", "cycles", "share"))
     try:
-        for processor in PROCESSORS:
-            count(processor, kernel, initramfs)
+        for processor in throughput.MODELS:
+            with tempfile.TemporaryDirectory() as folder:
+                dump = Path(folder) / "blocks"
+                machine = ["-M", "virt", "-cpu", processor, "-smp", "1", "-m", "1024", "-nic", "none"]
+                machine += ["-plugin", f"{plugin},out={dump}"]
+                machine += ["-kernel", kernel, "-initrd", initramfs, "-append", "console=ttyAMA0 quiet"]
+                with Board(machine, folder, sleep="off") as board:
+                    bench = Bench(board, dump, processor, tools)
+                    load(bench, count(bench))
     except Failed as error:
         fail(1, f"frames: {error}")
 

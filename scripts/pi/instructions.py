@@ -54,7 +54,7 @@ def main():
                     say(row.format(title, *(f"{value:.2f}" for value in [*counts, sum(counts)]), f"{sum(counts) / base:.3f}"))
                 say("finding the faces of a frame of 640x480, reduced to 160x120, and then the networks")
                 for precision, title in FINDERS.items():
-                    [found] = medians(board, f"find /bundle {precision}", 1)
+                    [found] = medians(board, f"/bin/find /bundle {precision}", 1)
                     say(f"{title:22}{found:>12.2f}{(found + sums[title]) / sums[title]:>12.2f} times the networks")
         except Failed as error:
             fail(1, f"instructions: {error}")

@@ -88,7 +88,7 @@ impl Bundles {
     pub(super) fn start(&mut self, config: &Config) -> Result<Networks, DaemonError> {
         let mut log = |message: String| tracing::info!(target: "update", "{message}");
         let Some(manager) = &mut self.manager else {
-            return Ok(Networks::load(&config.bundle, config.precision)?);
+            return Ok(Networks::load_to_run(&config.bundle, config.precision)?);
         };
         let networks = manager.start(&mut log)?;
         if !manager.is_trial() || fits(config, &networks.bundle.manifest().classes) {

@@ -52,7 +52,7 @@ impl Prepared {
     pub(super) fn new(config: Config, running: Option<&Config>) -> Result<Self, DaemonError> {
         let networks = match config.update {
             Some(_) => None,
-            None => Some(Networks::load(&config.bundle, config.precision)?),
+            None => Some(Networks::load_to_run(&config.bundle, config.precision)?),
         };
         let dir = |config: &Config| config.counts.as_ref().map(|counts| counts.dir.clone());
         let wanted = dir(&config).filter(|wanted| running.and_then(dir).as_ref() != Some(wanted));

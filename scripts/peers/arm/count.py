@@ -17,9 +17,10 @@ import networks
 import throughput
 from board import SLOW, Board, Failed, say
 from contestants import command, contestants
+from dump import Dump
 
 WARM_UP = 2
-# What is compared on ARM. OpenVINO is not: its counts in 8 bits are not plausible, and nobody has found out why.
+# What is compared on ARM. OpenVINO is not: in 8 bits it takes thirty times as many as in floats, and why is not known.
 ENGINES = ("tract", "edge-runtime", "onnxruntime", "litert", "ncnn", "rten")
 # A library that is not installed on the board ends within this time, in seconds.
 LOADING = 4 * SLOW
@@ -37,7 +38,7 @@ class Bench:
     """A board that runs one contestant after the other, and what the plugin writes of it."""
 
     def __init__(self, board, dump):
-        self.board, self.dump, self.read = board, dump, 0
+        self.board, self.dump = board, Dump(dump)
         board.console.expect("=== ready", SLOW)
         for step in SETUP:
             board.send(step)
@@ -66,19 +67,7 @@ class Bench:
             raise
         self.board.send("exec 3>&-")
         self.board.console.expect("^=== ended", SLOW)
-        return values, self.section()
-
-    def section(self):
-        """What ran before the newest mark: `[(runs, words)]`."""
-        with open(self.dump) as dump:
-            dump.seek(self.read)
-            text = dump.read()
-            self.read = dump.tell()
-        blocks = []
-        for line in text.rpartition("mark\n")[2].splitlines():
-            runs, *words = line.split()
-            blocks.append((int(runs), tuple(int(word, 16) for word in words)))
-        return blocks
+        return values, self.dump.section()
 
 
 def place(root, paths):

@@ -30,7 +30,19 @@ impl Networks {
     ///
     /// When the bundle cannot be opened, or its networks cannot be loaded.
     pub fn load(dir: &Path, precision: PrecisionChoice) -> Result<Self, PredictError> {
-        let bundle = Bundle::open(dir)?;
+        Self::of(Bundle::open(dir)?, precision)
+    }
+
+    /// Loads a bundle at a start; what its networks do not need may be damaged ([`Bundle::open_to_run`]).
+    ///
+    /// # Errors
+    ///
+    /// As of [`Networks::load`].
+    pub fn load_to_run(dir: &Path, precision: PrecisionChoice) -> Result<Self, PredictError> {
+        Self::of(Bundle::open_to_run(dir)?, precision)
+    }
+
+    fn of(bundle: Bundle, precision: PrecisionChoice) -> Result<Self, PredictError> {
         let predictor = Predictor::load_with_precision(&bundle, precision)?;
         Ok(Self { bundle, predictor })
     }
@@ -293,12 +305,12 @@ impl BundleManager {
             }
         }
         self.running = Running::Factory;
-        Networks::load(&self.factory, self.precision)
+        Networks::load_to_run(&self.factory, self.precision)
     }
 
     fn load(&mut self, slot: &Slot) -> Result<Networks, LoadError> {
         self.store.verify(&slot.id)?;
-        Ok(Networks::load(&self.store.dir(&slot.id), self.precision)?)
+        Ok(Networks::load_to_run(&self.store.dir(&slot.id), self.precision)?)
     }
 
     fn factory_version(&self) -> u32 {
