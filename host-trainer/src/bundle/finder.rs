@@ -78,13 +78,13 @@ impl Finder {
             .collect::<Result<_>>()?;
         let entry = entry(checkpoint, held, &measured)?;
         Ok(Self {
-            card: card(&entry, held, &measured),
+            card: card(checkpoint.state.from.as_deref(), &entry, held, &measured),
             entry,
             files: measured
                 .into_iter()
                 .map(|file| (file.precision, path(NAME, file.precision), file.onnx))
                 .collect(),
-            settings: toml::to_string(&checkpoint.state.config).context("write the settings")?,
+            settings: settings(checkpoint)?,
         })
     }
 
@@ -219,15 +219,31 @@ pub(super) fn split_card(card: &str) -> (&str, &str) {
     card.find(HEADING).map_or((card, ""), |at| card.split_at(at))
 }
 
-/// The part of the model card.
-fn card(entry: &Entry, held: &HeldOut<'_>, measured: &[Measured]) -> String {
+/// Content of [`SETTINGS`].
+fn settings(checkpoint: &Checkpoint) -> Result<String> {
+    let state = &checkpoint.state;
+    let mut settings = toml::to_string(&state.config).context("write the settings")?;
+    if let Some(from) = &state.from {
+        writeln!(settings, "from = \"{from}\"")?;
+    }
+    Ok(settings)
+}
+
+/// The part of the model card; `from` is the hash of what the training began with.
+fn card(from: Option<&str>, entry: &Entry, held: &HeldOut<'_>, measured: &[Measured]) -> String {
     let mut text = String::new();
     // Writing to a string cannot fail.
-    let _ = write_card(&mut text, entry, held, measured);
+    let _ = write_card(&mut text, from, entry, held, measured);
     text
 }
 
-fn write_card(text: &mut String, entry: &Entry, held: &HeldOut<'_>, measured: &[Measured]) -> std::fmt::Result {
+fn write_card(
+    text: &mut String,
+    from: Option<&str>,
+    entry: &Entry,
+    held: &HeldOut<'_>,
+    measured: &[Measured],
+) -> std::fmt::Result {
     let training = &entry.training;
     writeln!(
         text,
@@ -243,6 +259,12 @@ fn write_card(text: &mut String, entry: &Entry, held: &HeldOut<'_>, measured: &[
         training.seed,
         entry.score
     )?;
+    if let Some(from) = from {
+        writeln!(
+            text,
+            "This training began with the weights of another network, SHA-256 `{from}`; its samples come on top.\n"
+        )?;
+    }
     writeln!(
         text,
         "Figures on {} pictures that were held out, fitted into the input. Faces of at least 16 pixels of a picture of 480 \

@@ -19,6 +19,7 @@ use host_trainer::detector::config::DetectorConfig;
 use host_trainer::detector::data::{Part, Photo, Set};
 use host_trainer::detector::evaluate::{Detector, Figures, Task, Variation, by_source, measure};
 use host_trainer::detector::export::onnx;
+use host_trainer::detector::pretrained::Pretrained;
 use host_trainer::detector::train::{Ended, Event, Job, train};
 use host_trainer::train::CHECKPOINT_EVERY;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -55,6 +56,11 @@ pub(crate) struct TrainDetector {
     /// Directory of the run.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
+    /// Fine-tune: begin with the averaged weights of this run, or with the bundle's detector in 32-bit floats, instead of
+    /// random weights. A tenth to a third of the usual learning rate suits. `--mine` looks for false alarms before the
+    /// first step.
+    #[arg(long, value_name = "RUN|BUNDLE")]
+    from: Option<PathBuf>,
     /// Go on from the checkpoint in the run's directory.
     #[arg(long)]
     resume: bool,
@@ -76,8 +82,8 @@ pub(crate) struct TrainDetector {
     /// Steps between two measurements on held-out pictures.
     #[arg(long, default_value_t = DetectorConfig::default().measure_every)]
     measure_every: u64,
-    /// Look for false alarms on the pictures without a face every so many steps, and show them in later samples; 0 for
-    /// never.
+    /// Look for false alarms every so many steps, on pictures without a face and beside the faces of others, and show them
+    /// in later samples; 0 for never.
     #[arg(long, value_name = "STEPS", default_value_t = DetectorConfig::default().mine_every)]
     mine: u64,
     /// Seed of every random choice.
@@ -157,12 +163,18 @@ impl TrainDetector {
             ..DetectorConfig::default()
         };
         config.check()?;
+        let from = self.from.as_deref().map(Pretrained::open).transpose()?;
         let set = Set::read(&self.pictures.data, &self.pictures.faces, Part::Training)?;
         let held = set.photos.iter().filter(|photo| photo.held).count();
         tracing::info!(
             "{} pictures to train on, {held} of the same sources held out",
             set.photos.len() - held
         );
+        if from.as_ref().is_some_and(|from| !from.was_trained_on(&set.fingerprint)) {
+            tracing::warn!(
+                "the network of --from was trained on other data: it may have seen pictures that are held out here"
+            );
+        }
         let stop = Arc::new(AtomicBool::new(false));
         let asked = Arc::clone(&stop);
         ctrlc::set_handler(move || asked.store(true, Ordering::Relaxed)).context("listen for Ctrl-C")?;
@@ -171,6 +183,7 @@ impl TrainDetector {
             config,
             set: &set,
             run: &self.out,
+            from: from.as_ref(),
             resume: self.resume,
             checkpoint_every: Duration::from_secs(self.checkpoint_every),
         };
@@ -225,7 +238,7 @@ impl Progress {
                     self.last_line = Some(Instant::now());
                 }
             }
-            Event::Mined(alarms) => tracing::info!("{alarms} false alarms on pictures without a face"),
+            Event::Mined(alarms) => tracing::info!("{alarms} false alarms where there is no face"),
             Event::Measured(measured) => {
                 let line = format!(
                     "step {} of {}: loss {:.4}, held out: average precision {:.4}, recall at 5 false alarms in 100 \

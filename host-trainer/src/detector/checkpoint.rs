@@ -52,6 +52,9 @@ pub struct State {
     /// False alarms that samples show.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub alarms: Vec<Alarm>,
+    /// SHA-256 in hexadecimal of the network that the training began with; none where it began at random.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
 }
 
 /// A training that can go on.
@@ -93,6 +96,7 @@ impl Checkpoint {
             running: (0.0, 0),
             history: Vec::new(),
             alarms: Vec::new(),
+            from: None,
         };
         Self {
             state,

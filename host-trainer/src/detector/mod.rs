@@ -20,5 +20,6 @@ mod loss;
 pub mod mine;
 pub(crate) mod network;
 mod optimiser;
+pub mod pretrained;
 pub mod quantise;
 pub mod train;

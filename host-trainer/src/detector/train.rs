@@ -17,6 +17,7 @@ use super::loss::{self, Losses};
 use super::mine::mine;
 use super::network::{MEAN, SPREAD, layers, outputs};
 use super::optimiser::Optimiser;
+use super::pretrained::Pretrained;
 
 /// Held-out photos that a training measures on.
 const MEASURED: usize = 400;
@@ -24,7 +25,6 @@ const MEASURED: usize = 400;
 const HISTORY: &str = "history.csv";
 
 /// A training to be run.
-#[derive(Debug)]
 pub struct Job<'a> {
     /// How; of a training that goes on, only `steps` and `mine_every` may differ.
     pub config: DetectorConfig,
@@ -32,6 +32,8 @@ pub struct Job<'a> {
     pub set: &'a Set,
     /// Directory of the run, which is made where it is missing.
     pub run: &'a Path,
+    /// The network that a new training begins with; none for random weights.
+    pub from: Option<&'a Pretrained>,
     /// Whether to go on from its checkpoint.
     pub resume: bool,
     /// Longest time between two checkpoints.
@@ -55,7 +57,7 @@ pub enum Event {
         /// Samples a second since the training began, or went on; time of measuring left out.
         speed: f64,
     },
-    /// False alarms on photos without a face were looked for; so many were found.
+    /// False alarms were looked for; so many were found.
     Mined(usize),
     /// Held-out photos were measured.
     Measured(Measured),
@@ -128,9 +130,9 @@ fn halved(mut plane: Plane, stride: usize) -> Plane {
 /// Trains until all steps are done or `stop` is set.
 pub fn train(job: &Job<'_>, stop: &AtomicBool, tell: &mut dyn FnMut(Event)) -> Result<Ended> {
     job.config.check()?;
-    let mut checkpoint = begin(job)?;
+    let mut composer = Composer::new(&job.set.photos, job.config.input, job.config.seed)?;
+    let mut checkpoint = begin(job, &composer)?;
     let config = checkpoint.state.config;
-    let mut composer = Composer::new(&job.set.photos, config.input, config.seed)?;
     composer.show(&checkpoint.state.alarms);
     let mut stepper = Stepper::new(&config, checkpoint.weights.params.len());
     let held: Vec<&Photo> = job.set.photos.iter().filter(|photo| photo.held).collect();
@@ -149,7 +151,9 @@ pub fn train(job: &Job<'_>, stop: &AtomicBool, tell: &mut dyn FnMut(Event)) -> R
             return Ok(Ended::Interrupted);
         }
         let step = checkpoint.state.step;
-        if config.mine_every > 0 && step > 0 && step.is_multiple_of(config.mine_every) {
+        // Random weights have no false alarms of their own yet.
+        let has_learned = step > 0 || checkpoint.state.from.is_some();
+        if config.mine_every > 0 && has_learned && step.is_multiple_of(config.mine_every) {
             let alarms = mine(&averaged(&checkpoint, &stepper.layers), &job.set.photos, config.input)?;
             tell(Event::Mined(alarms.len()));
             composer.show(&alarms);
@@ -187,7 +191,7 @@ pub fn train(job: &Job<'_>, stop: &AtomicBool, tell: &mut dyn FnMut(Event)) -> R
 }
 
 /// A new training, or the one that goes on.
-fn begin(job: &Job<'_>) -> Result<Checkpoint> {
+fn begin(job: &Job<'_>, composer: &Composer<'_>) -> Result<Checkpoint> {
     let exists = job.run.join(CHECKPOINT).exists();
     if !job.resume {
         if exists {
@@ -197,12 +201,25 @@ fn begin(job: &Job<'_>) -> Result<Checkpoint> {
             );
         }
         std::fs::create_dir_all(job.run).with_context(|| format!("create {}", job.run.display()))?;
-        return Ok(Checkpoint::new(job.config, job.set.fingerprint.clone()));
+        let mut checkpoint = Checkpoint::new(job.config, job.set.fingerprint.clone());
+        if let Some(from) = job.from {
+            checkpoint.weights = from.weights(composer, job.config.input);
+            checkpoint.state.from = Some(from.digest().to_owned());
+        }
+        return Ok(checkpoint);
     }
     let mut checkpoint = Checkpoint::load(job.run)?;
     if checkpoint.state.data != job.set.fingerprint {
         bail!(
             "train: --resume: the data differ from those that {} was begun with",
+            job.run.display()
+        );
+    }
+    if let Some(from) = job.from
+        && checkpoint.state.from.as_deref() != Some(from.digest())
+    {
+        bail!(
+            "train: --resume: {} did not begin with the network of --from; leave --from out",
             job.run.display()
         );
     }

@@ -42,7 +42,7 @@ pub(super) struct Pool<'a> {
     scenes: Vec<(f32, Vec<usize>)>,
     /// Photos without a face.
     empty: Vec<usize>,
-    /// What was taken for a face in them.
+    /// What was taken for a face and is none.
     pub(super) alarms: Vec<Alarm>,
 }
 

@@ -97,7 +97,8 @@ impl Scene {
         self.add(photo, &map, None);
     }
 
-    /// Sometimes, where there are any: a photo without a face, with a false alarm at about the size at which it fired.
+    /// Sometimes, where there are any: a photo with a false alarm at about the size at which it fired, and with the photo's
+    /// faces.
     fn alarm(&mut self, pool: &Pool<'_>, rng: &mut Rng) -> bool {
         let Some((photo, alarm)) = pool.alarm(rng) else {
             return false;
@@ -114,7 +115,7 @@ impl Scene {
         });
         let map = Affine::around(alarm.middle, moved, scale, 0.3 * turn(rng), rng.random());
         self.surround(photo, &map);
-        draw(&mut self.pixels, self.size[0], photo, &map, None);
+        self.add(photo, &map, None);
         true
     }
 

@@ -52,6 +52,16 @@ impl Folded {
 
     /// Outputs of the layers without a `ReLU`, `[rows, columns, channels]` each with its size, for one input.
     pub(crate) fn run(&self, input: &[f32], size: Plane) -> Vec<(Vec<f32>, Plane)> {
+        self.run_seen(input, size, &mut |_, _| ())
+    }
+
+    /// The same; `see` gets the index of each layer and what its convolution gives, bias included.
+    pub(crate) fn run_seen(
+        &self,
+        input: &[f32],
+        size: Plane,
+        see: &mut dyn FnMut(usize, &[f32]),
+    ) -> Vec<(Vec<f32>, Plane)> {
         let layers: Vec<Layer> = self.layers.iter().map(|folded| folded.layer.clone()).collect();
         let planes = planes(&layers, size);
         let mut maps: Vec<Vec<f32>> = Vec::with_capacity(layers.len());
@@ -74,6 +84,7 @@ impl Folded {
                 );
             }
             add_bias(&mut y, &folded.bias);
+            see(maps.len(), &y);
             if let After::NormAddRelu(residual) = layer.after {
                 y.iter_mut().zip(&maps[residual]).for_each(|(y, add)| *y += add);
             }

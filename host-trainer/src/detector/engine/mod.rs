@@ -18,4 +18,5 @@ mod tests;
 
 pub(crate) use folded::{Folded, FoldedLayer};
 pub(crate) use layer::{After, Layer, Plane, param_ranges};
+pub(crate) use norm::EPSILON as NORM_EPSILON;
 pub(crate) use trained::Trained;

@@ -5,7 +5,7 @@
 use crate::engine::vectorised;
 
 /// Added to the variance before the root is taken.
-pub(super) const EPSILON: f32 = 1e-4;
+pub(crate) const EPSILON: f32 = 1e-4;
 /// Channels that one step of a loop handles.
 const LANES: usize = 16;
 /// Rows summed in `f32` before the sum goes on in `f64`.

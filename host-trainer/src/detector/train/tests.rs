@@ -19,6 +19,7 @@ fn job<'a>(set: &'a Set, run: &'a Path, resume: bool) -> Job<'a> {
         config: config(),
         set,
         run,
+        from: None,
         resume,
         checkpoint_every: Duration::MAX,
     }
@@ -52,6 +53,53 @@ fn going_on_gives_the_weights_of_a_training_that_never_stopped() {
     );
     let read = |run: &Path| std::fs::read(run.join(CHECKPOINT)).unwrap();
     assert!(read(whole.path()) == read(parts.path()), "checkpoints differ");
+}
+
+#[test]
+fn a_training_begins_with_the_weights_of_another_and_says_so() {
+    let set = Set {
+        photos: photos(),
+        fingerprint: "a".to_owned(),
+    };
+    let [first, second, third] = [(); 3].map(|()| tempfile::tempdir().unwrap());
+    let stop = AtomicBool::new(false);
+    train(&job(&set, first.path(), false), &stop, &mut |_| ()).unwrap();
+    let from = Pretrained::open(first.path()).unwrap();
+    stop.store(true, Ordering::Relaxed);
+    let begun = Job {
+        from: Some(&from),
+        ..job(&set, second.path(), false)
+    };
+    train(&begun, &stop, &mut |_| ()).unwrap();
+    let before = Checkpoint::load(first.path()).unwrap();
+    let begun = Checkpoint::load(second.path()).unwrap();
+    assert_eq!(
+        (begun.state.step, begun.state.from.as_deref()),
+        (0, Some(from.digest()))
+    );
+    assert!(begun.weights.params == before.weights.average);
+    // It looks for false alarms before the first step, and goes on with --from or without.
+    stop.store(false, Ordering::Relaxed);
+    let mut mined = Vec::new();
+    let goes_on = Job {
+        from: Some(&from),
+        ..job(&set, second.path(), true)
+    };
+    let mut steps = 0;
+    let mut tell = |event: Event| match event {
+        Event::Mined(_) => mined.push(steps),
+        Event::Step { step, .. } => steps = step,
+        _ => {}
+    };
+    train(&goes_on, &stop, &mut tell).unwrap();
+    assert_eq!(mined, [0, 2, 4]);
+    train(&job(&set, third.path(), false), &stop, &mut |_| ()).unwrap();
+    let other = Job {
+        from: Some(&from),
+        ..job(&set, third.path(), true)
+    };
+    let error = train(&other, &stop, &mut |_| ()).unwrap_err().to_string();
+    assert!(error.contains("leave --from out"), "{error}");
 }
 
 #[test]
