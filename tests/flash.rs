@@ -88,6 +88,7 @@ fn flash(dir: &Path, arguments: &[&str]) -> Output {
         ("config.toml", "schema = 1\n"),
         ("key.pub", "ssh-ed25519 AAAAC3NzaC1lZDI1 me@desk\n"),
         ("password", "long enough\n"),
+        ("bad.pub", "ssh-ed25519 AAAA'; reboot; echo ' x\n"),
     ] {
         fs::write(dir.join(name), text).unwrap();
     }
@@ -210,7 +211,7 @@ fn refuses_what_would_not_boot_or_would_destroy_something() {
             "new.img",
         ]
     };
-    let cases: [(&[&str], i32, &str); 9] = [
+    let cases: [(&[&str], i32, &str); 17] = [
         (&["woody.img", "new.img"], 65, "woody"),
         (&["noise.img", "new.img"], 65, "partition"),
         (&["nowhere.img", "new.img"], 66, "nowhere.img"),
@@ -224,6 +225,18 @@ fn refuses_what_would_not_boot_or_would_destroy_something() {
         ),
         (&wifi("net", "short"), 65, "8 to 63"),
         (&wifi("it's", "password"), 65, "quote"),
+        (&wifi("net$(reboot)", "password"), 65, "quote"),
+        (&wifi("net\n  key_mgmt: none", "password"), 65, "sign"),
+        (&wifi("net\u{7}", "password"), 65, "sign"),
+        (
+            &["--hostname", "kiosk\nreboot", "trixie.img", "new.img"],
+            64,
+            "--hostname",
+        ),
+        (&["--hostname", "-kiosk", "trixie.img", "new.img"], 64, "--hostname"),
+        (&["--user", "root;reboot", "trixie.img", "new.img"], 64, "--user"),
+        (&["--ssh-key", "bad.pub", "trixie.img", "new.img"], 65, "bad.pub"),
+        (&["-i.img", "new.img"], 64, "unknown option"),
     ];
     for (arguments, code, named) in cases {
         let output = flash(dir, arguments);
@@ -234,6 +247,33 @@ fn refuses_what_would_not_boot_or_would_destroy_something() {
     }
     let output = flash(dir, &["--dry-run", "trixie.img", "new.img"]);
     assert!(output.status.success() && !dir.join("new.img").exists());
+}
+
+#[test]
+fn no_file_beside_the_result_is_written_to() {
+    if !tools() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path();
+    image(dir, "trixie");
+    fs::write(dir.join("precious"), "precious").unwrap();
+    std::os::unix::fs::symlink("precious", dir.join("new.img.part")).unwrap();
+    std::os::unix::fs::symlink("nothing", dir.join("new.img")).unwrap();
+    let output = flash(dir, &["trixie.img", "new.img"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(fs::read_to_string(dir.join("precious")).unwrap(), "precious");
+    assert!(dir.join("new.img.part").is_symlink() && !dir.join("nothing").exists());
+    assert_eq!(on_boot_partition(&dir.join("new.img"), "edge-runtime.deb"), "a package");
+    let left = fs::read_dir(dir).unwrap().filter(|entry| {
+        entry
+            .as_ref()
+            .unwrap()
+            .file_name()
+            .to_string_lossy()
+            .starts_with("new.img")
+    });
+    assert_eq!(left.count(), 2);
 }
 
 /// The disk that this machine runs from is mounted: it must never be written to.

@@ -4,6 +4,7 @@
 #[cfg(feature = "page")]
 pub mod aim;
 pub mod annotate;
+pub mod authority;
 pub mod config;
 pub mod counts;
 pub mod daemon;

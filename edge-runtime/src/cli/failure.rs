@@ -2,6 +2,8 @@
 
 use std::io;
 
+#[cfg(any(feature = "mqtt", feature = "webhook"))]
+use durable::outbox::OutboxError;
 use edge_runtime::config::ConfigError;
 use edge_runtime::daemon::DaemonError;
 #[cfg(feature = "page")]
@@ -54,6 +56,14 @@ pub(crate) fn io_code(error: &io::Error) -> u8 {
         io::ErrorKind::PermissionDenied => code::PERMISSION,
         io::ErrorKind::NotFound => code::NO_INPUT,
         _ => code::IO,
+    }
+}
+
+#[cfg(any(feature = "mqtt", feature = "webhook"))]
+fn outbox_code(error: &OutboxError) -> u8 {
+    match error {
+        OutboxError::Open { source, .. } => io_code(source),
+        OutboxError::Taken { .. } => code::TEMPORARY,
     }
 }
 
@@ -116,7 +126,7 @@ impl From<DaemonError> for Failure {
 impl From<WebhookError> for Failure {
     fn from(error: WebhookError) -> Self {
         let code = match &error {
-            WebhookError::Outbox(error) => io_code(&error.source),
+            WebhookError::Outbox(error) => outbox_code(error),
             WebhookError::Read { source, .. } => io_code(source),
             WebhookError::Weak { .. } | WebhookError::Certificates { .. } => code::CONFIG,
             WebhookError::Start(_) => code::INTERNAL,
@@ -198,7 +208,7 @@ impl From<SinkError> for Failure {
 impl From<MqttError> for Failure {
     fn from(error: MqttError) -> Self {
         let code = match &error {
-            MqttError::Outbox(error) => io_code(&error.source),
+            MqttError::Outbox(error) => outbox_code(error),
             MqttError::Credentials { source, .. } => io_code(source),
             MqttError::Tls(_) | MqttError::Form { .. } => code::CONFIG,
             MqttError::Start(_) => code::INTERNAL,

@@ -144,7 +144,7 @@ fn open_bundle(named: Option<&Path>) -> Result<Bundle, Failure> {
             return Err(Failure::new(code::USAGE, anyhow::Error::msg(message)));
         }
     };
-    if let Some(path) = preflight::untrusted_bundle_as_root(&dir) {
+    if let Some(path) = preflight::untrusted_dir_as_root(&dir) {
         return Err(DaemonError::Untrusted(path).into());
     }
     Ok(Bundle::open(&dir)?)

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use edge_runtime::config::{Config, UpdateConfig};
+use edge_runtime::daemon::DaemonError;
 use edge_runtime::owner::{Missing, become_owner};
+use edge_runtime::preflight;
 use update::{
     Device, Installer, KEYS, Kind, Limits, MAX_SIGNATURE_BYTES, MAX_SIGNED_BYTES, Outcome, SIGNATURE, Signed, Source,
     Store, Task, UpdateError, Web, factory_version, open_archive, probe, update, update_from,
@@ -98,11 +100,15 @@ fn bring_in(settings: &UpdateConfig, factory: &Path, source: &Source, task: Task
 }
 
 /// Where bundles are, for this process, which root gives to their owner.
-fn owned(settings: &UpdateConfig, missing: Missing) -> Result<PathBuf, UpdateError> {
-    become_owner(&settings.state, missing).map_err(|source| UpdateError::Disk {
+fn owned(settings: &UpdateConfig, missing: Missing) -> Result<PathBuf, Failure> {
+    let state = become_owner(&settings.state, missing).map_err(|source| UpdateError::Disk {
         path: settings.state.clone(),
         source,
-    })
+    })?;
+    match preflight::untrusted_dir_as_root(&state) {
+        Some(path) => Err(DaemonError::Untrusted(path).into()),
+        None => Ok(state),
+    }
 }
 
 /// The same place, wherever the program works.

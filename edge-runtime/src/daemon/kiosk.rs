@@ -1,8 +1,9 @@
 //! What stands while configurations come and go, and how one takes the place of another.
 //!
 //! What can be had twice is had while the old one still stands: networks, secrets, pages, the lock of counts. What cannot,
-//! lines and outboxes and ports, is let go by the old one first. Where the new one fails, the old one goes on with what it
-//! has in memory. It needs no file for that; what it cannot take again at once, it tries again and again.
+//! lines and ports, is let go by the old one first. Outboxes lie on a shelf meanwhile, with what is only in memory. Where the
+//! new one fails, the old one goes on with what it has in memory. It needs no file for that; what it cannot take again at
+//! once, it tries again and again.
 
 use std::io;
 use std::ops::ControlFlow;

@@ -7,13 +7,19 @@ use shared_model::emotion::ClassSet;
 
 use super::error::DaemonError;
 use super::secrets::Secrets;
+use super::shared::Shelves;
 use crate::config::SinkConfig;
 use crate::service::Liveness;
 use crate::sink::outlet::Outlet;
 use crate::sink::{osc, serial, udp};
 
 /// Every outlet that a configuration asks for.
-pub(super) fn outlets(config: &SinkConfig, secrets: &Secrets, classes: &ClassSet) -> Result<Vec<Outlet>, DaemonError> {
+pub(super) fn outlets(
+    config: &SinkConfig,
+    secrets: &Secrets,
+    classes: &ClassSet,
+    shelves: &Shelves,
+) -> Result<Vec<Outlet>, DaemonError> {
     let mut outlets = Vec::new();
     if let Some(osc) = config.osc {
         outlets.push(started("osc", osc::start(osc, classes))?);
@@ -25,7 +31,7 @@ pub(super) fn outlets(config: &SinkConfig, secrets: &Secrets, classes: &ClassSet
         outlets.push(started("serial", serial::start(config, classes))?);
     }
     if let Some(config) = &config.webhook {
-        outlets.extend(secrets.webhook(config, classes)?);
+        outlets.extend(secrets.webhook(config, classes, &shelves.webhook)?);
     }
     Ok(outlets)
 }

@@ -1,6 +1,7 @@
 //! What the files of secrets and certificates say: read before a configuration runs, and kept as long as it does. A run that
 //! goes on needs none of them again, whatever has become of them.
 
+use durable::outbox::Shelf;
 use shared_model::emotion::ClassSet;
 
 use super::error::DaemonError;
@@ -56,14 +57,19 @@ impl Secrets {
 
     /// Starts to post to a web server.
     #[cfg(feature = "webhook")]
-    pub(super) fn webhook(&self, config: &WebhookConfig, classes: &ClassSet) -> Result<Option<Outlet>, DaemonError> {
-        let started = |receiver| webhook::start(config, receiver, classes);
+    pub(super) fn webhook(
+        &self,
+        config: &WebhookConfig,
+        classes: &ClassSet,
+        shelf: &Shelf,
+    ) -> Result<Option<Outlet>, DaemonError> {
+        let started = |receiver| webhook::start(config, receiver, classes, shelf);
         Ok(self.receiver.clone().map(started).transpose()?)
     }
 
     #[cfg(not(feature = "webhook"))]
     #[expect(clippy::unused_self, reason = "it stands in for what needs itself")]
-    pub(super) fn webhook(&self, _: &WebhookConfig, _: &ClassSet) -> Result<Option<Outlet>, DaemonError> {
+    pub(super) fn webhook(&self, _: &WebhookConfig, _: &ClassSet, _: &Shelf) -> Result<Option<Outlet>, DaemonError> {
         Err(DaemonError::NoWebhook)
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use durable::outbox::Shelf;
 use shared_model::Text;
 use update::Networks;
 
@@ -66,12 +67,26 @@ impl Running {
     }
 }
 
+/// Where the outboxes lie while no sink has them.
+#[cfg_attr(
+    not(all(feature = "mqtt", feature = "webhook")),
+    allow(dead_code, reason = "a program without these sinks keeps nothing")
+)]
+#[derive(Default)]
+pub(super) struct Shelves {
+    /// What the broker has not confirmed.
+    pub(super) mqtt: Shelf,
+    /// What the web server has not taken.
+    pub(super) webhook: Shelf,
+}
+
 /// What goes on when the configuration changes.
 pub(super) struct Shared {
     /// Identifies this start of the program; differs from start to start.
     pub(super) boot: Text<32>,
     pub(super) progress: Arc<Progress>,
     pub(super) switches: Arc<Switches>,
+    pub(super) shelves: Shelves,
     /// The bundles on offer, and the requests to install one.
     pub(super) updates: Arc<Updates>,
     /// What was counted of visitors, if it is.
@@ -100,6 +115,7 @@ impl Shared {
             boot,
             progress: Arc::default(),
             switches: Arc::default(),
+            shelves: Shelves::default(),
             updates: Arc::default(),
             counts: Arc::default(),
             running: Arc::default(),

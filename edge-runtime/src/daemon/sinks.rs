@@ -110,7 +110,7 @@ pub(super) fn sinks(
         broker = read;
         liveness.push(Liveness::new("mqtt", move || beats.load(Ordering::Relaxed)));
     }
-    let outlets = outlets(&config.sink, &resources.secrets, classes)?;
+    let outlets = outlets(&config.sink, &resources.secrets, classes, &shared.shelves)?;
     if !config.when.is_empty() {
         effects.page = pages.show();
         sinks.push(Box::new(when(&config.when, classes, effects, &outlets)?));
@@ -315,6 +315,7 @@ fn mqtt_sink(
         switches: Arc::clone(&shared.switches),
         updates,
         counting,
+        shelf: shared.shelves.mqtt.clone(),
         hardware: machine::model(),
         stats: Box::new(stats),
         fault: Box::new(move |fault| warn(&format!("mqtt: {fault}"), Some(fault.cure()))),

@@ -143,7 +143,7 @@ pub fn check(config: &Config, scope: Scope) -> Vec<Finding> {
 }
 
 fn outbox(mqtt: &MqttConfig) -> Finding {
-    paths::directory(
+    paths::outbox(
         "outbox",
         &mqtt.outbox.dir,
         "name another directory as `sink.mqtt.outbox.dir`",
@@ -181,10 +181,10 @@ pub fn untrusted_as_root(config: &Config) -> Option<PathBuf> {
         .flatten()
 }
 
-/// What other users can change of a bundle that a program of root's would trust.
-pub fn untrusted_bundle_as_root(bundle: &Path) -> Option<PathBuf> {
+/// What other users can change of a bundle, or of a directory of state, that a program of root's would trust.
+pub fn untrusted_dir_as_root(dir: &Path) -> Option<PathBuf> {
     let root = rustix::process::geteuid().is_root();
-    root.then(|| trust::open_to_others(bundle)).flatten()
+    root.then(|| trust::open_to_others(dir)).flatten()
 }
 
 /// What is wrong, one line each; `None` where nothing is.

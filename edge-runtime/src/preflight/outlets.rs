@@ -29,7 +29,7 @@ pub(super) fn routes(config: &SinkConfig) -> Vec<Finding> {
 /// Whether events for the server can be kept.
 pub(super) fn outbox(webhook: &WebhookConfig) -> Finding {
     let cure = "name another directory as `sink.webhook.dir`";
-    paths::directory("webhook outbox", &webhook.outbox.dir, cure)
+    paths::outbox("webhook outbox", &webhook.outbox.dir, cure)
 }
 
 /// Opens the port for a moment; nothing is written.

@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use durable::outbox::{Holder, Outbox};
 use rustix::fs::{Access, FsWord, PROC_SUPER_MAGIC, access, statfs};
 use update::Store;
 
@@ -21,6 +22,17 @@ pub(super) fn directory(check: &'static str, path: &Path, cure: &str) -> Finding
     match writable(path) {
         Ok(()) => Finding::good(check, path.display().to_string()),
         Err(why) => Finding::bad(check, format!("{}: {why}", path.display()), cure),
+    }
+}
+
+/// Whether events can be kept in a directory. Who holds it is told, no more: it may be the very kiosk that is to reload.
+pub(super) fn outbox(check: &'static str, path: &Path, cure: &str) -> Finding {
+    let place = directory(check, path, cure);
+    let holder = as_owner(path, Outbox::holder).ok().flatten();
+    match holder.filter(|_| place.ok) {
+        Some(Holder::Process(pid)) => Finding::good(check, format!("{} is held by process {pid}", path.display())),
+        Some(_) => Finding::good(check, format!("{} is held by a program that runs", path.display())),
+        None => place,
     }
 }
 
@@ -107,21 +119,31 @@ pub(super) fn login(_: &MqttConfig) -> Finding {
     )
 }
 
-/// The first link on the way to a directory that is written to which somebody else than root has made: it may lead anywhere.
-pub(super) fn led_astray(config: &Config) -> Option<PathBuf> {
+/// The directories that are written to, each with the check that it belongs to.
+pub(super) fn written(config: &Config) -> impl Iterator<Item = (&'static str, &Path)> {
     let mqtt = config.sink.mqtt.as_ref().map(|mqtt| &mqtt.outbox.dir);
     let webhook = config.sink.webhook.as_ref().map(|webhook| &webhook.outbox.dir);
     let counts = config.counts.as_ref().map(|counts| &counts.dir);
     let update = config.update.as_ref().map(|update| &update.state);
-    let written = [Some(&config.state), mqtt, webhook, counts, update]
-        .into_iter()
-        .flatten();
+    [
+        ("state", Some(&config.state)),
+        ("outbox", mqtt),
+        ("webhook outbox", webhook),
+        ("counts", counts),
+        ("update", update),
+    ]
+    .into_iter()
+    .filter_map(|(check, dir)| Some((check, dir?.as_path())))
+}
+
+/// The first link on the way to a directory that is written to which somebody else than root has made: it may lead anywhere.
+pub(super) fn led_astray(config: &Config) -> Option<PathBuf> {
     let foreign = |path: &&Path| {
         let link = fs::symlink_metadata(path);
         link.is_ok_and(|link| link.is_symlink() && link.uid() != 0)
     };
-    written
-        .flat_map(|dir| dir.ancestors())
+    written(config)
+        .flat_map(|(_, dir)| dir.ancestors())
         .find(foreign)
         .map(Path::to_path_buf)
 }

@@ -235,6 +235,43 @@ fn no_file_with_secrets_that_others_can_change_is_trusted_whatever_it_is_for() {
 }
 
 #[test]
+fn a_directory_of_state_that_others_can_change_is_found_and_root_refuses_it() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let dir = dir();
+    let hook = "[sink.webhook]\nurl = \"http://a/\"\nsecret_file = \"login\"\ndir = \"kept\"\n";
+    let mqtt = "[sink.mqtt]\nhost = \"broker\"\ndevice = \"a\"\noutbox = { dir = \"kept\" }\n";
+    fs::create_dir(dir.path().join("kept")).unwrap();
+    fs::write(dir.path().join("kept/file"), "").unwrap();
+    for (check, more) in [
+        ("state", "state = \"kept\"\n"),
+        ("outbox", mqtt),
+        ("webhook outbox", hook),
+        ("counts", "[counts]\ndir = \"kept\"\n"),
+        ("update", "[update]\nstate = \"kept\"\n"),
+    ] {
+        for (name, open, closed) in [("kept", 0o777, 0o755), ("kept/file", 0o666, 0o644)] {
+            for mode in [open, closed] {
+                let path = dir.path().join(name);
+                fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+                let found = findings(dir.path(), "a.pgm", more);
+                let said = |found: &Finding| {
+                    found.check == check && found.found.contains(&format!("{name} can be changed by other users"))
+                };
+                assert_eq!(found.iter().any(said), mode == open, "{more}: {found:?}");
+                let config = Config::load(&dir.path().join("c.toml")).unwrap();
+                let root = rustix::process::geteuid().is_root();
+                assert_eq!(
+                    untrusted_as_root(&config),
+                    (mode == open && root).then_some(path),
+                    "{more}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
 fn a_state_of_updates_that_cannot_be_used_is_found() {
     let dir = dir();
     let update = "[update]\nstate = \"state\"\n";

@@ -4,7 +4,7 @@ use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::Finding;
+use super::{Finding, paths};
 use crate::config::{Config, Origin};
 
 /// Bits of a mode by which a group, or everybody, may write.
@@ -50,7 +50,8 @@ fn files(config: &Config) -> Vec<(&'static str, &Path)> {
         .collect()
 }
 
-/// A finding for each file with secrets that other users can change.
+/// A finding for each file with secrets that other users can change, and each directory of state that a mode opens to them.
+/// Who owns such a directory is not asked: it is the service's, whoever looks.
 pub(super) fn check(config: &Config) -> Vec<Finding> {
     let exposed = |(check, file): (&'static str, &Path)| {
         let found = others_can_write(file)?;
@@ -62,14 +63,24 @@ pub(super) fn check(config: &Config) -> Vec<Finding> {
             cure,
         ))
     };
-    files(config).into_iter().filter_map(exposed).collect()
+    let secrets = files(config).into_iter().filter_map(exposed);
+    secrets.chain(paths::written(config).filter_map(open_dir)).collect()
 }
 
-/// What a configuration trusts, the bundle included, and anybody may change. That another user owns it is told by the doctor,
+fn open_dir((check, dir): (&'static str, &Path)) -> Option<Finding> {
+    let found = open_to_others(dir)?;
+    let found = found.display();
+    let cure = format!("sudo chmod go-w {found}");
+    let what = "can be changed by other users, who could put there what this program believes";
+    Some(Finding::bad(check, format!("{found} {what}"), cure))
+}
+
+/// What a configuration trusts, the bundle and the state included, and anybody may change. That another user owns it is told by the doctor,
 /// no more: so it is with a checkout in a container.
 pub(super) fn untrusted(config: &Config) -> Option<PathBuf> {
-    let files = files(config).into_iter().map(|(_, file)| file);
-    open_to_others(&config.bundle).or_else(|| files.into_iter().find_map(open_to_others))
+    let files = files(config).into_iter().chain(paths::written(config));
+    let mut all = [config.bundle.as_path()].into_iter().chain(files.map(|(_, file)| file));
+    all.find_map(open_to_others)
 }
 
 /// The first of a file, or of a directory and what is directly in it, that a mode lets others change.

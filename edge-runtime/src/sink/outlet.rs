@@ -349,12 +349,11 @@ fn work(name: &'static str, between: &Between, mut told: impl Recipient, ended: 
         between.status.discarded.store(discarded, Ordering::Relaxed);
         between.status.heartbeats.fetch_add(1, Ordering::Relaxed);
         if stop {
-            told.close();
             break;
         }
     }
     // Before it counts as ended: files that it holds may be opened again at once.
-    drop(told);
+    told.close();
     // Nobody may listen any more.
     let _ = ended.send(());
 }

@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use crate::authority::host_and_port;
+
 use super::camera::{CameraError, Driver, Wanted};
 use super::pixels::{Format, Pixels};
 use super::program::FrameProgram;
@@ -35,7 +37,7 @@ pub struct StreamConfig {
 }
 
 impl StreamConfig {
-    /// Host and port of its address; `None` where there is no port to guess.
+    /// Host and port of its address; `None` where it names none, or there is no port to guess.
     pub fn place(&self) -> Option<(String, u16)> {
         let (scheme, rest) = self.url.split_once("://")?;
         let authority = rest.split(['/', '?', '#']).next()?;
@@ -45,11 +47,8 @@ impl StreamConfig {
             "https" => 443,
             _ => return None,
         };
-        let (host, port) = match authority.rsplit_once(':') {
-            Some((host, port)) if !port.ends_with(']') => (host, port.parse().ok()?),
-            _ => (authority, usual),
-        };
-        Some((host.trim_matches(['[', ']']).to_owned(), port))
+        let (host, port) = host_and_port(authority)?;
+        Some((host.to_owned(), port.unwrap_or(usual)))
     }
 
     /// The address as ffmpeg is given it.

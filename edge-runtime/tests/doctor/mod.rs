@@ -1,5 +1,6 @@
 //! What the doctor says of brokers: each fault by its name, with its cure.
 
+mod attacks;
 mod strangers;
 
 use std::fs;

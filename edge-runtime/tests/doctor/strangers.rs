@@ -325,3 +325,45 @@ fn no_command_of_roots_trusts_a_bundle_that_others_can_change() {
         assert!(told.contains("manifest.json can be changed"), "{arguments:?}: {told}");
     }
 }
+
+#[test]
+fn no_command_of_roots_trusts_a_state_that_others_can_change() {
+    use std::os::unix::fs::PermissionsExt;
+
+    if !rustix::process::geteuid().is_root() {
+        return testing::skip("only root refuses what others can change");
+    }
+    let dir = dir();
+    let bundle = dir.path().join("bundle");
+    crate::update::kiosk::copy_bundle(&crate::update::kiosk::factory(), &bundle);
+    fs::create_dir(dir.path().join("state")).unwrap();
+    fs::set_permissions(dir.path().join("state"), fs::Permissions::from_mode(0o777)).unwrap();
+    fs::create_dir(dir.path().join("keys")).unwrap();
+    fs::write(dir.path().join("keys/root.pub"), "a key\n").unwrap();
+    fs::write(
+        dir.path().join("c.toml"),
+        "schema = 1\nbundle = \"bundle\"\nsource.uri = \"clip.y4m\"\nupdate = { state = \"state\", keys = \"keys\", device = \"a\" }\n",
+    )
+    .unwrap();
+    for (arguments, code) in [
+        (&["run", "--config", "c.toml"][..], 77),
+        (&["update", "--config", "c.toml", "--status"], 77),
+        (&["update", "--config", "c.toml", "a.tar"], 77),
+        (&["check-config", "--deep", "c.toml"], 78),
+    ] {
+        fs::write(dir.path().join("a.tar"), "").unwrap();
+        let tried = command(arguments).current_dir(dir.path()).output().unwrap();
+        let told = String::from_utf8_lossy(&tried.stderr).into_owned();
+        assert_eq!(tried.status.code(), Some(code), "{arguments:?}: {told}");
+        assert!(
+            told.contains("state can be changed by other users"),
+            "{arguments:?}: {told}"
+        );
+    }
+    let doctor = command(&["doctor", "--config", "c.toml"])
+        .current_dir(dir.path())
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&doctor.stdout).into_owned();
+    assert!(told.contains("state can be changed by other users"), "{told}");
+}

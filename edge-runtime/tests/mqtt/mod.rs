@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use durable::outbox::Shelf;
 use edge_runtime::config::Config;
 use edge_runtime::sink::SignalSink;
 use edge_runtime::sink::mqtt::{Broker, Counting, MqttContext, MqttSink, Status};
@@ -66,6 +67,7 @@ impl Kiosk {
             switches: Arc::clone(&switches),
             updates: Some(Arc::clone(&updates)),
             counting: Counting::Off,
+            shelf: Shelf::default(),
             hardware: Some("Board".to_owned()),
             stats: Box::new(serde_json::Map::new),
             fault: Box::new(|_| {}),

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use durable::outbox::Shelf;
 use edge_runtime::sink::SignalSink;
 use edge_runtime::sink::outlet::Outlet;
 use edge_runtime::sink::settings::OutboxConfig;
@@ -112,6 +113,10 @@ fn request(stream: &TcpStream) -> Option<Got> {
 }
 
 fn start(dir: &Path, address: SocketAddr) -> Outlet {
+    start_with(dir, address, &Shelf::default())
+}
+
+fn start_with(dir: &Path, address: SocketAddr, shelf: &Shelf) -> Outlet {
     fs::write(dir.join("secret"), SECRET).unwrap();
     let config = WebhookConfig {
         url: format!("http://{address}/kiosk"),
@@ -120,12 +125,12 @@ fn start(dir: &Path, address: SocketAddr) -> Outlet {
         outbox: OutboxConfig {
             dir: dir.join("outbox"),
             max_events: 100,
-            max_bytes: 1 << 20,
+            max_bytes: 1 << 17,
             sync_every: Duration::from_secs(1),
         },
     };
     let receiver = webhook::Receiver::read(&config).unwrap();
-    webhook::start(&config, receiver, &ClassSet::product()).unwrap()
+    webhook::start(&config, receiver, &ClassSet::product(), shelf).unwrap()
 }
 
 #[test]
@@ -236,6 +241,32 @@ fn what_no_server_took_waits_over_a_restart() {
     // Whoever is gone is asked once an hour; another start asks at once.
     let mut outlet = start(dir.path(), server.address);
     until("all have come", || server.sequences() == [0, 0, 1, 2, 3, 4]);
+    outlet.close().unwrap();
+}
+
+#[test]
+fn events_that_no_disk_could_take_go_to_the_next_sink() {
+    let dir = tempfile::tempdir().unwrap();
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let shelf = Shelf::default();
+    let mut outlet = start_with(dir.path(), nobody, &shelf);
+    let status = outlet.status();
+    fs::rename(dir.path().join("outbox"), dir.path().join("away")).unwrap();
+    // More than the segment takes that is open; no other can be made.
+    for number in 0..90 {
+        outlet.show(&state(number)).unwrap();
+        until("it is kept", || {
+            outlet.beat().unwrap();
+            outlet.flush();
+            status.sent.load(Ordering::Relaxed) > number
+        });
+    }
+    outlet.close().unwrap();
+    drop(outlet);
+    let server = Server::start(&[]);
+    let mut outlet = start_with(dir.path(), server.address, &shelf);
+    until("all have come", || server.sequences().len() >= 90);
+    assert_eq!(server.sequences(), (0..90).collect::<Vec<_>>());
     outlet.close().unwrap();
 }
 

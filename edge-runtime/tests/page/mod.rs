@@ -1,6 +1,7 @@
 //! The pages, over real connections: what they give, to whom, and what a viewer costs.
 
 mod aim;
+mod attacks;
 mod axe;
 mod browser;
 #[cfg(all(feature = "mqtt", feature = "webhook"))]

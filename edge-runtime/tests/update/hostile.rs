@@ -1,9 +1,10 @@
 //! Root brings in an update where the service has put links in place of whatever root is going to touch.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use super::kiosk::{Kiosk, edit_manifest};
 use update::{Event, Store};
@@ -184,6 +185,29 @@ fn the_status_tells_nothing_that_only_root_may_read() {
     fs::rename(&secret, kiosk.path("state")).unwrap();
     give(&kiosk.path("state"));
     assert_eq!(status().stdout, own.stdout);
+}
+
+#[test]
+fn a_run_of_roots_follows_no_link_in_place_of_the_record() {
+    if !rustix::process::geteuid().is_root() {
+        return testing::skip("only root can be fooled");
+    }
+    let kiosk = Kiosk::new();
+    kiosk.configure("");
+    fs::write(kiosk.path("secret"), "\"the word that only root may read\"").unwrap();
+    hostile(&kiosk, "record.json", "secret");
+    let mut run = kiosk.program("run").stderr(Stdio::piped()).spawn().unwrap();
+    let mut told = String::new();
+    for line in BufReader::new(run.stderr.take().unwrap()).lines().map_while(Result::ok) {
+        told.push_str(&line);
+        told.push('\n');
+        if line.contains("put aside") {
+            break;
+        }
+    }
+    run.kill().unwrap();
+    run.wait().unwrap();
+    assert!(told.contains("it is a link") && !told.contains("the word"), "{told}");
 }
 
 /// What `doctor` says of updates and classes, and `check-config --deep` of everything.

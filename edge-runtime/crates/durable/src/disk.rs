@@ -17,7 +17,7 @@ pub trait Disk {
     /// Names of everything in a directory, in no order.
     fn list(&mut self, dir: &Path) -> io::Result<Vec<String>>;
 
-    /// Everything that a file holds; more than `limit` bytes are an error.
+    /// Everything that a file holds, which is no link; more than `limit` bytes are an error.
     fn read(&mut self, path: &Path, limit: u64) -> io::Result<Vec<u8>>;
 
     /// Makes a directory in one that is there.
@@ -90,13 +90,26 @@ fn write(disk: &mut impl Disk, path: &Path, bytes: &[u8]) -> io::Result<()> {
     disk.sync(path)
 }
 
-/// How a file of ours is opened to be written to: at its end, and never through a link. Whoever may write to its directory
-/// must not choose what else a program of root's writes to.
+/// A file of ours is no link. Whoever may write to its directory must not choose what else a program of root's reads or
+/// writes to. Bits of an `int`.
+const NOFOLLOW: i32 = OFlags::NOFOLLOW.bits() as i32;
+
+/// How a file of ours is opened to be written to: at its end.
 fn own() -> OpenOptions {
     let mut options = OpenOptions::new();
-    // Bits of an `int`.
-    options.append(true).custom_flags(OFlags::NOFOLLOW.bits() as i32);
+    options.append(true).custom_flags(NOFOLLOW);
     options
+}
+
+/// What the system says of a link that is not followed, in words that say what it is.
+fn no_link(error: io::Error) -> io::Error {
+    match error.raw_os_error() {
+        Some(code) if code == rustix::io::Errno::LOOP.raw_os_error() => io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "it is a link, and no file of this program's",
+        ),
+        _ => error,
+    }
 }
 
 /// Opens a file to lock it; it is made where it is not there, and its content stays.
@@ -125,10 +138,12 @@ pub fn open_regular(path: &Path) -> io::Result<File> {
 ///
 /// Those of [`open_regular`], and `FileTooLarge` where it has more bytes than `limit`.
 pub fn read_whole(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    read_up_to(open_regular(path)?, limit)
+}
+
+fn read_up_to(file: File, limit: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    open_regular(path)?
-        .take(limit.saturating_add(1))
-        .read_to_end(&mut bytes)?;
+    file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > limit {
         let message = format!("more than {limit} bytes");
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
@@ -190,7 +205,10 @@ impl Disk for SystemDisk {
     }
 
     fn read(&mut self, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
-        read_whole(path, limit)
+        refuse_special(path)?;
+        let mut options = OpenOptions::new();
+        let opened = options.read(true).custom_flags(NOFOLLOW).open(path);
+        read_up_to(opened.map_err(no_link)?, limit)
     }
 
     fn make_dir(&mut self, path: &Path) -> io::Result<()> {
@@ -268,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn no_link_is_followed_to_write_to_what_it_leads_to() {
+    fn no_link_is_followed_to_what_it_leads_to() {
         let dir = tempfile::tempdir().unwrap();
         let (treasure, link) = (dir.path().join("treasure"), dir.path().join("link"));
         fs::write(&treasure, "precious").unwrap();
@@ -276,6 +294,8 @@ mod tests {
         let mut disk = SystemDisk::default();
         lead(&link);
         assert!(disk.append(&link, b"x").is_err() && open_lock(&link).is_err());
+        let error = disk.read(&link, 100).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidInput, "{error}");
         disk.create(&link).unwrap();
         disk.append(&link, b"own").unwrap();
         assert_eq!(fs::read(&link).unwrap(), b"own");

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
+use durable::outbox::Shelf;
 use edge_runtime::page::PageServer;
 use edge_runtime::page::settings::PageConfig;
 use edge_runtime::sink::SignalSink;
@@ -66,7 +67,7 @@ pub(super) fn webhook(target: SocketAddr, classes: &ClassSet) -> io::Result<Star
         outbox: dir.outbox(),
     };
     let receiver = webhook::Receiver::read(&config).map_err(io::Error::other)?;
-    let outlet = webhook::start(&config, receiver, classes).map_err(io::Error::other)?;
+    let outlet = webhook::start(&config, receiver, classes, &Shelf::default()).map_err(io::Error::other)?;
     Ok((Box::new(outlet), Box::new(dir)))
 }
 
@@ -257,6 +258,7 @@ pub(super) fn mqtt(address: SocketAddr, classes: &ClassSet) -> io::Result<Starte
         switches: std::sync::Arc::<Switches>::default(),
         updates: None,
         counting: Counting::Off,
+        shelf: Shelf::default(),
         hardware: None,
         stats: Box::new(Map::new),
         fault: Box::new(|_| {}),

@@ -29,20 +29,19 @@ pub(super) struct Identity {
 }
 
 impl Identity {
-    /// Reads the names of earlier starts from a directory, and notes the present one.
-    pub(super) fn note(dir: &Path, device: &str, prefix: &str) -> Self {
+    /// Reads the names of earlier starts from a directory, and from the one in whose place it comes, and notes the present one.
+    pub(super) fn note(dir: &Path, before: Option<&Path>, device: &str, prefix: &str) -> Self {
         let mut identity = Self {
             file: dir.join(FILE),
             own: (device.to_owned(), prefix.to_owned()),
             former: Vec::new(),
         };
-        let text = SystemDisk::default()
-            .read(&identity.file, MAX_BYTES)
-            .unwrap_or_default();
-        let names = String::from_utf8_lossy(&text);
-        let all: Vec<_> = names.lines().filter_map(parse).collect();
-        let noted = all.last() == Some(&identity.own);
-        identity.former = all.into_iter().filter(|name| *name != identity.own).collect();
+        let known = names(&identity.file);
+        let elsewhere = before.map(|before| names(&before.join(FILE))).unwrap_or_default();
+        let unknown: Vec<_> = elsewhere.into_iter().filter(|name| !known.contains(name)).collect();
+        let noted = known.last() == Some(&identity.own) && unknown.is_empty();
+        let all = unknown.into_iter().chain(known);
+        identity.former = all.filter(|name| *name != identity.own).collect();
         let surplus = identity.former.len().saturating_sub(MAX_NAMES);
         identity.former.drain(..surplus);
         if !noted {
@@ -72,6 +71,12 @@ impl Identity {
     }
 }
 
+/// Those of a file; none where it cannot be read.
+fn names(file: &Path) -> Vec<(String, String)> {
+    let text = SystemDisk::default().read(file, MAX_BYTES).unwrap_or_default();
+    String::from_utf8_lossy(&text).lines().filter_map(parse).collect()
+}
+
 fn parse(line: &str) -> Option<(String, String)> {
     let (device, prefix) = line.split_once(' ')?;
     let plain = is_device_id(device) && prefix.split('/').all(is_device_id);
@@ -89,7 +94,7 @@ mod tests {
     #[test]
     fn former_names_are_known_until_they_are_cleaned() {
         let dir = tempfile::tempdir().unwrap();
-        let note = |device| Identity::note(dir.path(), device, "homeassistant");
+        let note = |device| Identity::note(dir.path(), None, device, "homeassistant");
         assert!(former(&note("a")).is_empty());
         assert!(former(&note("a")).is_empty());
         assert_eq!(former(&note("b")), ["a"]);
@@ -99,7 +104,18 @@ mod tests {
         assert!(former(&note("c")).is_empty());
         assert_eq!(former(&note("a")), ["c"]);
         // The same name under another prefix leaves its discovery behind.
-        assert_eq!(former(&Identity::note(dir.path(), "a", "ha")), ["c", "a"]);
+        assert_eq!(former(&Identity::note(dir.path(), None, "a", "ha")), ["c", "a"]);
+    }
+
+    #[test]
+    fn names_follow_the_outbox_to_another_directory() {
+        let (old, new) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        Identity::note(old.path(), None, "a", "ha");
+        let mut identity = Identity::note(new.path(), Some(old.path()), "b", "ha");
+        assert_eq!(former(&identity), ["a"]);
+        assert_eq!(former(&Identity::note(new.path(), None, "b", "ha")), ["a"]);
+        identity.cleaned();
+        assert!(former(&Identity::note(new.path(), Some(new.path()), "b", "ha")).is_empty());
     }
 
     #[test]
@@ -107,7 +123,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         for text in ["", "#/+ x\n", "a/b homeassistant\n", "a\n", "\u{0}\n", "../../x y\n"] {
             std::fs::write(dir.path().join(FILE), text).unwrap();
-            assert!(former(&Identity::note(dir.path(), "a", "x")).is_empty(), "{text:?}");
+            assert!(
+                former(&Identity::note(dir.path(), None, "a", "x")).is_empty(),
+                "{text:?}"
+            );
         }
     }
 }

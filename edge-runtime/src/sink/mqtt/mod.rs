@@ -35,7 +35,7 @@ use super::settings::{Discovery, MqttConfig};
 use super::updates::Updates;
 use super::{LAST_WAIT, SignalSink, SinkError};
 use crate::switches::Switches;
-use durable::outbox::{Outbox, OutboxError};
+use durable::outbox::{OutboxError, Shelf};
 
 use discovery::{Extras, Updating};
 use identity::Identity;
@@ -98,6 +98,8 @@ pub struct MqttContext {
     pub updates: Option<Arc<Updates>>,
     /// Whether the program counts visitors of the kiosk.
     pub counting: Counting,
+    /// Where the outbox lies before and after.
+    pub shelf: Shelf,
     /// What kind of machine this is, where it says so.
     pub hardware: Option<String>,
     /// Counts to publish beside the sink's own.
@@ -181,13 +183,13 @@ pub struct MqttSink {
 }
 
 impl MqttSink {
-    /// Opens the outbox and starts the thread, which connects on its own time.
+    /// Takes the outbox and starts the thread, which connects on its own time.
     ///
     /// `boot` identifies this start of the program; `classes` are what the emotion can be.
     ///
     /// # Errors
     ///
-    /// When the outbox cannot be opened, or the thread cannot be started.
+    /// When the outbox cannot be had, or the thread cannot be started.
     pub fn start(
         broker: &Broker,
         boot: &Text<32>,
@@ -211,8 +213,18 @@ impl MqttSink {
             hardware: context.hardware.clone(),
             support_url: config.support_url.clone().or_else(discovery::homepage),
         };
-        let outbox = Outbox::open(&config.outbox.dir, config.outbox.limits())?;
-        let identity = Identity::note(&config.outbox.dir, &config.device, &config.discovery_prefix);
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(MqttError::Start)?;
+        let before = context.shelf.dir();
+        let outbox = context.shelf.take(&config.outbox.dir, config.outbox.limits())?;
+        let identity = Identity::note(
+            &config.outbox.dir,
+            before.as_deref(),
+            &config.device,
+            &config.discovery_prefix,
+        );
         let former = identity.former();
         let worker = Worker {
             outbox,
@@ -230,10 +242,6 @@ impl MqttSink {
         };
         let (inbox, commands) = channel(INBOX);
         let (end, ended) = mpsc::channel();
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(MqttError::Start)?;
         let work = move || {
             runtime.block_on(serve(worker, link, requests, commands));
             // Nobody may listen any more.

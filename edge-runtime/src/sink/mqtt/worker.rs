@@ -109,6 +109,7 @@ pub(super) async fn serve(mut worker: Worker, mut link: Link, requests: Requests
     let gone = async { while !matches!(link.next_event().await, LinkEvent::Lost(_)) {} };
     // Late or not, the program ends.
     let _ = timeout(FAREWELL, gone).await;
+    worker.context.shelf.put(worker.outbox);
 }
 
 impl Worker {

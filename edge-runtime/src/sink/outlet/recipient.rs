@@ -51,7 +51,11 @@ pub trait Recipient: Send + 'static {
     }
 
     /// Comes once, at the end.
-    fn close(&mut self) {}
+    fn close(self)
+    where
+        Self: Sized,
+    {
+    }
 }
 
 /// Events that are kept until somebody takes them.

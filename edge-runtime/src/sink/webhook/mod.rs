@@ -22,7 +22,7 @@ use shared_model::message::State;
 use ureq::Agent;
 
 use super::outlet::{Backlog, Fired, Outlet, Recipient, Sends, Waker};
-use durable::outbox::{Outbox, OutboxError};
+use durable::outbox::{Outbox, OutboxError, Shelf};
 
 use poster::{Done, Job, Poster};
 use retry::{Answer, Retry};
@@ -95,13 +95,19 @@ impl Receiver {
     }
 }
 
-/// Opens the outbox and starts both threads.
+/// Takes the outbox and starts both threads; at the end, the outbox goes back to its shelf.
 ///
 /// # Errors
 /// A directory or threads that cannot be had.
-pub fn start(config: &WebhookConfig, receiver: Receiver, classes: &ClassSet) -> Result<Outlet, WebhookError> {
+pub fn start(
+    config: &WebhookConfig,
+    receiver: Receiver,
+    classes: &ClassSet,
+    shelf: &Shelf,
+) -> Result<Outlet, WebhookError> {
     let Receiver { secret, agent } = receiver;
-    let outbox = Outbox::open(&config.outbox.dir, config.outbox.limits())?;
+    let outbox = shelf.take(&config.outbox.dir, config.outbox.limits())?;
+    let shelf = shelf.clone();
     let sync_every = config.outbox.sync_every;
     let url = config.url.clone();
     Outlet::start("webhook", Sends::States, classes, move |waker: Waker| {
@@ -116,6 +122,7 @@ pub fn start(config: &WebhookConfig, receiver: Receiver, classes: &ClassSet) -> 
         diagnostics::spawn("webhook-post", move || poster.work(&asked, &told))?;
         Ok(Webhook {
             outbox,
+            shelf,
             jobs,
             done,
             under_way: false,
@@ -133,6 +140,8 @@ pub fn start(config: &WebhookConfig, receiver: Receiver, classes: &ClassSet) -> 
 /// Keeps events, and hands them to the poster one by one.
 struct Webhook {
     outbox: Outbox,
+    /// Where it goes at the end.
+    shelf: Shelf,
     jobs: Sender<Job>,
     done: mpsc::Receiver<Done>,
     /// Whether the poster has an event.
@@ -242,7 +251,7 @@ impl Recipient for Webhook {
         }
     }
 
-    fn close(&mut self) {
+    fn close(mut self) {
         // What cannot be handed over waits for the next start.
         let _ = self.hand_over();
         if self.under_way
@@ -252,6 +261,7 @@ impl Recipient for Webhook {
             let _ = self.follow(done);
         }
         self.outbox.sync();
+        self.shelf.put(self.outbox);
     }
 }
 

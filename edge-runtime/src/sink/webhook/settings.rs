@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::authority::host_and_port;
 use crate::sink::settings::OutboxConfig;
 
 /// Where events are posted, and how they are signed.
@@ -22,18 +23,9 @@ pub fn is_web_address(url: &str) -> bool {
     let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
     let plain = |c: char| c.is_ascii_graphic();
     rest.is_some_and(|rest| {
-        let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
-        let named = !host.is_empty() && !host.contains('@') && !host.starts_with(':');
-        named && has_good_port(host) && url.chars().all(plain)
+        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        host_and_port(authority).is_some() && url.chars().all(plain)
     })
-}
-
-/// Whether the port of a host is one, where it names any.
-fn has_good_port(host: &str) -> bool {
-    match host.rsplit_once(':') {
-        Some((_, port)) if !port.ends_with(']') => port.parse::<u16>().is_ok_and(|port| port != 0),
-        _ => true,
-    }
 }
 
 #[cfg(test)]
@@ -63,6 +55,9 @@ mod tests {
             "https://a:99999/",
             "https://a:0/",
             "https://a:/",
+            "http://[::1/",
+            "http://a]/",
+            "http://::1/",
         ] {
             assert!(!is_web_address(bad), "{bad}");
         }

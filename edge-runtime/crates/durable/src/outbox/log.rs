@@ -17,6 +17,9 @@ const SUFFIX: &str = ".segment";
 /// Most bytes of a segment that are read back; segments are far smaller.
 const MAX_SEGMENT: u64 = 256 * 1024 * 1024;
 
+/// Every number of a segment is smaller.
+const LAST: u64 = 1 << 63;
+
 struct Segment {
     path: PathBuf,
     /// Smallest number that all its events stay below.
@@ -136,6 +139,30 @@ impl<D: Disk> Log<D> {
     #[cfg(test)]
     pub(super) fn into_disk(self) -> D {
         self.disk
+    }
+
+    /// Directory of the segments.
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Makes later segments full after so many bytes.
+    pub(super) fn resize(&mut self, segment_bytes: usize) {
+        self.segment_bytes = segment_bytes;
+    }
+
+    /// Removes all segments, also where the disk has no room to note that they are done with; the newest first, so that those
+    /// that are left have no gap.
+    pub(super) fn clear(&mut self) -> io::Result<()> {
+        self.close();
+        while let Some(segment) = self.closed.last() {
+            match self.disk.remove(&segment.path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => drop(self.closed.pop()),
+            }
+            self.unsynced_dir = true;
+        }
+        self.disk.sync_dir(&self.dir)
     }
 
     /// Number of segments that earlier starts have written.
@@ -286,6 +313,10 @@ impl<D: Disk> Log<D> {
     }
 }
 
+/// The number in the name of a segment; one that no number can follow is none of ours.
 fn number_of(name: &str) -> Option<u64> {
-    u64::from_str_radix(name.strip_suffix(SUFFIX)?, 16).ok()
+    let digits = name.strip_suffix(SUFFIX)?;
+    let plain = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+    let number = u64::from_str_radix(digits, 16).ok()?;
+    (plain && number < LAST).then_some(number)
 }

@@ -8,23 +8,31 @@
 //! Writes reach the operating system at once and the disk with [`Outbox::sync`]: a crash of the program
 //! loses nothing, a power cut what came since the last sync.
 
+mod dir_lock;
 mod log;
 mod queue;
 mod record;
+mod shelf;
+#[cfg(test)]
+mod shelf_tests;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::{Disk, SystemDisk};
 
+use dir_lock::DirLock;
 use log::Log;
 use queue::Queue;
 use record::Mark;
 
+pub use dir_lock::Holder;
 pub use record::MAX_PAYLOAD as MAX_EVENT;
+pub use shelf::Shelf;
 
 /// Segments for each outbox that is full: the disk holds this fraction more than the limit.
 const SEGMENTS: usize = 8;
@@ -56,12 +64,33 @@ pub struct Counts {
 
 /// Why the outbox cannot be used.
 #[derive(Debug, thiserror::Error)]
-#[error("open outbox {path}: {source}; it must be a directory that this program can write to")]
-pub struct OutboxError {
-    /// Directory of the outbox that failed.
-    pub path: PathBuf,
-    /// The error that the operating system gave.
-    pub source: io::Error,
+pub enum OutboxError {
+    /// Its directory cannot be made or read.
+    #[error("open outbox {path}: {source}; it must be a directory that this program can write to")]
+    Open {
+        /// Directory of the outbox that failed.
+        path: PathBuf,
+        /// The error that the operating system gave.
+        source: io::Error,
+    },
+    /// Somebody else writes there.
+    #[error("open outbox {path}: {holder} directory")]
+    Taken {
+        /// Directory of the outbox, as configured.
+        path: PathBuf,
+        /// Who that is.
+        holder: Holder,
+    },
+}
+
+impl OutboxError {
+    fn open(path: &Path) -> impl Fn(io::Error) -> Self + use<> {
+        let path = path.to_path_buf();
+        move |source| Self::Open {
+            path: path.clone(),
+            source,
+        }
+    }
 }
 
 /// Events that wait for delivery, oldest first.
@@ -74,25 +103,36 @@ pub struct Outbox<D = SystemDisk> {
     synced: u64,
     lost: u64,
     errors: u64,
+    /// Others that this one has taken in, emptied as soon as everything is safe here.
+    former: Vec<Self>,
+    /// Keeps others out of the directory of the machine, if it is one.
+    lock: Option<DirLock>,
 }
 
 impl Outbox {
-    /// Opens the outbox of a directory, which is made if it is not there.
+    /// Opens the outbox of a directory, which is made if it is not there, and keeps others out of it.
     pub fn open(path: &Path, limits: Limits) -> Result<Self, OutboxError> {
-        fs::create_dir_all(path)
-            .and_then(|()| Self::on(SystemDisk::default(), path, limits))
-            .map_err(|source| OutboxError {
-                path: path.to_path_buf(),
-                source,
-            })
+        fs::create_dir_all(path).map_err(OutboxError::open(path))?;
+        let lock = DirLock::take(path)?;
+        let mut outbox = Self::on(SystemDisk::default(), path, limits).map_err(OutboxError::open(path))?;
+        outbox.lock = Some(lock);
+        Ok(outbox)
     }
+
+    /// Who writes to the outbox of a directory now; nothing is made.
+    pub fn holder(path: &Path) -> Option<Holder> {
+        dir_lock::holder(path)
+    }
+}
+
+fn segment_bytes(limits: Limits) -> usize {
+    (limits.bytes / SEGMENTS).max(MIN_SEGMENT)
 }
 
 impl<D: Disk> Outbox<D> {
     /// Opens the outbox of a directory of this disk.
     pub fn on(disk: D, dir: &Path, limits: Limits) -> io::Result<Self> {
-        let segment_bytes = (limits.bytes / SEGMENTS).max(MIN_SEGMENT);
-        let (log, recovered) = Log::open(disk, dir, segment_bytes)?;
+        let (log, recovered) = Log::open(disk, dir, segment_bytes(limits))?;
         let lost = recovered.lost();
         let (next, errors) = (recovered.next, recovered.unreadable);
         let dropped = recovered.mark.dropped;
@@ -105,6 +145,8 @@ impl<D: Disk> Outbox<D> {
             synced,
             lost,
             errors,
+            former: Vec::new(),
+            lock: None,
         };
         if outbox.log.closed() > 2 * SEGMENTS {
             outbox.log.supersede();
@@ -141,8 +183,57 @@ impl<D: Disk> Outbox<D> {
         let mark = self.mark();
         if self.log.sync(mark).is_ok() {
             self.synced = self.written;
+            self.former.retain_mut(|former| former.clear().is_err());
         } else {
             self.failed();
+        }
+    }
+
+    /// Holds so much from now on; the oldest make room.
+    fn resize(&mut self, limits: Limits) {
+        self.queue.resize(limits);
+        self.log.resize(segment_bytes(limits));
+    }
+
+    /// Takes in what waits in another outbox, after its own, and empties the other once all of it outlasts a power cut here.
+    fn take_over(&mut self, former: Self) {
+        // A move that was cut short, or a directory in the place of another, leaves an event in both.
+        let theirs: HashSet<&[u8]> = former.queue.waiting().map(|(_, payload)| payload).collect();
+        let both = self.queue.waiting().filter(|(_, payload)| theirs.contains(payload));
+        for id in both.map(|(id, _)| id).collect::<Vec<_>>() {
+            self.queue.delivered(id);
+        }
+        for (_, payload) in former.queue.waiting() {
+            self.queue.push(payload.to_vec());
+        }
+        self.queue.add_dropped(former.queue.dropped());
+        self.lost += former.lost;
+        self.former.push(former);
+        self.sync();
+    }
+
+    /// Lets everything go that waits.
+    fn empty(&mut self) {
+        let ids: Vec<u64> = self.queue.waiting().map(|(id, _)| id).collect();
+        for id in ids {
+            self.queue.delivered(id);
+        }
+    }
+
+    /// Removes everything from the disk; what waits here is safe elsewhere.
+    fn clear(&mut self) -> io::Result<()> {
+        for former in &mut self.former {
+            former.clear()?;
+        }
+        // Where its path leads to another directory now, its own has gone with all that was in it.
+        match &self.lock {
+            Some(lock) if !lock.is_of(self.log.dir()) => Ok(()),
+            _ => {
+                self.empty();
+                // Noted first, so that nothing seems to be missing where only a part is removed; a full disk notes nothing.
+                let _ = self.log.sync(self.mark());
+                self.log.clear()
+            }
         }
     }
 

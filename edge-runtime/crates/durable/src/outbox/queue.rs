@@ -59,6 +59,17 @@ impl Queue {
         };
         self.bytes += entry.size();
         self.entries.push_back(entry);
+        self.make_room();
+        id
+    }
+
+    /// Holds so much from now on.
+    pub(super) fn resize(&mut self, limits: Limits) {
+        self.limits = limits;
+        self.make_room();
+    }
+
+    fn make_room(&mut self) {
         while self.entries.len() > self.limits.events || self.bytes > self.limits.bytes {
             match self.pop() {
                 Some(oldest) if !oldest.done => self.dropped += 1,
@@ -66,7 +77,6 @@ impl Queue {
                 None => break,
             }
         }
-        id
     }
 
     /// Notes that an event was delivered. Unknown numbers, such as of dropped events, mean nothing.
@@ -91,6 +101,17 @@ impl Queue {
         let at = self.entries.partition_point(|entry| entry.id < id);
         let entry = self.entries.iter().skip(at).find(|entry| !entry.done)?;
         Some((entry.id, &entry.payload))
+    }
+
+    /// The events that were not delivered, oldest first.
+    pub(super) fn waiting(&self) -> impl Iterator<Item = (u64, &[u8])> {
+        let waiting = self.entries.iter().filter(|entry| !entry.done);
+        waiting.map(|entry| (entry.id, &entry.payload[..]))
+    }
+
+    /// Counts events that had to make room elsewhere.
+    pub(super) fn add_dropped(&mut self, events: u64) {
+        self.dropped += events;
     }
 
     /// Every smaller number is done with.

@@ -9,6 +9,9 @@ pub(super) const HEADER: usize = 17;
 /// Longest payload in bytes; a longer length is damage.
 pub const MAX_PAYLOAD: usize = 64 * 1024;
 
+/// Every number is smaller, so that others can follow it; a larger one is damage.
+const MAX_NUMBER: u64 = 1 << 62;
+
 const EVENT: u8 = 1;
 const MARK: u8 = 2;
 
@@ -80,6 +83,9 @@ fn decode(bytes: &[u8]) -> Option<(Record<'_>, &[u8])> {
     }
     let (kind, number) = head.split_first()?;
     let number = u64::from_le_bytes(number.try_into().ok()?);
+    if number >= MAX_NUMBER {
+        return None;
+    }
     let record = match *kind {
         EVENT => Record::Event { id: number, payload },
         MARK => Record::Mark(Mark {

@@ -290,3 +290,66 @@ fn what_is_no_file_in_the_directory_is_left_alone_and_holds_nothing_up() {
     }
     assert!(pipe.exists());
 }
+
+#[test]
+fn numbers_that_no_other_can_follow_are_none_of_ours_and_cost_nothing() {
+    for name in ["ffffffffffffffff", "8000000000000000", "-1", "+7", "1_0", ""] {
+        let dir = tempfile::tempdir().unwrap();
+        let mut outbox = Outbox::open(dir.path(), LIMITS).unwrap();
+        outbox.push(payload(0)).unwrap();
+        outbox.sync();
+        drop(outbox);
+        std::fs::write(dir.path().join(format!("{name}.segment")), "anything").unwrap();
+        for start in 1..3 {
+            let mut outbox = Outbox::open(dir.path(), LIMITS).unwrap();
+            outbox.push(payload(start)).unwrap();
+            outbox.sync();
+            assert!(outbox.is_durable());
+            assert_eq!(waiting(&outbox), (0..=start).collect(), "{name}");
+        }
+    }
+    // The same inside of a segment, with a right checksum.
+    for number in [u64::MAX, u64::MAX - 1, 1 << 62] {
+        for mark in [false, true] {
+            let mut bytes = Vec::new();
+            let record = if mark {
+                record::Record::Mark(Mark {
+                    floor: number,
+                    dropped: u64::MAX,
+                })
+            } else {
+                record::Record::Event {
+                    id: number,
+                    payload: b"never",
+                }
+            };
+            record.encode(&mut bytes);
+            let dir = tempfile::tempdir().unwrap();
+            std::fs::write(dir.path().join("0000000000000000.segment"), &bytes).unwrap();
+            let mut outbox = Outbox::open(dir.path(), LIMITS).unwrap();
+            assert_eq!(outbox.push(payload(0)), Some(0));
+            outbox.sync();
+            assert!(outbox.is_durable());
+        }
+    }
+}
+
+#[test]
+fn a_link_in_place_of_a_segment_leads_to_nothing_and_stays() {
+    let dir = tempfile::tempdir().unwrap();
+    let (secret, link) = (dir.path().join("secret"), dir.path().join("0000000000000007.segment"));
+    let mut bytes = Vec::new();
+    record::Record::Event {
+        id: 3,
+        payload: b"of somebody else",
+    }
+    .encode(&mut bytes);
+    std::fs::write(&secret, &bytes).unwrap();
+    std::os::unix::fs::symlink(&secret, &link).unwrap();
+    let mut outbox = Outbox::open(dir.path(), LIMITS).unwrap();
+    assert_eq!(outbox.counts().waiting, 0);
+    outbox.push(payload(0)).unwrap();
+    outbox.delivered(0);
+    outbox.sync();
+    assert!(link.is_symlink() && std::fs::read(&secret).unwrap() == bytes);
+}

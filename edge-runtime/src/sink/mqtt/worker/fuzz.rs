@@ -12,7 +12,7 @@ use super::super::topics::Topics;
 use super::*;
 use crate::sink::mqtt::Counting;
 use crate::sink::updates::Updates;
-use durable::outbox::Limits;
+use durable::outbox::{Limits, Shelf};
 
 /// A device without a broker, and what it may be asked for.
 fn worker(dir: &std::path::Path) -> (Worker, Arc<Switches>, Arc<Updates>) {
@@ -40,13 +40,14 @@ fn worker(dir: &std::path::Path) -> (Worker, Arc<Switches>, Arc<Updates>) {
             switches: Arc::clone(&switches),
             updates: Some(Arc::clone(&updates)),
             counting: Counting::Off,
+            shelf: Shelf::default(),
             hardware: None,
             stats: Box::new(Map::new),
             fault: Box::new(|_| {}),
             alive: Box::new(|| {}),
         },
         reports: Reports::new("hall".to_owned()),
-        identity: Identity::note(dir, "hall", "homeassistant"),
+        identity: Identity::note(dir, None, "hall", "homeassistant"),
         status: Arc::default(),
         stats_every: Duration::from_mins(1),
         sync_every: Duration::from_secs(1),
