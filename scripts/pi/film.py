@@ -1,9 +1,9 @@
 """Makes films for emulated boards out of two grey pictures: film.py ROOM.pgm FACE.pgm DIR. Run by scripts/test-pi.
 
-`room.y4m` is the room with a camera's noise; in `visitor.y4m` the face goes round in a circle in it, a pixel and a half from
-frame to frame; `still.y4m` is one frame of that, again and again; `hour.y4m` has somebody in one frame of eight, and a frame every two seconds. Beside each lies what it shows (`edge-runtime track --truth`). Only what that needs, without a package."""
+`room.y4m` is the room with a camera's noise; in `visitor.y4m` the face goes round in a circle in it, a pixel and a half
+from frame to frame; `still.y4m` is one frame of that, again and again; `hour.y4m` has somebody in one frame of eight, and
+a frame every two seconds. Only what that needs, without a package."""
 
-import json
 import math
 import random
 import sys
@@ -17,9 +17,8 @@ HOUR_RATE = "1:2"
 # Pictures of the room that differ by noise alone; frames take turns.
 NOISES = 4
 NOISE = 6
-# Side of the face's picture in the film, in pixels, and the part of it that is face.
+# Side of the face's picture in the film, in pixels.
 SIDE = 240
-FACE = 0.55
 
 
 def read(path):
@@ -58,15 +57,11 @@ def place(at):
 
 
 def write(folder, name, size, frames, rate=RATE):
-    """`frames` are pixels and the corner of the face's picture, if there is one."""
-    inner = SIDE * (1 - FACE) / 2
-    with open(folder / f"{name}.y4m", "wb") as film, open(folder / f"{name}.jsonl", "w") as truth:
+    """`frames` are pixels."""
+    with open(folder / f"{name}.y4m", "wb") as film:
         film.write(f"YUV4MPEG2 W{size[0]} H{size[1]} F{rate} Cmono\n".encode())
-        for at, (pixels, corner) in enumerate(frames):
+        for pixels in frames:
             film.write(b"FRAME\n" + pixels)
-            if corner:
-                bounds = [corner[0] + inner, corner[1] + inner, SIDE * FACE, SIDE * FACE]
-                truth.write(json.dumps({"frame": at, "faces": [{"bounds": bounds}]}) + "\n")
 
 
 def main():
@@ -81,12 +76,12 @@ def main():
         for y, row in enumerate(rows):
             start = (top + y) * width + left
             frame[start : start + SIDE] = row
-        return bytes(frame), (left, top)
+        return bytes(frame)
+
+    def empty(at):
+        return rooms[at % NOISES]
 
     folder = Path(folder)
-    def empty(at):
-        return rooms[at % NOISES], None
-
     write(folder, "room", (width, height), map(empty, range(FRAMES)))
     write(folder, "visitor", (width, height), map(visited, range(FRAMES)))
     still = visited(0)

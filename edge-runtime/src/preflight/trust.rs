@@ -75,8 +75,8 @@ fn open_dir((check, dir): (&'static str, &Path)) -> Option<Finding> {
     Some(Finding::bad(check, format!("{found} {what}"), cure))
 }
 
-/// What a configuration trusts, the bundle and the state included, and anybody may change. That another user owns it is told by the doctor,
-/// no more: so it is with a checkout in a container.
+/// What a configuration trusts, the bundle and the state included, and anybody may change. That another user owns it is told
+/// by the doctor, no more: so it is with a checkout in a container.
 pub(super) fn untrusted(config: &Config) -> Option<PathBuf> {
     let files = files(config).into_iter().chain(paths::written(config));
     let mut all = [config.bundle.as_path()].into_iter().chain(files.map(|(_, file)| file));

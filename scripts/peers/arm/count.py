@@ -20,7 +20,7 @@ from contestants import command, contestants
 from dump import Dump
 
 WARM_UP = 2
-# What is compared on ARM. OpenVINO is not: in 8 bits it takes thirty times as many as in floats, and why is not known.
+# What is compared on ARM. OpenVINO is not: its counts in 8 bits are not plausible, and nobody has found out why.
 ENGINES = ("tract", "edge-runtime", "onnxruntime", "litert", "ncnn", "rten")
 # A library that is not installed on the board ends within this time, in seconds.
 LOADING = 4 * SLOW
