@@ -2,8 +2,8 @@
 //!
 //! | word | what it means here |
 //! |---|---|
-//! | visitor | a track that the detector saw for [`VISITOR_MS`] from first to last sight |
-//! | attentive | a visitor who turned the face to the camera ([`FACING_DEGREES`] of yaw and pitch, [`vision::tracking::pose::Pose`]) for [`ATTENTION_MS`] without looking away |
+//! | visitor | a track that the detector saw for [`VisitSettings::visitor_ms`] from first to last sight |
+//! | attentive | a visitor who turned the face to the camera ([`VisitSettings::facing_degrees`] of yaw and pitch, [`vision::tracking::pose::Pose`]) for [`VisitSettings::attention_ms`] without looking away |
 //! | dwell | the time from first to last sight of a visitor, counted when the visit ends |
 //! | told | a visitor for whom the rules of `[decide]`, on that face alone, held an emotion; and for how long |
 //! | smile | a visitor who was told Happy, once however often |
@@ -49,5 +49,5 @@ pub use report::Report;
 pub use settings::CountsSettings;
 pub use sink::{CountsSink, Start};
 pub use tally::{DWELL_EDGES_S, Dwell, Share, Tally};
-pub use visit::{ATTENTION_MS, FACING_DEGREES, Rules, Sight, VISITOR_MS, Visits};
+pub use visit::{Rules, Sight, VisitSettings, Visits};
 pub use wall::{SystemWall, WallClock};

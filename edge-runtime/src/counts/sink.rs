@@ -16,7 +16,7 @@ use super::error::CountsError;
 use super::inbox::Pending;
 use super::lock::CountsLock;
 use super::settings::CountsSettings;
-use super::visit::{FACING_DEGREES, GONE_MS, Rules, Sight, Visits};
+use super::visit::{Rules, SETTINGS, Sight, Visits};
 use super::wall::WallClock;
 use super::worker::{Between, Worker};
 use crate::decide::{DecideConfig, Observation};
@@ -26,7 +26,7 @@ use crate::sink::{FrameFacts, LAST_WAIT, SignalSink, SinkError};
 const LEAVE_EVERY: Duration = Duration::from_secs(1);
 
 /// Time without a judged frame after which all visits are over.
-const SILENCE: Duration = Duration::from_millis(2 * GONE_MS);
+const SILENCE: Duration = Duration::from_millis(2 * SETTINGS.gone_ms);
 
 /// Most faces of a frame.
 const MAX_FACES: usize = 64;
@@ -247,7 +247,7 @@ impl Counter {
 
 /// What counts of a face.
 fn sight(face: &Face<'_>) -> Option<Sight> {
-    let turned = || Pose::of(&face.keypoints).is_some_and(|pose| pose.is_within(FACING_DEGREES));
+    let turned = || Pose::of(&face.keypoints).is_some_and(|pose| pose.is_within(SETTINGS.facing_degrees));
     let (towards, observation) = match face.reject_reason {
         None => (Some(turned()), Observation::Face(face.scores.clone())),
         Some(why @ RejectReason::TurnedAway) => (Some(false), Observation::Rejected(why)),

@@ -7,23 +7,32 @@ use vision::tracker::{MAX_FACES, REMEMBERED_MS};
 use super::tally::{Share, Tally};
 use crate::decide::{DecideConfig, DecideError, Decider, MAX_STALE_MS, Observation};
 
-/// Shortest time in milliseconds from first to last sight that makes a track a visitor.
-pub const VISITOR_MS: u64 = 1000;
+/// Who counts, and for how long.
+#[derive(Debug, Clone, Copy)]
+pub struct VisitSettings {
+    /// Shortest time from first to last sight that makes a track a visitor, in milliseconds: who walks past is none.
+    pub visitor_ms: u64,
+    /// Shortest time of a face towards the camera that makes a visitor attentive, in milliseconds.
+    pub attention_ms: u64,
+    /// The farthest that a face towards the camera is turned, in degrees of yaw and of pitch.
+    pub facing_degrees: f32,
+    /// Time without a sight after which a visit is over, in milliseconds: the tracker has let go of the number by then.
+    pub(super) gone_ms: u64,
+    /// The longest step from one sight to the next over which what was held is taken to have lasted, in milliseconds.
+    longest_step_ms: u64,
+    /// Most visits at once: those in sight, and as many whose number is still kept.
+    visits: usize,
+}
 
-/// Shortest time in milliseconds of a face towards the camera that makes a visitor attentive.
-pub const ATTENTION_MS: u64 = 1000;
-
-/// The farthest that a face towards the camera is turned, in degrees of yaw and of pitch.
-pub const FACING_DEGREES: f32 = 20.0;
-
-/// Time in milliseconds without a sight after which a visit is over: the tracker has let go of the number by then.
-pub(super) const GONE_MS: u64 = 2 * REMEMBERED_MS;
-
-/// The longest step from one sight to the next over which what was held is taken to have lasted, in milliseconds.
-const LONGEST_STEP_MS: u64 = MAX_STALE_MS;
-
-/// Most visits at once: those in sight, and as many whose number is still kept.
-const MAX_VISITS: usize = 4 * MAX_FACES;
+/// The settings that all counts are made by, so that those of different kiosks can be compared.
+pub(super) const SETTINGS: VisitSettings = VisitSettings {
+    visitor_ms: 1000,
+    attention_ms: 1000,
+    facing_degrees: 20.0,
+    gone_ms: 2 * REMEMBERED_MS,
+    longest_step_ms: MAX_STALE_MS,
+    visits: 4 * MAX_FACES,
+};
 
 /// A face of a frame that is tracked.
 #[derive(Debug, Clone, PartialEq)]
@@ -101,7 +110,7 @@ impl Visit {
         }
         let step_ms = now_ms.saturating_sub(self.last_ms);
         self.last_ms = now_ms;
-        if self.waiting.is_some() && now_ms.saturating_sub(self.first_ms) >= VISITOR_MS {
+        if self.waiting.is_some() && now_ms.saturating_sub(self.first_ms) >= SETTINGS.visitor_ms {
             out.visitors += 1;
             out.add(&self.waiting.take().unwrap_or_default());
         }
@@ -116,12 +125,12 @@ impl Visit {
     /// Whether this is the moment in which the visitor becomes attentive.
     fn attend(&mut self, step_ms: u64, towards: Option<bool>) -> bool {
         match towards {
-            Some(true) if self.towards && step_ms <= LONGEST_STEP_MS => self.towards_ms += step_ms,
+            Some(true) if self.towards && step_ms <= SETTINGS.longest_step_ms => self.towards_ms += step_ms,
             Some(false) => self.towards_ms = 0,
             Some(true) | None => {}
         }
         self.towards = towards == Some(true);
-        let new = !self.attentive && self.towards_ms >= ATTENTION_MS;
+        let new = !self.attentive && self.towards_ms >= SETTINGS.attention_ms;
         self.attentive |= new;
         new
     }
@@ -129,7 +138,7 @@ impl Visit {
     /// Counts the time since the last sight for what was held over it, and takes up what is held now.
     fn settle(&mut self, step_ms: u64, counted: &mut Tally) {
         match &self.held {
-            Some(label) if step_ms <= LONGEST_STEP_MS => counted.add_share(
+            Some(label) if step_ms <= SETTINGS.longest_step_ms => counted.add_share(
                 label,
                 Share {
                     visitors: 0,
@@ -177,7 +186,7 @@ impl Visits {
         rules.decide.check()?;
         Ok(Self {
             rules,
-            now: Vec::with_capacity(MAX_VISITS),
+            now: Vec::with_capacity(SETTINGS.visits),
             now_ms: 0,
         })
     }
@@ -190,7 +199,7 @@ impl Visits {
             self.end_all(out);
         }
         self.now_ms = now_ms;
-        self.end(out, |visit| now_ms.saturating_sub(visit.present_ms) > GONE_MS);
+        self.end(out, |visit| now_ms.saturating_sub(visit.present_ms) > SETTINGS.gone_ms);
         for face in faces {
             if let Some(visit) = self.visit(now_ms, face.id, out) {
                 visit.see(now_ms, face, out);
@@ -220,7 +229,7 @@ impl Visits {
         if let Some(at) = self.now.iter().position(|visit| visit.id == id) {
             return self.now.get_mut(at);
         }
-        if self.now.len() == MAX_VISITS {
+        if self.now.len() == SETTINGS.visits {
             let oldest = self.now.iter().map(|visit| visit.present_ms).min()?;
             self.end(out, |visit| visit.present_ms == oldest);
         }

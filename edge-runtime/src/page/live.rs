@@ -21,36 +21,43 @@ use super::latest::{Had, Latest, Message};
 use super::message::{Told, Trigger};
 use crate::sink::gathered::FrameFaces;
 
-/// Most viewers at a time.
-pub(super) const VIEWERS: usize = 32;
+/// How many viewers there may be, and how often they are told something.
+pub(super) struct LiveSettings {
+    /// Most viewers at a time.
+    pub(super) viewers: usize,
+    /// Of these, places that only this machine's own browser gets.
+    own: usize,
+    /// Time after which a viewer is told that the stream lives.
+    beat: Duration,
+    /// Of what length the timers of tokio are slots, counted from the start of its runtime: a timer that ends with a slot wakes
+    /// the thread once, any other twice.
+    slot: Duration,
+    /// How much before a slot's end a timer is set: tokio rounds up to the next millisecond.
+    rounded: Duration,
+    /// Slots from one look at the board to the next while somebody watches; with each look goes the newest frame.
+    look: u32,
+    /// Slots until something else is noticed that nobody announced.
+    tick: u32,
+    /// Longest time that a viewer's socket may take no byte.
+    pub(super) patience: Duration,
+    /// Time between two checks of the machine while somebody watches.
+    check: Duration,
+    /// How long after the last question somebody counts as watching.
+    watched: Duration,
+}
 
-/// Of these, places that only this machine's own browser gets.
-const OWN: usize = 4;
-
-/// Time after which a viewer is told that the stream lives.
-const BEAT: Duration = Duration::from_secs(5);
-
-/// Of what length the timers of tokio are slots, counted from the start of its runtime: a timer that ends with a slot wakes
-/// the thread once, any other twice.
-const SLOT: Duration = Duration::from_millis(64);
-
-/// How much before a slot's end a timer is set: tokio rounds up to the next millisecond.
-const ROUNDED: Duration = Duration::from_micros(500);
-
-/// Slots from one look at the board to the next while somebody watches; with each look goes the newest frame.
-const LOOK: u32 = 3;
-
-/// Slots until something else is noticed that nobody announced.
-const TICK: u32 = 15;
-
-/// Longest time that a viewer's socket may take no byte.
-pub(super) const PATIENCE: Duration = Duration::from_secs(10);
-
-/// Time between two checks of the machine while somebody watches.
-const CHECK: Duration = Duration::from_secs(10);
-
-/// How long after the last question somebody counts as watching.
-const WATCHED: Duration = Duration::from_secs(30);
+pub(super) const LIVE: LiveSettings = LiveSettings {
+    viewers: 32,
+    own: 4,
+    beat: Duration::from_secs(5),
+    slot: Duration::from_millis(64),
+    rounded: Duration::from_micros(500),
+    look: 3,
+    tick: 15,
+    patience: Duration::from_secs(10),
+    check: Duration::from_secs(10),
+    watched: Duration::from_secs(30),
+};
 
 /// How much of the board was made into messages.
 #[derive(Default)]
@@ -84,7 +91,9 @@ impl Progress {
     /// Whether it is time to look after everything else.
     fn is_tick(&mut self, now: Instant) -> bool {
         // Not all looks come after the very same time.
-        let is_tick = self.ticked.is_none_or(|ticked| now + SLOT / 2 >= ticked + TICK * SLOT);
+        let is_tick = self
+            .ticked
+            .is_none_or(|ticked| now + LIVE.slot / 2 >= ticked + LIVE.tick * LIVE.slot);
         if is_tick {
             self.ticked = Some(now);
         }
@@ -115,8 +124,8 @@ pub(super) struct Live {
 
 /// When the slot ends that is the so many'th after this moment.
 fn slot_end(start: Instant, now: Instant, slots: u32) -> Instant {
-    let passed = now.saturating_duration_since(start).as_millis() / SLOT.as_millis();
-    start + SLOT * (passed as u32).saturating_add(slots) - ROUNDED
+    let passed = now.saturating_duration_since(start).as_millis() / LIVE.slot.as_millis();
+    start + LIVE.slot * (passed as u32).saturating_add(slots) - LIVE.rounded
 }
 
 impl Live {
@@ -124,8 +133,8 @@ impl Live {
         Self {
             hub,
             latest: watch::Sender::default(),
-            places: Arc::new(Semaphore::new(VIEWERS)),
-            common: Arc::new(Semaphore::new(VIEWERS - OWN)),
+            places: Arc::new(Semaphore::new(LIVE.viewers)),
+            common: Arc::new(Semaphore::new(LIVE.viewers - LIVE.own)),
         }
     }
 
@@ -137,7 +146,7 @@ impl Live {
             Some(Arc::clone(&self.common).try_acquire_owned().ok()?)
         };
         let place = Arc::clone(&self.places).try_acquire_owned().ok()?;
-        let mut beat = interval(BEAT);
+        let mut beat = interval(LIVE.beat);
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         self.hub.board.viewer_came();
         let latest = self.latest.subscribe();
@@ -170,7 +179,11 @@ impl Live {
             }
             let is_watched = self.hub.board.viewers() > 0;
             self.publish(&mut progress, is_watched, is_look);
-            let next = slot_end(start, now + SLOT / 2, if is_watched { LOOK } else { TICK });
+            let next = slot_end(
+                start,
+                now + LIVE.slot / 2,
+                if is_watched { LIVE.look } else { LIVE.tick },
+            );
             // Whoever comes while nobody watches does not wait for the next tick.
             if is_look || next < look.deadline() {
                 look.as_mut().reset(next);
@@ -205,10 +218,10 @@ impl Live {
 
     /// Checks the machine on a thread that may wait, if somebody wants to know and it was not done lately.
     fn check_machine(&self, checked: &mut Option<Instant>) {
-        if checked.is_some_and(|at| at.elapsed() < CHECK) {
+        if checked.is_some_and(|at| at.elapsed() < LIVE.check) {
             return;
         }
-        let Some(check) = self.hub.checks_wanted(WATCHED) else {
+        let Some(check) = self.hub.checks_wanted(LIVE.watched) else {
             return;
         };
         *checked = Some(Instant::now());
@@ -286,7 +299,7 @@ impl Feed {
             };
             let Some(message) = message else { return };
             let text = format!(r#"{{"event":"{}","data":{}}}"#, message.name, message.data());
-            let sent = timeout(PATIENCE, socket.send(ws::Message::Text(text.into()))).await;
+            let sent = timeout(LIVE.patience, socket.send(ws::Message::Text(text.into()))).await;
             if !matches!(sent, Ok(Ok(()))) {
                 return;
             }
@@ -318,7 +331,7 @@ mod tests {
     #[test]
     fn everything_else_is_looked_after_once_a_second_however_often_the_board_is_looked_at() {
         let (mut progress, start) = (Progress::default(), Instant::now());
-        let looks = (0..100).map(|look| start + look * LOOK * SLOT + look % 3 * Duration::from_millis(7));
+        let looks = (0..100).map(|look| start + look * LIVE.look * LIVE.slot + look % 3 * Duration::from_millis(7));
         assert_eq!(looks.filter(|now| progress.is_tick(*now)).count(), 20);
     }
 
@@ -328,10 +341,10 @@ mod tests {
         for late_ms in [0, 1, 30] {
             let mut now = start;
             for look in 1..=1000 {
-                now = slot_end(start, now + SLOT / 2, LOOK);
+                now = slot_end(start, now + LIVE.slot / 2, LIVE.look);
                 let ms = (now - start).as_nanos().div_ceil(1_000_000);
-                assert_eq!(ms, u128::from(look * LOOK) * SLOT.as_millis());
-                now += ROUNDED + Duration::from_millis(late_ms);
+                assert_eq!(ms, u128::from(look * LIVE.look) * LIVE.slot.as_millis());
+                now += LIVE.rounded + Duration::from_millis(late_ms);
             }
         }
     }

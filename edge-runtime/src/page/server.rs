@@ -26,7 +26,7 @@ use super::connections::Connections;
 use super::content::{language, media, words};
 use super::error::PageError;
 use super::hub::Hub;
-use super::live::{Live, PATIENCE};
+use super::live::{LIVE, Live};
 use super::media::Media;
 use super::message::Page;
 use super::requests::{Guard, Peer};
@@ -92,7 +92,7 @@ impl PageServer {
     /// # Errors
     /// Names the file or the address that cannot be used.
     pub fn start(config: &PageConfig) -> Result<Self, PageError> {
-        Self::open(config, None, PATIENCE)
+        Self::open(config, None, LIVE.patience)
     }
 
     /// Serves other pages at the address of these, beside them: whoever connects has either, until these are dropped.
@@ -100,7 +100,7 @@ impl PageServer {
     /// # Errors
     /// Names the file that cannot be used.
     pub fn beside(&self, config: &PageConfig) -> Result<Self, PageError> {
-        Self::open(config, Some(&self.socket), PATIENCE)
+        Self::open(config, Some(&self.socket), LIVE.patience)
     }
 
     /// From a socket that is open already, where there is one; `patience` is the longest time that a connection may take no byte.
@@ -151,7 +151,7 @@ impl PageServer {
                 live,
                 router: other(root, more, app),
                 tls: None,
-                patience: PATIENCE,
+                patience: LIVE.patience,
             },
             None,
         )

@@ -1,7 +1,7 @@
 //! A camera that is kept alive: opened, watched, torn down on any error, and opened again.
 //!
 //! [`Driver`] is the seam to the device; whatever goes wrong below it ends here, as an error that is told
-//! and a pause before the next attempt. No wait is longer than `SLICE`, but for the device's own opening.
+//! and a pause before the next attempt. No wait is longer than `CAMERA.slice`, but for the device's own opening.
 
 use std::io;
 use std::sync::Arc;
@@ -11,23 +11,30 @@ use super::pixels::{Format, Layout, Pixels, PixelsError};
 use super::{Frame, FrameSource, Next, SourceError};
 use vision::clock::Clock;
 
-/// Longest wait before the source answers.
-const SLICE: Duration = Duration::from_millis(100);
+/// How long a camera may take, and when it is opened anew.
+struct CameraSettings {
+    /// Longest wait before the source answers.
+    slice: Duration,
+    /// How long a camera may be silent: it gave frames before.
+    stall: Duration,
+    /// How long a camera may take to give its first frame; many first measure the light.
+    first: Duration,
+    /// Pause after the first failure; doubled after each further one.
+    pause: Duration,
+    /// Longest pause: with `first` a camera that is well again is open within 5 seconds.
+    longest_pause: Duration,
+    /// Bad frames in a row after which the device is opened anew.
+    max_bad: u32,
+}
 
-/// How long a camera may be silent: it gave frames before.
-const STALL: Duration = Duration::from_secs(1);
-
-/// How long a camera may take to give its first frame; many first measure the light.
-const FIRST: Duration = Duration::from_millis(2500);
-
-/// Pause after the first failure; doubled after each further one.
-const PAUSE: Duration = Duration::from_millis(250);
-
-/// Longest pause: with [`FIRST`] a camera that is well again is open within 5 seconds.
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
-
-/// Bad frames in a row after which the device is opened anew.
-const MAX_BAD: u32 = 10;
+const CAMERA: CameraSettings = CameraSettings {
+    slice: Duration::from_millis(100),
+    stall: Duration::from_secs(1),
+    first: Duration::from_millis(2500),
+    pause: Duration::from_millis(250),
+    longest_pause: Duration::from_secs(2),
+    max_bad: 10,
+};
 
 /// Why a camera gives no frame.
 #[derive(Debug, thiserror::Error)]
@@ -100,7 +107,7 @@ pub trait Driver: Send {
 
     /// How long it may take to give its first frame, and how long it may be silent after that.
     fn patience(&self) -> [Duration; 2] {
-        [FIRST, STALL]
+        [CAMERA.first, CAMERA.stall]
     }
 }
 
@@ -166,7 +173,7 @@ impl<D: Driver> Camera<D> {
     /// Tears the device down and plans the next attempt.
     fn fail(&mut self, error: CameraError) -> SourceError {
         self.driver.close();
-        let pause = LONGEST_PAUSE.min(PAUSE * (1 << self.failures.min(8)));
+        let pause = CAMERA.longest_pause.min(CAMERA.pause * (1 << self.failures.min(8)));
         self.failures += 1;
         self.bad = 0;
         self.state = State::Closed {
@@ -185,7 +192,7 @@ impl<D: Driver> Camera<D> {
     /// One bad frame is left out; many in a row are a failure of the device.
     fn spoilt(&mut self, error: CameraError) -> SourceError {
         self.bad += 1;
-        if self.bad >= MAX_BAD {
+        if self.bad >= CAMERA.max_bad {
             self.fail(error)
         } else {
             self.error(error)
@@ -218,7 +225,7 @@ impl<D: Driver> FrameSource for Camera<D> {
         let now = self.clock.now();
         match self.state {
             State::Closed { until } if now < until => {
-                self.clock.sleep(SLICE.min(until.saturating_sub(now)));
+                self.clock.sleep(CAMERA.slice.min(until.saturating_sub(now)));
                 Ok(Next::Nothing)
             }
             State::Closed { .. } => self.open(),
@@ -226,7 +233,7 @@ impl<D: Driver> FrameSource for Camera<D> {
                 layout,
                 since,
                 patience,
-            } => match self.driver.wait(SLICE, &mut self.bytes) {
+            } => match self.driver.wait(CAMERA.slice, &mut self.bytes) {
                 Ok(true) => self.take(layout, frame),
                 Ok(false) if self.clock.now().saturating_sub(since) > patience => {
                     Err(self.fail(CameraError::Stalled(patience)))

@@ -30,15 +30,25 @@ const WINDOW: f32 = 40.0;
 /// Smallest face that can be asked for, in pixels; smaller ones are not told from noise.
 pub const MIN_FACE_PX: f32 = 20.0;
 
-/// Most pixels that are searched; a larger picture is scaled down to them, and its smallest face grows.
-const MAX_SEARCHED: f32 = 4_000_000.0;
+/// What a search may cost; [`DetectorConfig`] has what a user may choose.
+struct SearchSettings {
+    /// Most pixels that are searched; a larger picture is scaled down to them, and its smallest face grows.
+    pixels: f32,
+    /// Largest face of a quick search in pixels of the searched picture; its half is searched for larger ones. A little more
+    /// than twice the window, so that none falls between the two.
+    octave: f32,
+    /// Step of the window in a quick search, in pixels of a level. It costs a third of one by 3 pixels.
+    quick_step: u32,
+    /// Least score in a quick search, in shares of the configured one: fewer windows see a face then.
+    quick_score: f64,
+}
 
-/// Largest face of a quick search in pixels of the searched picture; its half is searched for larger ones. A little more
-/// than twice the window, so that none falls between the two.
-const OCTAVE: f32 = 2.1 * WINDOW;
-
-/// Step of the window in a quick search, in pixels of a level. It costs a third of one by 3 pixels.
-const QUICK_STEP: u32 = 8;
+const SEARCH: SearchSettings = SearchSettings {
+    pixels: 4_000_000.0,
+    octave: 2.1 * WINDOW,
+    quick_step: 8,
+    quick_score: 0.45,
+};
 
 /// How the cascade searches a picture for faces.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -92,7 +102,7 @@ impl Effort {
     fn score(self) -> f64 {
         match self {
             Self::Thorough => 1.0,
-            Self::Quick => 0.45,
+            Self::Quick => SEARCH.quick_score,
         }
     }
 }
@@ -141,8 +151,8 @@ impl Detector {
     /// The faces of a picture from left to right, searched so hard.
     pub fn search(&mut self, picture: GrayView<'_>, effort: Effort) -> Vec<Detection> {
         let (step, octave) = match effort {
-            Effort::Thorough => (self.config.window_step, MAX_SEARCHED),
-            Effort::Quick => (QUICK_STEP.max(self.config.window_step), OCTAVE),
+            Effort::Thorough => (self.config.window_step, SEARCH.pixels),
+            Effort::Quick => (SEARCH.quick_step.max(self.config.window_step), SEARCH.octave),
         };
         let score = self.config.score * effort.score();
         let mut scale = scale(&picture.bounds(), self.config.min_face_px);
@@ -168,7 +178,7 @@ impl Detector {
 
 /// Size of the searched picture relative to the picture.
 fn scale(picture: &Rect, min_face_px: f32) -> f32 {
-    (WINDOW / min_face_px).min((MAX_SEARCHED / (picture.w * picture.h)).sqrt())
+    (WINDOW / min_face_px).min((SEARCH.pixels / (picture.w * picture.h)).sqrt())
 }
 
 impl DetectorConfig {

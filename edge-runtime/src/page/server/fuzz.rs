@@ -95,7 +95,7 @@ async fn exchange(router: Router, from: &str, request: &[u8]) -> Vec<u8> {
         secure: false,
         follows: Arc::default(),
     };
-    let mut served = tokio::spawn(super::answer(limited(far, PATIENCE), peer, router));
+    let mut served = tokio::spawn(super::answer(limited(far, LIVE.patience), peer, router));
     assert_eq!(near.try_write(request).unwrap(), request.len());
     let mut back = Vec::new();
     for _ in 0..TURNS {

@@ -4,7 +4,7 @@ use std::net::TcpStream;
 use super::*;
 use crate::page::facts::BundleFacts;
 use crate::page::hub::{About, PageContext};
-use crate::page::live::VIEWERS;
+use crate::page::live::LIVE;
 
 /// Begins to follow, and gives the connection with the status of its answer.
 fn follow(address: SocketAddr, path: &str, more: &str) -> (TcpStream, String) {
@@ -45,7 +45,7 @@ fn viewers_that_take_nothing_are_dropped_and_their_places_are_free() {
     attach(server.hub());
     let upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
                    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
-    let deaf: Vec<_> = (0..VIEWERS)
+    let deaf: Vec<_> = (0..LIVE.viewers)
         .map(|number| match number % 2 {
             0 => follow(server.address(), "events", ""),
             _ => follow(server.address(), "socket", upgrade),

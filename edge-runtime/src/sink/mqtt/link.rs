@@ -11,32 +11,40 @@ use super::Broker;
 use super::fault::Fault;
 use super::session::{Request, Retain};
 
-/// Requests that the library holds; the session never has as many open.
-const CAPACITY: usize = 64;
+/// What the library may hold and read, and how long the link waits for the broker.
+pub(super) struct LinkSettings {
+    /// Requests that the library holds; the session never has as many open.
+    capacity: usize,
+    /// Packet numbers before the library begins anew: more than can ever be open.
+    packets: u16,
+    /// Largest packet from the broker that is read, and dropped later if it is too large for a message to a
+    /// switch; a larger one ends the connection.
+    max_incoming: usize,
+    /// Largest packet to the broker.
+    max_outgoing: usize,
+    /// Seconds that connecting, and sending one packet, may take.
+    timeout_s: u64,
+    /// Seconds without a sign of life after which the broker is asked for one; at the next it counts as gone.
+    keep_alive_s: u16,
+    /// How long a session must last before the next failure counts as the first again.
+    pub(super) steady: Duration,
+    /// Wait after the first failure: a broker that restarts is back soon.
+    first_wait: Duration,
+    /// Longest wait: half a minute after the network is back, the kiosk is too.
+    longest_wait: Duration,
+}
 
-/// Packet numbers before the library begins anew: more than can ever be open.
-const PACKETS: u16 = 1000;
-
-/// Largest packet from the broker that is read, and dropped later if it is too large for a message to a
-/// switch; a larger one ends the connection.
-const MAX_INCOMING: usize = 1024 * 1024;
-
-/// Largest packet to the broker.
-const MAX_OUTGOING: usize = 128 * 1024;
-
-/// Seconds that connecting, and sending one packet, may take.
-const TIMEOUT_S: u64 = 5;
-
-/// Seconds without a sign of life after which the broker is asked for one; at the next it counts as gone.
-const KEEP_ALIVE_S: u16 = 10;
-
-/// How long a session must last before the next failure counts as the first again.
-pub(super) const STEADY: Duration = Duration::from_secs(30);
-
-/// Wait after the first failure: a broker that restarts is back soon.
-const FIRST_WAIT: Duration = Duration::from_millis(250);
-/// Longest wait: half a minute after the network is back, the kiosk is too.
-const LONGEST_WAIT: Duration = Duration::from_secs(30);
+pub(super) const LINK: LinkSettings = LinkSettings {
+    capacity: 64,
+    packets: 1000,
+    max_incoming: 1024 * 1024,
+    max_outgoing: 128 * 1024,
+    timeout_s: 5,
+    keep_alive_s: 10,
+    steady: Duration::from_secs(30),
+    first_wait: Duration::from_millis(250),
+    longest_wait: Duration::from_secs(30),
+};
 
 /// What happens on the connection to the broker.
 #[derive(Debug)]
@@ -111,7 +119,7 @@ impl Link {
         let mut options = options(broker, super::client_name(&broker.config.device));
         let will = LastWill::new(&broker.will_topic, "offline", QoS::AtLeastOnce, true);
         options.set_last_will(will);
-        let (client, mut events) = AsyncClient::builder(options).capacity(CAPACITY).build();
+        let (client, mut events) = AsyncClient::builder(options).capacity(LINK.capacity).build();
         events.set_network_options(network());
         let link = Self {
             events,
@@ -166,19 +174,19 @@ impl Link {
 /// The wait before the next attempt, after one of this length; `lasted` is how long the session lasted, if there was one. A
 /// broker that takes the device and throws it out at once is no better than one that does not take it.
 fn next_wait(last: Duration, lasted: Option<Duration>, spread: f64) -> Duration {
-    let last = if lasted.is_some_and(|lasted| lasted >= STEADY) {
+    let last = if lasted.is_some_and(|lasted| lasted >= LINK.steady) {
         Duration::ZERO
     } else {
         last
     };
-    let doubled = (last * 2).clamp(FIRST_WAIT, LONGEST_WAIT);
-    doubled.mul_f64(spread).min(LONGEST_WAIT)
+    let doubled = (last * 2).clamp(LINK.first_wait, LINK.longest_wait);
+    doubled.mul_f64(spread).min(LINK.longest_wait)
 }
 
 pub(super) fn network() -> NetworkOptions {
     let mut network = NetworkOptions::new();
     network.set_tcp_nodelay(true);
-    network.set_connection_timeout(TIMEOUT_S);
+    network.set_connection_timeout(LINK.timeout_s);
     network
 }
 
@@ -187,9 +195,9 @@ pub(super) fn options(broker: &Broker, name: String) -> MqttOptions {
     let config = &broker.config;
     let mut options = MqttOptions::new(name, Address::tcp(&config.host, config.port));
     options
-        .set_keep_alive(KEEP_ALIVE_S)
-        .set_inflight(PACKETS)
-        .set_max_packet_size(MAX_INCOMING, MAX_OUTGOING);
+        .set_keep_alive(LINK.keep_alive_s)
+        .set_inflight(LINK.packets)
+        .set_max_packet_size(LINK.max_incoming, LINK.max_outgoing);
     if let Some((user, password)) = &broker.credentials {
         options.set_credentials(user, password.clone());
     }

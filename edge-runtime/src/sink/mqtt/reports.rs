@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::fault::Fault;
-use super::link::STEADY;
+use super::link::LINK;
 
 /// Shortest time between two lines about the same fault.
 const AGAIN: Duration = Duration::from_mins(1);
@@ -54,7 +54,7 @@ impl Reports {
 
     /// The session has lasted so far; gives what to say once it has lasted long enough after short ones.
     pub(super) fn lasts(&mut self, now: Duration) -> Option<String> {
-        let steady = self.since.is_some_and(|since| now >= since + STEADY);
+        let steady = self.since.is_some_and(|since| now >= since + LINK.steady);
         if !steady || self.short == 0 {
             return None;
         }
@@ -66,7 +66,7 @@ impl Reports {
     pub(super) fn lost(&mut self, fault: Fault, now: Duration) -> Option<String> {
         let session = self.since.take();
         match session {
-            Some(since) if now < since + STEADY => self.short += 1,
+            Some(since) if now < since + LINK.steady => self.short += 1,
             Some(_) => self.short = 0,
             None => {}
         }

@@ -1,6 +1,6 @@
 //! How far a head is turned, from the 15 keypoints alone.
 //!
-//! The nose stands out of the plane of eyes and mouth by `NOSE_DEPTH` eye distances. A head turned by a yaw `y` shows its
+//! The nose stands out of the plane of eyes and mouth by `nose_depth` eye distances. A head turned by a yaw `y` shows its
 //! eyes at `e cos y` and its nose shifted by `d sin y`, so that the nose's place between the eyes (0.5 in the middle) is
 //! `0.5 + d/e tan y`. A head nodded by a pitch `p` shows its mouth at `m cos p` below the eyes and its nose at
 //! `n cos p + d sin p`, so that the nose's share of the way to the mouth is `n/m + d/m tan p`. Both are solved for the
@@ -11,16 +11,23 @@ use shared_model::keypoints::Keypoints;
 
 use super::shape::{Upright, nose_between_eyes};
 
-/// How far the tip of the nose stands out, in distances of the eyes. Head models in use lie between 0.43 and 0.6.
-const NOSE_DEPTH: f32 = 0.5;
+/// The head that is taken for everybody's, in distances of its eyes.
+struct HeadSettings {
+    /// How far the tip of the nose stands out. Head models in use lie between 0.43 and 0.6.
+    nose_depth: f32,
+    /// Where the nose lies on the way from the eyes to the mouth, a share, of a face that looks straight ahead: the median of
+    /// 102 frontal portraits as the shipped network sees them, of which nine in ten lie in 0.45 to 0.58. It is 0.50 for the
+    /// 2,140 complete faces of the keypoint set; the mean of all its faces, 0.66, mixes two ways of marking a nose.
+    nose_share: f32,
+    /// From the eyes down to the mouth, in that face.
+    mouth_drop: f32,
+}
 
-/// Where the nose lies on the way from the eyes to the mouth, of a face that looks straight ahead: the median of 102 frontal
-/// portraits as the shipped network sees them, of which nine in ten lie in 0.45 to 0.58. It is 0.50 for the 2,140 complete
-/// faces of the keypoint set; the mean of all its faces, 0.66, mixes two ways of marking a nose.
-const NOSE_SHARE: f32 = 0.51;
-
-/// From the eyes to the mouth in distances of the eyes, in that face.
-const MOUTH_DROP: f32 = 1.05;
+const HEAD: HeadSettings = HeadSettings {
+    nose_depth: 0.5,
+    nose_share: 0.51,
+    mouth_drop: 1.05,
+};
 
 /// How far a head is turned away from the camera; 0 looks straight at it.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -35,8 +42,8 @@ impl Pose {
     /// The pose of these keypoints; `None` where they are no upright face.
     pub fn of(keypoints: &Keypoints) -> Option<Self> {
         let upright = Upright::of(keypoints).filter(|upright| upright.mouth > 0.0)?;
-        let yaw = (nose_between_eyes(keypoints) - 0.5) / NOSE_DEPTH;
-        let pitch = (upright.nose / upright.mouth - NOSE_SHARE) * MOUTH_DROP / NOSE_DEPTH;
+        let yaw = (nose_between_eyes(keypoints) - 0.5) / HEAD.nose_depth;
+        let pitch = (upright.nose / upright.mouth - HEAD.nose_share) * HEAD.mouth_drop / HEAD.nose_depth;
         let pose = Self {
             yaw: yaw.atan().to_degrees(),
             pitch: pitch.atan().to_degrees(),
@@ -66,8 +73,8 @@ mod tests {
                 cy + (y - cy) * pitch.to_radians().cos(),
             ]
         });
-        points[10][0] += NOSE_DEPTH * eye * yaw.to_radians().sin();
-        points[10][1] += NOSE_DEPTH * eye * pitch.to_radians().sin();
+        points[10][0] += HEAD.nose_depth * eye * yaw.to_radians().sin();
+        points[10][1] += HEAD.nose_depth * eye * pitch.to_radians().sin();
         Keypoints(points)
     }
 

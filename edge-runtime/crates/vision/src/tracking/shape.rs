@@ -8,20 +8,27 @@ use std::ops::RangeInclusive;
 use shared_model::image::Rect;
 use shared_model::keypoints::{BOTTOM_LIP, COUNT, Keypoints, LEFT_EYE, NOSE, Point, RIGHT_EYE, TOP_LIP};
 
-/// Side of the detector's box over the root mean square distance of the points from their mean; half of all
-/// faces lie within 6 % of it. Their mean is the centre of the box: the medians of both shifts are below
-/// 0.01 sides. (The distance of the eyes spreads wider, and shrinks when the face turns.)
-const SIDE_PER_SPREAD: f32 = 3.4;
+/// What the points of a face that looks at the camera have in common.
+struct ShapeSettings {
+    /// Side of the detector's box over the root mean square distance of the points from their mean; half of all
+    /// faces lie within 6 % of it. Their mean is the centre of the box: the medians of both shifts are below
+    /// 0.01 sides. (The distance of the eyes spreads wider, and shrinks when the face turns.)
+    side_per_spread: f32,
+    /// The nose's place between the eyes of a face that still looks at the camera: 0 is at the visitor's right
+    /// eye, 1 at the left one. 90 % of the detected faces lie in 0.22 to 0.78.
+    facing: RangeInclusive<f32>,
+}
 
-/// The nose's place between the eyes of a face that still looks at the camera: 0 is at the visitor's right
-/// eye, 1 at the left one. 90 % of the detected faces lie in 0.22 to 0.78.
-const FACING: RangeInclusive<f32> = 0.18..=0.82;
+const SHAPE: ShapeSettings = ShapeSettings {
+    side_per_spread: 3.4,
+    facing: 0.18..=0.82,
+};
 
 /// The box that the detector would give, a square.
 pub fn bounds(keypoints: &Keypoints) -> Rect {
     let [cx, cy] = mean(keypoints);
     let squares = keypoints.0.iter().map(|[x, y]| (x - cx).powi(2) + (y - cy).powi(2));
-    let side = SIDE_PER_SPREAD * (squares.sum::<f32>() / COUNT as f32).sqrt();
+    let side = SHAPE.side_per_spread * (squares.sum::<f32>() / COUNT as f32).sqrt();
     Rect {
         x: cx - side / 2.0,
         y: cy - side / 2.0,
@@ -80,7 +87,7 @@ pub fn is_plausible(keypoints: &Keypoints, face: &Rect) -> bool {
 
 /// Whether the face looks at the camera, more or less: its nose is between its eyes.
 pub fn is_facing(keypoints: &Keypoints) -> bool {
-    FACING.contains(&nose_between_eyes(keypoints))
+    SHAPE.facing.contains(&nose_between_eyes(keypoints))
 }
 
 /// Where the nose lies between the eyes: 0 at the visitor's right eye, 0.5 in the middle, 1 at the left.
