@@ -40,3 +40,4 @@ mod talkers;
 mod two_sets;
 #[cfg(target_os = "linux")]
 mod untold;
+mod upright;

@@ -20,7 +20,7 @@ fn bundle() -> Bundle {
     Bundle::open(&root().join("edge-runtime/models/default")).unwrap()
 }
 
-fn london(folder: &str) -> Option<Vec<PathBuf>> {
+pub(crate) fn portraits(folder: &str) -> Option<Vec<PathBuf>> {
     let Some(data) = shared() else {
         testing::skip_faces("portraits of people: there is no ../shared/data");
         return None;
@@ -36,7 +36,7 @@ fn read(file: &Path) -> Picture {
     Picture::decode(&fs::read(file).unwrap()).unwrap()
 }
 
-fn face_in(picture: &Picture) -> Option<Rect> {
+pub(crate) fn face_in(picture: &Picture) -> Option<Rect> {
     let config = DetectorConfig {
         min_face_px: 60.0,
         ..DetectorConfig::default()
@@ -50,7 +50,7 @@ fn told(folder: &str) -> Option<Vec<Option<String>>> {
     let bundle = bundle();
     let manifest = bundle.manifest();
     let mut predictor = Predictor::load(&bundle).unwrap();
-    let judged = london(folder)?.into_iter().filter_map(|file| {
+    let judged = portraits(folder)?.into_iter().filter_map(|file| {
         let picture = read(&file);
         let crops = predictor.crops(&face_in(&picture)?);
         let scores = predictor.predict(picture.gray().unwrap(), &crops).unwrap().scores;
@@ -116,7 +116,7 @@ fn told_an_emotion_ms(film: &Path) -> u64 {
 
 /// Of every so many people, by the names of their portraits: milliseconds in which they are told an emotion.
 fn told_while_neutral(every: usize) -> Option<Vec<(String, u64)>> {
-    let portraits = london("neutral")?;
+    let portraits = portraits("neutral")?;
     let folder = tempfile::tempdir().unwrap();
     let of_one = |(number, portrait): (usize, &PathBuf)| {
         let film = folder.path().join(format!("{number}.y4m"));
