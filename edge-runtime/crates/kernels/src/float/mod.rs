@@ -23,7 +23,9 @@ mod portable;
 mod tests;
 mod tile;
 mod weights;
+mod winograd;
 
 pub use gemm::FloatGemm;
 pub use output_min::OutputMin;
 pub use weights::FloatWeights;
+pub use winograd::{FloatWinograd, Patches, WinogradRoom};
