@@ -155,7 +155,7 @@ mod tests {
         }
     }
 
-    /// Winograd's method at work: three layers of each network have maps that are large enough for patches of four.
+    /// Winograd's method at work: each network has two layers with patches of 4x4 outputs, and four of 2x2.
     #[cfg(feature = "tract")]
     #[test]
     fn the_default_bundle_gives_what_tract_gives() {
