@@ -9,7 +9,7 @@ use std::time::Instant;
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
 use kernels::{
-    AveragePool, Epilogue, FloatGemm, FloatWeights, Gather, Gemm, Isa, MaxPool, OutputMin, Requantise, Residual,
+    Arena, AveragePool, Epilogue, FloatGemm, FloatWeights, Gather, Gemm, Isa, MaxPool, OutputMin, Requantise, Residual,
     ResidualInput, Weights,
 };
 
@@ -163,9 +163,12 @@ impl Shape {
     }
 
     fn float_product(self, isa: Isa) -> Option<FloatGemm> {
-        let weights = FloatWeights::pack(&self.gather(), &vec![0.0; self.outputs], |channel, k| {
-            ((channel * 7 + k) % 17) as f32 - 8.0
-        });
+        let weights = FloatWeights::pack(
+            &mut Arena::default(),
+            &self.gather(),
+            &vec![0.0; self.outputs],
+            |channel, k| ((channel * 7 + k) % 17) as f32 - 8.0,
+        );
         let output_min = OutputMin {
             gemm: 0.0,
             residual_sum: 0.0,

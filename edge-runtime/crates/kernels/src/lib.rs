@@ -52,10 +52,11 @@ mod tests;
 mod tile;
 mod weights;
 
-pub use float::{FloatGemm, FloatWeights, OutputMin};
+pub use float::{FloatGemm, FloatWeights, FloatWinograd, OutputMin, Patches, WinogradRoom};
 pub use gather::Gather;
 pub use gemm::Gemm;
 pub use isa::Isa;
+pub use memory::{Aligned, Arena};
 pub use pool::{AveragePool, FloatAveragePool, MaxPool};
 pub use quantise::{Quantisation, dequantise, quantise};
 pub use requantise::{Dequantise, Epilogue, Requantise, Residual};

@@ -19,7 +19,7 @@
 //!
 //! Channels and run positions beyond the last have weight 0, so that kernels know no edges.
 
-use super::memory::zeroed;
+use super::memory::Aligned;
 use super::{Gather, KernelError, LANES, check_eq};
 
 /// A run's length is a multiple of this: two groups, one 64-bit register.
@@ -41,7 +41,7 @@ pub const QUAD_STEP: usize = 4;
 /// Packed weights and biases of a quantised GEMM.
 #[derive(Debug, Clone)]
 pub struct Weights {
-    bytes: Vec<i8>,
+    bytes: Aligned<i8>,
     biases: Vec<i32>,
     /// Sum of the weights of each channel, to fold zero points into the biases.
     weight_sums: Vec<i32>,
@@ -73,7 +73,7 @@ impl Weights {
         let channels = biases.len();
         let panels = channels.div_ceil(LANES);
         let mut packed = Self {
-            bytes: zeroed(panels * LANES * depth),
+            bytes: Aligned::new(0, panels * LANES * depth),
             biases: biases.to_vec(),
             weight_sums: vec![0; panels * LANES],
             quad_panels: vec![false; panels],

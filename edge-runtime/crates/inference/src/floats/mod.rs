@@ -16,7 +16,7 @@ use super::graph::constants::Constants;
 use super::graph::plan::Plan;
 use super::graph::{self, Subject, Values, Why, rewrite};
 use super::signature::{Form, InputSize, Signature};
-use kernels::Isa;
+use kernels::{Arena, Isa};
 
 /// 32-bit floats.
 #[derive(Debug, Clone, Copy, Default)]
@@ -89,8 +89,9 @@ pub(super) fn build(
     isa: Isa,
 ) -> Result<Network, PredictError> {
     let mut constants = Constants::new(constants);
+    let mut arena = Arena::default();
     let plan = Plan::new(graph, signature, |node, tensors| {
-        step::step(&node, tensors, &mut constants, isa)
+        step::step(&node, tensors, &mut constants, &mut arena, isa)
     });
     Ok(plan?)
 }
@@ -150,6 +151,35 @@ mod tests {
         for isa in own() {
             for (got, expected) in computed(isa, graph(|_| ())).iter().zip(&expected) {
                 assert!((got - expected).abs() <= 1e-5 * largest, "{isa:?}: {got} {expected}");
+            }
+        }
+    }
+
+    /// Winograd's method at work: each network has two layers with patches of 4x4 outputs, and four of 2x2.
+    #[cfg(feature = "tract")]
+    #[test]
+    fn the_default_bundle_gives_what_tract_gives() {
+        use prost::Message;
+
+        let bundle = concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/default");
+        for (name, length) in [("keypoints", 30), ("emotion", 6)] {
+            let file = std::fs::read(format!("{bundle}/{name}.onnx")).unwrap();
+            let proto = onnx::ModelProto::decode(&file[..]).unwrap();
+            let outputs = [(name, length)];
+            let signature = Signature::crop(&outputs);
+            let mut stock = tract_backend::Network::new(proto.clone(), &signature).unwrap();
+            stock.run(&image(), &mut || {}).unwrap();
+            let expected = stock.output(0);
+            let largest = expected.iter().fold(0.0_f32, |most, value| most.max(value.abs()));
+            for isa in own() {
+                let graph = proto.graph.clone().unwrap();
+                let supported = Supported::read(&graph, &signature, isa).unwrap_or_else(|reason| panic!("{reason}"));
+                let mut network = build(supported, graph.initializer, &signature, isa).unwrap();
+                network.run(&image(), SIDE, &mut || {}).unwrap();
+                let differences = network.output(0).iter().zip(expected).map(|(a, b)| (a - b).abs());
+                let most = differences.fold(0.0, f32::max) / largest;
+                println!("{name}, {isa:?}: {most:e} of the largest value");
+                assert!(most <= 1e-5, "{name}, {isa:?}: {most:e}");
             }
         }
     }

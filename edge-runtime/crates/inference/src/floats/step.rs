@@ -1,6 +1,9 @@
 //! Operations with their packed weights.
 
-use kernels::{FloatAveragePool, FloatGemm, FloatWeights, Isa, KernelError, MaxPool, OutputMin, ResidualInput};
+use kernels::{
+    Arena, FloatAveragePool, FloatGemm, FloatWeights, FloatWinograd, Isa, KernelError, MaxPool, OutputMin, Patches,
+    ResidualInput, WinogradRoom,
+};
 
 use super::{Filter, Floats, Node, Op};
 use crate::graph::constants::Constants;
@@ -11,6 +14,7 @@ use crate::graph::{Shape, Why, Window};
 /// One operation with its weights.
 pub(crate) enum Step {
     Gemm(FloatGemm),
+    Winograd(Box<FloatWinograd>),
     MaxPool(MaxPool),
     AveragePool(FloatAveragePool),
 }
@@ -18,6 +22,7 @@ pub(crate) enum Step {
 impl Compute for Floats {
     type Value = f32;
     type Step = Step;
+    type Room = WinogradRoom;
     const INPUT: &'static str = "copy";
 
     fn zero((): ()) -> f32 {
@@ -39,9 +44,11 @@ impl Compute for Floats {
         residual: Option<ResidualInput<'_, f32>>,
         out: &mut [f32],
         pixels: &[u32],
+        room: &mut WinogradRoom,
     ) -> Result<(), KernelError> {
         match step {
             Step::Gemm(gemm) => gemm.run(input, residual, out, pixels),
+            Step::Winograd(convolution) => convolution.run(input, residual, out, pixels, room),
             Step::MaxPool(pool) => pool.run(input, out, pixels),
             Step::AveragePool(pool) => pool.run(input, out, pixels),
         }
@@ -58,7 +65,13 @@ impl Compute for Floats {
 }
 
 /// Packs the weights of a node, which are taken out of the constants.
-pub(super) fn step(node: &Node, tensors: &Tensors<()>, constants: &mut Constants, isa: Isa) -> Result<Step, Why> {
+pub(super) fn step(
+    node: &Node,
+    tensors: &Tensors<()>,
+    constants: &mut Constants,
+    arena: &mut Arena,
+    isa: Isa,
+) -> Result<Step, Why> {
     let (from, shape) = (tensors.layout(node.input), tensors.shape(node.output));
     let pool = |window: &Window| from.pixels_of(window, shape);
     match &node.op {
@@ -72,8 +85,7 @@ pub(super) fn step(node: &Node, tensors: &Tensors<()>, constants: &mut Constants
                 residual_sum: output_min(node.relu),
             };
             let data = FilterData::take(filter, constants)?;
-            let gemm = data.gemm(isa, from, window, shape, output_min);
-            Ok(Step::Gemm(gemm?))
+            Ok(data.step(arena, isa, from, window, shape, output_min)?)
         }
         Op::MaxPool(window) => Ok(Step::MaxPool(MaxPool::new(pool(window)?))),
         Op::AveragePool(window) => Ok(Step::AveragePool(FloatAveragePool::new(pool(window)?))),
@@ -102,14 +114,15 @@ impl<'a> FilterData<'a> {
         })
     }
 
-    fn gemm(
+    fn step(
         &self,
+        arena: &mut Arena,
         isa: Isa,
         from: &Layout,
         window: &Window,
         shape: Shape,
         output_min: OutputMin,
-    ) -> Result<FloatGemm, KernelError> {
+    ) -> Result<Step, KernelError> {
         let gather = from.rows_of(window, shape)?;
         let positions = positions(from, &gather, window);
         let (weights, _) = self.weights.as_chunks::<4>();
@@ -118,9 +131,20 @@ impl<'a> FilterData<'a> {
             let value = positions[k].and_then(|position| weights.get(output * output_stride + position * stride));
             value.map_or(0.0, |value| f32::from_le_bytes(*value))
         };
-        let packed = FloatWeights::pack(&gather, &self.biases, weight)?;
-        FloatGemm::new(isa, gather, packed, output_min)
+        if let Some(patches) = patches(from, window, shape) {
+            let convolution = FloatWinograd::new(arena, isa, &gather, patches, &self.biases, weight, output_min)?;
+            return Ok(Step::Winograd(Box::new(convolution)));
+        }
+        let packed = FloatWeights::pack(arena, &gather, &self.biases, weight)?;
+        Ok(Step::Gemm(FloatGemm::new(isa, gather, packed, output_min)?))
     }
+}
+
+/// The patches by which Winograd's method computes a convolution, where it can and saves work.
+fn patches(from: &Layout, window: &Window, [rows, columns, _]: Shape) -> Option<Patches> {
+    // A single channel lies without others to fill a register with.
+    let fits = window.size == [3, 3] && window.stride == [1, 1] && from.pixel() > 1;
+    fits.then(|| Patches::best(rows, columns)).flatten()
 }
 
 /// The lowest value of a result.

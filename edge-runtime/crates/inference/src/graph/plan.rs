@@ -4,7 +4,7 @@ use super::layout::{Layout, layouts};
 use super::{Graph, Node, Op, Shape, Subject, Target, TensorId, Unsupported, Values, Why};
 use crate::Layer;
 use crate::signature::{Form, MapShape, Signature};
-use kernels::{KernelError, LANES, ResidualInput};
+use kernels::{Aligned, KernelError, LANES, ResidualInput};
 
 /// The arithmetic of a plan: its steps, and how they compute.
 pub(crate) trait Compute: Values {
@@ -12,6 +12,8 @@ pub(crate) trait Compute: Values {
     type Value: Copy;
     /// An operation with its weights.
     type Step;
+    /// Room that steps share for what they compute on the way.
+    type Room: Default;
     /// What happens to the image first, as users see it.
     const INPUT: &'static str;
 
@@ -31,6 +33,7 @@ pub(crate) trait Compute: Values {
         residual: Option<ResidualInput<'_, Self::Value>>,
         out: &mut [Self::Value],
         pixels: &[u32],
+        room: &mut Self::Room,
     ) -> Result<(), KernelError>;
 
     /// Computes an output of the network.
@@ -82,7 +85,8 @@ struct PlannedStep<V: Compute> {
 pub(crate) struct Plan<V: Compute> {
     tensors: Tensors<V::Quantisation>,
     /// One buffer a tensor, with borders of zeros.
-    buffers: Vec<Vec<V::Value>>,
+    buffers: Vec<Aligned<V::Value>>,
+    room: V::Room,
     input: TensorId,
     steps: Vec<PlannedStep<V>>,
     results: Vec<(TensorId, usize)>,
@@ -119,8 +123,9 @@ impl<V: Compute> Plan<V> {
         let layers: Vec<Layer> = graph.nodes.iter().map(|node| graph.layer(node)).collect();
         let mut plan = Self {
             buffers: buffers
-                .map(|(layout, quantisation)| vec![V::zero(*quantisation); layout.length()])
+                .map(|(layout, quantisation)| Aligned::new(V::zero(*quantisation), layout.length()))
                 .collect(),
+            room: V::Room::default(),
             input: graph
                 .input
                 .ok_or_else(|| Subject::Graph.because(Why::Pattern("its input is not known")))?,
@@ -167,13 +172,14 @@ impl<V: Compute> Plan<V> {
         })
     }
 
-    /// Runs all steps on an image with so many columns, of which the network may need less; allocates nothing.
+    /// Runs all steps on an image with so many columns, of which the network may need less; allocates nothing
+    /// but the first time.
     /// `done` is called after each of the [`Plan::layers`].
     pub(crate) fn run(&mut self, image: &[f32], columns: usize, done: &mut dyn FnMut()) -> Result<(), Unsupported> {
         self.write_input(image, columns);
         done();
         for step in &self.steps {
-            let result = step.run(&mut self.buffers, &mut self.outputs);
+            let result = step.run(&mut self.buffers, &mut self.outputs, &mut self.room);
             result.map_err(|error| Subject::fused(&step.layer.name).because(error))?;
             done();
         }
@@ -235,7 +241,12 @@ fn map<V: Values>(graph: &Graph<V>, at: usize) -> MapShape {
 
 impl<V: Compute> PlannedStep<V> {
     /// Takes the output's buffer out while the others are read.
-    fn run(&self, buffers: &mut [Vec<V::Value>], outputs: &mut [Vec<f32>]) -> Result<(), KernelError> {
+    fn run(
+        &self,
+        buffers: &mut [Aligned<V::Value>],
+        outputs: &mut [Vec<f32>],
+        room: &mut V::Room,
+    ) -> Result<(), KernelError> {
         let output = match self.output {
             Target::Tensor(output) => output,
             Target::Output(at) => return V::run_output(&self.step, &buffers[self.input], &mut outputs[at]),
@@ -246,7 +257,7 @@ impl<V: Compute> PlannedStep<V> {
             values: &buffers[*tensor][..],
             pixel_offsets: pixels,
         });
-        let done = V::run(&self.step, &buffers[self.input], residual, &mut out, &self.pixels);
+        let done = V::run(&self.step, &buffers[self.input], residual, &mut out, &self.pixels, room);
         buffers[output] = out;
         done
     }

@@ -26,6 +26,7 @@ pub(crate) enum Step {
 impl Compute for Integers {
     type Value = u8;
     type Step = Step;
+    type Room = ();
     const INPUT: &'static str = "quantise";
 
     fn zero(quantisation: Quantisation) -> u8 {
@@ -46,6 +47,7 @@ impl Compute for Integers {
         residual: Option<ResidualInput<'_, u8>>,
         out: &mut [u8],
         pixels: &[u32],
+        (): &mut (),
     ) -> Result<(), KernelError> {
         match step {
             Step::Gemm { gemm, .. } => gemm.run(input, residual, out, pixels),

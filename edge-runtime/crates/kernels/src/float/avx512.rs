@@ -1,6 +1,8 @@
 //! AVX-512: a register is one value's weights of a panel; a value is repeated in all lanes.
 
-use std::arch::x86_64::{__m512, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_set1_ps, _mm512_storeu_ps};
+use std::arch::x86_64::{
+    __m512, _MM_HINT_T1, _mm_prefetch, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_set1_ps, _mm512_storeu_ps,
+};
 
 use super::tile::{GemmArgs, Kernel};
 use crate::LANES;
@@ -39,6 +41,8 @@ unsafe fn tile<const M: usize, const P: usize>(args: &mut GemmArgs<'_>, pixel: u
             }
         }
         let weights = args.panel(panel);
+        // The first tile of a column asks for the weights of the next one, which follow its own.
+        let ahead = if pixel == 0 { P * LANES * args.depth } else { 0 };
         let mut at = 0;
         for run in args.gather.run_offsets() {
             let mut rows = [args.input.as_ptr(); M];
@@ -50,6 +54,7 @@ unsafe fn tile<const M: usize, const P: usize>(args: &mut GemmArgs<'_>, pixel: u
                 for (column, register) in group.iter_mut().enumerate() {
                     let place = weights.add(column * LANES * args.depth + at);
                     *register = _mm512_loadu_ps(place);
+                    _mm_prefetch::<_MM_HINT_T1>(place.wrapping_add(ahead).cast());
                 }
                 for (row, sums) in rows.iter().zip(&mut sums) {
                     let value = _mm512_set1_ps(*row.add(step));

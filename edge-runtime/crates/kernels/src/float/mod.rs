@@ -8,6 +8,8 @@
 //!
 //! so every instruction set gives the same bits: there are enough channels to keep the units busy side by side. Against
 //! another order of the sum the difference is that of rounding, about `depth * 2^-24` of the sum of all magnitudes.
+//!
+//! [`FloatWinograd`] computes 3x3 windows with fewer multiplications, by GEMMs of transformed values.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -23,7 +25,9 @@ mod portable;
 mod tests;
 mod tile;
 mod weights;
+mod winograd;
 
 pub use gemm::FloatGemm;
 pub use output_min::OutputMin;
 pub use weights::FloatWeights;
+pub use winograd::{FloatWinograd, Patches, WinogradRoom};

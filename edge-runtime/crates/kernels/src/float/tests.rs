@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::{FloatGemm, FloatWeights, OutputMin};
-use crate::{Gather, Isa, RUN_STEP, ResidualInput};
+use crate::{Arena, Gather, Isa, RUN_STEP, ResidualInput};
 
 #[derive(Debug, Clone)]
 struct Case {
@@ -57,7 +57,9 @@ impl Case {
     fn product(&self, isa: Isa) -> FloatGemm {
         let gather = Gather::new(self.pixels.clone(), self.runs.clone(), self.run);
         let depth = self.depth();
-        let weights = FloatWeights::pack(&gather, &self.biases, |channel, k| self.weights[channel * depth + k]);
+        let weights = FloatWeights::pack(&mut Arena::default(), &gather, &self.biases, |channel, k| {
+            self.weights[channel * depth + k]
+        });
         FloatGemm::new(isa, gather, weights.unwrap(), self.output_min).unwrap()
     }
 
@@ -154,7 +156,7 @@ proptest! {
 fn what_is_not_a_number_stays_so() {
     for isa in available() {
         let gather = Gather::new(vec![0], vec![0], 8);
-        let weights = FloatWeights::pack(&gather, &[1.0], |_, _| 1.0).unwrap();
+        let weights = FloatWeights::pack(&mut Arena::default(), &gather, &[1.0], |_, _| 1.0).unwrap();
         let product = FloatGemm::new(
             isa,
             gather,
@@ -184,7 +186,7 @@ fn what_is_not_a_number_stays_so() {
 #[test]
 fn refuses_parts_that_do_not_fit() {
     let gather = Gather::new(vec![0, 4], vec![0], 8);
-    let pack = |gather: &Gather| FloatWeights::pack(gather, &[0.0; 16], |_, _| 1.0);
+    let pack = |gather: &Gather| FloatWeights::pack(&mut Arena::default(), gather, &[0.0; 16], |_, _| 1.0);
     let output_min = OutputMin {
         gemm: 0.0,
         residual_sum: 0.0,

@@ -1,6 +1,6 @@
 //! What every instruction set's tile of floats has in common.
 
-use super::OutputMin;
+use super::output_min::{OutputMin, clamp_min};
 use crate::schedule::{Peak, Tiles};
 use crate::{Gather, LANES, ResidualInput};
 
@@ -75,7 +75,7 @@ impl GemmArgs<'_> {
         let channel = panel * LANES;
         let destination = &mut self.destination;
         let mut values = *sums;
-        clamp_min(&mut values, destination.output_min.gemm);
+        clamp_min(values.as_flattened_mut(), destination.output_min.gemm);
         if let Some(residual) = destination.residual {
             // SAFETY: as the caller promises.
             let addends = unsafe {
@@ -87,7 +87,7 @@ impl GemmArgs<'_> {
                     values[lane] += addends[lane];
                 }
             }
-            clamp_min(&mut values, destination.output_min.residual_sum);
+            clamp_min(values.as_flattened_mut(), destination.output_min.residual_sum);
         }
         debug_assert!(pixel < destination.pixel_offsets.len());
         // SAFETY: as the caller promises.
@@ -95,14 +95,6 @@ impl GemmArgs<'_> {
             let first = *destination.pixel_offsets.get_unchecked(pixel) as usize + channel;
             *destination.out.as_mut_ptr().add(first).cast() = values;
         }
-    }
-}
-
-/// In this form, and not as `f32::max`, it is one instruction, and what is not a number stays so.
-#[inline(always)]
-fn clamp_min<const P: usize>(values: &mut [[f32; LANES]; P], min: f32) {
-    for value in values.as_flattened_mut() {
-        *value = if min > *value { min } else { *value };
     }
 }
 

@@ -1,29 +1,34 @@
 //! Float weights in the order in which the kernels read them: `values[panel][k][channel % 16]`.
 
-use crate::memory::zeroed;
+use crate::memory::{Aligned, Arena};
 use crate::{Gather, KernelError, LANES, RUN_STEP, check_eq};
 
 /// Packed weights and biases of a GEMM; channels beyond the last have weight and bias 0.
 #[derive(Debug, Clone)]
 pub struct FloatWeights {
-    values: Vec<f32>,
+    values: Aligned<f32>,
     bias: Vec<f32>,
     depth: usize,
 }
 
 impl FloatWeights {
-    /// Packs the weights of `bias.len()` channels over the runs of a gather.
+    /// Packs the weights of `bias.len()` channels over the runs of a gather, and puts them into the arena.
     ///
     /// `weight(channel, k)` is asked for every position `k` in the runs, one after the other, also for those beyond the
     /// end of a run's meaning, where it has to answer 0.
     ///
     /// # Errors
     /// [`KernelError::Shape`] where runs are no multiple of [`RUN_STEP`] long.
-    pub fn pack(gather: &Gather, bias: &[f32], weight: impl Fn(usize, usize) -> f32) -> Result<Self, KernelError> {
+    pub fn pack(
+        arena: &mut Arena,
+        gather: &Gather,
+        bias: &[f32],
+        weight: impl Fn(usize, usize) -> f32,
+    ) -> Result<Self, KernelError> {
         check_eq("values of a run beyond a multiple of 8", gather.run_len() % RUN_STEP, 0)?;
         let depth = gather.run_len() * gather.run_offsets().len();
         let channels = bias.len().next_multiple_of(LANES);
-        let mut values: Vec<f32> = zeroed(channels * depth);
+        let mut values = arena.take(0.0, channels * depth);
         for (panel, values) in values.chunks_exact_mut((LANES * depth).max(1)).enumerate() {
             let first = panel * LANES;
             let last = bias.len().min(first + LANES);
