@@ -71,7 +71,6 @@ fn means(picture: GrayView<'_>, sums: &mut Vec<u16>, means: &mut Vec<f32>) {
     }
 }
 
-/// The mean of a block whose columns have these sums, over rows that have this share each.
 #[cfg(test)]
 mod tests {
     use super::*;
