@@ -83,15 +83,13 @@ impl Model {
         catch_panic(|| {
             let proto = decode(&onnx)?;
             drop(onnx);
-            Self::build(Isa::detect(), proto, &Signature::crop(outputs))?.tried_out_by_others()
+            Self::build_unproven(proto, &Signature::crop(outputs))
         })
     }
 
     /// Like [`Model::load_maps`], for whoever runs it at once: only tract, which may panic, has run the network.
     pub(super) fn build_maps(onnx: &[u8], input: InputSize, outputs: &[(&str, usize)]) -> Result<Self, PredictError> {
-        catch_panic(|| {
-            Self::build(Isa::detect(), decode(onnx)?, &Signature::maps(input, outputs))?.tried_out_by_others()
-        })
+        catch_panic(|| Self::build_unproven(decode(onnx)?, &Signature::maps(input, outputs)))
     }
 
     /// Builds a network of convolutions from an ONNX file for pictures of this size, with these output maps (name and
@@ -142,13 +140,14 @@ impl Model {
         Ok(self)
     }
 
-    /// The same, where another engine than the kernels of this program computes it.
-    fn tried_out_by_others(self) -> Result<Self, PredictError> {
-        match self.engine {
-            Engine::Own(_) => Ok(self),
-            #[cfg(feature = "tract")]
-            Engine::Tract(_) => self.tried_out(),
+    /// A network that only tract, if it computes it, has run.
+    fn build_unproven(proto: ModelProto, signature: &Signature<'_>) -> Result<Self, PredictError> {
+        let model = Self::build(Isa::detect(), proto, signature)?;
+        #[cfg(feature = "tract")]
+        if matches!(model.engine, Engine::Tract(_)) {
+            return model.tried_out();
         }
+        Ok(model)
     }
 
     /// Rows and columns of its input.
