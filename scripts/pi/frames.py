@@ -30,13 +30,13 @@ FOLLOWED, IDLE, STILL, TOLD = "somebody followed", "nobody in view", "somebody, 
 PARTS = {"finding": "/bin/find /bundle int8", "networks": "/bin/judge /bundle"}
 ROUNDS = (2, 12)
 # Most that frames may cost, as a share of those with somebody who moves. Of the still ones, one in thirty is such a frame.
-LIMITS = {IDLE: 0.15, STILL: 0.055, TOLD: 0.05}
+LIMITS = {IDLE: 0.15, STILL: 0.05, TOLD: 0.05}
 # Frames of the film of a visitor until a face has a verdict, 400 ms of its time.
 VERDICT = 7
 # These of a Raspberry Pi compute no SHA-2 by themselves, unlike the emulated ones.
 WITHOUT_CRYPTO = ("cortex-a53", "cortex-a72")
-# The slowest board: a Zero 2 W's Cortex-A53 has 1 GHz. Seconds that it may load and judge a first frame.
-CLOCK, LOADED = 1e9, 0.5
+# The slowest board: a Zero 2 W's Cortex-A53 has 1 GHz. Seconds that it may take from its start to a face's first verdict.
+CLOCK, TOLD_AFTER = 1e9, 0.5
 ROW = "{:12}{:26}{:>14}{:>8}{:>10}{:>8}"
 
 
@@ -97,8 +97,10 @@ def count(bench):
         bench.tell(f"  of that, {what}", cost, whole)
     bench.tell("  of that, the rest", rest, whole)
     for what, limit in LIMITS.items():
-        if shares[what][0] > limit:
-            raise Failed(f"{bench.processor}: {what} costs {shares[what][0]:.3f} of {FOLLOWED}, more than {limit}")
+        # What is not weighed is no number, and not larger.
+        for share in shares[what]:
+            if share > limit:
+                raise Failed(f"{bench.processor}: {what} costs {share:.4f} of {FOLLOWED}, more than {limit}")
     return whole
 
 
@@ -110,9 +112,9 @@ def load(bench, whole):
     bench.board.send("echo === faces $(busybox grep -c '\"face\":true' /tmp/out)")
     bench.board.expect_code("faces", 1)
     bench.tell("until a face has a verdict", verdict, whole)
-    seconds = first[1] * 1e6 / CLOCK
-    if bench.processor == "cortex-a53" and seconds > LOADED:
-        raise Failed(f"start and first frame take {seconds:.2f} s at {CLOCK / 1e9:.1f} GHz, more than {LOADED}")
+    seconds = verdict[1] * 1e6 / CLOCK
+    if bench.processor == "cortex-a53" and seconds > TOLD_AFTER:
+        raise Failed(f"a verdict takes {seconds:.2f} s from the start at {CLOCK / 1e9:.1f} GHz, more than {TOLD_AFTER}")
 
 
 def main():

@@ -3,7 +3,7 @@
 //! It consists of convolutions alone, so that it takes pictures of any size; it is built anew when the size changes.
 //! What the maps mean is told by the manifest and read elsewhere.
 
-use shared_model::image::GrayView;
+use shared_model::image::{GrayView, SIDE};
 use shared_model::manifest::{Detector, Precision};
 
 use super::signature::{InputSize, OutputMap};
@@ -36,13 +36,29 @@ impl DetectorNetwork {
             rows: entry.trained_at.height as usize,
             columns: entry.trained_at.width as usize,
         };
-        Ok(Self {
-            model: build(&onnx, entry, size)?,
+        let model = Model::load_maps(&onnx, size, &outputs(entry))?;
+        Ok(Self::of(model, onnx, entry, precision))
+    }
+
+    /// Like [`DetectorNetwork::load`], for whoever compares it with the golden vectors at once: for pictures of their size,
+    /// and the network has not run yet.
+    pub(super) fn build(onnx: Vec<u8>, entry: &Detector, precision: Precision) -> Result<Self, PredictError> {
+        let size = InputSize {
+            rows: SIDE,
+            columns: SIDE,
+        };
+        let model = Model::build_maps(&onnx, size, &outputs(entry))?;
+        Ok(Self::of(model, onnx, entry, precision))
+    }
+
+    fn of(model: Model, onnx: Vec<u8>, entry: &Detector, precision: Precision) -> Self {
+        Self {
+            input: vec![0.0; model.input_size().pixels()],
+            model,
             entry: entry.clone(),
             precision,
             onnx,
-            input: vec![0.0; size.pixels()],
-        })
+        }
     }
 
     /// What the manifest says of it.
@@ -66,7 +82,7 @@ impl DetectorNetwork {
     /// Those of [`Model::load_maps`].
     pub fn resize(&mut self, size: InputSize) -> Result<(), PredictError> {
         if self.model.input_size() != size {
-            self.model = build(&self.onnx, &self.entry, size)?;
+            self.model = Model::build_maps(&self.onnx, size, &outputs(&self.entry))?;
             self.input = vec![0.0; size.pixels()];
         }
         Ok(())
@@ -114,11 +130,8 @@ impl DetectorNetwork {
     }
 }
 
-fn build(onnx: &[u8], entry: &Detector, size: InputSize) -> Result<Model, PredictError> {
-    let outputs: Vec<(&str, usize)> = entry
-        .outputs
-        .iter()
-        .map(|map| (map.name.as_str(), map.channels()))
-        .collect();
-    Model::load_maps(onnx, size, &outputs)
+/// Names and channels of its maps.
+fn outputs(entry: &Detector) -> Vec<(&str, usize)> {
+    let maps = entry.outputs.iter();
+    maps.map(|map| (map.name.as_str(), map.channels())).collect()
 }

@@ -102,12 +102,23 @@ impl FaceNetwork {
     /// # Errors
     /// Those of [`Model::load`].
     pub fn load(onnx: Vec<u8>, setup: Setup) -> Result<Self, PredictError> {
-        Ok(Self {
-            model: Model::load_owned(onnx, &[(setup.output.name(), setup.output.count())])?,
+        let model = Model::load_owned(onnx, &[(setup.output.name(), setup.output.count())])?;
+        Ok(Self::of(model, setup))
+    }
+
+    /// Like [`FaceNetwork::load`], for whoever runs it at once: the network has not run yet.
+    pub(super) fn build(onnx: Vec<u8>, setup: Setup) -> Result<Self, PredictError> {
+        let model = Model::build_owned(onnx, &[(setup.output.name(), setup.output.count())])?;
+        Ok(Self::of(model, setup))
+    }
+
+    fn of(model: Model, setup: Setup) -> Self {
+        Self {
+            model,
             setup,
             input: vec![0.0; INPUT_LEN],
             outputs: vec![0.0; setup.output.count()],
-        })
+        }
     }
 
     /// The preprocessing and output that it was loaded with.
@@ -147,7 +158,12 @@ impl FaceNetwork {
 
     /// Runs the network on its input.
     pub(super) fn run(&mut self) -> Result<(), PredictError> {
-        if self.setup.views == Views::Plain {
+        self.run_viewing(self.setup.views)
+    }
+
+    /// Runs the network on these views of its input.
+    pub(super) fn run_viewing(&mut self, views: Views) -> Result<(), PredictError> {
+        if views == Views::Plain {
             self.model.run(&self.input)?;
             self.outputs.copy_from_slice(self.model.output(0));
             return Ok(());
@@ -232,6 +248,18 @@ mod tests {
             (both[left] - x).abs() < 1e-4 && (both[left + 1] - y).abs() < 1e-4,
             "{both:?}"
         );
+    }
+
+    #[test]
+    fn whoever_asks_for_less_gets_the_points_of_the_crop_alone() {
+        let [pixels, _] = pictures();
+        let picture = GrayView::new(&pixels, SIDE, SIDE).unwrap();
+        let plain = outputs(setup(Output::Keypoints, Views::Plain), &pixels);
+        let onnx = network::encode(&network::linear(Output::Keypoints.name(), COORDINATES));
+        let mut network = FaceNetwork::build(onnx, setup(Output::Keypoints, Views::Mirrored)).unwrap();
+        assert_ne!(network.infer(picture, &picture.bounds()).unwrap(), plain);
+        network.run_viewing(Views::Plain).unwrap();
+        assert_eq!(network.outputs(), plain);
     }
 
     #[test]

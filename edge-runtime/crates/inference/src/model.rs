@@ -74,8 +74,22 @@ impl Model {
         catch_panic(|| {
             let proto = decode(&onnx)?;
             drop(onnx);
-            Self::build(Isa::detect(), proto, &Signature::crop(outputs))
+            Self::build(Isa::detect(), proto, &Signature::crop(outputs))?.tried_out()
         })
+    }
+
+    /// Like [`Model::load_owned`], for whoever runs it at once: only tract, which may panic, has run the network.
+    pub(super) fn build_owned(onnx: Vec<u8>, outputs: &[(&str, usize)]) -> Result<Self, PredictError> {
+        catch_panic(|| {
+            let proto = decode(&onnx)?;
+            drop(onnx);
+            Self::build_unproven(proto, &Signature::crop(outputs))
+        })
+    }
+
+    /// Like [`Model::load_maps`], for whoever runs it at once: only tract, which may panic, has run the network.
+    pub(super) fn build_maps(onnx: &[u8], input: InputSize, outputs: &[(&str, usize)]) -> Result<Self, PredictError> {
+        catch_panic(|| Self::build_unproven(decode(onnx)?, &Signature::maps(input, outputs)))
     }
 
     /// Builds a network of convolutions from an ONNX file for pictures of this size, with these output maps (name and
@@ -97,7 +111,7 @@ impl Model {
         input: InputSize,
         outputs: &[(&str, usize)],
     ) -> Result<Self, PredictError> {
-        catch_panic(|| Self::build(isa, decode(onnx)?, &Signature::maps(input, outputs)))
+        catch_panic(|| Self::build(isa, decode(onnx)?, &Signature::maps(input, outputs))?.tried_out())
     }
 
     /// Like [`Model::load`], with these instructions; results are the same bit by bit, as long as the engine is.
@@ -105,20 +119,34 @@ impl Model {
     /// # Errors
     /// Those of [`Model::load`].
     pub fn load_for(isa: Isa, onnx: &[u8], outputs: &[(&str, usize)]) -> Result<Self, PredictError> {
-        catch_panic(|| Self::build(isa, decode(onnx)?, &Signature::crop(outputs)))
+        catch_panic(|| Self::build(isa, decode(onnx)?, &Signature::crop(outputs))?.tried_out())
     }
 
     fn build(isa: Isa, proto: ModelProto, signature: &Signature<'_>) -> Result<Self, PredictError> {
         structure::check(&proto, signature)?;
         let (network, engine) = Network::new(isa, proto, signature)?;
-        let mut model = Self {
+        Ok(Self {
             network,
             engine,
             names: signature.names().map(str::to_owned).collect(),
             input: signature.input,
             form: signature.form,
-        };
-        model.run(&vec![0.0; signature.input.pixels()])?;
+        })
+    }
+
+    /// The network after its first run, which shows whether it can.
+    fn tried_out(mut self) -> Result<Self, PredictError> {
+        self.run(&vec![0.0; self.input.pixels()])?;
+        Ok(self)
+    }
+
+    /// A network that only tract, if it computes it, has run.
+    fn build_unproven(proto: ModelProto, signature: &Signature<'_>) -> Result<Self, PredictError> {
+        let model = Self::build(Isa::detect(), proto, signature)?;
+        #[cfg(feature = "tract")]
+        if matches!(model.engine, Engine::Tract(_)) {
+            return model.tried_out();
+        }
         Ok(model)
     }
 

@@ -10,7 +10,8 @@ use shared_model::keypoints::Keypoints;
 use shared_model::manifest::{EMOTION_NAME, KEYPOINTS_NAME, Network, Precision};
 
 use crate::bundle::Bundle;
-use crate::{DETECTOR_NAME, DetectorNetwork, FaceNetwork, Golden, Output, PredictError, Setup, Threads};
+use crate::golden::Extent;
+use crate::{DETECTOR_NAME, DetectorNetwork, FaceNetwork, Golden, Output, PredictError, Setup, Threads, Views};
 
 /// Which of a bundle's files run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema, clap::ValueEnum)]
@@ -119,15 +120,28 @@ impl Predictor {
     /// [`PredictError::GoldenFile`] and [`PredictError::Golden`] where the golden vectors are damaged or do not come out,
     /// and the errors of [`Model::load`](crate::Model::load).
     pub fn load_with_precision(bundle: &Bundle, choice: PrecisionChoice) -> Result<Self, PredictError> {
+        Self::load_comparing(bundle, choice, Extent::All)
+    }
+
+    /// Like [`Predictor::load_with_precision`], for whoever is to start soon: one golden picture is compared.
+    ///
+    /// # Errors
+    /// Those of [`Predictor::load_with_precision`].
+    pub fn load_to_run(bundle: &Bundle, choice: PrecisionChoice) -> Result<Self, PredictError> {
+        Self::load_comparing(bundle, choice, Extent::First)
+    }
+
+    fn load_comparing(bundle: &Bundle, choice: PrecisionChoice, extent: Extent) -> Result<Self, PredictError> {
         let manifest = bundle.manifest();
         let classes = manifest.classes.len();
         let golden = Golden::of(bundle)?;
         golden.check_manifest(bundle)?;
+        let golden = (&golden, extent);
         Ok(Self {
             loaded: Loaded::default(),
-            keypoints: Part::load(bundle, &manifest.keypoints, Output::Keypoints, choice, &golden)?,
-            emotion: Part::load(bundle, &manifest.emotion, Output::Emotion { classes }, choice, &golden)?,
-            detector: load_detector(bundle, choice, &golden)?,
+            keypoints: Part::load(bundle, &manifest.keypoints, Output::Keypoints, choice, golden)?,
+            emotion: Part::load(bundle, &manifest.emotion, Output::Emotion { classes }, choice, golden)?,
+            detector: load_detector(bundle, choice, golden)?,
             temperature: manifest.decision.temperature,
             threads: Threads::default(),
             crops: None,
@@ -203,9 +217,23 @@ impl Predictor {
     /// [`PredictError::Input`] before the first crop, [`PredictError::NotFinite`] where an output is not finite, and the
     /// errors of [`Model::run`](crate::Model::run).
     pub fn run(&mut self) -> Result<Prediction, PredictError> {
+        self.run_viewing(self.keypoints.network.setup().views)
+    }
+
+    /// Like [`Predictor::run`]; the keypoint network sees the crop alone, not its mirror image, whatever the bundle says. Its
+    /// points are a little less exact, the scores are the same.
+    ///
+    /// # Errors
+    /// Those of [`Predictor::run`].
+    pub fn run_rough(&mut self) -> Result<Prediction, PredictError> {
+        self.run_viewing(Views::Plain)
+    }
+
+    /// Runs both networks, that of the keypoints on these views.
+    fn run_viewing(&mut self, views: Views) -> Result<Prediction, PredictError> {
         let crops = self.crops.ok_or(PredictError::Input(0))?;
         let (keypoints, emotion) = (&mut self.keypoints.network, &mut self.emotion.network);
-        self.threads.run(|| keypoints.run(), || emotion.run())?;
+        self.threads.run(|| keypoints.run_viewing(views), || emotion.run())?;
         Ok(Prediction {
             scores: self.scores()?,
             keypoints: self.points(&crops.keypoints)?,
@@ -230,7 +258,7 @@ impl Part {
         entry: &Network,
         output: Output,
         choice: PrecisionChoice,
-        golden: &Golden,
+        (golden, extent): (&Golden, Extent),
     ) -> Result<Self, PredictError> {
         let wanted = choice.wanted();
         let file = wanted.iter().find_map(|precision| entry.file(*precision));
@@ -238,8 +266,8 @@ impl Part {
             network: output.name(),
             precision: wanted[0],
         })?;
-        let mut network = FaceNetwork::load(bundle.read(file.into())?, Setup::of(entry, output))?;
-        golden.check(&mut network, file.precision)?;
+        let mut network = FaceNetwork::build(bundle.read(file.into())?, Setup::of(entry, output))?;
+        golden.check(&mut network, file.precision, extent)?;
         Ok(Self {
             network,
             precision: file.precision,
@@ -252,7 +280,7 @@ impl Part {
 fn load_detector(
     bundle: &Bundle,
     choice: PrecisionChoice,
-    golden: &Golden,
+    (golden, extent): (&Golden, Extent),
 ) -> Result<Option<DetectorNetwork>, PredictError> {
     let Some(entry) = &bundle.manifest().detector else {
         return Ok(None);
@@ -263,8 +291,8 @@ fn load_detector(
         network: DETECTOR_NAME,
         precision: wanted[0],
     })?;
-    let mut network = DetectorNetwork::load(bundle.read(file.into())?, entry, file.precision)?;
-    golden.check_detector(&mut network)?;
+    let mut network = DetectorNetwork::build(bundle.read(file.into())?, entry, file.precision)?;
+    golden.check_detector(&mut network, extent)?;
     Ok(Some(network))
 }
 

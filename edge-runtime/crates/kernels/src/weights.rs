@@ -96,21 +96,24 @@ impl Weights {
         let first = channels.start;
         let groups = &mut self.bytes[first * self.depth..(first + LANES) * self.depth];
         let weight_sums = &mut self.weight_sums[first..first + LANES];
+        let mut smallest = [0; 4 * LANES];
         for (at, group) in groups.as_chunks_mut::<{ 4 * LANES }>().0.iter_mut().enumerate() {
+            let columns = [0, 1, 2, 3].map(|k| weights(4 * at + k));
             let lanes = group.as_chunks_mut::<4>().0;
-            for k in 0..4 {
-                let weight = weights(4 * at + k);
-                for ((lane, sum), channel) in lanes.iter_mut().zip(weight_sums.iter_mut()).zip(channels.clone()) {
-                    let value = weight(channel);
-                    lane[k] = value;
-                    *sum += i32::from(value);
-                    if value == i8::MIN {
-                        return Err(KernelError::Weight(channel));
-                    }
-                }
+            for (lane, channel) in lanes.iter_mut().zip(channels.clone()) {
+                *lane = [0, 1, 2, 3].map(|k| columns[k](channel));
+            }
+            for (sum, lane) in weight_sums.iter_mut().zip(&*lanes) {
+                *sum += lane.iter().map(|value| i32::from(*value)).sum::<i32>();
+            }
+            for (least, value) in smallest.iter_mut().zip(&*group) {
+                *least = (*least).min(*value);
             }
         }
-        Ok(())
+        match smallest.iter().position(|least| *least == i8::MIN) {
+            Some(at) => Err(KernelError::Weight(first + at / 4)),
+            None => Ok(()),
+        }
     }
 
     /// The first summand of each channel, where activations have this zero point and kernels see them less `offset`.
@@ -162,14 +165,13 @@ impl Weights {
 
 /// Whether 16 bits hold the sums of four products of these weights.
 fn fits_16_bits(block: &[i8; QUAD_BLOCK * LANES]) -> bool {
-    let (groups, _) = block.as_chunks::<{ 4 * LANES }>();
-    let sum = |at: usize| {
-        groups
-            .iter()
-            .map(|group| u16::from(group[at].unsigned_abs()))
-            .sum::<u16>()
-    };
-    (0..4 * LANES).all(|at| sum(at) <= NO_OVERFLOW_4)
+    let mut sums = [0; 4 * LANES];
+    for group in block.as_chunks::<{ 4 * LANES }>().0 {
+        for (sum, value) in sums.iter_mut().zip(group) {
+            *sum += u16::from(value.unsigned_abs());
+        }
+    }
+    sums.into_iter().max() <= Some(NO_OVERFLOW_4)
 }
 
 /// Puts the registers that are added up beside each other.

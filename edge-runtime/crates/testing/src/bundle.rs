@@ -14,7 +14,7 @@ use shared_model::manifest::{
 };
 
 use super::network;
-use inference::{Golden, GoldenOutputs, GoldenPicture};
+use inference::{FaceNetwork, Golden, GoldenOutputs, GoldenPicture, Output, Setup};
 
 /// Writes a bundle with the product's classes, temperature 2 and an emotion crop 1.5 times the box.
 pub fn write_bundle(dir: &Path) -> Manifest {
@@ -58,6 +58,21 @@ pub fn add_int8_emotion(dir: &Path) {
     (file.path, file.precision) = (text("emotion-int8.onnx"), Precision::Int8);
     manifest.emotion.files.push(file).unwrap();
     write_manifest(dir, &manifest);
+    rehash(dir, "golden.json");
+}
+
+/// Lets the keypoint network see each face mirrored as well.
+pub fn mirror_keypoints(dir: &Path) {
+    let json = fs::read(dir.join(FILE_NAME)).unwrap();
+    let mut manifest: Manifest = serde_json::from_slice(&json).unwrap();
+    manifest.keypoints.mirrored = true;
+    write_manifest(dir, &manifest);
+    let mut golden: Golden = serde_json::from_slice(&fs::read(dir.join("golden.json")).unwrap()).unwrap();
+    golden.outputs.retain(|outputs| outputs.network != KEYPOINTS_NAME);
+    let onnx = fs::read(dir.join("keypoints.onnx")).unwrap();
+    let mut network = FaceNetwork::load(onnx, Setup::of(&manifest.keypoints, Output::Keypoints)).unwrap();
+    golden.record(&mut network, Precision::F32).unwrap();
+    fs::write(dir.join("golden.json"), serde_json::to_vec(&golden).unwrap()).unwrap();
     rehash(dir, "golden.json");
 }
 

@@ -30,20 +30,20 @@ impl Networks {
     ///
     /// When the bundle cannot be opened, or its networks cannot be loaded.
     pub fn load(dir: &Path, precision: PrecisionChoice) -> Result<Self, PredictError> {
-        Self::of(Bundle::open(dir)?, precision)
+        let bundle = Bundle::open(dir)?;
+        let predictor = Predictor::load_with_precision(&bundle, precision)?;
+        Ok(Self { bundle, predictor })
     }
 
-    /// Loads a bundle at a start; what its networks do not need may be damaged ([`Bundle::open_to_run`]).
+    /// Loads a bundle at a start; what its networks do not need may be damaged ([`Bundle::open_to_run`]), and only the first
+    /// golden picture is compared.
     ///
     /// # Errors
     ///
     /// As of [`Networks::load`].
     pub fn load_to_run(dir: &Path, precision: PrecisionChoice) -> Result<Self, PredictError> {
-        Self::of(Bundle::open_to_run(dir)?, precision)
-    }
-
-    fn of(bundle: Bundle, precision: PrecisionChoice) -> Result<Self, PredictError> {
-        let predictor = Predictor::load_with_precision(&bundle, precision)?;
+        let bundle = Bundle::open_to_run(dir)?;
+        let predictor = Predictor::load_to_run(&bundle, precision)?;
         Ok(Self { bundle, predictor })
     }
 }

@@ -2,8 +2,8 @@ use std::fs;
 use std::path::Path;
 
 use super::*;
-use crate::Predictor;
 use crate::bundle::seal;
+use crate::{PrecisionChoice, Predictor};
 use testing::bundle::{rehash, write_bundle};
 
 fn error_of(dir: &Path) -> String {
@@ -91,6 +91,35 @@ fn other_values_in_the_golden_vectors_are_refused() {
         serde_json::to_vec(&golden).unwrap()
     });
     assert!(error_of(dir.path()).contains("`keypoints`"));
+}
+
+#[test]
+fn a_start_compares_the_first_picture_and_everybody_else_all() {
+    let dir = tempfile::tempdir().unwrap();
+    write_bundle(dir.path());
+    let change_picture = |picture: usize| {
+        change(dir.path(), "golden.json", |json| {
+            let mut golden: Golden = serde_json::from_slice(&json).unwrap();
+            if golden.pictures.len() == 1 {
+                golden.pictures.push(golden.pictures[0].clone());
+                golden
+                    .outputs
+                    .iter_mut()
+                    .for_each(|outputs| outputs.values.push(outputs.values[0].clone()));
+            }
+            golden.outputs[1].values[picture][0] += 1.0;
+            serde_json::to_vec(&golden).unwrap()
+        });
+    };
+    let start = || {
+        let bundle = Bundle::open_to_run(dir.path()).unwrap();
+        Predictor::load_to_run(&bundle, PrecisionChoice::Auto).map(|_| ())
+    };
+    change_picture(1);
+    assert!(start().is_ok());
+    assert!(error_of(dir.path()).contains("`emotion`"));
+    change_picture(0);
+    assert!(start().unwrap_err().to_string().contains("`emotion`"));
 }
 
 #[test]

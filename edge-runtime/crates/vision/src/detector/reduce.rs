@@ -110,23 +110,31 @@ impl Reducer {
 
     /// Reduces a picture by whole numbers, without weights.
     fn reduce_blocks(&mut self, picture: GrayView<'_>, [columns, rows]: [usize; 2]) {
-        let share = 1.0 / (columns * rows) as f32;
+        let count = columns * rows;
+        let share = 1.0 / count as f32;
         self.whole_sums.resize(picture.width(), 0);
         let sums = &mut self.whole_sums;
         for (at, line) in self.pixels.chunks_exact_mut(self.across.spans.len()).enumerate() {
             sums.fill(0);
-            for row in at * rows..(at + 1) * rows {
-                for (sum, pixel) in sums.iter_mut().zip(picture.row(row)) {
-                    *sum += u16::from(*pixel);
+            let lines = at * rows..(at + 1) * rows;
+            for first in lines.clone().step_by(4) {
+                if first + 4 <= lines.end {
+                    add_four(sums, [0, 1, 2, 3].map(|line| picture.row(first + line)));
+                    continue;
+                }
+                for line in first..lines.end {
+                    for (sum, pixel) in sums.iter_mut().zip(picture.row(line)) {
+                        *sum += u16::from(*pixel);
+                    }
                 }
             }
             match columns {
-                2 => means::<2>(sums, share, line),
-                3 => means::<3>(sums, share, line),
-                4 => means::<4>(sums, share, line),
-                5 => means::<5>(sums, share, line),
-                6 => means::<6>(sums, share, line),
-                8 => means::<8>(sums, share, line),
+                2 => means::<2>(sums, count, line),
+                3 => means::<3>(sums, count, line),
+                4 => means::<4>(sums, count, line),
+                5 => means::<5>(sums, count, line),
+                6 => means::<6>(sums, count, line),
+                8 => means::<8>(sums, count, line),
                 _ => {
                     for (value, sums) in line.iter_mut().zip(sums.chunks_exact(columns)) {
                         *value = rounded(sums, share);
@@ -146,9 +154,27 @@ impl Reducer {
 const MOST_SUMMED: usize = u16::MAX as usize / u8::MAX as usize;
 
 /// The means of blocks of so many columns, which the compiler makes a straight line of.
-fn means<const COLUMNS: usize>(sums: &[u16], share: f32, line: &mut [u8]) {
-    for (value, sums) in line.iter_mut().zip(sums.as_chunks::<COLUMNS>().0) {
+fn means<const COLUMNS: usize>(sums: &[u16], count: usize, line: &mut [u8]) {
+    let pairs = line.iter_mut().zip(sums.as_chunks::<COLUMNS>().0);
+    if count.is_power_of_two() {
+        // The same in whole numbers.
+        let (half, digits) = (count as u16 / 2, count.trailing_zeros());
+        for (value, sums) in pairs {
+            *value = ((sums.iter().sum::<u16>() + half) >> digits) as u8;
+        }
+        return;
+    }
+    let share = 1.0 / count as f32;
+    for (value, sums) in pairs {
         *value = rounded(sums, share);
+    }
+}
+
+/// Adds four rows at once, so that a sum is read and written once for all of them.
+fn add_four(sums: &mut [u16], rows: [&[u8]; 4]) {
+    let [a, b, c, d] = rows.map(|row| &row[..sums.len()]);
+    for (at, sum) in sums.iter_mut().enumerate() {
+        *sum += (u16::from(a[at]) + u16::from(b[at])) + (u16::from(c[at]) + u16::from(d[at]));
     }
 }
 

@@ -57,6 +57,7 @@ fn means(picture: GrayView<'_>, sums: &mut Vec<u16>, means: &mut Vec<f32>) {
         };
         let lines = row * BLOCK..end;
         let share = 1.0 / lines.len() as f32;
+        let block_share = share / BLOCK as f32;
         sums.fill(0);
         for line in lines {
             for (sum, pixel) in sums.iter_mut().zip(picture.row(line)) {
@@ -64,14 +65,10 @@ fn means(picture: GrayView<'_>, sums: &mut Vec<u16>, means: &mut Vec<f32>) {
             }
         }
         let (blocks, last) = sums.split_at(columns * BLOCK);
-        means.extend(blocks.as_chunks::<BLOCK>().0.iter().map(|sums| mean(sums, share)));
-        means.push(mean(last, share));
+        let blocks = blocks.as_chunks::<BLOCK>().0;
+        means.extend(blocks.iter().map(|[a, b, c]| f32::from(a + b + c) * block_share));
+        means.push(f32::from(last.iter().sum::<u16>()) * share / last.len() as f32);
     }
-}
-
-/// The mean of a block whose columns have these sums, over rows that have this share each.
-fn mean(sums: &[u16], share: f32) -> f32 {
-    f32::from(sums.iter().sum::<u16>()) * share / sums.len() as f32
 }
 
 #[cfg(test)]

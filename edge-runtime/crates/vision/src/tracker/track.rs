@@ -10,6 +10,8 @@ use super::{Observation, TrackerSettings};
 pub struct Track {
     /// Its number; 0 for a candidate.
     pub id: u32,
+    /// When it was observed first, in milliseconds.
+    pub came_ms: u64,
     /// When it was observed last, in milliseconds.
     pub found_ms: u64,
     /// Where it was observed last, in pixels.
@@ -33,6 +35,7 @@ impl Track {
         let observed = &observation.bounds;
         Self {
             id: 0,
+            came_ms: now_ms,
             found_ms: now_ms,
             observed: *observed,
             shown: false,

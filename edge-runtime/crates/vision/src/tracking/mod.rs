@@ -213,7 +213,8 @@ impl FaceTracker {
             let (prediction, reason) = if let Some(known) = known {
                 (known.prediction.clone(), known.reject_reason)
             } else {
-                let prediction = predict(&bounds, context)?;
+                let settles = context.time_ms.saturating_sub(track.came_ms) < SETTLING_MS;
+                let prediction = predict(&bounds, settles, context)?;
                 let reason = self.face_quality.at(context.frame, &bounds);
                 let reason = reason.or_else(|| turned_away(&bounds, &prediction));
                 let networks = context.predictor.loaded();
@@ -239,6 +240,11 @@ const JITTER_MS: f64 = 5.0;
 /// small to be told as a change is seen then.
 const REPEATED_MS: u64 = 2000;
 
+/// How long after a face came its keypoints are taken from one look at it, in milliseconds: what has not been told yet needs
+/// them only to tell whether the face is turned away, and the first verdict comes sooner. With the usual settings a verdict
+/// takes 400 ms.
+const SETTLING_MS: u64 = 500;
+
 /// Whether a face looks to the side, or has no face's shape.
 fn turned_away(bounds: &Rect, prediction: &Prediction) -> Option<RejectReason> {
     let keypoints = &prediction.keypoints;
@@ -246,13 +252,18 @@ fn turned_away(bounds: &Rect, prediction: &Prediction) -> Option<RejectReason> {
     (!faces).then_some(RejectReason::TurnedAway)
 }
 
-fn predict(bounds: &Rect, context: &mut FrameContext<'_>) -> Result<Prediction, PredictError> {
+/// Runs the networks; of a face that `settles`, the keypoint network sees no mirror image.
+fn predict(bounds: &Rect, settles: bool, context: &mut FrameContext<'_>) -> Result<Prediction, PredictError> {
     let start = context.clock.now();
     context
         .predictor
         .crop(context.frame, &context.predictor.crops(bounds))?;
     let cropped = context.clock.now();
-    let prediction = context.predictor.run()?;
+    let prediction = if settles {
+        context.predictor.run_rough()?
+    } else {
+        context.predictor.run()?
+    };
     context.stats.crop.record(cropped.saturating_sub(start));
     context
         .stats

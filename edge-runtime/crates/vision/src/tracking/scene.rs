@@ -29,10 +29,11 @@ impl Scene {
         std::mem::swap(&mut self.values, &mut self.before);
         self.values.clear();
         let middle = |at: usize, length: usize| (2 * at + 1) * length / (2 * points);
+        let columns: heapless::Vec<usize, { SETTINGS.points }> =
+            (0..points).map(|x| middle(x, frame.width())).collect();
         for y in 0..points {
             let row = frame.row(middle(y, frame.height()));
-            let line = (0..points).map(|x| f32::from(row[middle(x, frame.width())]));
-            self.values.extend(line);
+            self.values.extend(columns.iter().map(|x| f32::from(row[*x])));
         }
         !self.before.is_empty() && correlation(&self.values, &self.before) < cut
     }

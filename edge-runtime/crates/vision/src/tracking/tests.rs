@@ -6,7 +6,7 @@ use super::*;
 use crate::tracker::Policy;
 use inference::Threads;
 use inference::bundle::Bundle;
-use testing::bundle::write_bundle;
+use testing::bundle::{mirror_keypoints, write_bundle};
 use testing::detector::write_bundle_with_detector;
 
 const SIZE: [usize; 2] = [160, 120];
@@ -155,6 +155,33 @@ fn what_is_known_of_a_picture_that_stays_the_same_is_repeated_for_two_seconds() 
         assert_eq!(told(seen), told(&first), "{frame}");
         let again = usize::from(frame == 50);
         assert_eq!(counts(&film), [2 + again, 1 + again], "{frame}");
+    }
+}
+
+#[test]
+fn a_face_that_has_just_come_is_seen_once_and_half_a_second_later_mirrored_too() {
+    let told = |mirrored: bool| {
+        let mut film = Film::new(all());
+        film.predictor = predictor(|dir| {
+            write_bundle_with_detector(dir);
+            if mirrored {
+                mirror_keypoints(dir);
+            }
+        });
+        // To and fro, or it would not be judged again.
+        let at = |frame: usize| room(&[[84 + 8 * (frame % 2), 60]]);
+        let frames = (0..20).map(|frame| {
+            film.show(&at(frame));
+            film.tracking.seen().first().map(|seen| seen.prediction.clone())
+        });
+        frames.collect::<Vec<_>>()
+    };
+    let (plain, mirrored) = (told(false), told(true));
+    for (frame, (plain, mirrored)) in plain.iter().zip(&mirrored).enumerate().skip(1) {
+        let (plain, mirrored) = (plain.as_ref().unwrap(), mirrored.as_ref().unwrap());
+        assert_eq!(plain.scores, mirrored.scores);
+        // It came in the frame of 0 ms.
+        assert_eq!(plain.keypoints == mirrored.keypoints, frame * 40 < 500, "{frame}");
     }
 }
 
