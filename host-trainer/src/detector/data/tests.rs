@@ -1,3 +1,4 @@
+use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
 
@@ -334,8 +335,7 @@ fn counts_of_boxes_beyond_the_file_are_refused_with_their_place() {
 #[test]
 fn elements_that_nest_without_end_cost_no_more_than_their_length() {
     let folder = folder();
-    let deep = 200_000;
-    let text = format!("<annotation>{}", "<a>x".repeat(deep));
+    let text = format!("<annotation>{}", "<a>x".repeat(200_000));
     let voc = folder.path().join("voc");
     fs::create_dir(&voc).unwrap();
     annotations_file(&voc, "a.xml", &text);
@@ -357,10 +357,8 @@ fn entities_that_unfold_without_end_are_refused() {
     let folder = folder();
     let mut text = String::from("<!DOCTYPE a [<!ENTITY e0 \"xxxxxxxxxx\">");
     for level in 1..12 {
-        text.push_str(&format!(
-            "<!ENTITY e{level} \"{}\">",
-            format!("&e{};", level - 1).repeat(10)
-        ));
+        let inner = format!("&e{};", level - 1).repeat(10);
+        write!(text, "<!ENTITY e{level} \"{inner}\">").unwrap();
     }
     text.push_str("]><annotation><filename>&e11;</filename></annotation>");
     let voc = folder.path().join("voc");
