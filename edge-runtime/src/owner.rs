@@ -13,14 +13,17 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::{Component, Path, PathBuf};
 use std::{panic, thread};
 
-use nix::unistd::{Gid, Uid, geteuid, setgroups, setresgid, setresuid};
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, fstat, mkdirat, openat, readlinkat, statat};
+use nix::unistd::{Gid, Uid, User, geteuid, setgroups, setresgid, setresuid};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat, fstat, mkdirat, openat, readlinkat, statat};
 use rustix::io::Errno;
 use rustix::process::fchdir;
 use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
 /// Most links on the way.
 const MAX_LINKS: usize = 40;
+
+/// Group of users that the machine does not know, in place of root's.
+const NOBODY: u32 = 65_534;
 
 /// What becomes of directories that are not there, as long as the way to them is root's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,7 +123,7 @@ fn walk(way: &Path, missing: Missing) -> io::Result<Option<Foreign>> {
             let stat = fstat(&dir)?;
             if stat.st_uid != 0 {
                 let rest = steps.into_iter().collect();
-                let (user, group) = (stat.st_uid, stat.st_gid);
+                let (user, group) = (stat.st_uid, group(&stat));
                 return Ok(Some(Foreign { dir, user, group, rest }));
             }
             continue;
@@ -137,6 +140,16 @@ fn walk(way: &Path, missing: Missing) -> io::Result<Option<Foreign>> {
         }
     }
     Ok(None)
+}
+
+/// The group that comes with the owner: its own. That of the directory may be root's, or one that the directory above it
+/// handed on, and its owner be in neither.
+fn group(stat: &Stat) -> u32 {
+    match User::from_uid(Uid::from_raw(stat.st_uid)) {
+        Ok(Some(user)) => user.gid.as_raw(),
+        _ if stat.st_gid == 0 => NOBODY,
+        _ => stat.st_gid,
+    }
 }
 
 /// The names on a way, `..` among them.
@@ -182,4 +195,47 @@ fn enter(dir: &OwnedFd, name: &OsStr, missing: Missing) -> io::Result<OwnedFd> {
 fn open(dir: impl AsFd, name: &OsStr) -> io::Result<OwnedFd> {
     let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     Ok(openat(dir, name, flags, Mode::empty())?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::{PermissionsExt, chown};
+
+    use nix::unistd::{getegid, getgroups};
+
+    use super::*;
+
+    #[test]
+    fn root_keeps_no_group_that_the_owner_of_a_directory_is_not_in() {
+        if !geteuid().is_root() {
+            return testing::skip("only root can become another user");
+        }
+        let dir = tempfile::tempdir().unwrap();
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let treasure = dir.path().join("treasure");
+        fs::write(&treasure, "for root's group").unwrap();
+        fs::set_permissions(&treasure, fs::Permissions::from_mode(0o640)).unwrap();
+        let state = dir.path().join("state");
+        fs::create_dir(&state).unwrap();
+        std::os::unix::fs::symlink(&treasure, state.join("link")).unwrap();
+        // The user `nobody` is known and has a group of its own; the other is known to nobody.
+        for (user, group, expected) in [
+            (61_234, 0, NOBODY),
+            (61_234, 61_235, 61_235),
+            (65_534, 0, 65_534),
+            (65_534, 4, 65_534),
+        ] {
+            chown(&state, Some(user), Some(group)).unwrap();
+            let looked = as_owner(&state, |dir| {
+                let groups = getgroups().unwrap();
+                let link = fs::read(dir.join("link")).map_err(|error| error.kind());
+                (geteuid().as_raw(), getegid().as_raw(), groups, link)
+            });
+            let (became, with, groups, link) = looked.unwrap();
+            assert_eq!((became, with, groups.len()), (user, expected, 0), "{user}:{group}");
+            assert_eq!(link, Err(io::ErrorKind::PermissionDenied), "{user}:{group}");
+        }
+        assert!(geteuid().is_root() && fs::read(&treasure).is_ok());
+    }
 }

@@ -232,7 +232,7 @@ impl TrainConfig {
     /// Lays a recipe over these settings.
     pub fn with_recipe(&self, path: &Path) -> Result<Self, ConfigError> {
         let shown = path.display().to_string();
-        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
+        let text = crate::files::read_text(path).map_err(|source| ConfigError::Read {
             path: shown.clone(),
             source,
         })?;

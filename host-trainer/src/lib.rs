@@ -13,6 +13,7 @@ pub mod device;
 pub mod early_stop;
 pub mod engine;
 pub mod evaluate;
+pub mod files;
 pub mod fingerprint;
 pub mod framing;
 pub mod golden;

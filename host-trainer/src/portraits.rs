@@ -87,7 +87,7 @@ impl Portraits {
             let Some(truth) = class_of(&folder, classes) else {
                 continue;
             };
-            let bytes = std::fs::read(&path).with_context(|| format!("read {}", path.display()))?;
+            let bytes = crate::files::read(&path).with_context(|| format!("read {}", path.display()))?;
             let picture = Picture::decode(&bytes).with_context(|| format!("read {}", path.display()))?;
             let gray = picture.gray()?;
             let found = detector.detect(gray);

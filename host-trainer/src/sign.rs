@@ -99,7 +99,7 @@ pub fn write_signed(path: &Path, signed: &Signed) -> Result<()> {
 
 /// Reads a document and its signature beside it.
 pub fn read_signed(path: &Path) -> Result<Signed> {
-    let read = |path: &Path| std::fs::read_to_string(path).with_context(|| format!("read {}", path.display()));
+    let read = |path: &Path| crate::files::read_text(path).with_context(|| format!("read {}", path.display()));
     Ok(Signed {
         text: read(path)?,
         signature: read(&beside(path, SIGNATURE))?,

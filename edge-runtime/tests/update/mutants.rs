@@ -9,6 +9,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
 
 use inference::Model;
+use inference::bundle::Bundle;
 use onnx::ModelProto;
 use prost::Message;
 use rustix::process::{Resource, Rlimit, setrlimit};
@@ -85,15 +86,21 @@ impl Seed {
 
 /// Loads mutants one after the other, and says what became of each.
 fn load(from: u64, to: u64) {
+    let bundle = Bundle::open(&factory()).unwrap();
+    let outputs = [("emotion", bundle.manifest().classes.len())];
     let limit = Some(Limits::default().memory_bytes);
     let (current, maximum) = (limit, limit);
     setrlimit(Resource::Data, Rlimit { current, maximum }).unwrap();
     // In both precisions, which different code reads.
     let seeds = ["emotion.onnx", "emotion-int8.onnx"].map(Seed::read);
+    // Otherwise each is refused for something else than its damage.
+    for seed in &seeds {
+        Model::load(&seed.onnx, &outputs).unwrap();
+    }
     let mut out = std::io::stdout();
     for number in from..to {
         writeln!(out, "mutant {number}").unwrap();
-        let said = match Model::load(&seeds[number as usize % 2].mutant(number), &[("emotion", 5)]) {
+        let said = match Model::load(&seeds[number as usize % 2].mutant(number), &outputs) {
             Err(error) => format!("refused {error}"),
             Ok(mut model) => match model.run(&vec![0.5; INPUT_LEN]) {
                 Err(error) => format!("fails {error}"),

@@ -107,7 +107,7 @@ fn copy_others(bundle: &Bundle, folder: &Path) -> Result<()> {
 fn card(bundle: &Bundle, manifest: &Manifest, finder: &Finder) -> Result<String> {
     let old = bundle.manifest();
     let path = bundle.dir().join("README.md");
-    let card = match fs::read_to_string(&path) {
+    let card = match crate::files::read_text(&path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
         read => read.with_context(|| format!("read {}", path.display()))?,
     };

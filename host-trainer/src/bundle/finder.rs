@@ -1,7 +1,6 @@
 //! The network that finds faces, as a bundle takes it in: of a run, or of another bundle.
 
 use std::fmt::Write as _;
-use std::fs;
 
 use anyhow::{Context, Result, anyhow, bail};
 use inference::bundle::Bundle;
@@ -101,7 +100,7 @@ impl Finder {
             files.push((file.precision, file.path.as_str().to_owned(), onnx));
         }
         let read = |name: &str| {
-            fs::read_to_string(dir.join(name)).with_context(|| format!("read {}", dir.join(name).display()))
+            crate::files::read_text(&dir.join(name)).with_context(|| format!("read {}", dir.join(name).display()))
         };
         let card = read("README.md")?;
         Ok(Self {

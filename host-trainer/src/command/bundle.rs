@@ -218,7 +218,7 @@ impl Bundle {
     fn read_int8(&self) -> Result<Vec<(Task, Vec<u8>)>> {
         let mut files: Vec<(Task, Vec<u8>)> = Vec::new();
         for path in &self.int8 {
-            let onnx = std::fs::read(path).with_context(|| format!("read {}", path.display()))?;
+            let onnx = host_trainer::files::read(path).with_context(|| format!("read {}", path.display()))?;
             let task = task_of(&onnx).with_context(|| format!("bundle {}", path.display()))?;
             if files.iter().any(|(other, _)| *other == task) {
                 bail!("bundle {}: another file was given for the same network", path.display());

@@ -289,7 +289,7 @@ impl EvaluateDetector {
     fn detector(&self) -> Result<Detector> {
         match (&self.onnx, &self.run) {
             (Some(path), _) => {
-                let onnx = std::fs::read(path).with_context(|| format!("read {}", path.display()))?;
+                let onnx = host_trainer::files::read(path).with_context(|| format!("read {}", path.display()))?;
                 Detector::of_onnx(onnx).with_context(|| format!("load {}", path.display()))
             }
             (None, Some(run)) => Ok(Detector::of(&Checkpoint::load(run)?)),

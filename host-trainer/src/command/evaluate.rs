@@ -293,7 +293,7 @@ impl Evaluate {
 
     /// The file that is measured instead.
     fn given(&self) -> Result<Option<Vec<u8>>> {
-        let read = |path: &PathBuf| std::fs::read(path).with_context(|| format!("read {}", path.display()));
+        let read = |path: &PathBuf| host_trainer::files::read(path).with_context(|| format!("read {}", path.display()));
         self.onnx.as_ref().map(read).transpose()
     }
 

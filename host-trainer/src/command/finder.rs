@@ -49,7 +49,7 @@ impl DetectorOptions {
         let (data, faces) = (self.detector_data.as_ref(), self.detector_faces.as_ref());
         let (data, faces) = (data.context(needed)?, faces.context(needed)?);
         let checkpoint = Checkpoint::load(place)?;
-        let read = |path: &PathBuf| std::fs::read(path).with_context(|| format!("read {}", path.display()));
+        let read = |path: &PathBuf| host_trainer::files::read(path).with_context(|| format!("read {}", path.display()));
         let int8 = self.detector_int8.as_ref().map(read).transpose()?;
         let set = Set::read(data, faces, Part::HeldOut)?;
         let photos: Vec<&Photo> = set.photos.iter().collect();

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
-use durable::replace_file;
+use durable::{open_regular, replace_file};
 use host_trainer::sign::{Password, Signer, create_keys, read_public_key, read_signed, write_signed};
 use inference::bundle::Bundle;
 use sha2::{Digest, Sha256 as Hasher};
@@ -201,7 +201,7 @@ fn told(path: &Path) {
 /// What a channel says about an archive.
 fn release(path: &Path, share: u32) -> Result<Release> {
     let context = || format!("read archive {}", path.display());
-    let file = File::open(path).with_context(context)?;
+    let file = open_regular(path).with_context(context)?;
     let mut archive = tar_of(file);
     let mut parts = TarParts::new(&mut archive)?;
     for name in [update::KEYS, &format!("{}{SIGNATURE}", update::KEYS)] {

@@ -9,25 +9,25 @@ use std::rc::Rc;
 const MAX_ROW: u64 = 64 << 20;
 
 /// Lets through what one row may have, and what is read ahead.
-pub(super) struct Bounded<R> {
+pub(crate) struct Bounded<R> {
     inner: R,
     row: Row,
 }
 
 /// How much of a row may still come.
 #[derive(Clone)]
-pub(super) struct Row(Rc<Cell<u64>>);
+pub(crate) struct Row(Rc<Cell<u64>>);
 
 impl Row {
     /// Another row begins.
-    pub(super) fn begin(&self) {
+    pub(crate) fn begin(&self) {
         self.0.set(MAX_ROW);
     }
 }
 
 impl<R: Read> Bounded<R> {
     /// A reader, and what tells it of each row.
-    pub(super) fn new(inner: R) -> (Self, Row) {
+    pub(crate) fn new(inner: R) -> (Self, Row) {
         let row = Row(Rc::new(Cell::new(MAX_ROW)));
         let bounded = Self {
             inner,

@@ -4,7 +4,7 @@
 //! file it came from. A *group* holds the faces that must stay on one side of a split: one person's,
 //! or exact copies.
 
-mod bounded;
+pub(crate) mod bounded;
 pub mod emotion;
 mod error;
 mod faces;

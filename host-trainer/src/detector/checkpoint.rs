@@ -131,7 +131,7 @@ impl Checkpoint {
     /// Reads the checkpoint of a run.
     pub fn load(run: &Path) -> Result<Self, CheckpointError> {
         let path = run.join(CHECKPOINT);
-        match std::fs::read(&path) {
+        match crate::files::read(&path) {
             Ok(bytes) => Self::parse(&bytes).map_err(|reason| CheckpointError::Damaged { path, reason }),
             Err(source) => Err(CheckpointError::File { path, source }),
         }

@@ -20,6 +20,7 @@ use sha2::{Digest, Sha256};
 use super::history::EpochRecord;
 use crate::config::TrainConfig;
 use crate::early_stop::EarlyStop;
+use crate::files;
 use crate::fingerprint::hex;
 use crate::model::Network;
 use crate::plateau::Plateau;
@@ -142,7 +143,8 @@ fn bytes(network: Network) -> Result<Bytes> {
 
 /// Reads one checkpoint, after comparing every file with its hash.
 pub fn load(place: &Path) -> Result<Checkpoint> {
-    let file = |name: &str| fs::read(place.join(name)).with_context(|| format!("read {}", place.join(name).display()));
+    let file =
+        |name: &str| files::read(&place.join(name)).with_context(|| format!("read {}", place.join(name).display()));
     let manifest: Manifest =
         serde_json::from_slice(&file(MANIFEST)?).with_context(|| format!("read manifest of {}", place.display()))?;
     let mut found = std::collections::BTreeMap::new();

@@ -78,7 +78,7 @@ impl Provenance {
         if !path.exists() {
             return Ok(None);
         }
-        let text = std::fs::read(&path).with_context(|| format!("read {}", path.display()))?;
+        let text = crate::files::read(&path).with_context(|| format!("read {}", path.display()))?;
         let found = serde_json::from_slice(&text).with_context(|| format!("read {}", path.display()))?;
         Ok(Some(found))
     }

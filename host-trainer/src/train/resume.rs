@@ -70,7 +70,7 @@ pub fn settings_of_run(run: &Path) -> Result<Option<TrainConfig>> {
     if !path.exists() {
         return Ok(None);
     }
-    let text = std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
+    let text = crate::files::read_text(&path).with_context(|| format!("read {}", path.display()))?;
     Ok(Some(
         toml::from_str(&text).with_context(|| format!("read {}", path.display()))?,
     ))

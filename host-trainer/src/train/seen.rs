@@ -48,7 +48,7 @@ impl SeenFaces {
         if !path.exists() {
             return Ok(None);
         }
-        let bytes = std::fs::read(&path).with_context(|| format!("read {}", path.display()))?;
+        let bytes = crate::files::read(&path).with_context(|| format!("read {}", path.display()))?;
         let (digests, rest) = bytes.as_chunks::<8>();
         if !rest.is_empty() {
             bail!("{} is damaged: it is no whole number of digests", path.display());

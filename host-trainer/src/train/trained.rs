@@ -92,7 +92,7 @@ impl Trained {
 
     fn of_bundle(bundle: &Bundle, task: Task) -> Result<Self> {
         let path = bundle.dir().join(settings_file(task));
-        let text = std::fs::read_to_string(&path)
+        let text = crate::files::read_text(&path)
             .with_context(|| format!("read how the network was trained from {}", path.display()))?;
         let config = toml::from_str(&text).with_context(|| format!("read {}", path.display()))?;
         let network = match task {

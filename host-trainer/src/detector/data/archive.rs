@@ -1,9 +1,10 @@
 //! Pictures by name, from a directory or an archive.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::{Component, Path, PathBuf};
 
+use durable::{open_regular, read_whole};
 use zip::ZipArchive;
 use zip::result::ZipError;
 
@@ -24,7 +25,7 @@ impl Archive {
         if path.is_dir() {
             return Ok(Self { path, zip: None });
         }
-        let file = match File::open(&path) {
+        let file = match open_regular(&path) {
             Ok(file) => file,
             Err(source) => return Err(SetError::Read { path, source }),
         };
@@ -52,10 +53,11 @@ impl Archive {
             if !inside || !place.is_file() {
                 return Err(missing());
             }
-            return fs::read(&place).map_err(|source| SetError::Read { path: place, source });
+            return read_whole(&place, LARGEST).map_err(|source| SetError::Read { path: place, source });
         };
         let reason = match zip.by_name(name) {
-            Ok(entry) => match entry.take(LARGEST).read_to_end(&mut bytes) {
+            Ok(entry) => match entry.take(LARGEST + 1).read_to_end(&mut bytes) {
+                Ok(_) if bytes.len() as u64 > LARGEST => format!("more than {} MiB", LARGEST >> 20),
                 Ok(_) => return Ok(bytes),
                 Err(error) => error.to_string(),
             },

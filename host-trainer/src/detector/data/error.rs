@@ -124,9 +124,21 @@ pub(super) fn number(field: &str, text: &str) -> Result<f32, Wrong> {
     })
 }
 
+/// Farthest from its picture that anything lies, in pixels: beyond it sums are no numbers any more.
+const FARTHEST: f32 = 1e6;
+
+/// A box that lies somewhere near its picture.
+pub(super) fn near(bounds: [f32; 4]) -> Result<[f32; 4], Wrong> {
+    if bounds.iter().all(|value| value.abs() <= FARTHEST) {
+        Ok(bounds)
+    } else {
+        Err(Wrong::Box(bounds))
+    }
+}
+
 /// A box with an area that touches its picture, whose size may be unknown.
 pub(super) fn checked(bounds: [f32; 4], size: Option<[f32; 2]>) -> Result<[f32; 4], Wrong> {
-    let [left, top, right, bottom] = bounds;
+    let [left, top, right, bottom] = near(bounds)?;
     let [width, height] = size.unwrap_or([f32::INFINITY; 2]);
     if right > left && bottom > top && right > 0.0 && bottom > 0.0 && left < width && top < height {
         Ok(bounds)

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::{Gray, Photo, SetError};
 use crate::data::left_out::LeftOut;
+use crate::files;
 
 /// All pictures of a directory, in the order of their names, without a box. Directories in it are not looked into; what is
 /// left out is told.
@@ -24,7 +25,7 @@ pub fn pictures(folder: &Path) -> Result<Vec<Photo>, SetError> {
             continue;
         }
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let bytes = fs::read(&path).map_err(failed(&path))?;
+        let bytes = files::read(&path).map_err(failed(&path))?;
         let (gray, _) = match Gray::decode(&bytes) {
             Ok(decoded) => decoded,
             Err(source) => return Err(SetError::Picture { name, source }),

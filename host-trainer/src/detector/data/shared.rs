@@ -1,14 +1,14 @@
 //! The columns of the shared set: one row a box, or one row of kind `none` for a picture without a face.
 
-use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::Path;
 
 use csv::{ReaderBuilder, StringRecord, Trim};
 use ruzstd::decoding::StreamingDecoder;
 
-use super::error::{checked, number};
+use super::error::{checked, near, number};
 use super::{Annotated, Annotations, Face, Kind, SetError, Wrong};
+use crate::data::bounded::Bounded;
 
 const COLUMNS: [&str; 10] = [
     "image", "source", "split", "width", "height", "kind", "x", "y", "w", "h",
@@ -28,7 +28,7 @@ pub(super) fn read(path: &Path) -> Result<Annotations, SetError> {
         path: path.to_owned(),
         source,
     };
-    let file = BufReader::new(File::open(path).map_err(failed)?);
+    let file = BufReader::new(durable::open_regular(path).map_err(failed)?);
     let source: Box<dyn Read> = if path.extension().is_some_and(|end| end == "zst") {
         let decoder = StreamingDecoder::new(file).map_err(|error| failed(std::io::Error::other(error.to_string())))?;
         Box::new(decoder)
@@ -50,16 +50,20 @@ fn parse(path: &Path, source: impl Read) -> Result<Annotations, SetError> {
             Wrong::Broken(error.to_string()),
         )
     };
+    let (source, row) = Bounded::new(source);
     let mut reader = ReaderBuilder::new().trim(Trim::All).from_reader(source);
     let header = reader.headers().map_err(|error| broken(&error))?.clone();
     let columns = Columns::find(&header).map_err(|wrong| row_error(1, wrong))?;
     let mut found = Annotations::new();
-    for record in reader.records() {
-        let record = record.map_err(|error| broken(&error))?;
+    let mut record = StringRecord::new();
+    loop {
+        row.begin();
+        if !reader.read_record(&mut record).map_err(|error| broken(&error))? {
+            return Ok(found);
+        }
         let line = record.position().map_or(0, csv::Position::line);
         take(&mut found, &columns, &record).map_err(|wrong| row_error(line, wrong))?;
     }
-    Ok(found)
 }
 
 impl Columns {
@@ -149,6 +153,9 @@ fn points(columns: &Columns, record: &StringRecord) -> Result<Option<[[f32; 2]; 
     let mut points = [[0.0; 2]; 5];
     for (at, place) in places.into_iter().enumerate() {
         points[at / 2][at % 2] = number(POINTS[at], record.get(place).unwrap_or_default())?;
+    }
+    for [x, y] in points {
+        near([x, y, x, y])?;
     }
     Ok(Some(points))
 }

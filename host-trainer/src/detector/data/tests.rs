@@ -1,3 +1,4 @@
+use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
 
@@ -216,4 +217,182 @@ fn beside_faces_is_the_largest_part_half_a_face_away_from_all_boxes() {
     assert_eq!(below, None, "half of a wide box is the whole picture");
     let narrow = photo(&[[60.0, 60.0, 340.0, 140.0]]).beside_faces();
     assert_eq!(narrow, None);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_or_a_device_in_place_of_annotations_or_pictures_is_refused_and_not_waited_for() {
+    let folder = folder();
+    let own = |name: &str| folder.path().join(name);
+    for name in [
+        "faces.csv",
+        "list.txt",
+        "archive.zip",
+        "voc/a.xml",
+        "pipe.pgm",
+        "checkpoint.bin",
+    ] {
+        fs::create_dir_all(own(name).parent().unwrap()).unwrap();
+        testing::pipe(&own(name));
+    }
+    for (name, device) in [
+        ("zero.csv", "/dev/zero"),
+        ("zero.txt", "/dev/zero"),
+        ("random.txt", "/dev/urandom"),
+    ] {
+        std::os::unix::fs::symlink(device, own(name)).unwrap();
+    }
+    let good = annotations_file(folder.path(), "good.txt", "a.pgm\n1\n1 1 4 4 0 0 0 0 0 0\n");
+    let piped = annotations_file(folder.path(), "piped.txt", "pipe.pgm\n1\n1 1 4 4 0 0 0 0 0 0\n");
+    let annotations = ["faces.csv", "list.txt", "voc", "zero.csv", "zero.txt", "random.txt"];
+    let annotations = annotations.map(|name| (folder.path().to_owned(), own(name)));
+    for (pictures, faces) in annotations.into_iter().chain([(own("archive.zip"), good)]) {
+        let error = Set::read(&pictures, &faces, Part::Training).unwrap_err().to_string();
+        assert!(error.contains("no regular file"), "{}: {error}", faces.display());
+    }
+    let error = Set::read(folder.path(), &piped, Part::Training).unwrap_err();
+    assert!(matches!(error, SetError::Missing { .. }), "{error}");
+    let error = crate::detector::checkpoint::Checkpoint::load(folder.path())
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("no regular file"), "{error}");
+}
+
+#[test]
+fn files_of_absurd_sizes_are_refused_before_they_take_all_memory() {
+    let folder = folder();
+    for (name, bytes) in [("huge.txt", 1_u64 << 40), ("huge.pgm", 1 << 40)] {
+        fs::File::create(folder.path().join(name))
+            .unwrap()
+            .set_len(bytes)
+            .unwrap();
+    }
+    let list = annotations_file(folder.path(), "list.txt", "huge.pgm\n1\n1 1 4 4 0 0 0 0 0 0\n");
+    for faces in [folder.path().join("huge.txt"), list] {
+        let error = Set::read(folder.path(), &faces, Part::Training)
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("more than"), "{error}");
+    }
+}
+
+#[test]
+fn an_archive_whose_picture_unfolds_beyond_all_limits_is_refused() {
+    let folder = folder();
+    let path = folder.path().join("bomb.zip");
+    let mut zip = zip::ZipWriter::new(fs::File::create(&path).unwrap());
+    let options = zip::write::FileOptions::default().compression_method(zip::CompressionMethod::Deflated);
+    zip.start_file("a.pgm", options).unwrap();
+    std::io::copy(&mut std::io::Read::take(std::io::repeat(0), 65 << 20), &mut zip).unwrap();
+    zip.finish().unwrap();
+    let list = annotations_file(folder.path(), "list.txt", "a.pgm\n1\n1 1 4 4 0 0 0 0 0 0\n");
+    let error = Set::read(&path, &list, Part::Training).unwrap_err().to_string();
+    assert!(error.contains("more than 64 MiB"), "{error}");
+}
+
+#[test]
+fn a_row_of_the_shared_set_without_end_is_refused() {
+    let row = "a".repeat(65 << 20);
+    let error = read_csv(&row).unwrap_err();
+    assert!(error.contains("no table"), "{error}");
+}
+
+#[test]
+fn boxes_and_points_that_lie_nowhere_are_refused() {
+    for row in [
+        "a.pgm,lfw,g,train,8,6,hand,1,1,3e38,4,,,,,,,,,,,,,\n",
+        "a.pgm,lfw,g,train,8,6,hand,-3e38,1,3.1e38,4,,,,,,,,,,,,,\n",
+        "a.pgm,lfw,g,train,8,6,hand,1,1,4,4,,,1e38,2,3,2,2,3,1,4,3,4,\n",
+    ] {
+        let error = read_csv(row).unwrap_err();
+        assert!(error.contains("outside the picture"), "{row}: {error}");
+    }
+    let folder = folder();
+    for row in ["3e38 1 3e38 4", "1 -3e38 4 4", "1e7 1 4 4", "1 1 4 1e30"] {
+        let list = annotations_file(folder.path(), "list.txt", &format!("a.pgm\n1\n{row} 0 0 0 0 0 0\n"));
+        let error = Set::read(folder.path(), &list, Part::Training).unwrap_err().to_string();
+        assert!(
+            error.contains("line 3") && error.contains("outside the picture"),
+            "{row}: {error}"
+        );
+    }
+}
+
+#[test]
+fn counts_of_boxes_beyond_the_file_are_refused_with_their_place() {
+    let folder = folder();
+    for count in ["18446744073709551615", "99999999999999999999", "-1", "1e3", "2"] {
+        let list = annotations_file(
+            folder.path(),
+            "list.txt",
+            &format!("a.pgm\n{count}\n1 1 4 4 0 0 0 0 0 0\n"),
+        );
+        let error = Set::read(folder.path(), &list, Part::Training).unwrap_err().to_string();
+        assert!(error.contains("line 1") || error.contains("line 2"), "{count}: {error}");
+    }
+}
+
+#[test]
+fn elements_that_nest_without_end_cost_no_more_than_their_length() {
+    let folder = folder();
+    let text = format!("<annotation>{}", "<a>x".repeat(200_000));
+    let voc = folder.path().join("voc");
+    fs::create_dir(&voc).unwrap();
+    annotations_file(&voc, "a.xml", &text);
+    let error = Set::read(folder.path(), &voc, Part::Training).unwrap_err();
+    assert!(
+        matches!(
+            error,
+            SetError::Row {
+                wrong: Wrong::Broken(_),
+                ..
+            }
+        ),
+        "{error}"
+    );
+}
+
+#[test]
+fn entities_that_unfold_without_end_are_refused() {
+    let folder = folder();
+    let mut text = String::from("<!DOCTYPE a [<!ENTITY e0 \"xxxxxxxxxx\">");
+    for level in 1..12 {
+        let inner = format!("&e{};", level - 1).repeat(10);
+        write!(text, "<!ENTITY e{level} \"{inner}\">").unwrap();
+    }
+    text.push_str("]><annotation><filename>&e11;</filename></annotation>");
+    let voc = folder.path().join("voc");
+    fs::create_dir(&voc).unwrap();
+    annotations_file(&voc, "a.xml", &text);
+    let error = Set::read(folder.path(), &voc, Part::Training).unwrap_err();
+    assert!(
+        matches!(
+            error,
+            SetError::Row {
+                wrong: Wrong::Broken(_),
+                ..
+            }
+        ),
+        "{error}"
+    );
+}
+
+#[test]
+fn names_of_pictures_lead_out_of_no_directory() {
+    let folder = folder();
+    let inner = folder.path().join("inner");
+    fs::create_dir(&inner).unwrap();
+    let absolute = folder.path().join("a.pgm");
+    for name in [
+        "../a.pgm",
+        "./../a.pgm",
+        "x/../../a.pgm",
+        "..",
+        "/",
+        absolute.to_str().unwrap(),
+    ] {
+        let list = annotations_file(folder.path(), "list.txt", &format!("{name}\n1\n1 1 4 4 0 0 0 0 0 0\n"));
+        let error = Set::read(&inner, &list, Part::Training).unwrap_err();
+        assert!(matches!(error, SetError::Missing { .. }), "{name}: {error}");
+    }
 }

@@ -10,6 +10,10 @@ use xml::reader::XmlEvent;
 
 use super::error::{checked, number};
 use super::{Annotated, Annotations, Face, Kind, SetError, Wrong, held};
+use crate::files;
+
+/// Most elements within each other; the parser takes longer for each the deeper it lies.
+const DEEPEST: usize = 64;
 
 /// Objects that are larger than a face, or none.
 const NO_FACES: [&str; 4] = ["person", "body", "head", "helmet"];
@@ -29,7 +33,7 @@ pub(super) fn read(folder: &Path) -> Result<Annotations, SetError> {
     paths.sort();
     let mut found = Annotations::new();
     for path in paths {
-        let text = fs::read_to_string(&path).map_err(|source| SetError::Read {
+        let text = files::read_text(&path).map_err(|source| SetError::Read {
             path: path.clone(),
             source,
         })?;
@@ -72,7 +76,8 @@ fn parse(text: &str) -> Result<(String, Annotated), (u64, Wrong)> {
         let taken = match event {
             XmlEvent::StartElement { name, .. } => {
                 open.push(name.local_name);
-                Ok(())
+                let deep = || Wrong::Broken(format!("more than {DEEPEST} elements lie within each other"));
+                (open.len() <= DEEPEST).then_some(()).ok_or_else(deep)
             }
             XmlEvent::Characters(text) => reading.take(&open, text.trim()),
             XmlEvent::EndElement { name } => {

@@ -3,17 +3,17 @@
 //!
 //! A box that is `invalid`, or so small that nobody sees a face in it, takes no part.
 
-use std::fs;
 use std::path::Path;
 
-use super::error::number;
+use super::error::{near, number};
 use super::{Annotated, Annotations, Face, Kind, SetError, Wrong, held};
+use crate::files;
 
 /// Fields of a line that are read; the last of them is `invalid`.
 const FIELDS: usize = 8;
 
 pub(super) fn read(path: &Path) -> Result<Annotations, SetError> {
-    let text = fs::read_to_string(path).map_err(|source| SetError::Read {
+    let text = files::read_text(path).map_err(|source| SetError::Read {
         path: path.to_owned(),
         source,
     })?;
@@ -81,7 +81,7 @@ fn face(row: &str) -> Result<Face, Wrong> {
     let kind = if seen { Kind::Face } else { Kind::Ignore };
     Ok(Face {
         kind,
-        bounds: [x, y, x + w.max(1.0), y + h.max(1.0)],
+        bounds: near([x, y, x + w.max(1.0), y + h.max(1.0)])?,
         points: None,
     })
 }
