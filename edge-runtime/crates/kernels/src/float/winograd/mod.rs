@@ -303,24 +303,19 @@ fn packed(
         for k in 0..depth {
             let window =
                 std::array::from_fn(|y| std::array::from_fn(|x| f64::from(weight(channel, (3 * y + x) * depth + k))));
-            let mut set = |at: usize, value: f64| values[at * point + place + k * LANES] = value as f32;
-            match size {
+            let (two, four);
+            let points = match size {
                 PatchSize::Two => {
-                    let points = transform::weights(transform::weights_2, window);
-                    points
-                        .as_flattened()
-                        .iter()
-                        .enumerate()
-                        .for_each(|(at, value)| set(at, *value));
+                    two = transform::weights(transform::weights_2, window);
+                    two.as_flattened()
                 }
                 PatchSize::Four => {
-                    let points = transform::weights(transform::weights_4, window);
-                    points
-                        .as_flattened()
-                        .iter()
-                        .enumerate()
-                        .for_each(|(at, value)| set(at, *value));
+                    four = transform::weights(transform::weights_4, window);
+                    four.as_flattened()
                 }
+            };
+            for (at, value) in points.iter().enumerate() {
+                values[at * point + place + k * LANES] = *value as f32;
             }
         }
     }
