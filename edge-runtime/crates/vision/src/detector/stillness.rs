@@ -2,14 +2,23 @@
 
 use shared_model::image::GrayView;
 
-/// Side of the blocks that are compared, in pixels of the reduced picture: a fifth of the smallest face.
-const BLOCK: usize = 3;
+/// How a picture is compared with the one that was judged.
+struct StillnessSettings {
+    /// Side of the blocks that are compared, in pixels of the reduced picture: a fifth of the smallest face.
+    block: usize,
+    /// Difference of a block's mean from which something has changed, in multiples of the mean difference of all blocks:
+    /// that much a camera's noise makes.
+    over_noise: f32,
+    /// Lower and upper limit of that difference, in grey levels of 255. Noise above the upper one is taken for a change:
+    /// then every frame is judged.
+    changed: [f32; 2],
+}
 
-/// Difference of a block's mean, in grey levels of 255, from which something has changed: this many times the mean
-/// difference of all blocks, which is what a camera's noise makes, within these limits. Noise
-/// above the upper limit is taken for a change: then every frame is judged.
-const OVER_NOISE: f32 = 6.0;
-const CHANGED: std::ops::RangeInclusive<f32> = 1.5..=3.0;
+const SETTINGS: StillnessSettings = StillnessSettings {
+    block: 3,
+    over_noise: 6.0,
+    changed: [1.5, 3.0],
+};
 
 /// Remembers a picture by the means of small blocks.
 #[derive(Debug, Clone, Default)]
@@ -34,7 +43,8 @@ impl Stillness {
             most = most.max(off);
         }
         let noise = sum / self.newest.len() as f32;
-        most < (OVER_NOISE * noise).clamp(*CHANGED.start(), *CHANGED.end())
+        let [least, greatest] = SETTINGS.changed;
+        most < (SETTINGS.over_noise * noise).clamp(least, greatest)
     }
 
     /// Remembers this picture.
@@ -45,6 +55,7 @@ impl Stillness {
 
 /// The mean of each block; the last of a row and of a column reach to the edge.
 fn means(picture: GrayView<'_>, sums: &mut Vec<u16>, means: &mut Vec<f32>) {
+    const BLOCK: usize = SETTINGS.block;
     means.clear();
     sums.resize(picture.width(), 0);
     let before = |length: usize| (length / BLOCK).saturating_sub(1);

@@ -190,7 +190,7 @@ impl FaceTracker {
         let since_ms = self
             .searched_ms
             .and_then(|searched_ms| time_ms.checked_sub(searched_ms));
-        since_ms.is_some_and(|since_ms| since_ms < REPEATED_MS)
+        since_ms.is_some_and(|since_ms| since_ms < PACE.repeated_ms)
             && !self.tracker.is_idle()
             && self.tracker.is_settled()
             && self.eye.glance().is_still()
@@ -200,9 +200,8 @@ impl FaceTracker {
     fn is_due(&self, time_ms: u64) -> bool {
         let pause_ms = f64::from(1000.0 / self.config.idle_fps);
         let since = |searched_ms| time_ms.saturating_sub(searched_ms) as f64;
-        // A camera's frames come some milliseconds sooner or later.
         self.searched_ms
-            .is_none_or(|searched_ms| since(searched_ms) + JITTER_MS >= pause_ms)
+            .is_none_or(|searched_ms| since(searched_ms) + PACE.jitter_ms >= pause_ms)
     }
 
     /// Runs the networks on every face that is shown, or repeats what they said.
@@ -213,7 +212,7 @@ impl FaceTracker {
             let (prediction, reason) = if let Some(known) = known {
                 (known.prediction.clone(), known.reject_reason)
             } else {
-                let settles = context.time_ms.saturating_sub(track.came_ms) < SETTLING_MS;
+                let settles = context.time_ms.saturating_sub(track.came_ms) < PACE.settling_ms;
                 let prediction = predict(&bounds, settles, context)?;
                 let reason = self.face_quality.at(context.frame, &bounds);
                 let reason = reason.or_else(|| turned_away(&bounds, &prediction));
@@ -233,17 +232,24 @@ impl FaceTracker {
     }
 }
 
-/// How much sooner than a pause ends a frame may come, in milliseconds.
-const JITTER_MS: f64 = 5.0;
+/// When frames are searched and faces judged anew.
+struct PaceSettings {
+    /// How much sooner than a pause ends a frame may come, in milliseconds: a camera's frames come a little sooner or later.
+    jitter_ms: f64,
+    /// Longest time for which what was found and said is repeated while the picture stays the same, in milliseconds: what is
+    /// too small to be told as a change is seen then.
+    repeated_ms: u64,
+    /// How long after a face came its keypoints are taken from one look at it, in milliseconds: what has not been told yet
+    /// needs them only to tell whether the face is turned away, and the first verdict comes sooner. With the usual settings a
+    /// verdict takes 400 ms.
+    settling_ms: u64,
+}
 
-/// Longest time for which what was found and said is repeated while the picture stays the same, in milliseconds: what is too
-/// small to be told as a change is seen then.
-const REPEATED_MS: u64 = 2000;
-
-/// How long after a face came its keypoints are taken from one look at it, in milliseconds: what has not been told yet needs
-/// them only to tell whether the face is turned away, and the first verdict comes sooner. With the usual settings a verdict
-/// takes 400 ms.
-const SETTLING_MS: u64 = 500;
+const PACE: PaceSettings = PaceSettings {
+    jitter_ms: 5.0,
+    repeated_ms: 2000,
+    settling_ms: 500,
+};
 
 /// Whether a face looks to the side, or has no face's shape.
 fn turned_away(bounds: &Rect, prediction: &Prediction) -> Option<RejectReason> {
