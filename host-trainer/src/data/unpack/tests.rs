@@ -57,7 +57,23 @@ fn packed_and_differently_written_tables_are_read_alike() {
 fn what_is_no_table_is_called_by_its_name() {
     let two = zipped(&[("a.csv", TEXT), ("b.csv", TEXT)], CompressionMethod::Stored);
     let workbook = zipped(&[("xl/workbook.xml", "")], CompressionMethod::Stored);
-    let cases: [(&[u8], &str); 7] = [
+    let gzip = |bytes: &[u8]| {
+        let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        packed.write_all(bytes).unwrap();
+        packed.finish().unwrap()
+    };
+    let twice = gzip(&gzip(TEXT.as_bytes()));
+    let packed_archive = gzip(&two);
+    let wide = |mark: u32, bytes: fn(u32) -> [u8; 4]| -> Vec<u8> {
+        let letters = [mark].into_iter().chain(TEXT.chars().map(u32::from));
+        letters.flat_map(bytes).collect()
+    };
+    let (little, big) = (wide(0xfeff, u32::to_le_bytes), wide(0xfeff, u32::to_be_bytes));
+    let cases: [(&[u8], &str); 11] = [
+        (&twice, "packed twice; unpack it with `gunzip`"),
+        (&packed_archive, "packed twice; unpack it with `unzip`"),
+        (&little, "UTF-32"),
+        (&big, "UTF-32"),
         (b"PAR1....", "Parquet"),
         (b"<!doctype html><title>Log in</title>", "web page"),
         (b"version https://git-lfs.github.com/spec/v1", "git lfs pull"),
