@@ -1,6 +1,8 @@
 //! `scripts/deploy` against an ssh server of the test's own, on loopback, whose "device" has stand-ins
 //! for the programs that would change this machine.
 
+mod attacks;
+
 use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
@@ -227,95 +229,4 @@ fn a_device_that_cannot_be_reached_is_unavailable() {
     let output = deploy(folder.path(), port, &["--package", "kiosk.deb"]);
     let errors = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(69), "{errors}");
-}
-
-/// Deploys with these arguments and this environment, from a directory with files of wild names; gives the code, and what the
-/// device's package manager got, with its owner and that of its directory. `None`, said aloud, without an ssh server.
-fn deploy_wildly(arguments: &[&str], environment: &[(&str, &str)]) -> Option<(Option<i32>, String)> {
-    if !Path::new(SSHD).exists() {
-        testing::skip(&format!(
-            "scripts/deploy: {SSHD} is missing (sudo apt-get install openssh-server)"
-        ));
-        return None;
-    }
-    let folder = tempfile::tempdir().unwrap();
-    let dir = folder.path();
-    for name in WILD {
-        fs::write(dir.join(name), "a wild package").unwrap();
-    }
-    std::os::unix::fs::symlink("kiosk.deb", dir.join("link.deb")).unwrap();
-    let server = Server::start(dir);
-    device(dir, 0, 0);
-    let got = dir.join("got");
-    let body = format!(
-        "for last; do :; done\n{{ stat -c %u \"$last\" \"${{last%/*}}\"; cat \"$last\"; }} >'{}'\n",
-        got.display()
-    );
-    program(&dir.join("bin/dpkg"), &body);
-    let output = deploying(dir, server.port, arguments)
-        .envs(environment.iter().copied())
-        .output();
-    let output = output.unwrap();
-    eprintln!("{}", String::from_utf8_lossy(&output.stderr));
-    assert!(!dir.join("hit").exists(), "{arguments:?}: a name was run");
-    Some((output.status.code(), fs::read_to_string(got).unwrap_or_default()))
-}
-
-/// Names that programs take for options or shells for commands.
-const WILD: [&str; 5] = ["-rf", "--help", "a b'\"c.deb", "$(touch hit).deb", "a\n;touch hit;.deb"];
-
-#[test]
-fn names_of_files_are_no_options_and_no_commands() {
-    for name in WILD {
-        let Some((code, got)) = deploy_wildly(&["--package", name, "--config", name], &[]) else {
-            return;
-        };
-        assert_eq!(code, Some(0), "{name}");
-        assert!(got.ends_with("a wild package"), "{name}: {got}");
-    }
-    let Some((code, got)) = deploy_wildly(&["--package", "link.deb"], &[]) else {
-        return;
-    };
-    assert_eq!((code, got.ends_with("\na package")), (Some(0), true), "{got}");
-}
-
-#[test]
-fn what_comes_to_root_of_the_device_belongs_to_root_whoever_sends_it() {
-    if !fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0) {
-        return testing::skip("only root gets files of other owners");
-    }
-    let sender = [("TAR_OPTIONS", "--owner=61234 --group=61234")];
-    let Some((code, got)) = deploy_wildly(&["--package", "kiosk.deb"], &sender) else {
-        return;
-    };
-    assert_eq!((code, got.as_str()), (Some(0), "0\n0\na package"));
-}
-
-#[test]
-fn a_tape_in_the_environment_takes_nothing_away() {
-    let Some((code, got)) = deploy_wildly(&["--package", "kiosk.deb"], &[("TAPE", "hit")]) else {
-        return;
-    };
-    assert_eq!((code, got.ends_with("a package")), (Some(0), true), "{got}");
-}
-
-#[test]
-fn names_of_devices_are_no_options_and_no_commands() {
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("kiosk.deb"), "a package").unwrap();
-    for (host, code) in [
-        ("-oProxyCommand=touch hit", 64),
-        ("--", 64),
-        ("$(touch hit)", 69),
-        ("pi@`touch hit`", 69),
-        ("pi@-oProxyCommand=touch hit", 69),
-    ] {
-        let output = Command::new(root().join("scripts/deploy"))
-            .current_dir(folder.path())
-            .args(["--package", "kiosk.deb", host])
-            .output()
-            .unwrap();
-        assert_eq!(output.status.code(), Some(code), "{host}: {output:?}");
-        assert!(!folder.path().join("hit").exists(), "{host}");
-    }
 }

@@ -10,6 +10,8 @@ mod compare;
 mod default_bundle;
 mod deploy;
 mod desk;
+#[cfg(unix)]
+mod faults;
 mod figures;
 mod film;
 mod find_rate;

@@ -9,6 +9,7 @@ pub mod config;
 pub mod counts;
 pub mod daemon;
 pub mod decide;
+pub mod left_behind;
 pub mod machine;
 pub mod metrics;
 pub mod owner;

@@ -34,6 +34,14 @@ pub enum Missing {
     Left,
 }
 
+/// Sees to it that no file that this process makes can be changed by other users, and every one by its own, whatever it
+/// was started with.
+pub fn keep_files_own() {
+    let given = rustix::process::umask(Mode::from_raw_mode(0o077));
+    let (others_write, own) = (Mode::WGRP | Mode::WOTH, Mode::RWXU);
+    rustix::process::umask((given | others_write) - own);
+}
+
 /// Makes this process that of whoever owns the directory or the way to it, if it is root's; gives the path that the
 /// directory has from now on.
 ///
@@ -229,6 +237,18 @@ mod tests {
             chown(&state, Some(user), Some(group)).unwrap();
             let looked = as_owner(&state, |dir| {
                 let groups = getgroups().unwrap();
+                // Neither capabilities nor what files would be opened with.
+                let status = fs::read_to_string("/proc/thread-self/status").unwrap();
+                for (field, none) in [("CapPrm", 0), ("CapEff", 0), ("CapAmb", 0)] {
+                    let line = status.lines().find(|line| line.starts_with(field)).unwrap();
+                    let bits = u64::from_str_radix(line.split_whitespace().nth(1).unwrap(), 16);
+                    assert_eq!(bits, Ok(none), "{line}");
+                }
+                let uids = status.lines().find(|line| line.starts_with("Uid:")).unwrap();
+                assert_eq!(
+                    uids.split_whitespace().skip(1).collect::<Vec<_>>(),
+                    vec![user.to_string(); 4]
+                );
                 let link = fs::read(dir.join("link")).map_err(|error| error.kind());
                 (geteuid().as_raw(), getegid().as_raw(), groups, link)
             });

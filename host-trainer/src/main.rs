@@ -28,7 +28,7 @@ fn main() -> ExitCode {
     match command::run(arguments) {
         Ok(code) => code,
         Err(error) => {
-            tracing::error!("{error:#}");
+            tracing::error!("{}", command::exit::text(&error));
             ExitCode::from(command::exit::code(&error))
         }
     }

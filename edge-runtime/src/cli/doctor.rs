@@ -32,6 +32,7 @@ pub(crate) struct Args {
 pub(crate) fn main(args: &Args) -> Result<ExitCode, Failure> {
     let config = Config::load(&args.config)?;
     let mut findings = preflight::check(&config, Scope::All);
+    findings.extend(preflight::left_behind(&config));
     findings.extend(camera::camera(&config.source));
     findings.extend(search::search(&config));
     findings.extend(config.update.as_ref().map(preflight::keys));

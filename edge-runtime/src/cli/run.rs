@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use diagnostics::Diagnostics;
 use edge_runtime::config::{Config, ConfigError};
 use edge_runtime::daemon::{self, Ending, Flags, ProgramUpdater, RunContext, SharedClock};
+use edge_runtime::owner::keep_files_own;
 use edge_runtime::service::Manager;
 use signal_hook::consts::{SIGHUP, TERM_SIGNALS};
 use signal_hook::flag;
@@ -43,6 +44,7 @@ pub(crate) fn main(args: &Args, diagnostics: Option<&Diagnostics>) -> Result<Exi
         }
         Ok(config)
     };
+    keep_files_own();
     let config = load()?;
     let signals = Signals::catch()?;
     let context = context(&args.config, Box::new(load), signals.flags.clone());

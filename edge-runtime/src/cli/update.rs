@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use edge_runtime::config::{Config, UpdateConfig};
 use edge_runtime::daemon::DaemonError;
-use edge_runtime::owner::{Missing, become_owner};
+use edge_runtime::owner::{Missing, become_owner, keep_files_own};
 use edge_runtime::preflight;
 use update::{
     Device, Installer, KEYS, Kind, Limits, MAX_SIGNATURE_BYTES, MAX_SIGNED_BYTES, Outcome, SIGNATURE, Signed, Source,
@@ -45,6 +45,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn main(args: &Args) -> Result<ExitCode, Failure> {
+    keep_files_own();
     let config = Config::load(&args.config)?;
     let settings = config.update.as_ref().ok_or(UpdateError::NotSetUp)?;
     if args.status {

@@ -38,6 +38,7 @@ use shared_model::Text;
 
 use crate::config::Config;
 use crate::counts;
+use crate::left_behind;
 use crate::metrics::{self, Counts};
 use crate::pipeline::{End, FrameError, PipelineContext, Stats, Timing};
 use crate::preflight;
@@ -118,6 +119,7 @@ pub fn run(config: Config, context: &RunContext<'_>) -> Result<Ending, DaemonErr
             })
             .map_err(DaemonError::Thread)?;
         let (mut kiosk, mut ready) = Kiosk::start(config, &shared, context)?;
+        tell_left_behind(&kiosk.config);
         loop {
             let (ended, mut halted) = go(ready, &kiosk, &shared, context);
             ready = loop {
@@ -137,6 +139,7 @@ pub fn run(config: Config, context: &RunContext<'_>) -> Result<Ending, DaemonErr
                 .unwrap_or_else(PoisonError::into_inner)
                 .clone_from(&kiosk.config);
             keep_pause(&kiosk.config, &shared);
+            tell_left_behind(&kiosk.config);
         }
     });
     service.stopping();
@@ -148,6 +151,14 @@ fn keep_pause(config: &Config, shared: &Shared) {
     shared.switches.keep_in(&config.state);
     if let Some(warning) = shared.switches.take_warning() {
         tracing::warn!(about = %warning, "{warning}");
+    }
+}
+
+/// Notes where events are kept, and warns of those that wait where no sink takes them.
+fn tell_left_behind(config: &Config) {
+    for left in left_behind::note(config) {
+        let found = left.found();
+        tracing::warn!(about = %found, "{found}; {}", left_behind::CURE);
     }
 }
 

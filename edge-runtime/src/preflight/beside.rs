@@ -85,6 +85,7 @@ pub fn beside(config: &Config, running: &Running) -> Vec<Finding> {
     findings.extend(outlets::routes(&config.sink));
     findings.extend(config.sink.webhook.as_ref().map(outlets::files));
     findings.extend(receivers(config, running));
+    findings.extend(super::left_behind(config));
     findings.extend(config.counts.as_ref().map(super::counts));
     if let Some(update) = &config.update {
         findings.extend([paths::update(update), keys(update)]);

@@ -26,6 +26,7 @@ use serde::Serialize;
 
 use crate::config::{Config, UpdateConfig};
 use crate::counts::{CountsLock, CountsSettings};
+use crate::left_behind;
 use crate::owner::as_owner;
 use crate::sink::settings::MqttConfig;
 
@@ -148,6 +149,13 @@ fn outbox(mqtt: &MqttConfig) -> Finding {
         &mqtt.outbox.dir,
         "name another directory as `sink.mqtt.outbox.dir`",
     )
+}
+
+/// Events that wait in directories of earlier configurations, each a finding. They keep nothing from running.
+pub fn left_behind(config: &Config) -> Vec<Finding> {
+    let left = left_behind::look(config).into_iter();
+    left.map(|left| Finding::bad("outbox", left.found(), left_behind::CURE))
+        .collect()
 }
 
 /// Whether counts can be kept. Who holds the directory is not asked: it may be the very kiosk that is to reload.

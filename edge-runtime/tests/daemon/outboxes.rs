@@ -133,3 +133,48 @@ fn a_directory_of_events_that_another_program_holds_is_refused_and_it_is_told_wh
     drop(theirs);
     assert_eq!(starts(&world, "outbox"), told(&world));
 }
+
+#[test]
+fn what_waits_where_a_restart_does_not_look_is_told_until_it_is_taken_along() {
+    let world = kiosk();
+    fs::create_dir(world.kiosk.path("kept")).unwrap();
+    let configure = |outbox: &str, hook: &str| {
+        world.kiosk.configure(&kept(outbox, hook));
+        let file = world.kiosk.path("config.toml");
+        let text = fs::read_to_string(&file).unwrap();
+        fs::write(&file, text.replace("schema = 1\n", "schema = 1\nstate = \"kept\"\n")).unwrap();
+    };
+    let left = |lines: &str, dir: &str| {
+        let place = world.kiosk.path(dir).display().to_string();
+        let told = |line: &&str| line.contains("events that nobody sends") && line.contains(&format!("{place}:"));
+        lines.lines().filter(told).count()
+    };
+    let start = |control: &dyn Fn()| {
+        world.forget();
+        let ended = world.run(|world| {
+            until("a verdict", || !told(world).is_empty());
+            control();
+        });
+        assert_eq!(ended.unwrap(), Ending::Stopped);
+        let warnings = world.told("warning").join("\n");
+        let doctor = world.kiosk.program("doctor").output().unwrap();
+        let doctor = String::from_utf8(doctor.stdout).unwrap();
+        ["outbox", "hook"].map(|dir| (left(&warnings, dir), left(&doctor, dir)))
+    };
+    configure("outbox", "hook");
+    assert_eq!(start(&|| ()), [(0, 0); 2]);
+    configure("new outbox", "new hook");
+    for _ in 0..2 {
+        assert_eq!(start(&|| ()), [(1, 1); 2]);
+    }
+    // The cure that is told with it.
+    configure("outbox", "hook");
+    let moved = start(&|| {
+        let before = told(&world).len();
+        configure("third outbox", "third hook");
+        world.reload();
+        until("another start", || told(&world).len() > before);
+    });
+    assert_eq!(moved, [(0, 0); 2]);
+    assert_eq!(start(&|| ()), [(0, 0); 2]);
+}

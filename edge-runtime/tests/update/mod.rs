@@ -1,5 +1,6 @@
 //! Updates of a running kiosk.
 
+mod given_up;
 mod home;
 #[cfg(feature = "mqtt")]
 mod hostile;

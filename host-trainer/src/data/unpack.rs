@@ -27,7 +27,13 @@ pub(super) struct Text {
 }
 
 /// Files that are no text, by their first bytes: what they are, and what to do.
-const OTHERS: [(&[u8], &str, &str); 13] = [
+const OTHERS: [(&[u8], &str, &str); 18] = [
+    // What is packed once is a table here already.
+    (b"\x1f\x8b", "is packed twice", "unpack it with `gunzip`"),
+    (b"\x28\xb5\x2f\xfd", "is packed twice", "unpack it with `unzstd`"),
+    (b"PK\x03\x04", "is packed twice", "unpack it with `unzip`"),
+    (b"\xff\xfe\0\0", "is written in UTF-32", "save it as UTF-8"),
+    (b"\0\0\xfe\xff", "is written in UTF-32", "save it as UTF-8"),
     (b"BZh", "is packed with bzip2", "unpack it with `bunzip2`"),
     (b"\xfd7zXZ\0", "is packed with xz", "unpack it with `unxz`"),
     (b"7z\xbc\xaf\x27\x1c", "is a 7-Zip archive", "unpack it with `7z x`"),

@@ -55,6 +55,8 @@ pub fn run(program: &Path, bundle: &Path, limits: Limits) -> Result<(), UpdateEr
         .arg(format!("--memory-bytes={}", limits.memory_bytes))
         .arg(format!("--seconds={}", limits.seconds))
         .arg(bundle)
+        // Of root's environment, who owns the state may read nothing.
+        .env_clear()
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
@@ -164,6 +166,8 @@ mod tests {
                 "echo 'error: it has no graph' >&2; exit 65",
                 "try bundle: it has no graph",
             ),
+            // Nothing of this program's environment, in which cargo has written its name.
+            ("echo \"<$CARGO_PKG_NAME$HOME>\" >&2; exit 65", "try bundle: <>"),
             ("kill -SEGV $$", "signal 11"),
             ("kill -XCPU $$", "60 s of computing"),
             ("exec sleep 1000", "not done after 0 s"),

@@ -166,3 +166,87 @@ fn refuses_classes_that_the_file_cannot_hold_and_files_without_rows() {
     assert!(refused(&file("emotion,pixels", &[])).contains("no usable row"));
     assert!(refused(&file("emotion,image", &[])).contains("no column 'pixels'"));
 }
+
+#[test]
+fn cells_that_are_no_numbers_are_refused_with_their_place_whatever_they_look_like() {
+    let (good, rest) = (format!("3,{},Training", plain(7, 48)), plain(7, 48));
+    let rest = rest.split_once(' ').unwrap().1;
+    let pixels = [
+        "nan",
+        "NaN",
+        "inf",
+        "-1",
+        "256",
+        "1e2",
+        "1e999",
+        "7.5",
+        "0x10",
+        "+7",
+        "٣",
+        "7\u{0}",
+        "\u{202e}7",
+    ];
+    let pixels = pixels.map(|cell| (format!("3,{cell} {rest},Training"), "column 'pixels'"));
+    let labels = ["nan", "1e18", "99999999999999999999", "3.5", "--", "=1+1", "\u{1b}[2J"];
+    let labels = labels.map(|cell| (format!("{cell},{},Training", plain(7, 48)), "column 'emotion'"));
+    let usage = ["=cmd|calc", "\u{1b}[31mTraining"].map(|cell| (format!("3,7 {rest},{cell}"), "column 'Usage'"));
+    for (row, place) in pixels.into_iter().chain(labels).chain(usage) {
+        let error = refused(&file("emotion,pixels,Usage", &[good.clone(), row.clone()]));
+        assert!(error.contains("row 2 (line 3)") && error.contains(place), "{error}");
+    }
+}
+
+#[test]
+fn quotes_and_ends_of_lines_in_odd_places_are_read_as_they_are_or_refused() {
+    let face = plain(7, 48);
+    let good = format!("3,{face},Training");
+    let lines = face.replace(' ', "\n");
+    let rows = |header: &str, rows: &[&str], end: &str| [&[header], rows].concat().join(end) + end;
+    let read = |text: &str| {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+        let read = read(file.path(), &ClassSet::product(), BadRows::Refuse);
+        read.map(|(data, _)| data.labels.len())
+            .map_err(|error| error.to_string())
+    };
+    let header = "emotion,pixels,Usage";
+    for end in ["\n", "\r\n", "\r", "\n\r", "\n\n\n"] {
+        assert_eq!(read(&rows(header, &[&good, &good], end)), Ok(2), "{end:?}");
+    }
+    assert_eq!(
+        read(&rows(header, &[&format!("\"3\",\"{lines}\",\"Training\"")], "\n")),
+        Ok(1)
+    );
+    assert_eq!(read(&rows(&format!("\u{feff}{header}"), &[&good], "\n")), Ok(1));
+    let many = format!("{header},{}", "x,".repeat(1 << 20));
+    for (text, named) in [
+        (
+            rows(header, &[&good, &format!("3,\"{face},Training"), &good, &good], "\n"),
+            "row 2 (line 3): 2 fields",
+        ),
+        (
+            rows(header, &[&format!("3,{},Training", "\"".repeat(100_001))], "\n"),
+            "row 1 (line 2): 2 fields",
+        ),
+        (
+            rows(header, &[&format!("3\n,{face},Training")], "\n"),
+            "row 1 (line 2): 1 fields",
+        ),
+        (
+            rows(header, &[&good, &"\0".repeat(1 << 20)], "\n"),
+            "row 2 (line 3): 1 fields",
+        ),
+        (
+            rows("\"emotion\nx\",pixels,Usage", &[&good], "\n"),
+            "no column 'emotion'",
+        ),
+        (rows("emotion\0,pixels,Usage", &[&good], "\n"), "no column 'emotion'"),
+        (rows("emotion,pixels,pixels,Usage", &[&good], "\n"), "stands twice"),
+        (rows(&many, &[&good], "\n"), "3 fields instead of"),
+        ("\n".repeat(1 << 20), "no column 'emotion'"),
+        (header.to_owned(), "no usable row"),
+    ] {
+        let error = read(&text).unwrap_err();
+        assert!(error.contains(named), "{named}: {}", &error[..error.len().min(400)]);
+    }
+}

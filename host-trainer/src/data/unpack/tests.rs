@@ -57,7 +57,23 @@ fn packed_and_differently_written_tables_are_read_alike() {
 fn what_is_no_table_is_called_by_its_name() {
     let two = zipped(&[("a.csv", TEXT), ("b.csv", TEXT)], CompressionMethod::Stored);
     let workbook = zipped(&[("xl/workbook.xml", "")], CompressionMethod::Stored);
-    let cases: [(&[u8], &str); 7] = [
+    let gzip = |bytes: &[u8]| {
+        let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        packed.write_all(bytes).unwrap();
+        packed.finish().unwrap()
+    };
+    let twice = gzip(&gzip(TEXT.as_bytes()));
+    let packed_archive = gzip(&two);
+    let wide = |mark: u32, bytes: fn(u32) -> [u8; 4]| -> Vec<u8> {
+        let letters = [mark].into_iter().chain(TEXT.chars().map(u32::from));
+        letters.flat_map(bytes).collect()
+    };
+    let (little, big) = (wide(0xfeff, u32::to_le_bytes), wide(0xfeff, u32::to_be_bytes));
+    let cases: [(&[u8], &str); 11] = [
+        (&twice, "packed twice; unpack it with `gunzip`"),
+        (&packed_archive, "packed twice; unpack it with `unzip`"),
+        (&little, "UTF-32"),
+        (&big, "UTF-32"),
         (b"PAR1....", "Parquet"),
         (b"<!doctype html><title>Log in</title>", "web page"),
         (b"version https://git-lfs.github.com/spec/v1", "git lfs pull"),
@@ -90,4 +106,75 @@ fn a_damaged_archive_is_told_at_its_end() {
     bytes[at] = b'E';
     let error = opened("damaged.zip", &bytes).unwrap_err().to_string();
     assert!(error.contains("checksum"), "{error}");
+}
+
+/// An archive with one table, in which `bytes` stand `at` so many after the mark of a header.
+fn forged(mark: &[u8], at: usize, bytes: &[u8]) -> Vec<u8> {
+    let mut archive = zipped(&[("faces.csv", TEXT)], CompressionMethod::Deflated);
+    let from = archive.windows(4).rposition(|own| own == mark).unwrap() + at;
+    archive[from..from + bytes.len()].copy_from_slice(bytes);
+    archive
+}
+
+#[test]
+fn archives_that_contradict_themselves_are_refused_or_give_their_table() {
+    let (end, entry) = (b"PK\x05\x06", b"PK\x01\x02");
+    let far = &0xffff_fff0_u32.to_le_bytes()[..];
+    let own_place = u32::try_from(forged(end, 0, b"").windows(4).rposition(|own| own == entry).unwrap()).unwrap();
+    // An end of 2^60 entries in 2^60 bytes.
+    let mut endless = zipped(&[("faces.csv", TEXT)], CompressionMethod::Deflated);
+    let at = endless.windows(4).rposition(|own| own == end).unwrap();
+    endless.truncate(at);
+    let huge = (1_u64 << 60).to_le_bytes();
+    for part in [
+        &b"PK\x06\x06"[..],
+        &44_u64.to_le_bytes(),
+        &[45, 0, 45, 0],
+        &[0; 8],
+        &huge,
+        &huge,
+        &huge,
+        &[0; 8],
+        b"PK\x06\x07\0\0\0\0",
+        &(at as u64).to_le_bytes(),
+        &[1, 0, 0, 0],
+        b"PK\x05\x06\0\0\0\0",
+        &[0xff; 12],
+        &[0; 2],
+    ] {
+        endless.extend_from_slice(part);
+    }
+    for (what, archive) in [
+        ("65,535 entries", forged(end, 8, &[0xff; 4])),
+        ("a list far behind the end", forged(end, 12, &[far, far].concat())),
+        ("2^60 entries", endless),
+        ("an entry far behind the end", forged(entry, 42, far)),
+        (
+            "an entry that is its own place in the list",
+            forged(entry, 42, &own_place.to_le_bytes()),
+        ),
+        ("another checksum", forged(entry, 16, &[1, 2, 3, 4])),
+        ("a password", forged(entry, 8, &[1, 0])),
+        ("a method that nobody knows", forged(entry, 10, &[98, 0])),
+        (
+            "an archive in an archive",
+            zipped(&[("a.zip", "PK")], CompressionMethod::Stored),
+        ),
+        ("a directory", zipped(&[("a.csv/", "")], CompressionMethod::Stored)),
+    ] {
+        assert!(opened("forged.zip", &archive).is_err(), "{what}");
+    }
+    // Sizes beyond all limits end where the table ends, and names lead nowhere: nothing is written.
+    let sizes = forged(entry, 20, &[far, far].concat());
+    assert_eq!(opened("sizes.zip", &sizes).unwrap(), TEXT);
+    for name in ["../../faces.csv", "/etc/faces.csv", "\u{1b}[2J.csv"] {
+        let archive = zipped(&[(name, TEXT)], CompressionMethod::Deflated);
+        assert_eq!(opened("names.zip", &archive).unwrap(), TEXT, "{name:?}");
+    }
+    let many: Vec<String> = (0..2000).map(|at| format!("{at}.txt")).collect();
+    let many: Vec<(&str, &str)> = many.iter().map(|name| (name.as_str(), "")).collect();
+    let error = opened("many.zip", &zipped(&many, CompressionMethod::Stored))
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("2000 tables") && error.len() < 300, "{error}");
 }

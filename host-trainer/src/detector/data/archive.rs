@@ -75,3 +75,74 @@ impl Archive {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Cursor, Write};
+
+    use zip::write::FileOptions;
+
+    use super::*;
+
+    fn zipped(entries: &[(&str, &[u8])]) -> Vec<u8> {
+        let mut archive = zip::ZipWriter::new(Cursor::new(Vec::new()));
+        for (name, bytes) in entries {
+            let options = FileOptions::default().compression_method(zip::CompressionMethod::Deflated);
+            archive.start_file(*name, options).unwrap();
+            archive.write_all(bytes).unwrap();
+        }
+        archive.finish().unwrap().into_inner()
+    }
+
+    fn read(archive: &[u8], name: &str) -> Result<Vec<u8>, SetError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("images.zip");
+        std::fs::write(&path, archive).unwrap();
+        Archive::open(&path)?.read(name)
+    }
+
+    /// With `bytes` so many after the last mark of a header.
+    fn forged(mark: &[u8], at: usize, bytes: &[u8]) -> Vec<u8> {
+        let mut archive = zipped(&[("a.pgm", b"P5 1 1 255\n7"), ("b.pgm", b"P5 1 1 255\n8")]);
+        let from = archive.windows(4).rposition(|own| own == mark).unwrap() + at;
+        archive[from..from + bytes.len()].copy_from_slice(bytes);
+        archive
+    }
+
+    #[test]
+    fn archives_of_pictures_that_contradict_themselves_are_refused() {
+        let (end, entry) = (b"PK\x05\x06", b"PK\x01\x02");
+        let far = &0xffff_fff0_u32.to_le_bytes()[..];
+        for (what, archive) in [
+            ("65,535 entries", forged(end, 8, &[0xff; 4])),
+            ("a list far behind the end", forged(end, 12, &[far, far].concat())),
+            ("an entry far behind the end", forged(entry, 42, far)),
+            ("another picture's checksum", forged(entry, 16, &[1, 2, 3, 4])),
+            ("a password", forged(entry, 8, &[1, 0])),
+            ("a method that nobody knows", forged(entry, 10, &[98, 0])),
+            ("half", forged(end, 0, b"PK")[..80].to_vec()),
+        ] {
+            assert!(
+                matches!(read(&archive, "b.pgm"), Err(SetError::Archive { .. })),
+                "{what}"
+            );
+        }
+        // Two that share their bytes are two, each within the limit of one.
+        let shared = forged(entry, 42, &[0; 4]);
+        let got = read(&shared, "b.pgm");
+        assert!(matches!(got, Err(SetError::Archive { .. })) || got.is_ok_and(|bytes| bytes.len() < 100));
+    }
+
+    #[test]
+    fn names_in_an_archive_lead_to_nothing_but_its_entries() {
+        let archive = zipped(&[("../../a.pgm", b"7"), ("/etc/hostname", b"8")]);
+        assert_eq!(read(&archive, "../../a.pgm").unwrap(), b"7");
+        assert_eq!(read(&archive, "/etc/hostname").unwrap(), b"8");
+        for name in ["a.pgm", "/etc/passwd", "../images.zip", "", "."] {
+            assert!(
+                matches!(read(&archive, name), Err(SetError::Missing { .. })),
+                "{name:?}"
+            );
+        }
+    }
+}

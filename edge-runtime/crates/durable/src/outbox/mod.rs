@@ -119,6 +119,15 @@ impl Outbox {
         Ok(outbox)
     }
 
+    /// Events that wait in a directory, whoever has it; nothing is changed.
+    ///
+    /// # Errors
+    /// A directory that cannot be read.
+    pub fn waiting(path: &Path) -> io::Result<u64> {
+        let (_, found) = Log::open(SystemDisk::default(), path, MIN_SEGMENT)?;
+        Ok(found.events.len() as u64)
+    }
+
     /// Who writes to the outbox of a directory now; nothing is made.
     pub fn holder(path: &Path) -> Option<Holder> {
         dir_lock::holder(path)

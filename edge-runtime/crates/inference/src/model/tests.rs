@@ -166,3 +166,48 @@ fn damaged_files_are_errors_or_run_but_never_panic() {
         assert!(Model::load(&bytes[..at], &[("emotion", 5)]).is_err(), "{at} bytes");
     }
 }
+
+/// A field of a message, which may be one itself.
+fn field(number: u8, content: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![number << 3 | 2];
+    let mut left = content.len();
+    while left > 0x7f {
+        bytes.push(left as u8 | 0x80);
+        left >>= 7;
+    }
+    bytes.push(left as u8);
+    [&bytes, content].concat()
+}
+
+#[test]
+fn files_that_hold_no_network_are_refused_however_deep_they_are() {
+    // Graphs in attributes of nodes of graphs.
+    let deep = (0..5000).fold(Vec::new(), |inner, _| field(1, &field(5, &field(6, &inner))));
+    for (what, bytes) in [
+        ("nothing", Vec::new()),
+        ("zeros", vec![0; 100_000]),
+        ("a text", b"emotion,pixels,Usage\n".to_vec()),
+        ("graphs in graphs", field(7, &deep)),
+        (
+            "a length beyond the file",
+            vec![7 << 3 | 2, 0xff, 0xff, 0xff, 0xff, 0x7f],
+        ),
+    ] {
+        assert!(Model::load(&bytes, &[("emotion", 5)]).is_err(), "{what}");
+    }
+}
+
+#[test]
+fn weights_that_are_no_numbers_make_no_verdict() {
+    for weight in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::MAX] {
+        let mut network = network::linear("emotion", 5);
+        for tensor in &mut network.graph.as_mut().unwrap().initializer {
+            tensor.float_data.iter_mut().for_each(|value| *value = weight);
+        }
+        let refused = match Model::load(&network::encode(&network), &[("emotion", 5)]) {
+            Err(_) => true,
+            Ok(mut model) => model.run(&vec![1.0; INPUT_LEN]).is_err(),
+        };
+        assert!(refused, "{weight}");
+    }
+}

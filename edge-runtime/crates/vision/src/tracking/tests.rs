@@ -279,3 +279,106 @@ fn another_bundle_may_have_another_way_and_numbers_go_on() {
     ids(&mut film.predictor, 120);
     assert_eq!(ids(&mut film.predictor, 160), (true, vec![2]));
 }
+
+/// A room with a spot, and these grey levels more on it and around it.
+fn lit(spot: i32, around: i32) -> Vec<u8> {
+    let mut pixels = room(&[[84, 60]]);
+    for (at, pixel) in pixels.iter_mut().enumerate() {
+        let (x, y) = (at % SIZE[0], at / SIZE[0]);
+        let more = if x.abs_diff(84) < 8 && y.abs_diff(60) < 8 {
+            spot
+        } else {
+            around
+        };
+        *pixel = (i32::from(*pixel) + more).clamp(0, 255) as u8;
+    }
+    pixels
+}
+
+#[test]
+fn whoever_comes_as_slowly_as_can_be_is_found_before_two_seconds_after_it_can_be_seen() {
+    // A second face that fades in, by one grey level each frame, beside one that rests.
+    let fade = |step: i32| {
+        let mut pixels = room(&[[44, 60]]);
+        let other = room(&[[44, 60], [116, 60]]);
+        for (pixel, goal) in pixels.iter_mut().zip(other) {
+            *pixel = (i32::from(*pixel) + step).min(i32::from(goal)).max(i32::from(*pixel)) as u8;
+        }
+        pixels
+    };
+    let mut film = Film::new(all());
+    film.hold(&room(&[[44, 60]]), 10);
+    let whole = 250;
+    let came = (0..whole + 50).find(|step| film.show(&fade(*step)).len() == 2);
+    // What is seen at once at this step is seen at least two seconds, fifty frames, later.
+    let at_once = (0..whole).find(|step| {
+        let mut film = Film::new(all());
+        film.hold(&fade(*step), 3).len() == 2
+    });
+    assert!(came.unwrap() <= at_once.unwrap() + 50, "{came:?} {at_once:?}");
+}
+
+#[test]
+fn a_flicker_or_two_pictures_in_turn_are_judged_each_time_and_keep_the_number() {
+    for (one, other) in [
+        (lit(0, 0), lit(-20, 0)),
+        (lit(0, 0), lit(-40, 40)),
+        (lit(0, 0), lit(0, 20)),
+        (room(&[[84, 60]]), room(&[[88, 60]])),
+    ] {
+        let mut film = Film::new(all());
+        film.hold(&one, 5);
+        let before = counts(&film);
+        for frame in 0..40 {
+            assert_eq!(film.show(if frame % 2 == 0 { &other } else { &one }), [1], "{frame}");
+        }
+        assert_eq!(counts(&film), before.map(|count| count + 40));
+    }
+}
+
+#[test]
+fn light_that_comes_and_goes_without_ever_changing_enough_is_looked_at_every_two_seconds() {
+    let mut film = Film::new(all());
+    film.hold(&lit(0, 0), 5);
+    let before = counts(&film);
+    // Up and down by two grey levels, ten seconds long: below what counts as a change at all times.
+    for frame in 0..250 {
+        let light = [0, 1, 2, 1][frame / 5 % 4];
+        assert_eq!(film.show(&lit(-light, light)), [1], "{frame}");
+    }
+    let after = counts(&film);
+    let looks = [after[0] - before[0], after[1] - before[1]];
+    assert!(looks.iter().all(|looks| (4..=10).contains(looks)), "{looks:?}");
+}
+
+#[test]
+fn pictures_that_differ_only_within_blocks_or_on_clocks_that_stand_still_are_no_way_to_stay() {
+    // Stripes and their opposite have the same mean in every block, and no spot.
+    let stripes = |phase: usize| -> Vec<u8> {
+        let shade = |at: usize| {
+            if (at % SIZE[0] + phase).is_multiple_of(2) {
+                60
+            } else {
+                120
+            }
+        };
+        (0..SIZE[0] * SIZE[1]).map(shade).collect()
+    };
+    let mut film = Film::new(all());
+    film.hold(&room(&[[84, 60]]), 5);
+    // Somebody who goes while stripes come is gone at the usual time.
+    for frame in 0..17 {
+        film.show(&stripes(frame));
+    }
+    assert!(film.show(&stripes(1)).is_empty());
+    // Somebody is there; the clock stands still, jumps back, and far ahead.
+    let mut film = Film::new(all());
+    film.hold(&room(&[[84, 60]]), 5);
+    let smile = lit(-30, 0);
+    for (time_ms, shown) in [(200, &smile), (200, &room(&[[84, 60]])), (0, &smile), (1 << 60, &smile)] {
+        film.time_ms = time_ms;
+        let searched = film.stats.find.count();
+        film.show(shown);
+        assert_eq!(film.stats.find.count(), searched + 1, "{time_ms}");
+    }
+}
