@@ -7,6 +7,7 @@
 
 mod architecture;
 mod compare;
+mod covered;
 mod default_bundle;
 mod deploy;
 mod desk;

@@ -58,6 +58,8 @@ pub enum RejectReason {
     LowContrast,
     /// It is out of focus, or moves too fast.
     Blurred,
+    /// Mouth and nose are hidden, as by a mask.
+    Covered,
     /// The detector has not seen it for a while, nor does it look as it did then: it may be gone.
     Unconfirmed,
 }
@@ -70,6 +72,7 @@ impl RejectReason {
             Self::Dark => "dark",
             Self::LowContrast => "low_contrast",
             Self::Blurred => "blurred",
+            Self::Covered => "covered",
             Self::Unconfirmed => "unconfirmed",
         }
     }
@@ -266,6 +269,7 @@ mod tests {
             RejectReason::Dark,
             RejectReason::LowContrast,
             RejectReason::Blurred,
+            RejectReason::Covered,
             RejectReason::Unconfirmed,
         ] {
             face.reject_reason = Some(reject_reason);

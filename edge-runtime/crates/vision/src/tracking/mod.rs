@@ -7,6 +7,8 @@
 //! neither is a face that is not found for longer than a moment.
 
 mod config;
+pub mod covered;
+mod covered_weights;
 mod eye;
 mod face_quality;
 mod judgements;
@@ -27,6 +29,7 @@ use crate::clock::Clock;
 use crate::face::FaceError;
 use crate::stats::Stats;
 use crate::tracker::{MAX_FACES, Observation, Tracker, TrackerSettings};
+use covered::Covered;
 use eye::Eye;
 use face_quality::FaceQuality;
 use judgements::Judgements;
@@ -64,6 +67,7 @@ pub struct FaceTracker {
     tracker: Tracker,
     scene: Scene,
     face_quality: FaceQuality,
+    covered: Covered,
     judgements: Judgements,
     /// Time of the frame that was searched last, in milliseconds.
     searched_ms: Option<u64>,
@@ -97,6 +101,7 @@ impl FaceTracker {
             config,
             scene: Scene::default(),
             face_quality: FaceQuality::new(),
+            covered: Covered::default(),
             judgements: Judgements::default(),
             searched_ms: None,
             observations: Vec::new(),
@@ -214,8 +219,11 @@ impl FaceTracker {
             } else {
                 let settles = context.time_ms.saturating_sub(track.came_ms) < PACE.settling_ms;
                 let prediction = predict(&bounds, settles, context)?;
+                let covered = self.covered.is_covered(context.frame, &bounds, &prediction.keypoints);
                 let reason = self.face_quality.at(context.frame, &bounds);
-                let reason = reason.or_else(|| turned_away(&bounds, &prediction));
+                let reason = reason
+                    .or(covered.then_some(RejectReason::Covered))
+                    .or_else(|| turned_away(&bounds, &prediction));
                 let networks = context.predictor.loaded();
                 self.judgements.keep(track.id, &bounds, (&prediction, reason), networks);
                 (prediction, reason)
