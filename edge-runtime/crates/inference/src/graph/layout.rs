@@ -80,6 +80,24 @@ impl Layout {
         Ok(Gather::new(self.windows(window, output)?, runs.collect(), run))
     }
 
+    /// Like [`Layout::rows_of`], for a convolution whose outputs are pooled: those of each of the pool's windows lie after each
+    /// other. `output` is the pool's.
+    pub(crate) fn rows_of_pooled(&self, window: &Window, pool: &Window, output: Shape) -> Result<Gather, KernelError> {
+        let columns = output[1] * pool.stride[1];
+        let gather = self.rows_of(window, [output[0] * pool.stride[0], columns, output[2]])?;
+        let outputs = (0..output[0]).flat_map(|row| (0..output[1]).map(move |column| (row, column)));
+        let places = outputs.flat_map(|(row, column)| {
+            let first = row * pool.stride[0] * columns + column * pool.stride[1];
+            let pixels = (0..pool.size[0]).flat_map(move |y| (0..pool.size[1]).map(move |x| first + y * columns + x));
+            pixels.map(|pixel| gather.pixel_offsets()[pixel])
+        });
+        Ok(Gather::new(
+            places.collect(),
+            gather.run_offsets().to_vec(),
+            gather.run_len(),
+        ))
+    }
+
     /// What a pool's windows cover: a run for each pixel of the window.
     pub(crate) fn pixels_of(&self, window: &Window, output: Shape) -> Result<Gather, KernelError> {
         let columns = window.size[1];
@@ -178,6 +196,21 @@ mod tests {
             (8, 11, 22)
         );
         assert!(gather.min_input_len() <= layout.length());
+    }
+
+    #[test]
+    fn windows_of_a_pool_lie_after_each_other() {
+        let layout = Layout::new([5, 6, 16], 0);
+        let square = |side: usize, step: usize| Window {
+            size: [side; 2],
+            stride: [step; 2],
+            pads: [0; 4],
+        };
+        let gather = layout.rows_of_pooled(&square(1, 1), &square(2, 2), [2, 3, 5]).unwrap();
+        let places: Vec<u32> = gather.pixel_offsets().iter().map(|place| place / 16).collect();
+        assert_eq!(places[..8], [0, 1, 6, 7, 2, 3, 8, 9]);
+        assert_eq!(places[20..], [16, 17, 22, 23]);
+        assert_eq!((gather.run_len(), gather.run_offsets()), (16, &[0][..]));
     }
 
     #[test]

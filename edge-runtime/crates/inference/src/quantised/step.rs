@@ -92,6 +92,7 @@ impl StepBuilder<'_> {
                 window,
                 filter,
                 residual,
+                pool: None,
             } => {
                 let epilogue = self.epilogue(&filter, input, output, relu, residual)?;
                 let gemm = self.gemm(input, &window, &filter, epilogue, shape)?;
@@ -102,6 +103,7 @@ impl StepBuilder<'_> {
                 Ok(Step::MaxPool(MaxPool::new(gather)))
             }
             Op::AveragePool(window) => self.average(input, output, &window, shape, relu),
+            Op::Convolution { pool: Some(_), .. } => Err(unexpected("pools within convolutions")),
             Op::Add { .. } => Err(unexpected("sums left over")),
         }
     }

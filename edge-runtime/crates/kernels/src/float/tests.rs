@@ -137,6 +137,34 @@ proptest! {
     }
 
     #[test]
+    fn the_largest_of_four_pixels_is_what_four_pixels_have(case in case(), others in values(16 * 115)) {
+        let mut case = case;
+        let windows = case.pixels.len();
+        case.pixels = (0..4 * windows).map(|at| case.pixels[at % windows] / 2 + (at % 97) as u32).collect();
+        for isa in available() {
+            let single = case.product(isa);
+            let pooled = single.clone().pooled().unwrap();
+            let channels = single.channels();
+            let places: Vec<u32> = (0..4 * windows).map(|at| (at * channels) as u32).collect();
+            let mut each = vec![0.0; 4 * windows * channels];
+            single.run(&case.input, None, &mut each, &places).unwrap();
+            let sources: Vec<u32> = (0..windows).map(|window| (window * 100) as u32).collect();
+            for summed in [false, true] {
+                let mut out = vec![f32::NAN; windows * channels];
+                let given = summed.then_some(ResidualInput { values: &others, pixel_offsets: &sources });
+                pooled.run(&case.input, given, &mut out, &places[..windows]).unwrap();
+                for (at, found) in out.iter().enumerate() {
+                    let (window, channel) = (at / channels, at % channels);
+                    let four = (0..4).map(|pixel| each[(4 * window + pixel) * channels + channel]);
+                    let most = four.fold(f32::NEG_INFINITY, f32::max);
+                    let sum = (most + others[window * 100 + channel]).max(case.output_min.residual_sum);
+                    prop_assert_eq!(*found, if summed { sum } else { most }, "{:?} {}", isa, at);
+                }
+            }
+        }
+    }
+
+    #[test]
     fn results_are_as_exact_as_their_sums_allow(case in case()) {
         let product = case.product(Isa::detect());
         let places = case.places(product.channels());
@@ -207,6 +235,10 @@ fn refuses_parts_that_do_not_fit() {
     assert!(product.run(&[0.0; 11], None, &mut out, &[0, 16]).is_err());
     assert!(product.run(&[0.0; 12], None, &mut out, &[0, 17]).is_err());
     assert!(product.run(&[0.0; 12], None, &mut out, &[0]).is_err());
+    assert!(product.clone().pooled().is_err());
+    let pooled = new(&Gather::new(vec![0; 4], vec![0], 8)).unwrap().pooled().unwrap();
+    assert!(pooled.run(&[0.0; 8], None, &mut out, &[0]).is_ok());
+    assert!(pooled.run(&[0.0; 8], None, &mut out, &[0; 4]).is_err());
     assert!(
         product
             .run(
