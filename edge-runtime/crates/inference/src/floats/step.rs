@@ -127,13 +127,13 @@ impl<'a> FilterData<'a> {
         shape: Shape,
         output_min: OutputMin,
     ) -> Result<Step, KernelError> {
-        let gather = from.rows_of(window, shape)?;
+        let gather = from.rows_of(window, shape, 1)?;
         let weight = self.weight(positions(from, &gather, window));
         if let Some(patches) = patches(from, window, shape) {
             let convolution = FloatWinograd::new(arena, isa, &gather, patches, &self.biases, weight, output_min)?;
             return Ok(Step::Winograd(Box::new(convolution)));
         }
-        let packed = FloatWeights::pack(arena, &gather, &self.biases, weight)?;
+        let packed = FloatWeights::pack(arena, &gather, &self.biases, weight);
         Ok(Step::Gemm(FloatGemm::new(isa, gather, packed, output_min)?))
     }
 
@@ -149,7 +149,7 @@ impl<'a> FilterData<'a> {
     ) -> Result<Step, KernelError> {
         let gather = from.rows_of_pooled(window, pool, shape)?;
         let weight = self.weight(positions(from, &gather, window));
-        let packed = FloatWeights::pack(arena, &gather, &self.biases, weight)?;
+        let packed = FloatWeights::pack(arena, &gather, &self.biases, weight);
         Ok(Step::Gemm(FloatGemm::new(isa, gather, packed, output_min)?.pooled()?))
     }
 

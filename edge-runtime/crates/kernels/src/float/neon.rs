@@ -36,8 +36,8 @@ unsafe fn sums<const M: usize, const P: usize>(
     pixel: usize,
     panel: usize,
 ) -> [[[float32x4_t; PARTS]; P]; M] {
-    // SAFETY: the caller's pixels and panels exist; runs are multiples of 8 values and end within the input, and a
-    // panel has 16 weights for each value of them.
+    // SAFETY: the caller's pixels and panels exist; runs end within the input, and a panel has 16 weights for each
+    // value of them.
     unsafe {
         let mut sums = [[[vdupq_n_f32(0.0); PARTS]; P]; M];
         for column in 0..P {
@@ -52,7 +52,9 @@ unsafe fn sums<const M: usize, const P: usize>(
             for (row, place) in rows.iter_mut().enumerate() {
                 *place = args.row(pixel + row).add(*run as usize);
             }
-            for step in (0..args.gather.run_len()).step_by(4) {
+            let run = args.gather.run_len();
+            let fours = run - run % 4;
+            for step in (0..fours).step_by(4) {
                 let mut values = [vdupq_n_f32(0.0); M];
                 for (values, row) in values.iter_mut().zip(rows) {
                     *values = vld1q_f32(row.add(step));
@@ -65,6 +67,16 @@ unsafe fn sums<const M: usize, const P: usize>(
                     add::<M, P, 3>(&mut sums, column, &values, weights.add(3 * LANES));
                 }
                 weights = weights.add(4 * LANES);
+            }
+            for step in fours..run {
+                let mut values = [vdupq_n_f32(0.0); M];
+                for (values, row) in values.iter_mut().zip(rows) {
+                    *values = vdupq_n_f32(*row.add(step));
+                }
+                for column in 0..P {
+                    add::<M, P, 0>(&mut sums, column, &values, weights.add(column * LANES * args.depth));
+                }
+                weights = weights.add(LANES);
             }
         }
         sums
