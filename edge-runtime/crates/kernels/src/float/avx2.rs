@@ -15,10 +15,10 @@ const CHAINS: usize = 12;
 /// 12 sums, 2 registers of weights and a value fill 15 of 16 registers.
 pub(crate) static KERNEL: Kernel = Kernel {
     heights: &[
-        Tiles::new(1, 4, column::<1, 1>, column::<1, 4>),
-        Tiles::single(4, column::<4, 1>),
-        Tiles::single(5, column::<5, 1>),
-        Tiles::single(6, column::<6, 1>),
+        Tiles::new(1, 4, column::<1, 0, 1>, column::<1, 0, 4>),
+        Tiles::single(4, column::<4, 0, 1>),
+        Tiles::single(5, column::<5, 4, 1>),
+        Tiles::single(6, column::<6, 0, 1>),
     ],
     pooled: Tiles::single(POOLED, pooled::<1>),
     peak: Some(Peak {

@@ -14,9 +14,9 @@ const CHAINS: usize = 20;
 /// 20 sums, 4 panels of weights and a value fill 25 of 32 registers.
 pub(crate) static KERNEL: Kernel = Kernel {
     heights: &[
-        Tiles::new(1, 4, column::<1, 1>, column::<1, 4>),
-        Tiles::new(4, 4, column::<4, 1>, column::<4, 4>),
-        Tiles::new(5, 4, column::<5, 1>, column::<5, 4>),
+        Tiles::new(1, 4, column::<1, 0, 1>, column::<1, 0, 4>),
+        Tiles::new(4, 4, column::<4, 0, 1>, column::<4, 0, 4>),
+        Tiles::new(5, 4, column::<5, 4, 1>, column::<5, 4, 4>),
     ],
     pooled: Tiles::new(POOLED, 4, pooled::<1>, pooled::<4>),
     peak: Some(Peak {

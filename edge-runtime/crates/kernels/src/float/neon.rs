@@ -15,9 +15,9 @@ const CHAINS: usize = 16;
 /// 20 sums, 4 registers of weights and 5 of values fill 29 of 32.
 pub(crate) static KERNEL: Kernel = Kernel {
     heights: &[
-        Tiles::single(1, column::<1, 1>),
-        Tiles::single(4, column::<4, 1>),
-        Tiles::single(5, column::<5, 1>),
+        Tiles::single(1, column::<1, 0, 1>),
+        Tiles::single(4, column::<4, 0, 1>),
+        Tiles::single(5, column::<5, 4, 1>),
     ],
     pooled: Tiles::single(POOLED, pooled::<1>),
     peak: Some(Peak {
@@ -29,8 +29,7 @@ pub(crate) static KERNEL: Kernel = Kernel {
 columns!("neon");
 
 /// The sums of `M` pixels and `P` panels.
-#[target_feature(enable = "neon")]
-#[inline]
+#[inline(always)]
 unsafe fn sums<const M: usize, const P: usize>(
     args: &GemmArgs<'_>,
     pixel: usize,
@@ -68,18 +67,49 @@ unsafe fn sums<const M: usize, const P: usize>(
                 }
                 weights = weights.add(4 * LANES);
             }
-            for step in fours..run {
+            let rest = run - fours;
+            if rest > 0 {
+                // The last lanes of the last four values are left over.
                 let mut values = [vdupq_n_f32(0.0); M];
                 for (values, row) in values.iter_mut().zip(rows) {
-                    *values = vdupq_n_f32(*row.add(step));
+                    *values = last(row, run);
                 }
                 for column in 0..P {
-                    add::<M, P, 0>(&mut sums, column, &values, weights.add(column * LANES * args.depth));
+                    let mut weights = weights.add(column * LANES * args.depth);
+                    if rest == 3 {
+                        add::<M, P, 1>(&mut sums, column, &values, weights);
+                        weights = weights.add(LANES);
+                    }
+                    if rest >= 2 {
+                        add::<M, P, 2>(&mut sums, column, &values, weights);
+                        weights = weights.add(LANES);
+                    }
+                    add::<M, P, 3>(&mut sums, column, &values, weights);
                 }
-                weights = weights.add(LANES);
+                weights = weights.add(rest * LANES);
             }
         }
         sums
+    }
+}
+
+/// The last four of so many values, at least one; zeros before them where there are fewer.
+///
+/// # Safety
+/// There are as many values.
+#[target_feature(enable = "neon")]
+#[inline]
+unsafe fn last(values: *const f32, length: usize) -> float32x4_t {
+    // SAFETY: as the caller promises.
+    unsafe {
+        if length >= 4 {
+            return vld1q_f32(values.add(length - 4));
+        }
+        let mut lanes = [0.0; 4];
+        for at in 0..length {
+            lanes[4 - length + at] = *values.add(at);
+        }
+        vld1q_f32(lanes.as_ptr())
     }
 }
 

@@ -5,7 +5,7 @@ use crate::LANES;
 use crate::schedule::Tiles;
 
 pub(crate) static KERNEL: Kernel = Kernel {
-    heights: &[Tiles::single(1, column::<1, 1>)],
+    heights: &[Tiles::single(1, column::<1, 0, 1>)],
     pooled: Tiles::single(POOLED, pooled::<1>),
     peak: None,
 };

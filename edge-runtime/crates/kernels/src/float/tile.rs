@@ -83,7 +83,7 @@ impl GemmArgs<'_> {
         &mut self,
         pixel: usize,
         panel: usize,
-        sums: [[R; Q]; P],
+        mut sums: [[R; Q]; P],
     ) {
         const { assert!(Q * R::WIDTH == LANES) };
         let channel = panel * LANES;
@@ -93,11 +93,16 @@ impl GemmArgs<'_> {
         unsafe {
             let first = *destination.pixel_offsets.get_unchecked(pixel) as usize + channel;
             let to = destination.out.as_mut_ptr().add(first);
-            let min = R::all(destination.output_min.gemm);
+            let min = destination.output_min.gemm;
+            if min > f32::NEG_INFINITY {
+                for sum in sums.as_flattened_mut() {
+                    *sum = sum.at_least(R::all(min));
+                }
+            }
             let sums = sums.as_flattened().iter();
             let Some(residual) = destination.residual else {
                 for (at, sum) in sums.enumerate() {
-                    sum.at_least(min).store(to.add(at * R::WIDTH));
+                    sum.store(to.add(at * R::WIDTH));
                 }
                 return;
             };
@@ -105,7 +110,7 @@ impl GemmArgs<'_> {
             let other = residual.values.as_ptr().add(first);
             let min_sum = R::all(destination.output_min.residual_sum);
             for (at, sum) in sums.enumerate() {
-                let total = sum.at_least(min).add(R::load(other.add(at * R::WIDTH)));
+                let total = sum.add(R::load(other.add(at * R::WIDTH)));
                 total.at_least(min_sum).store(to.add(at * R::WIDTH));
             }
         }
@@ -137,13 +142,24 @@ pub(super) unsafe fn largest<R: Register, const Q: usize, const P: usize>(
 /// `P` panels, so that the compiler can join them.
 macro_rules! columns {
     ($($features:literal)?) => {
-        /// All pixels, `M` at a time, of `P` panels.
+        /// All pixels, `M` at a time, of `P` panels; where `REST` are left over, they have a tile of their own.
         $(#[target_feature(enable = $features)])?
-        unsafe fn column<const M: usize, const P: usize>(args: &mut GemmArgs<'_>, panel: usize) {
-            for pixel in $crate::schedule::firsts(args.gather.pixel_offsets().len(), M) {
+        unsafe fn column<const M: usize, const REST: usize, const P: usize>(args: &mut GemmArgs<'_>, panel: usize) {
+            let pixels = args.gather.pixel_offsets().len();
+            let rest = if pixels % M == REST { REST } else { 0 };
+            for pixel in $crate::schedule::firsts(pixels - rest, M) {
                 // SAFETY: as the caller promises; there are at least as many pixels as a tile has.
                 unsafe {
                     for (row, sums) in sums::<M, P>(args, pixel, panel).into_iter().enumerate() {
+                        args.store(pixel + row, panel, sums);
+                    }
+                }
+            }
+            if rest > 0 {
+                // SAFETY: as the caller promises; so many pixels are left.
+                unsafe {
+                    let pixel = pixels - rest;
+                    for (row, sums) in sums::<REST, P>(args, pixel, panel).into_iter().enumerate() {
                         args.store(pixel + row, panel, sums);
                     }
                 }
