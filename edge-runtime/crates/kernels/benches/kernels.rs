@@ -173,7 +173,7 @@ impl Shape {
             gemm: 0.0,
             residual_sum: 0.0,
         };
-        FloatGemm::new(isa, self.gather(), weights.ok()?, output_min).ok()
+        FloatGemm::new(isa, self.gather(), weights, output_min).ok()
     }
 
     /// Input, where each output pixel begins, and the output.

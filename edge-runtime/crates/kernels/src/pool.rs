@@ -29,20 +29,34 @@ impl MaxPool {
         check(&self.gather, input, out, pixel_offsets)?;
         let run = self.gather.run_len();
         for (start, to) in self.gather.pixel_offsets().iter().zip(pixel_offsets) {
-            let place = &mut out[*to as usize..][..run];
-            for (at, element) in self.gather.run_offsets().iter().enumerate() {
-                let values = &input[(start + element) as usize..][..run];
-                if at == 0 {
-                    place.copy_from_slice(values);
-                } else {
-                    place
-                        .iter_mut()
-                        .zip(values)
-                        .for_each(|(most, value)| *most = if *most < *value { *value } else { *most });
-                }
+            let (panels, rest) = out[*to as usize..][..run].as_chunks_mut::<LANES>();
+            let end = *start as usize + panels.len() * LANES;
+            for (place, panel) in panels.iter_mut().zip((*start as usize..).step_by(LANES)) {
+                self.raise(place, input, panel);
+            }
+            for (place, value) in rest.as_chunks_mut::<1>().0.iter_mut().zip(end..) {
+                self.raise(place, input, value);
             }
         }
         Ok(())
+    }
+
+    /// Writes the largest of a window's values: so many of each run, from `start` on in the first.
+    #[inline(always)]
+    fn raise<T: Copy + PartialOrd, const N: usize>(&self, place: &mut [T; N], input: &[T], start: usize) {
+        let mut runs = self
+            .gather
+            .run_offsets()
+            .iter()
+            .map(|run| &input[start + *run as usize..][..N]);
+        let Some(first) = runs.next() else { return };
+        let mut most: [T; N] = std::array::from_fn(|at| first[at]);
+        for values in runs {
+            for (most, value) in most.iter_mut().zip(values) {
+                *most = if *most < *value { *value } else { *most };
+            }
+        }
+        *place = most;
     }
 }
 

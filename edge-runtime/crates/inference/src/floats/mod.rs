@@ -74,6 +74,7 @@ impl Supported {
         rewrite::fuse_residual_adds(&mut graph)?;
         rewrite::drop_dead_nodes(&mut graph);
         rewrite::shrink_tensors(&mut graph);
+        rewrite::fuse_max_pools(&mut graph, |window| window.size == [1, 1]);
         Ok(Self(graph))
     }
 }

@@ -126,6 +126,7 @@ impl<'a> Reader<'a> {
             window: geometry.window,
             filter,
             residual: None,
+            pool: None,
         };
         Ok(self.push(node, op, view, geometry.output))
     }

@@ -79,13 +79,17 @@ pub(super) fn step(
             window,
             filter,
             residual,
+            pool,
         } => {
             let output_min = OutputMin {
                 gemm: output_min(residual.as_ref().map_or(node.relu, |residual| residual.conv_relu)),
                 residual_sum: output_min(node.relu),
             };
             let data = FilterData::take(filter, constants)?;
-            Ok(data.step(arena, isa, from, window, shape, output_min)?)
+            match pool {
+                Some(pool) => Ok(data.pooled(arena, isa, from, [window, pool], shape, output_min)?),
+                None => Ok(data.step(arena, isa, from, window, shape, output_min)?),
+            }
         }
         Op::MaxPool(window) => Ok(Step::MaxPool(MaxPool::new(pool(window)?))),
         Op::AveragePool(window) => Ok(Step::AveragePool(FloatAveragePool::new(pool(window)?))),
@@ -123,20 +127,40 @@ impl<'a> FilterData<'a> {
         shape: Shape,
         output_min: OutputMin,
     ) -> Result<Step, KernelError> {
-        let gather = from.rows_of(window, shape)?;
-        let positions = positions(from, &gather, window);
-        let (weights, _) = self.weights.as_chunks::<4>();
-        let [output_stride, stride] = self.filter.strides;
-        let weight = |output: usize, k: usize| {
-            let value = positions[k].and_then(|position| weights.get(output * output_stride + position * stride));
-            value.map_or(0.0, |value| f32::from_le_bytes(*value))
-        };
+        let gather = from.rows_of(window, shape, 1)?;
+        let weight = self.weight(positions(from, &gather, window));
         if let Some(patches) = patches(from, window, shape) {
             let convolution = FloatWinograd::new(arena, isa, &gather, patches, &self.biases, weight, output_min)?;
             return Ok(Step::Winograd(Box::new(convolution)));
         }
-        let packed = FloatWeights::pack(arena, &gather, &self.biases, weight)?;
+        let packed = FloatWeights::pack(arena, &gather, &self.biases, weight);
         Ok(Step::Gemm(FloatGemm::new(isa, gather, packed, output_min)?))
+    }
+
+    /// With windows of the convolution and of the pool after it.
+    fn pooled(
+        &self,
+        arena: &mut Arena,
+        isa: Isa,
+        from: &Layout,
+        [window, pool]: [&Window; 2],
+        shape: Shape,
+        output_min: OutputMin,
+    ) -> Result<Step, KernelError> {
+        let gather = from.rows_of_pooled(window, pool, shape)?;
+        let weight = self.weight(positions(from, &gather, window));
+        let packed = FloatWeights::pack(arena, &gather, &self.biases, weight);
+        Ok(Step::Gemm(FloatGemm::new(isa, gather, packed, output_min)?.pooled()?))
+    }
+
+    /// The weight of an output at position `k` of the runs, whose values have these positions in the window.
+    fn weight(&self, positions: Vec<Option<usize>>) -> impl Fn(usize, usize) -> f32 {
+        let (weights, _) = self.weights.as_chunks::<4>();
+        let [output_stride, stride] = self.filter.strides;
+        move |output, k| {
+            let value = positions[k].and_then(|position| weights.get(output * output_stride + position * stride));
+            value.map_or(0.0, |value| f32::from_le_bytes(*value))
+        }
     }
 }
 

@@ -73,11 +73,30 @@ impl Layout {
         self.pixel
     }
 
-    /// What a convolution's windows cover: a run for each row of the window, filled up to a multiple of [`RUN_STEP`].
-    pub(crate) fn rows_of(&self, window: &Window, output: Shape) -> Result<Gather, KernelError> {
+    /// What a convolution's windows cover: a run for each row of the window, filled up to a multiple of `step`
+    /// values, at most [`RUN_STEP`].
+    pub(crate) fn rows_of(&self, window: &Window, output: Shape, step: usize) -> Result<Gather, KernelError> {
         let runs = (0..window.size[0]).map(|row| self.at(row, 0) as u32);
-        let run = (window.size[1] * self.pixel).next_multiple_of(RUN_STEP);
+        let run = (window.size[1] * self.pixel).next_multiple_of(step);
         Ok(Gather::new(self.windows(window, output)?, runs.collect(), run))
+    }
+
+    /// Like [`Layout::rows_of`] with a step of 1, for a convolution whose outputs are pooled: those of each of the pool's windows lie after each
+    /// other. `output` is the pool's.
+    pub(crate) fn rows_of_pooled(&self, window: &Window, pool: &Window, output: Shape) -> Result<Gather, KernelError> {
+        let columns = output[1] * pool.stride[1];
+        let gather = self.rows_of(window, [output[0] * pool.stride[0], columns, output[2]], 1)?;
+        let outputs = (0..output[0]).flat_map(|row| (0..output[1]).map(move |column| (row, column)));
+        let places = outputs.flat_map(|(row, column)| {
+            let first = row * pool.stride[0] * columns + column * pool.stride[1];
+            let pixels = (0..pool.size[0]).flat_map(move |y| (0..pool.size[1]).map(move |x| first + y * columns + x));
+            pixels.map(|pixel| gather.pixel_offsets()[pixel])
+        });
+        Ok(Gather::new(
+            places.collect(),
+            gather.run_offsets().to_vec(),
+            gather.run_len(),
+        ))
     }
 
     /// What a pool's windows cover: a run for each pixel of the window.
@@ -157,7 +176,7 @@ mod tests {
             stride: [1, 1],
             pads: [1; 4],
         };
-        let gather = layout.rows_of(&window, [3, 4, 5]).unwrap();
+        let gather = layout.rows_of(&window, [3, 4, 5], 1).unwrap();
         assert_eq!((gather.run_len(), gather.run_offsets()), (48, &[0, 96, 192][..]));
         assert_eq!(gather.pixel_offsets()[..5], [0, 16, 32, 48, 96]);
         assert_eq!(layout.pixels()[..2], [96 + 16, 96 + 32]);
@@ -172,12 +191,28 @@ mod tests {
             stride: [2, 2],
             pads: [3; 4],
         };
-        let gather = layout.rows_of(&window, [3, 3, 64]).unwrap();
+        let gather = layout.rows_of(&window, [3, 3, 64], RUN_STEP).unwrap();
         assert_eq!(
             (gather.run_len(), gather.run_offsets()[1], gather.pixel_offsets()[3]),
             (8, 11, 22)
         );
         assert!(gather.min_input_len() <= layout.length());
+        assert_eq!(layout.rows_of(&window, [3, 3, 64], 1).unwrap().run_len(), 7);
+    }
+
+    #[test]
+    fn windows_of_a_pool_lie_after_each_other() {
+        let layout = Layout::new([5, 6, 16], 0);
+        let square = |side: usize, step: usize| Window {
+            size: [side; 2],
+            stride: [step; 2],
+            pads: [0; 4],
+        };
+        let gather = layout.rows_of_pooled(&square(1, 1), &square(2, 2), [2, 3, 5]).unwrap();
+        let places: Vec<u32> = gather.pixel_offsets().iter().map(|place| place / 16).collect();
+        assert_eq!(places[..8], [0, 1, 6, 7, 2, 3, 8, 9]);
+        assert_eq!(places[20..], [16, 17, 22, 23]);
+        assert_eq!((gather.run_len(), gather.run_offsets()), (16, &[0][..]));
     }
 
     #[test]
@@ -187,6 +222,6 @@ mod tests {
             stride: [1, 1],
             pads: [1; 4],
         };
-        assert!(Layout::new([3, 4, 16], 0).rows_of(&window, [3, 4, 5]).is_err());
+        assert!(Layout::new([3, 4, 16], 0).rows_of(&window, [3, 4, 5], 1).is_err());
     }
 }

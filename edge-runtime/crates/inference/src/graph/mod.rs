@@ -73,6 +73,8 @@ pub(crate) enum Op<V: Values> {
         filter: V::Filter,
         /// A residual addition that is fused into it.
         residual: Option<ResidualAdd<V>>,
+        /// A maximum over windows of its results that is fused into it, see [`rewrite::fuse_max_pools`].
+        pool: Option<Window>,
     },
     /// A sum of two tensors that no convolution has taken over yet.
     Add {
@@ -86,7 +88,10 @@ impl<V: Values> Op<V> {
     /// Products in each value of the result, where the input has these channels.
     pub(crate) fn products(&self, channels: usize) -> u64 {
         match self {
-            Self::Convolution { window, .. } => (window.size[0] * window.size[1] * channels) as u64,
+            Self::Convolution { window, pool, .. } => {
+                let area = |window: &Window| window.size[0] * window.size[1];
+                (area(window) * channels * pool.as_ref().map_or(1, area)) as u64
+            }
             _ => 0,
         }
     }
@@ -96,6 +101,9 @@ impl<V: Values> Op<V> {
 impl<V: Values> fmt::Display for Op<V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (name, window, end) = match self {
+            Self::Convolution {
+                window, pool: Some(_), ..
+            } => ("conv", window, " + max"),
             Self::Convolution { window, residual, .. } => {
                 ("conv", window, if residual.is_some() { " + sum" } else { "" })
             }

@@ -57,7 +57,14 @@ fn fusible<V: Values>(graph: &Graph<V>, tensor: TensorId) -> Option<usize> {
         .nodes
         .iter()
         .position(|node| node.output == Target::Tensor(tensor))?;
-    let plain = matches!(graph.nodes[producer].op, Op::Convolution { residual: None, .. });
+    let plain = matches!(
+        graph.nodes[producer].op,
+        Op::Convolution {
+            residual: None,
+            pool: None,
+            ..
+        }
+    );
     (readers == 1 && !output && plain).then_some(producer)
 }
 
@@ -74,6 +81,34 @@ pub(crate) fn drop_dead_nodes<V: Values>(graph: &mut Graph<V>) {
     }
     kept.reverse();
     graph.nodes = kept;
+}
+
+/// Every maximum over windows of 2x2 pixels becomes the end of the convolution before it, which then compares while its
+/// results are still in registers: where nobody else reads them, no residual is added, and the convolution's window `fits`.
+/// Runs after [`shrink_tensors`], which looks at no window of two operations.
+pub(crate) fn fuse_max_pools<V: Values>(graph: &mut Graph<V>, fits: impl Fn(&Window) -> bool) {
+    for at in (0..graph.nodes.len()).rev() {
+        fuse_max_pool(graph, at, &fits);
+    }
+}
+
+fn fuse_max_pool<V: Values>(graph: &mut Graph<V>, at: usize, fits: impl Fn(&Window) -> bool) -> Option<()> {
+    let node = &graph.nodes[at];
+    let Op::MaxPool(pooled) = node.op else { return None };
+    let (inner, output) = (node.input, node.output);
+    let producer = fusible(graph, inner)?;
+    let Op::Convolution { window, pool, .. } = &mut graph.nodes[producer].op else {
+        return None;
+    };
+    if !(fits(window) && pooled.size == [2, 2] && pooled.stride == [2, 2] && pooled.pads == [0; 4]) {
+        return None;
+    }
+    *pool = Some(pooled);
+    graph.nodes[producer].output = output;
+    graph.nodes.remove(at);
+    // Nothing writes it, and its buffer takes no room.
+    graph.tensors[inner].shape = [0; 3];
+    Some(())
 }
 
 /// Shrinks every tensor to the rows and columns that matter; they are always the first ones.
@@ -171,6 +206,7 @@ mod tests {
             window,
             filter: (),
             residual: None,
+            pool: None,
         }
     }
 
@@ -229,6 +265,63 @@ mod tests {
             graph.nodes.iter().map(|node| node.name.as_str()).collect::<Vec<_>>(),
             ["pool", "conv"]
         );
+    }
+
+    /// A convolution and the largest of 2x2 of its results.
+    fn pooled() -> Graph<Nothing> {
+        Graph {
+            tensors: vec![tensor([4, 6, 16]), tensor([4, 6, 32]), tensor([2, 3, 32])],
+            nodes: vec![
+                node("conv", convolution(window(1, 1, 0)), 0, 1),
+                node("pool", Op::MaxPool(window(2, 2, 0)), 1, 2),
+            ],
+            input: Some(0),
+            results: vec![(2, 0)],
+        }
+    }
+
+    #[test]
+    fn pools_become_the_end_of_a_convolution() {
+        let mut graph = pooled();
+        let macs = graph.layer(&graph.nodes[0]).macs;
+        fuse_max_pools(&mut graph, |_| true);
+        let [node] = &graph.nodes[..] else {
+            panic!("{:?}", graph.nodes)
+        };
+        assert_eq!((node.input, node.output), (0, Target::Tensor(2)));
+        assert_eq!(graph.tensors[1].shape, [0; 3]);
+        let layer = graph.layer(node);
+        assert_eq!((layer.operation.as_str(), layer.macs), ("conv 1x1/1 + max", macs));
+    }
+
+    #[test]
+    fn pools_stay_where_others_read_or_windows_do_not_fit() {
+        type Change = fn(&mut Graph<Nothing>);
+        let changes: [Change; 5] = [
+            |graph| {
+                let sum = ResidualAdd {
+                    other: 1,
+                    conv_quantisation: (),
+                    conv_relu: false,
+                };
+                if let Op::Convolution { residual, .. } = &mut graph.nodes[0].op {
+                    *residual = Some(sum);
+                }
+            },
+            |graph| graph.results.push((1, 1)),
+            |graph| graph.nodes[1].op = Op::MaxPool(window(3, 2, 0)),
+            |graph| graph.nodes[1].op = Op::MaxPool(window(2, 2, 1)),
+            |graph| graph.nodes[1].op = Op::AveragePool(window(2, 2, 0)),
+        ];
+        for change in changes {
+            let mut graph = pooled();
+            change(&mut graph);
+            fuse_max_pools(&mut graph, |_| true);
+            assert_eq!(graph.nodes.len(), 2);
+        }
+        let mut graph = pooled();
+        fuse_max_pools(&mut graph, |window| window.size == [3, 3]);
+        assert_eq!(graph.nodes.len(), 2);
     }
 
     #[test]

@@ -194,6 +194,7 @@ impl Reader {
         let scale = self.graph.tensors[view.tensor].quantisation.scale();
         let filter = filter::read(&mut self.constants, &weights, biases.as_ref(), geometry, scale)?;
         Ok(Op::Convolution {
+            pool: None,
             window: geometry.window,
             filter,
             residual: None,

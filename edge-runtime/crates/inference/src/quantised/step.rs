@@ -1,8 +1,8 @@
 //! Operations with their packed weights.
 
 use kernels::{
-    AveragePool, Epilogue, Gemm, Isa, KernelError, MaxPool, Quantisation, Requantise, Residual, ResidualInput, Weights,
-    dequantise, quantise,
+    AveragePool, Epilogue, Gemm, Isa, KernelError, MaxPool, Quantisation, RUN_STEP, Requantise, Residual,
+    ResidualInput, Weights, dequantise, quantise,
 };
 
 use super::filter::Filter;
@@ -92,6 +92,7 @@ impl StepBuilder<'_> {
                 window,
                 filter,
                 residual,
+                pool: None,
             } => {
                 let epilogue = self.epilogue(&filter, input, output, relu, residual)?;
                 let gemm = self.gemm(input, &window, &filter, epilogue, shape)?;
@@ -102,6 +103,7 @@ impl StepBuilder<'_> {
                 Ok(Step::MaxPool(MaxPool::new(gather)))
             }
             Op::AveragePool(window) => self.average(input, output, &window, shape, relu),
+            Op::Convolution { pool: Some(_), .. } => Err(unexpected("pools within convolutions")),
             Op::Add { .. } => Err(unexpected("sums left over")),
         }
     }
@@ -152,7 +154,7 @@ impl StepBuilder<'_> {
         shape: Shape,
     ) -> Result<Gemm, KernelError> {
         let layout = self.tensors.layout(input);
-        let gather = layout.rows_of(window, shape)?;
+        let gather = layout.rows_of(window, shape, RUN_STEP)?;
         let positions = positions(layout, &gather, window);
         let [output_stride, stride] = filter.strides;
         // What one position needs is looked up once, not for every channel: a network has many millions of weights.

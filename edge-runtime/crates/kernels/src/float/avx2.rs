@@ -2,9 +2,9 @@
 
 use std::arch::x86_64::{__m256, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_set1_ps, _mm256_storeu_ps};
 
-use super::tile::{GemmArgs, Kernel};
+use super::tile::{GemmArgs, Kernel, POOLED, columns};
 use crate::LANES;
-use crate::schedule::{Peak, Tiles, column};
+use crate::schedule::{Peak, Tiles};
 
 /// Lanes of a register.
 const HALF: usize = LANES / 2;
@@ -15,30 +15,34 @@ const CHAINS: usize = 12;
 /// 12 sums, 2 registers of weights and a value fill 15 of 16 registers.
 pub(crate) static KERNEL: Kernel = Kernel {
     heights: &[
-        Tiles::new(1, 4, column::<1, 1>, column::<1, 4>),
-        Tiles::single(4, column::<4, 1>),
-        Tiles::single(5, column::<5, 1>),
-        Tiles::single(6, column::<6, 1>),
+        Tiles::new(1, 4, column::<1, 0, 1>, column::<1, 0, 4>),
+        Tiles::single(4, column::<4, 0, 1>),
+        Tiles::single(5, column::<5, 4, 1>),
+        Tiles::single(6, column::<6, 0, 1>),
     ],
+    pooled: Tiles::single(POOLED, pooled::<1>),
     peak: Some(Peak {
         run: peak,
         macs: 8 * CHAINS as u64,
     }),
 };
 
-column!("avx2,fma", M, P);
+columns!("avx2,fma");
 
-/// `M` pixels, `P` panels.
+/// The sums of `M` pixels and `P` panels.
 #[target_feature(enable = "avx2,fma")]
 #[inline]
-unsafe fn tile<const M: usize, const P: usize>(args: &mut GemmArgs<'_>, pixel: usize, panel: usize) {
+unsafe fn sums<const M: usize, const P: usize>(
+    args: &GemmArgs<'_>,
+    pixel: usize,
+    panel: usize,
+) -> [[[__m256; 2]; P]; M] {
     // SAFETY: the caller's pixels and panels exist; runs end within the input, and a panel has 16 weights for each
     // value of them.
     unsafe {
         let mut sums = [[[_mm256_set1_ps(0.0); 2]; P]; M];
         for column in 0..P {
-            let bias = args.bias(panel + column);
-            let bias = [0, HALF].map(|half| _mm256_loadu_ps(bias.as_ptr().add(half)));
+            let bias = [args.bias(panel + column, 0), args.bias(panel + column, HALF)];
             for sums in &mut sums {
                 sums[column] = bias;
             }
@@ -64,9 +68,7 @@ unsafe fn tile<const M: usize, const P: usize>(args: &mut GemmArgs<'_>, pixel: u
                 at += LANES;
             }
         }
-        for (row, sums) in sums.iter().enumerate() {
-            args.store(pixel + row, panel, &sums.map(|sums| lanes(&sums)));
-        }
+        sums
     }
 }
 

@@ -4,40 +4,45 @@ use std::arch::x86_64::{
     __m512, _MM_HINT_T1, _mm_prefetch, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_set1_ps, _mm512_storeu_ps,
 };
 
-use super::tile::{GemmArgs, Kernel};
+use super::tile::{GemmArgs, Kernel, POOLED, columns};
 use crate::LANES;
-use crate::schedule::{Peak, Tiles, column};
+use crate::schedule::{Peak, Tiles};
 
 /// Sums that do not wait for each other.
 const CHAINS: usize = 20;
 
-/// 20 sums, 4 panels of weights and a value fill 25 of 32 registers; with 24 sums the compiler keeps some in memory.
+/// 20 sums, 4 panels of weights and a value fill 25 of 32 registers.
 pub(crate) static KERNEL: Kernel = Kernel {
     heights: &[
-        Tiles::new(1, 4, column::<1, 1>, column::<1, 4>),
-        Tiles::new(4, 4, column::<4, 1>, column::<4, 4>),
-        Tiles::new(5, 4, column::<5, 1>, column::<5, 4>),
+        Tiles::new(1, 4, column::<1, 0, 1>, column::<1, 0, 4>),
+        Tiles::new(4, 4, column::<4, 0, 1>, column::<4, 0, 4>),
+        Tiles::new(5, 4, column::<5, 4, 1>, column::<5, 4, 4>),
     ],
+    pooled: Tiles::new(POOLED, 4, pooled::<1>, pooled::<4>),
     peak: Some(Peak {
         run: peak,
         macs: 16 * CHAINS as u64,
     }),
 };
 
-column!("avx512f", M, P);
+columns!("avx512f");
 
-/// `M` pixels, `P` panels.
+/// The sums of `M` pixels and `P` panels.
 #[target_feature(enable = "avx512f")]
 #[inline]
-unsafe fn tile<const M: usize, const P: usize>(args: &mut GemmArgs<'_>, pixel: usize, panel: usize) {
+unsafe fn sums<const M: usize, const P: usize>(
+    args: &GemmArgs<'_>,
+    pixel: usize,
+    panel: usize,
+) -> [[[__m512; 1]; P]; M] {
     // SAFETY: the caller's pixels and panels exist; runs end within the input, and a panel has 16 weights for each
     // value of them.
     unsafe {
-        let mut sums = [[_mm512_set1_ps(0.0); P]; M];
+        let mut sums = [[[_mm512_set1_ps(0.0)]; P]; M];
         for column in 0..P {
-            let bias = _mm512_loadu_ps(args.bias(panel + column).as_ptr());
+            let bias = args.bias(panel + column, 0);
             for sums in &mut sums {
-                sums[column] = bias;
+                sums[column] = [bias];
             }
         }
         let weights = args.panel(panel);
@@ -58,25 +63,15 @@ unsafe fn tile<const M: usize, const P: usize>(args: &mut GemmArgs<'_>, pixel: u
                 }
                 for (row, sums) in rows.iter().zip(&mut sums) {
                     let value = _mm512_set1_ps(*row.add(step));
-                    for (sum, weights) in sums.iter_mut().zip(group) {
+                    for ([sum], weights) in sums.iter_mut().zip(group) {
                         *sum = _mm512_fmadd_ps(value, weights, *sum);
                     }
                 }
                 at += LANES;
             }
         }
-        let totals = stored(sums);
-        for (row, totals) in totals.iter().enumerate() {
-            args.store(pixel + row, panel, totals);
-        }
+        sums
     }
-}
-
-/// A copy in memory, so that the sums themselves are never looked up by a number and can stay in registers.
-#[inline(always)]
-fn stored<const M: usize, const P: usize>(sums: [[__m512; P]; M]) -> [[[f32; LANES]; P]; M] {
-    // SAFETY: both are as many 512 bits without invalid values.
-    unsafe { std::mem::transmute_copy(&sums) }
 }
 
 #[target_feature(enable = "avx512f")]

@@ -1,6 +1,6 @@
 //! The GEMM in 32-bit floats, of gathered activations and packed weights.
 
-use super::tile::{Destination, GemmArgs};
+use super::tile::{Destination, GemmArgs, POOLED};
 use super::{FloatWeights, OutputMin};
 use crate::{Gather, Isa, KernelError, ResidualInput, check_eq, check_len};
 
@@ -12,6 +12,7 @@ pub struct FloatGemm {
     gather: Gather,
     weights: FloatWeights,
     output_min: OutputMin,
+    pools: bool,
 }
 
 impl FloatGemm {
@@ -31,7 +32,21 @@ impl FloatGemm {
             gather,
             weights,
             output_min,
+            pools: false,
         })
+    }
+
+    /// Four pixels of the gather after each other become one of the output, their largest values.
+    ///
+    /// # Errors
+    /// [`KernelError::Shape`] where the pixels are no multiple of four.
+    pub fn pooled(self) -> Result<Self, KernelError> {
+        check_eq(
+            "pixels beyond a multiple of 4",
+            self.gather.pixel_offsets().len() % POOLED,
+            0,
+        )?;
+        Ok(Self { pools: true, ..self })
     }
 
     /// Writes the [`FloatGemm::channels`] values of output pixel `p` from `out[pixel_offsets[p]]` on. A `residual` is
@@ -58,6 +73,7 @@ impl FloatGemm {
             weights: self.weights.values(),
             depth: self.weights.depth(),
             bias: self.weights.bias(),
+            pools: self.pools,
             destination: Destination {
                 residual,
                 output_min: self.output_min,
@@ -77,7 +93,9 @@ impl FloatGemm {
     }
 
     fn check_pixels(&self, length: usize, pixel_offsets: &[u32]) -> Result<(), KernelError> {
-        check_eq("output pixels", pixel_offsets.len(), self.gather.pixel_offsets().len())?;
+        let each = if self.pools { POOLED } else { 1 };
+        let pixels = self.gather.pixel_offsets().len() / each;
+        check_eq("output pixels", pixel_offsets.len(), pixels)?;
         let last = pixel_offsets.iter().copied().max().unwrap_or(0) as usize;
         check_len(length, last + self.channels())
     }

@@ -21,6 +21,7 @@ mod gemm;
 mod neon;
 mod output_min;
 mod portable;
+mod register;
 #[cfg(test)]
 mod tests;
 mod tile;

@@ -8,11 +8,3 @@ pub struct OutputMin {
     /// Lowest value of the sum with a residual; without effect where there is none.
     pub residual_sum: f32,
 }
-
-/// Raises values to `min`. In this form, and not as `f32::max`, it is one instruction, and what is not a number stays so.
-#[inline(always)]
-pub(super) fn clamp_min(values: &mut [f32], min: f32) {
-    for value in values {
-        *value = if min > *value { min } else { *value };
-    }
-}

@@ -1,26 +1,31 @@
 //! Plain Rust, for every processor.
 
-use super::tile::{GemmArgs, Kernel};
+use super::tile::{GemmArgs, Kernel, POOLED, columns};
 use crate::LANES;
-use crate::schedule::{Tiles, firsts};
+use crate::schedule::Tiles;
 
 pub(crate) static KERNEL: Kernel = Kernel {
-    heights: &[Tiles::single(1, column)],
+    heights: &[Tiles::single(1, column::<1, 0, 1>)],
+    pooled: Tiles::single(POOLED, pooled::<1>),
     peak: None,
 };
 
-/// All pixels, one panel.
-unsafe fn column(args: &mut GemmArgs<'_>, panel: usize) {
-    for pixel in firsts(args.gather.pixel_offsets().len(), 1) {
-        // SAFETY: as the caller promises.
-        unsafe { tile(args, pixel, panel) };
-    }
+columns!();
+
+/// The sums of `M` pixels and `P` panels.
+unsafe fn sums<const M: usize, const P: usize>(
+    args: &GemmArgs<'_>,
+    pixel: usize,
+    panel: usize,
+) -> [[[[f32; LANES]; 1]; P]; M] {
+    // SAFETY: the caller's pixels and panels exist.
+    std::array::from_fn(|row| std::array::from_fn(|column| [unsafe { sum(args, pixel + row, panel + column) }]))
 }
 
-/// One pixel, one panel.
-#[inline]
-unsafe fn tile(args: &mut GemmArgs<'_>, pixel: usize, panel: usize) {
-    let mut sums = args.bias(panel);
+/// Those of one pixel and one panel.
+unsafe fn sum(args: &GemmArgs<'_>, pixel: usize, panel: usize) -> [f32; LANES] {
+    // SAFETY: the caller's panel exists; an array needs no instructions of its own.
+    let mut sums: [f32; LANES] = unsafe { args.bias(panel, 0) };
     let start = args.gather.pixel_offsets()[pixel] as usize;
     let weights = &args.weights[panel * LANES * args.depth..][..LANES * args.depth];
     let mut weights = weights.as_chunks::<LANES>().0.iter();
@@ -32,6 +37,5 @@ unsafe fn tile(args: &mut GemmArgs<'_>, pixel: usize, panel: usize) {
             }
         }
     }
-    // SAFETY: the caller's pixel and panel exist.
-    unsafe { args.store(pixel, panel, &[sums]) };
+    sums
 }

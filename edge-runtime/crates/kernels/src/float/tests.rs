@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::{FloatGemm, FloatWeights, OutputMin};
-use crate::{Arena, Gather, Isa, RUN_STEP, ResidualInput};
+use crate::{Arena, Gather, Isa, ResidualInput};
 
 #[derive(Debug, Clone)]
 struct Case {
@@ -29,9 +29,8 @@ fn output_min() -> impl Strategy<Value = f32> {
 }
 
 fn case() -> impl Strategy<Value = Case> {
-    let shape = (1..16_usize, 1..4_usize, 1..6_usize, 1..100_usize);
-    shape.prop_flat_map(|(pixels, runs, steps, channels)| {
-        let run = steps * RUN_STEP;
+    let shape = (1..16_usize, 1..4_usize, 1..40_usize, 1..100_usize);
+    shape.prop_flat_map(|(pixels, runs, run, channels)| {
         let numbers = (
             prop::collection::vec(0..200_u32, pixels),
             prop::collection::vec(0..200_u32, runs),
@@ -60,7 +59,7 @@ impl Case {
         let weights = FloatWeights::pack(&mut Arena::default(), &gather, &self.biases, |channel, k| {
             self.weights[channel * depth + k]
         });
-        FloatGemm::new(isa, gather, weights.unwrap(), self.output_min).unwrap()
+        FloatGemm::new(isa, gather, weights, self.output_min).unwrap()
     }
 
     fn depth(&self) -> usize {
@@ -137,6 +136,34 @@ proptest! {
     }
 
     #[test]
+    fn the_largest_of_four_pixels_is_what_four_pixels_have(case in case(), others in values(16 * 115)) {
+        let mut case = case;
+        let windows = case.pixels.len();
+        case.pixels = (0..4 * windows).map(|at| case.pixels[at % windows] / 2 + (at % 97) as u32).collect();
+        for isa in available() {
+            let single = case.product(isa);
+            let pooled = single.clone().pooled().unwrap();
+            let channels = single.channels();
+            let places: Vec<u32> = (0..4 * windows).map(|at| (at * channels) as u32).collect();
+            let mut each = vec![0.0; 4 * windows * channels];
+            single.run(&case.input, None, &mut each, &places).unwrap();
+            let sources: Vec<u32> = (0..windows).map(|window| (window * 100) as u32).collect();
+            for summed in [false, true] {
+                let mut out = vec![f32::NAN; windows * channels];
+                let given = summed.then_some(ResidualInput { values: &others, pixel_offsets: &sources });
+                pooled.run(&case.input, given, &mut out, &places[..windows]).unwrap();
+                for (at, found) in out.iter().enumerate() {
+                    let (window, channel) = (at / channels, at % channels);
+                    let four = (0..4).map(|pixel| each[(4 * window + pixel) * channels + channel]);
+                    let most = four.fold(f32::NEG_INFINITY, f32::max);
+                    let sum = (most + others[window * 100 + channel]).max(case.output_min.residual_sum);
+                    prop_assert_eq!(*found, if summed { sum } else { most }, "{:?} {}", isa, at);
+                }
+            }
+        }
+    }
+
+    #[test]
     fn results_are_as_exact_as_their_sums_allow(case in case()) {
         let product = case.product(Isa::detect());
         let places = case.places(product.channels());
@@ -156,7 +183,7 @@ proptest! {
 fn what_is_not_a_number_stays_so() {
     for isa in available() {
         let gather = Gather::new(vec![0], vec![0], 8);
-        let weights = FloatWeights::pack(&mut Arena::default(), &gather, &[1.0], |_, _| 1.0).unwrap();
+        let weights = FloatWeights::pack(&mut Arena::default(), &gather, &[1.0], |_, _| 1.0);
         let product = FloatGemm::new(
             isa,
             gather,
@@ -195,18 +222,21 @@ fn refuses_parts_that_do_not_fit() {
         FloatGemm::new(
             Isa::Portable,
             gather.clone(),
-            pack(&Gather::new(vec![], vec![0], 8)).unwrap(),
+            pack(&Gather::new(vec![], vec![0], 8)),
             output_min,
         )
     };
     assert!(new(&Gather::new(vec![0], vec![0, 0], 8)).is_err());
-    assert!(pack(&Gather::new(vec![0], vec![0], 7)).is_err());
     let product = new(&gather).unwrap();
     let mut out = [0.0; 32];
     assert!(product.run(&[0.0; 12], None, &mut out, &[0, 16]).is_ok());
     assert!(product.run(&[0.0; 11], None, &mut out, &[0, 16]).is_err());
     assert!(product.run(&[0.0; 12], None, &mut out, &[0, 17]).is_err());
     assert!(product.run(&[0.0; 12], None, &mut out, &[0]).is_err());
+    assert!(product.clone().pooled().is_err());
+    let pooled = new(&Gather::new(vec![0; 4], vec![0], 8)).unwrap().pooled().unwrap();
+    assert!(pooled.run(&[0.0; 8], None, &mut out, &[0]).is_ok());
+    assert!(pooled.run(&[0.0; 8], None, &mut out, &[0; 4]).is_err());
     assert!(
         product
             .run(

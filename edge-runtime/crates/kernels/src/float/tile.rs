@@ -1,6 +1,7 @@
 //! What every instruction set's tile of floats has in common.
 
-use super::output_min::{OutputMin, clamp_min};
+use super::OutputMin;
+use super::register::Register;
 use crate::schedule::{Peak, Tiles};
 use crate::{Gather, LANES, ResidualInput};
 
@@ -14,6 +15,8 @@ pub(crate) struct GemmArgs<'a> {
     pub(super) depth: usize,
     /// The first summand of each channel.
     pub(super) bias: &'a [f32],
+    /// Whether [`POOLED`] pixels after each other make one of the destination, their largest values.
+    pub(super) pools: bool,
     pub(super) destination: Destination<'a>,
 }
 
@@ -59,44 +62,124 @@ impl GemmArgs<'_> {
         unsafe { self.weights.as_ptr().add(panel * LANES * self.depth) }
     }
 
-    /// The biases of a panel, what its sums begin with.
+    /// The first biases of a panel, what its sums begin with: a register full from channel `at` of the panel on.
+    ///
+    /// # Safety
+    /// The processor has the register's instructions, the panel exists and reaches that far.
     #[inline(always)]
-    pub(super) fn bias(&self, panel: usize) -> [f32; LANES] {
-        let bias = self.bias.get(panel * LANES..).and_then(<[f32]>::first_chunk::<LANES>);
-        bias.copied().unwrap_or_default()
+    pub(super) unsafe fn bias<R: Register>(&self, panel: usize, at: usize) -> R {
+        debug_assert!(panel * LANES + at + R::WIDTH <= self.bias.len());
+        // SAFETY: as the caller promises.
+        unsafe { R::load(self.bias.as_ptr().add(panel * LANES + at)) }
     }
 
     /// Stores the sums of some panels of a pixel.
     ///
     /// # Safety
-    /// The pixel and the panels exist; buffers were checked to be long enough for all of them.
+    /// The processor has the register's instructions, the pixel and the panels exist; buffers were checked to be long
+    /// enough for all of them.
     #[inline(always)]
-    pub(super) unsafe fn store<const P: usize>(&mut self, pixel: usize, panel: usize, sums: &[[f32; LANES]; P]) {
+    pub(super) unsafe fn store<R: Register, const Q: usize, const P: usize>(
+        &mut self,
+        pixel: usize,
+        panel: usize,
+        mut sums: [[R; Q]; P],
+    ) {
+        const { assert!(Q * R::WIDTH == LANES) };
         let channel = panel * LANES;
         let destination = &mut self.destination;
-        let mut values = *sums;
-        clamp_min(values.as_flattened_mut(), destination.output_min.gemm);
-        if let Some(residual) = destination.residual {
-            // SAFETY: as the caller promises.
-            let addends = unsafe {
-                let first = *residual.pixel_offsets.get_unchecked(pixel) as usize + channel;
-                &*residual.values.as_ptr().add(first).cast::<[[f32; LANES]; P]>()
-            };
-            for (values, addends) in values.iter_mut().zip(addends) {
-                for lane in 0..LANES {
-                    values[lane] += addends[lane];
-                }
-            }
-            clamp_min(values.as_flattened_mut(), destination.output_min.residual_sum);
-        }
         debug_assert!(pixel < destination.pixel_offsets.len());
         // SAFETY: as the caller promises.
         unsafe {
             let first = *destination.pixel_offsets.get_unchecked(pixel) as usize + channel;
-            *destination.out.as_mut_ptr().add(first).cast() = values;
+            let to = destination.out.as_mut_ptr().add(first);
+            let min = destination.output_min.gemm;
+            if min > f32::NEG_INFINITY {
+                for sum in sums.as_flattened_mut() {
+                    *sum = sum.at_least(R::all(min));
+                }
+            }
+            let sums = sums.as_flattened().iter();
+            let Some(residual) = destination.residual else {
+                for (at, sum) in sums.enumerate() {
+                    sum.store(to.add(at * R::WIDTH));
+                }
+                return;
+            };
+            let first = *residual.pixel_offsets.get_unchecked(pixel) as usize + channel;
+            let other = residual.values.as_ptr().add(first);
+            let min_sum = R::all(destination.output_min.residual_sum);
+            for (at, sum) in sums.enumerate() {
+                let total = sum.add(R::load(other.add(at * R::WIDTH)));
+                total.at_least(min_sum).store(to.add(at * R::WIDTH));
+            }
         }
     }
 }
+
+/// Pixels of a window whose largest values are stored alone.
+pub(super) const POOLED: usize = 4;
+
+/// The largest of each sum.
+///
+/// # Safety
+/// The processor has the register's instructions.
+#[inline(always)]
+pub(super) unsafe fn largest<R: Register, const Q: usize, const P: usize>(
+    [first, others @ ..]: [[[R; Q]; P]; POOLED],
+) -> [[R; Q]; P] {
+    let mut most = first;
+    for sums in &others {
+        for (most, sum) in most.as_flattened_mut().iter_mut().zip(sums.as_flattened()) {
+            // SAFETY: as the caller promises.
+            *most = unsafe { most.at_least(*sum) };
+        }
+    }
+    most
+}
+
+/// Defines `column` and `pooled`, both in one function with the instructions of `sums::<M, P>`, the sums of `M` pixels and
+/// `P` panels, so that the compiler can join them.
+macro_rules! columns {
+    ($($features:literal)?) => {
+        /// All pixels, `M` at a time, of `P` panels; where `REST` are left over, they have a tile of their own.
+        $(#[target_feature(enable = $features)])?
+        unsafe fn column<const M: usize, const REST: usize, const P: usize>(args: &mut GemmArgs<'_>, panel: usize) {
+            let pixels = args.gather.pixel_offsets().len();
+            let rest = if pixels % M == REST { REST } else { 0 };
+            for pixel in $crate::schedule::firsts(pixels - rest, M) {
+                // SAFETY: as the caller promises; there are at least as many pixels as a tile has.
+                unsafe {
+                    for (row, sums) in sums::<M, P>(args, pixel, panel).into_iter().enumerate() {
+                        args.store(pixel + row, panel, sums);
+                    }
+                }
+            }
+            if rest > 0 {
+                // SAFETY: as the caller promises; so many pixels are left.
+                unsafe {
+                    let pixel = pixels - rest;
+                    for (row, sums) in sums::<REST, P>(args, pixel, panel).into_iter().enumerate() {
+                        args.store(pixel + row, panel, sums);
+                    }
+                }
+            }
+        }
+
+        /// All windows of pixels, of `P` panels.
+        $(#[target_feature(enable = $features)])?
+        unsafe fn pooled<const P: usize>(args: &mut GemmArgs<'_>, panel: usize) {
+            for window in 0..args.destination.pixel_offsets.len() {
+                // SAFETY: as the caller promises; there are as many pixels as all windows have.
+                unsafe {
+                    let sums = sums::<POOLED, P>(args, POOLED * window, panel);
+                    args.store(window, panel, $crate::float::tile::largest(sums));
+                }
+            }
+        }
+    };
+}
+pub(super) use columns;
 
 /// Computes all pixels of the panels from `panel` on, tile by tile.
 ///
@@ -108,6 +191,8 @@ pub(super) type Column = unsafe fn(args: &mut GemmArgs<'_>, panel: usize);
 pub(crate) struct Kernel {
     /// The lowest is one pixel high.
     pub(super) heights: &'static [Tiles<Column>],
+    /// Tiles that store the largest of [`POOLED`] pixels alone.
+    pub(super) pooled: Tiles<Column>,
     /// The fastest that its instructions can be.
     pub(crate) peak: Option<Peak>,
 }
@@ -119,9 +204,12 @@ impl Kernel {
     /// The processor has the kernel's instructions, and the parts fit each other.
     pub(super) unsafe fn run(&self, args: &mut GemmArgs<'_>) {
         let (pixels, panels) = (args.gather.pixel_offsets().len(), args.bias.len() / LANES);
-        let Some(tiles) = Tiles::best(self.heights, pixels) else {
-            return;
+        let tiles = if args.pools {
+            Some(&self.pooled)
+        } else {
+            Tiles::best(self.heights, pixels)
         };
+        let Some(tiles) = tiles else { return };
         // SAFETY: the panels exist, and `best` takes no tile higher than there are pixels.
         tiles.each(panels, |column, panel| unsafe { column(args, panel) });
     }

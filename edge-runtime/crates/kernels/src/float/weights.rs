@@ -1,7 +1,7 @@
 //! Float weights in the order in which the kernels read them: `values[panel][k][channel % 16]`.
 
 use crate::memory::{Aligned, Arena};
-use crate::{Gather, KernelError, LANES, RUN_STEP, check_eq};
+use crate::{Gather, LANES};
 
 /// Packed weights and biases of a GEMM; channels beyond the last have weight and bias 0.
 #[derive(Debug, Clone)]
@@ -14,18 +14,8 @@ pub struct FloatWeights {
 impl FloatWeights {
     /// Packs the weights of `bias.len()` channels over the runs of a gather, and puts them into the arena.
     ///
-    /// `weight(channel, k)` is asked for every position `k` in the runs, one after the other, also for those beyond the
-    /// end of a run's meaning, where it has to answer 0.
-    ///
-    /// # Errors
-    /// [`KernelError::Shape`] where runs are no multiple of [`RUN_STEP`] long.
-    pub fn pack(
-        arena: &mut Arena,
-        gather: &Gather,
-        bias: &[f32],
-        weight: impl Fn(usize, usize) -> f32,
-    ) -> Result<Self, KernelError> {
-        check_eq("values of a run beyond a multiple of 8", gather.run_len() % RUN_STEP, 0)?;
+    /// `weight(channel, k)` is asked for every position `k` in the runs, one after the other.
+    pub fn pack(arena: &mut Arena, gather: &Gather, bias: &[f32], weight: impl Fn(usize, usize) -> f32) -> Self {
         let depth = gather.run_len() * gather.run_offsets().len();
         let channels = bias.len().next_multiple_of(LANES);
         let mut values = arena.take(0.0, channels * depth);
@@ -40,7 +30,7 @@ impl FloatWeights {
         }
         let mut bias = bias.to_vec();
         bias.resize(channels, 0.0);
-        Ok(Self { values, bias, depth })
+        Self { values, bias, depth }
     }
 
     /// In the order of this module.

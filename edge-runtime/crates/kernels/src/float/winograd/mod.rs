@@ -7,7 +7,6 @@
 
 mod instructions;
 mod patch;
-mod register;
 mod size;
 #[cfg(test)]
 mod tests;
@@ -223,6 +222,7 @@ impl FloatWinograd {
             weights: &self.weights[point * length..][..length],
             depth: self.depth,
             bias: if is_one { &self.bias } else { &self.no_bias },
+            pools: false,
             destination: Destination {
                 residual: None,
                 output_min: OutputMin {

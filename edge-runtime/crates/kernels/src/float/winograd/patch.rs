@@ -1,9 +1,9 @@
 //! Patches of a map into the domain of products and back, for whatever registers an instruction set has.
 
-use super::register::Register;
 use super::transform::Line;
 use crate::ResidualInput;
 use crate::float::OutputMin;
+use crate::float::register::Register;
 
 /// Some patches of an input, and where their transforms go: value `c` at point `p` of patch `t` to `out[p * point + t *
 /// channels + c]`.

@@ -3,7 +3,7 @@
 //! An interpolation at the points 0, 1, -1 and infinity makes two outputs of a row out of four inputs, one at 2 and -2 as
 //! well four out of six. Each function here is one row; a patch is all its columns and then all its rows.
 
-use super::register::Register;
+use crate::float::register::Register;
 
 /// A transform of one row; a type, since calls of functions that are values are not inlined where features differ.
 pub(super) trait Line<const A: usize, const M: usize> {

@@ -2,11 +2,11 @@
 
 use crate::LANES;
 
-/// Values that are transformed side by side.
+/// Values that are computed side by side.
 ///
 /// # Safety
 /// The processor has the register's instructions wherever a method is called.
-pub(super) unsafe trait Register: Copy {
+pub(crate) unsafe trait Register: Copy {
     /// Values of a register.
     const WIDTH: usize;
 
