@@ -125,3 +125,60 @@ fn the_documented_python_code_tells_what_classify_tells() {
         }
     }
 }
+
+#[test]
+fn the_script_for_yunet_reads_its_cells_and_its_boxes_are_compared() {
+    let Some(python) = std::env::var_os("ONNX_PYTHON") else {
+        testing::skip("the script for YuNet: ONNX_PYTHON is not set (./scripts/test sets it)");
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    run(
+        Command::new(&python)
+            .arg(root().join("tests/fixtures/tiny_yunet.py"))
+            .arg(path("yunet.onnx")),
+        0,
+    );
+    fs::write(path("a.pgm"), [b"P5 128 96 255\n".as_slice(), &[0; 128 * 96]].concat()).unwrap();
+    let faces = "image,source,split,width,height,kind,x,y,w,h\n\
+                 a.pgm,s,held,128,96,hand,40,12,32,48\n\
+                 a.pgm,s,held,128,96,hand,32,32,64,64\n";
+    fs::write(path("faces.csv"), faces).unwrap();
+    let mut script = Command::new(python);
+    script
+        .arg(root().join("scripts/predict-yunet.py"))
+        .arg("--onnx")
+        .arg(path("yunet.onnx"));
+    script
+        .arg("--data")
+        .arg(folder.path())
+        .arg("--faces")
+        .arg(path("faces.csv"));
+    run(script.args(["--input", "64x64", "--out"]).arg(path("other.csv")), 0);
+    // The picture is twice as large as the input; one box of two that are the same stays, and none that is doubtful.
+    let boxes = fs::read_to_string(path("other.csv")).unwrap();
+    let expected = "a.pgm,40.00,12.00,32.00,48.00,0.90000\na.pgm,32.00,32.00,64.00,64.00,0.50000\n";
+    assert_eq!(
+        boxes.replace('\r', ""),
+        format!("image,x,y,width,height,score\n{expected}")
+    );
+
+    let mut evaluate = program("host-trainer");
+    evaluate.args(["evaluate", "detector", "--onnx"]);
+    evaluate.arg(root().join("edge-runtime/models/default/detector-int8.onnx"));
+    evaluate
+        .arg("--data")
+        .arg(folder.path())
+        .arg("--faces")
+        .arg(path("faces.csv"));
+    let lines = run(evaluate.arg("--predictions").arg(path("other.csv")), 0).lines();
+    let average_precision = |line: &Value| line["figures"]["average_precision"].as_f64().unwrap();
+    let told: Vec<_> = lines
+        .iter()
+        .map(|line| (line["input"].as_str().unwrap(), average_precision(line)))
+        .collect();
+    let other = path("other.csv");
+    let other = other.to_str().unwrap();
+    assert_eq!(told, [("160x120", 0.0), ("160x120", 0.0), (other, 1.0), (other, 1.0)]);
+}

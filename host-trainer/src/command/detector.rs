@@ -6,7 +6,7 @@ mod quantise;
 mod report;
 
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,7 +16,7 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use host_trainer::detector::checkpoint::Checkpoint;
 use host_trainer::detector::config::DetectorConfig;
-use host_trainer::detector::data::{Part, Photo, Set};
+use host_trainer::detector::data::{Part, Photo, Predictions, Set};
 use host_trainer::detector::evaluate::{Detector, Figures, Task, Variation, by_source, measure};
 use host_trainer::detector::export::onnx;
 use host_trainer::detector::pretrained::Pretrained;
@@ -120,6 +120,10 @@ pub(crate) struct EvaluateDetector {
     /// Only this source.
     #[arg(long)]
     source: Option<String>,
+    /// Boxes of another detector on the same pictures, to be compared: a CSV file with the columns image, x, y, width,
+    /// height and score, in pixels of the pictures. May be given several times; `--varied` does not change them.
+    #[arg(long, value_name = "CSV")]
+    predictions: Vec<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -283,7 +287,28 @@ impl EvaluateDetector {
                 }
             }
         }
+        for path in &self.predictions {
+            self.compare(path, &photos)?;
+        }
         Ok(ExitCode::SUCCESS)
+    }
+
+    /// The same figures of another detector's boxes.
+    fn compare(&self, path: &Path, photos: &[&Photo]) -> Result<()> {
+        let predictions = Predictions::read(path)?;
+        if photos.iter().all(|photo| predictions.of(&photo.name).is_empty()) {
+            bail!("evaluate: {} has no box for a picture that is measured", path.display());
+        }
+        let task = Task {
+            least: self.min_face,
+            ..Task::plain(self.input.first().map_or([160, 120], |input| input.0))
+        };
+        let name = path.display().to_string();
+        tell_of(&name, "plain", "all", &measure(&predictions, photos, &task)?)?;
+        for (source, figures) in by_source(&predictions, photos, &task)? {
+            tell_of(&name, "plain", &source, &figures)?;
+        }
+        Ok(())
     }
 
     fn detector(&self) -> Result<Detector> {
@@ -310,13 +335,17 @@ const VARIATIONS: [(&str, Variation); 8] = [
 ];
 
 fn tell(variation: &str, source: &str, [width, height]: [usize; 2], figures: &Figures) -> Result<()> {
-    let size = format!("{width}x{height}");
-    let line = json!({ "variation": variation, "source": source, "input": size, "figures": figures });
+    tell_of(&format!("{width}x{height}"), variation, source, figures)
+}
+
+/// Tells the figures of an input's size, or of a file of predictions.
+fn tell_of(input: &str, variation: &str, source: &str, figures: &Figures) -> Result<()> {
+    let line = json!({ "variation": variation, "source": source, "input": input, "figures": figures });
     super::write_line(&line.to_string())?;
     let [found, alarms, on_nothing] = figures.at_half;
     tracing::info!(
-        about = %format_args!("{size} {variation} {source}"),
-        "{size} {variation:10} {source:12} {:4} pictures {:5} faces: AP {:.3}, recall {:.3} / {:.3} at 1 / 5 alarms in 100; at \
+        about = %format_args!("{input} {variation} {source}"),
+        "{input} {variation:10} {source:12} {:4} pictures {:5} faces: AP {:.3}, recall {:.3} / {:.3} at 1 / 5 alarms in 100; at \
          0.5: {found} + {alarms} alarms ({on_nothing} in {} pictures without a face); by size {:?}",
         figures.photos,
         figures.faces,

@@ -256,6 +256,7 @@ mod tests {
             name: name.to_owned(),
             source: String::new(),
             held: true,
+            scale: 1.0,
             faces: Vec::new(),
             pyramid: gray.pyramid(),
         }

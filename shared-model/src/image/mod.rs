@@ -140,16 +140,24 @@ const WEIGHTS: usize = 2048;
 /// # Panics
 /// If `out` does not hold exactly `side * side` values.
 pub fn sample(picture: GrayView<'_>, rect: &Rect, side: usize, out: &mut [f32]) {
-    assert_eq!(out.len(), side * side, "output of sample");
-    let (step_x, step_y) = (rect.w / side as f32, rect.h / side as f32);
+    resample(picture, rect, [side, side], out);
+}
+
+/// The same into `width` x `height` values.
+///
+/// # Panics
+/// If `out` does not hold exactly `width * height` values.
+pub fn resample(picture: GrayView<'_>, rect: &Rect, [width, height]: [usize; 2], out: &mut [f32]) {
+    assert_eq!(out.len(), width * height, "output of resample");
+    let (step_x, step_y) = (rect.w / width as f32, rect.h / height as f32);
     let rows = |row: usize| Taps::at(rect.y + (row as f32 + 0.5) * step_y, step_y, picture.height);
     out.fill(0.0);
     let mut sums = [0.0; CHUNK];
     // As many columns as their weights fit.
     let count = Taps::most(step_x).next_multiple_of(4).min(CHUNK);
     let group = SIDE.min(WEIGHTS / count);
-    for from in (0..side).step_by(group) {
-        let to = side.min(from + group);
+    for from in (0..width).step_by(group) {
+        let to = width.min(from + group);
         let column = |column: usize| Taps::at(rect.x + (column as f32 + 0.5) * step_x, step_x, picture.width);
         let columns: heapless::Vec<Taps, SIDE> = (from..to).map(column).collect();
         // First down the rows, then along the sums.
@@ -158,14 +166,14 @@ pub fn sample(picture: GrayView<'_>, rect: &Rect, side: usize, out: &mut [f32]) 
         while begin < end {
             let length = CHUNK.min((end - begin) as usize);
             let along = Along::new(&columns, count, begin, length);
-            for (row, line) in out.chunks_exact_mut(side).enumerate() {
+            for (row, line) in out.chunks_exact_mut(width).enumerate() {
                 add_rows(picture, &rows(row), begin, &mut sums[..length]);
                 along.add(&sums, &mut line[from..to]);
             }
             begin += length as i32;
         }
         let totals: heapless::Vec<f32, SIDE> = columns.iter().map(|taps| taps.total).collect();
-        for (row, line) in out.chunks_exact_mut(side).enumerate() {
+        for (row, line) in out.chunks_exact_mut(width).enumerate() {
             let total = rows(row).total;
             for (value, taps) in line[from..to].iter_mut().zip(&totals) {
                 // The centre lies within half a pixel of a tap, and the triangle is at least one pixel wide on

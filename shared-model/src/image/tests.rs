@@ -39,6 +39,21 @@ fn same_size_copies_the_pixels() {
 }
 
 #[test]
+fn a_region_may_have_more_columns_than_rows_of_values() {
+    let data: Vec<u8> = (0..24).map(|v| v * 10).collect();
+    let rect = Rect {
+        x: 2.0,
+        y: 1.0,
+        w: 3.0,
+        h: 2.0,
+    };
+    let mut out = vec![0.0; 6];
+    resample(GrayView::new(&data, 6, 4).unwrap(), &rect, [3, 2], &mut out);
+    let got: Vec<f32> = out.iter().map(|v| v * 255.0).collect();
+    close(&got, &[80.0, 90.0, 100.0, 140.0, 150.0, 160.0]);
+}
+
+#[test]
 fn doubling_uses_half_pixel_centres() {
     // Columns 0 and 100 twice as wide: centres at 0.25, 0.75, 1.25, 1.75 of the source.
     let got = sampled(

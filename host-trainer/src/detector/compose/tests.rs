@@ -25,6 +25,7 @@ pub(crate) fn photos() -> Vec<Photo> {
             name: format!("{at}"),
             source: ["lfw", "bsds"][at % 2].to_owned(),
             held: at >= 8,
+            scale: 1.0,
             faces: if at % 2 == 0 { vec![face] } else { Vec::new() },
             pyramid: pattern(at + 1),
         })

@@ -26,13 +26,14 @@ pub fn pictures(folder: &Path) -> Result<Vec<Photo>, SetError> {
         }
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let bytes = files::read(&path).map_err(failed(&path))?;
-        let (gray, _) = match Gray::decode(&bytes) {
+        let (gray, scale) = match Gray::decode(&bytes) {
             Ok(decoded) => decoded,
             Err(source) => return Err(SetError::Picture { name, source }),
         };
         photos.push(Photo {
             name,
             source: String::new(),
+            scale,
             held: true,
             faces: Vec::new(),
             pyramid: gray.pyramid(),

@@ -8,6 +8,7 @@ mod archive;
 mod error;
 mod folder;
 mod photo;
+mod predictions;
 mod shared;
 #[cfg(test)]
 mod tests;
@@ -24,6 +25,7 @@ use archive::Archive;
 pub use error::{SetError, Wrong};
 pub use folder::pictures;
 pub use photo::{Face, Gray, Kind, LONGEST, Photo};
+pub use predictions::{Predicted, Predictions};
 
 /// Sources of the shared set that are measured on and never trained on, whatever the file says.
 pub const HELD_SOURCES: [&str; 2] = ["wider", "caltech"];
@@ -161,6 +163,7 @@ fn photo(name: String, annotated: Annotated, bytes: &[u8], known: bool) -> Resul
         name,
         source: annotated.source,
         held: annotated.held || known,
+        scale: reduced,
         faces,
         pyramid: gray.pyramid(),
     })

@@ -56,6 +56,8 @@ pub struct Photo {
     pub source: String,
     /// Whether it is measured on instead of trained on.
     pub held: bool,
+    /// How many pixels of the photo make one of the file that it was read from: 1, or less where it was reduced.
+    pub scale: f32,
     /// Annotated boxes; a photo without any shows no face.
     pub faces: Vec<Face>,
     /// The photo, and halves of it down to a few pixels.
@@ -114,6 +116,7 @@ impl Photo {
             name: self.name.clone(),
             source: self.source.clone(),
             held: self.held,
+            scale: self.scale,
             faces: Vec::new(),
             pyramid: self.gray().part(part).pyramid(),
         })

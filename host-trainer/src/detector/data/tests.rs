@@ -191,6 +191,7 @@ fn beside_faces_is_the_largest_part_half_a_face_away_from_all_boxes() {
         name: "a".to_owned(),
         source: "s".to_owned(),
         held: true,
+        scale: 1.0,
         faces: bounds
             .iter()
             .map(|bounds| Face {

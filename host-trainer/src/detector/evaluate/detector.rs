@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use inference::PredictError;
 
 use super::file::FileNetwork;
-use super::{Task, scaled};
+use super::{FindsFaces, Task, scaled};
 use crate::detector::checkpoint::Checkpoint;
 use crate::detector::data::{Face, Gray, Photo};
 use crate::detector::engine::{Folded, FoldedLayer, Layer, Plane};
@@ -120,6 +120,12 @@ impl Detector {
             Network::File(network) => network.borrow_mut().run(&values, size, read)?,
         };
         Ok((found, dropped.damaged + dropped.crowded))
+    }
+}
+
+impl FindsFaces for Detector {
+    fn detect(&self, photo: &Photo, task: &Task) -> Result<Detected, PredictError> {
+        Self::detect(self, photo, task)
     }
 }
 

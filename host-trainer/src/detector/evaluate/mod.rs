@@ -6,6 +6,7 @@
 mod curve;
 mod detector;
 mod file;
+mod predicted;
 
 use std::collections::BTreeMap;
 
@@ -89,11 +90,20 @@ pub struct Figures {
     pub dropped: usize,
 }
 
+/// What finds the faces of a photo.
+pub trait FindsFaces {
+    /// The faces that are found in a photo, beside those that are there.
+    ///
+    /// # Errors
+    /// [`PredictError`] where a network cannot be run.
+    fn detect(&self, photo: &Photo, task: &Task) -> Result<Detected, PredictError>;
+}
+
 /// Measures on all photos.
 ///
 /// # Errors
-/// Those of [`Detector::detect`].
-pub fn measure(detector: &Detector, photos: &[&Photo], task: &Task) -> Result<Figures, PredictError> {
+/// Those of [`FindsFaces::detect`].
+pub fn measure(detector: &dyn FindsFaces, photos: &[&Photo], task: &Task) -> Result<Figures, PredictError> {
     let mut tally = Tally::default();
     let mut dropped = 0;
     for photo in photos {
@@ -108,9 +118,9 @@ pub fn measure(detector: &Detector, photos: &[&Photo], task: &Task) -> Result<Fi
 /// The same for each source apart.
 ///
 /// # Errors
-/// Those of [`Detector::detect`].
+/// Those of [`FindsFaces::detect`].
 pub fn by_source(
-    detector: &Detector,
+    detector: &dyn FindsFaces,
     photos: &[&Photo],
     task: &Task,
 ) -> Result<BTreeMap<String, Figures>, PredictError> {

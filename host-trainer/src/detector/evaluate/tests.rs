@@ -1,5 +1,5 @@
 use super::*;
-use crate::detector::data::{Face, Kind};
+use crate::detector::data::{Face, Gray, Kind, Predictions};
 
 fn face(left: f32, kind: Kind) -> Face {
     Face {
@@ -39,6 +39,47 @@ fn average_precision_is_that_of_a_curve_drawn_by_hand() {
     let (none, one) = (tally.at_alarms(0), tally.at_alarms(1));
     assert!((none.0 - 1.0 / 3.0).abs() < 1e-9 && (one.0 - 2.0 / 3.0).abs() < 1e-9);
     assert_eq!(tally.at_score(0.75), [1, 1, 0]);
+}
+
+/// A photo with faces of 20 pixels, of a file twice as large.
+fn reduced(name: &str, faces: Vec<Face>) -> Photo {
+    let gray = Gray {
+        width: 160,
+        height: 120,
+        pixels: vec![0; 160 * 120],
+    };
+    Photo {
+        name: name.to_owned(),
+        source: "s".to_owned(),
+        held: true,
+        scale: 0.5,
+        faces,
+        pyramid: gray.pyramid(),
+    }
+}
+
+#[test]
+fn predictions_of_every_face_in_pixels_of_the_file_are_perfect_and_others_are_alarms() {
+    let photos = [
+        reduced("a", vec![face(0.0, Kind::Face), face(100.0, Kind::Face)]),
+        reduced("b", Vec::new()),
+    ];
+    let measured = |rows: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("other.csv");
+        std::fs::write(&path, format!("image,x,y,width,height,score\n{rows}")).unwrap();
+        let predictions = Predictions::read(&path).unwrap();
+        measure(&predictions, &photos.each_ref(), &Task::plain([160, 120])).unwrap()
+    };
+    let perfect = measured("a,200,0,40,40,0.6\na,0,0,40,40,0.9\nb,0,0,40,40,0.02\n");
+    assert_eq!((perfect.average_precision, perfect.faces), (1.0, 2));
+    assert_eq!(
+        perfect.at_half,
+        [2, 0, 0],
+        "less than the task's score counts for nothing"
+    );
+    let half = measured("a,100,0,20,20,0.6\na,0,0,40,40,0.8\nb,0,0,40,40,0.9\n");
+    assert_eq!((half.average_precision, half.at_half), (0.25, [1, 2, 1]));
 }
 
 #[test]

@@ -1,27 +1,17 @@
 //! Finds the faces of a picture with the detector of a bundle.
 
-use inference::{DetectorNetwork, PredictError};
-use shared_model::image::{CropRule, GrayView, Rect};
+use inference::{DetectorNetwork, InputSize, PredictError};
+use shared_model::image::{GrayView, Rect};
 use shared_model::manifest::Detector;
 
 use super::changes::Changes;
-use super::decode::{Detection, Dropped, Grid, Limits, Map, decode};
+use super::decode::{Detection, Dropped, Grid, Limits, decode};
+use super::output::{framed, maps};
 use super::reduce::Reducer;
+use super::second_look::SecondLook;
 use super::size;
 use super::stillness::Stillness;
 use crate::tracker::{Observation, TrackerSettings};
-
-/// Most output maps of a detector.
-const MAPS: usize = shared_model::manifest::MAX_OUTPUTS;
-
-/// How the cascade's square box, to which the networks' crops are relative, lies relative to a box of the detector. Over
-/// 275 faces of the detector's data that the cascade finds as well, of eight sources, the medians are these; half of the
-/// scales lie in 0.93 to 1.01.
-const FRAMING: CropRule = CropRule {
-    scale: 0.97,
-    dx: 0.0,
-    dy: -0.008,
-};
 
 /// How a bundle's detector searches pictures.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -99,6 +89,7 @@ pub struct Finder {
     glance: Glance,
     found: Vec<Detection>,
     observations: Vec<Observation>,
+    second_look: SecondLook,
 }
 
 impl Finder {
@@ -116,6 +107,7 @@ impl Finder {
             glance: Glance::default(),
             found: Vec::new(),
             observations: Vec::new(),
+            second_look: SecondLook::default(),
         }
     }
 
@@ -145,24 +137,33 @@ impl Finder {
             return Ok((&[], Dropped::default()));
         };
         network.run(reduced)?;
-        let maps: heapless::Vec<Map<'_>, MAPS> = network
-            .maps()
-            .map(|map| Map {
-                values: map.values,
-                columns: map.columns,
-                rows: map.rows,
-                pixel_step: map.pixel_step,
-                channel_step: map.channel_step,
-            })
-            .collect();
         let size = [reduced.width(), reduced.height()];
-        let dropped = decode(&maps, &self.grids, size, &self.limits, &mut self.found);
+        let dropped = decode(&maps(network), &self.grids, size, &self.limits, &mut self.found);
         let scale = self.glance.scale;
         self.observations.extend(self.found.iter().map(|face| Observation {
-            bounds: FRAMING.apply(&in_picture(face.bounds, scale)),
+            bounds: framed(face, scale),
             score: face.score,
         }));
         Ok((&self.observations, dropped))
+    }
+
+    /// How sure the detector is, 0 to 1, that a box that it gave is a face, now that it sees the box larger in the picture
+    /// that was taken in last; and what was left out.
+    ///
+    /// # Errors
+    /// Those of [`DetectorNetwork::run`].
+    pub fn look_again(
+        &mut self,
+        picture: GrayView<'_>,
+        bounds: &Rect,
+        network: &mut DetectorNetwork,
+    ) -> Result<(f32, Dropped), PredictError> {
+        let Some(reduced) = self.glance.reducer.picture() else {
+            return Ok((0.0, Dropped::default()));
+        };
+        let size = InputSize::of(reduced.width(), reduced.height());
+        let decoding = (self.grids.as_slice(), &self.limits);
+        self.second_look.score(picture, bounds, size, network, decoding)
     }
 }
 
@@ -171,15 +172,5 @@ pub fn settings(detector: &Detector) -> TrackerSettings {
     TrackerSettings {
         sure_score: detector.score,
         ..TrackerSettings::default()
-    }
-}
-
-/// Left, top, right and bottom in the reduced picture as a rectangle of the picture.
-fn in_picture([left, top, right, bottom]: [f32; 4], [across, down]: [f32; 2]) -> Rect {
-    Rect {
-        x: left * across,
-        y: top * down,
-        w: (right - left) * across,
-        h: (bottom - top) * down,
     }
 }

@@ -3,7 +3,9 @@
 mod changes;
 pub mod decode;
 pub mod finder;
+mod output;
 mod reduce;
+mod second_look;
 mod size;
 mod stillness;
 pub mod stills;

@@ -1,5 +1,7 @@
 //! Output maps at random, from bytes: decoding and association stay within their limits, and nothing panics.
 
+use std::convert::Infallible;
+
 use super::maps::{REGION, SIZE, empty, maps, observation};
 use super::*;
 use crate::detector::decode::{Grid, Limits, decode};
@@ -36,7 +38,10 @@ fn whatever_the_maps_say_faces_and_tracks_stay_within_limits() {
             fill(&mut values, &frame[1..]);
             damaged += decode(&maps(&values), &grids, SIZE, &limits, &mut found).damaged;
             assert!(found.len() <= limits.faces);
-            tracker.update(&found.iter().map(observation).collect::<Vec<_>>(), &REGION, now_ms);
+            let observations: Vec<_> = found.iter().map(observation).collect();
+            // A second look may say anything, too.
+            let second = f32::from_bits(u32::from(frame[0]) << 23);
+            let Ok(()) = tracker.update(&observations, &REGION, now_ms, |_| Ok::<_, Infallible>(second));
             assert!(tracker.shown().count() <= MAX_FACES && tracker.tracks.len() <= MAX_TRACKS);
             for track in tracker.tracks.iter().filter(|track| track.id > 0) {
                 assert!(track.bounds(now_ms, &settings).is_valid());

@@ -1,13 +1,14 @@
 //! Tracking by detection: which box of a frame is which face of the frames before.
 //!
-//! A detector has searched every frame; boxes and time come in, numbered faces go out. Nothing else is looked at, so that
-//! the same boxes give the same numbers. After SORT (Bewley et al., 2016) and ByteTrack (Zhang et al., 2022): each face
+//! A detector has searched every frame; boxes and time come in, numbered faces go out. Nothing else is looked at, apart
+//! from a score for a second look, so that the same boxes and scores give the same numbers. After SORT (Bewley et al., 2016) and ByteTrack (Zhang et al., 2022): each face
 //! is predicted to go on at constant velocity, boxes are matched to predictions by intersection over union, sure boxes
 //! first and doubtful ones to the faces that are left.
 //!
 //! Terms:
 //! - *observation*: a box that the detector gave for this frame, square as the networks' crops want it;
 //! - *candidate*: a track that was observed too seldom to have a number yet;
+//! - *second look*: the detector sees a candidate once more, larger, before it has a number;
 //! - *coasting*: a track without an observation in this frame goes on as it went.
 //!
 //! A number never passes between two boxes that do not meet, and is never given twice. Nobody is recognised: whoever was
@@ -15,6 +16,7 @@
 
 mod association;
 mod choice;
+mod confirmation;
 #[cfg(test)]
 mod fuzz;
 #[cfg(test)]
@@ -35,6 +37,7 @@ pub use track::Track;
 use shared_model::image::Rect;
 
 use association::{Association, Pool};
+use confirmation::Refused;
 use place::inside;
 
 /// Most tracks at once, candidates among them: twice as many as are shown.
@@ -59,6 +62,7 @@ pub struct Tracker {
     policy: Policy,
     tracks: heapless::Vec<Track, MAX_TRACKS>,
     association: Association,
+    refused: Refused,
     /// Number of the face that counts.
     counting: Option<u32>,
     /// The next number that is given.
@@ -75,6 +79,7 @@ impl Tracker {
             policy,
             tracks: heapless::Vec::new(),
             association: Association::default(),
+            refused: Refused::default(),
             counting: None,
             next: first.max(1),
             last_ms: None,
@@ -82,17 +87,27 @@ impl Tracker {
     }
 
     /// Takes in what the detector saw in a frame that was taken at `now_ms`. Faces count whose centre lies in `region`,
-    /// in pixels of the frame.
-    pub fn update(&mut self, found: &[Observation], region: &Rect, now_ms: u64) {
+    /// in pixels of the frame. `look` gives the score of a second look at the box of a candidate in this frame; it is called
+    /// once at most.
+    ///
+    /// # Errors
+    /// Those of `look`; the frame then gives nobody a number.
+    pub fn update<E>(
+        &mut self,
+        found: &[Observation],
+        region: &Rect,
+        now_ms: u64,
+        look: impl FnOnce(&Rect) -> Result<f32, E>,
+    ) -> Result<(), E> {
         let pause_ms = self.last_ms.map_or(0, |last_ms| now_ms.saturating_sub(last_ms));
         self.last_ms = Some(now_ms);
         if pause_ms > self.settings.longest_pause_ms {
-            self.tracks.clear();
+            self.forget();
         }
         let mut pool = Pool::new(found, &self.settings);
         self.associate(&mut pool, now_ms);
         self.end(region, now_ms);
-        self.confirm(region);
+        let confirmed = self.confirm(region, now_ms, look);
         self.begin(&pool, region, now_ms);
         choice::show(&mut self.tracks, self.policy);
         self.counting = choice::counting(
@@ -103,11 +118,13 @@ impl Tracker {
             now_ms,
             &self.settings,
         );
+        confirmed
     }
 
     /// The scene is another one: nobody keeps a number.
     pub fn forget(&mut self) {
         self.tracks.clear();
+        self.refused.clear();
         self.counting = None;
     }
 
@@ -174,25 +191,26 @@ impl Tracker {
         });
     }
 
-    /// Gives a number to each candidate that was observed often enough, and surely enough; the one that the policy prefers
-    /// comes first.
-    fn confirm(&mut self, region: &Rect) {
-        let (policy, births) = (self.policy, self.settings.births);
-        let least = self.settings.confirming_score();
+    /// Gives a number to each candidate that was observed often enough, and is certain or stands a second look; the one that
+    /// the policy prefers comes first.
+    fn confirm<E>(&mut self, region: &Rect, now_ms: u64, look: impl FnOnce(&Rect) -> Result<f32, E>) -> Result<(), E> {
+        let (policy, settings) = (self.policy, &self.settings);
         self.tracks.sort_unstable_by(|a, b| {
             let known = (a.id == 0).cmp(&(b.id == 0)).then(a.id.cmp(&b.id));
             known.then_with(|| {
                 choice::rank(policy, region, &a.observed).total_cmp(&choice::rank(policy, region, &b.observed))
             })
         });
-        for track in self
-            .tracks
-            .iter_mut()
-            .filter(|track| track.id == 0 && track.hits >= births && track.best_score >= least)
-        {
-            track.id = self.next;
-            self.next = self.next.saturating_add(1);
+        self.refused.forget_before(now_ms, settings);
+        let refused = &mut self.refused;
+        let confirmed = confirmation::second_look(&mut self.tracks, refused, now_ms, settings, look);
+        for track in self.tracks.iter_mut().filter(|track| track.is_candidate(settings)) {
+            if track.confirmed || track.best_score >= settings.certain_score() {
+                track.id = self.next;
+                self.next = self.next.saturating_add(1);
+            }
         }
+        confirmed
     }
 
     /// Begins a candidate for each sure observation in the region that nobody took, as far as there is room.

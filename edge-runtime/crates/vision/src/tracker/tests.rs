@@ -1,5 +1,7 @@
 //! Films of boxes.
 
+use std::convert::Infallible;
+
 use super::*;
 
 const REGION: Rect = Rect {
@@ -29,6 +31,9 @@ struct Film {
     tracker: Tracker,
     now_ms: u64,
     frame_ms: u64,
+    /// What a second look says, and how many there were.
+    second: f32,
+    looks: u32,
 }
 
 impl Film {
@@ -37,12 +42,18 @@ impl Film {
             tracker: Tracker::new(policy, TrackerSettings::default(), 1),
             now_ms: 0,
             frame_ms: 50,
+            second: 0.0,
+            looks: 0,
         }
     }
 
     /// The next frame; gives the numbers that are shown.
     fn show(&mut self, found: &[Observation]) -> Vec<u32> {
-        self.tracker.update(found, &REGION, self.now_ms);
+        let look = |_: &Rect| {
+            self.looks += 1;
+            Ok::<_, Infallible>(self.second)
+        };
+        let Ok(()) = self.tracker.update(found, &REGION, self.now_ms, look);
         self.now_ms += self.frame_ms;
         self.tracker.shown().map(|track| track.id).collect()
     }
@@ -54,11 +65,76 @@ impl Film {
 }
 
 #[test]
-fn what_is_sure_on_end_has_no_number_before_one_sight_confirms_it() {
+fn what_is_sure_on_end_has_no_number_before_one_sight_is_certain() {
     let mut film = Film::new(Policy::All);
-    assert!(film.hold(&[scored(100.0, 100.0, 50.0, 0.59)], 100).is_empty());
-    assert_eq!(film.show(&[scored(100.0, 100.0, 50.0, 0.61)]), [1]);
+    assert!(film.hold(&[scored(100.0, 100.0, 50.0, 0.79)], 100).is_empty());
+    assert_eq!(film.show(&[scored(100.0, 100.0, 50.0, 0.81)]), [1]);
     assert_eq!(film.hold(&[scored(100.0, 100.0, 50.0, 0.3)], 100), [1]);
+}
+
+#[test]
+fn a_second_look_gives_a_face_its_number_in_its_second_frame_and_none_follows_it() {
+    let mut film = Film {
+        second: 0.8,
+        ..Film::new(Policy::All)
+    };
+    let small = [scored(100.0, 100.0, 20.0, 0.51)];
+    assert!(film.show(&small).is_empty());
+    assert_eq!((film.show(&small), film.looks), (vec![1], 1));
+    assert_eq!((film.hold(&small, 100), film.looks), (vec![1], 1));
+    // Of what is certain, none is needed.
+    film.hold(&[small[0], face(400.0, 300.0, 60.0)], 10);
+    assert_eq!(film.looks, 1);
+}
+
+#[test]
+fn a_place_that_was_refused_is_looked_at_again_after_a_pause_even_if_its_candidate_came_anew() {
+    let mut film = Film {
+        second: 0.6,
+        frame_ms: 40,
+        ..Film::new(Policy::All)
+    };
+    let poster = [scored(100.0, 100.0, 50.0, 0.51)];
+    assert!(film.hold(&poster, 2).is_empty());
+    film.hold(&[], 4);
+    assert!(film.tracker.is_idle());
+    film.hold(&poster, 2);
+    assert_eq!(film.looks, 1, "too soon");
+    film.hold(&poster, 60);
+    assert_eq!(film.looks, 9, "once in 320 ms");
+    // One look that is sure may be noise; two are not.
+    film.second = 0.8;
+    assert_eq!((film.hold(&poster, 8), film.looks), (vec![], 10));
+    assert_eq!((film.hold(&poster, 8), film.looks), (vec![1], 11));
+}
+
+#[test]
+fn one_candidate_is_looked_at_in_a_frame_and_a_refused_one_keeps_nobody_waiting() {
+    let mut film = Film {
+        second: 0.9,
+        ..Film::new(Policy::All)
+    };
+    let three = [100.0, 300.0, 500.0].map(|x| scored(x, 100.0, 50.0, 0.6));
+    film.show(&three);
+    assert_eq!([(); 3].map(|()| film.show(&three).len()), [1, 2, 3]);
+    film.second = 0.0;
+    let poster = scored(300.0, 300.0, 100.0, 0.6);
+    film.hold(&[three[0], three[1], three[2], poster], 3);
+    film.second = 0.9;
+    let late = scored(500.0, 300.0, 50.0, 0.6);
+    assert_eq!(
+        film.hold(&[three[0], three[1], three[2], poster, late], 2),
+        [1, 2, 3, 4]
+    );
+}
+
+#[test]
+fn a_second_look_that_fails_is_told_and_gives_no_number() {
+    let mut tracker = Tracker::new(Policy::All, TrackerSettings::default(), 1);
+    let found = [scored(100.0, 100.0, 50.0, 0.6)];
+    let mut show = |now_ms| tracker.update(&found, &REGION, now_ms, |_| Err("broken"));
+    assert_eq!([show(0), show(50)], [Ok(()), Err("broken")]);
+    assert_eq!((tracker.shown().count(), tracker.next_number()), (0, 1));
 }
 
 #[test]

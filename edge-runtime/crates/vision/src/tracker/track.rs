@@ -22,6 +22,8 @@ pub struct Track {
     pub(super) hits: u32,
     /// The highest score of all observations, 0 to 1.
     pub(super) best_score: f32,
+    /// Whether a second look confirmed that it is a face.
+    pub(super) confirmed: bool,
     /// Centre when it was observed last, smoothed, in pixels.
     centre: [f32; 2],
     /// Side, smoothed, in pixels.
@@ -41,6 +43,7 @@ impl Track {
             shown: false,
             hits: 1,
             best_score: observation.score,
+            confirmed: false,
             centre: centre(observed),
             side: observed.w,
             velocity: [0.0; 2],
@@ -61,6 +64,11 @@ impl Track {
     /// Whether it was observed in the frame of that time.
     pub fn is_found(&self, now_ms: u64) -> bool {
         self.found_ms == now_ms
+    }
+
+    /// Whether it has no number, and was observed often enough for one.
+    pub(super) fn is_candidate(&self, settings: &TrackerSettings) -> bool {
+        self.id == 0 && self.hits >= settings.births
     }
 
     /// Whether it goes without an observation for too long to be judged.

@@ -2,6 +2,7 @@
 //! keep their promise.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 
 use super::maps::{REGION, SIZE, empty, maps, observation};
 use super::*;
@@ -85,7 +86,8 @@ fn random_maps_are_bounded_and_no_number_passes_between_boxes_that_never_met() {
         observations.extend(found.iter().map(observation));
         for (tracker, known) in trackers.iter_mut().zip(&mut known) {
             let before = tracker.next_number();
-            tracker.update(&observations, &REGION, now_ms);
+            let second = noise.number(1.0);
+            let Ok(()) = tracker.update(&observations, &REGION, now_ms, |_| Ok::<_, Infallible>(second));
             assert!(tracker.next_number() >= before);
             let most = if tracker.policy == Policy::All { MAX_FACES } else { 1 };
             assert!(tracker.shown().count() <= most && tracker.tracks.len() <= MAX_TRACKS);

@@ -171,9 +171,7 @@ impl FaceTracker {
         }
         if self.repeats(context.time_ms) {
             // Time goes on, and boxes come to rest.
-            self.tracker
-                .update(&self.observations, &context.region, context.time_ms);
-            return Ok(());
+            return self.associate(context);
         }
         self.judgements.clear();
         self.searched_ms = None;
@@ -182,11 +180,26 @@ impl FaceTracker {
         for face in &mut self.observations {
             *face = in_frame(face, from);
         }
-        self.tracker
-            .update(&self.observations, &context.region, context.time_ms);
-        context.stats.find.record(context.clock.now().saturating_sub(start));
         context.stats.damaged_cells += damaged;
+        self.associate(context)?;
+        context.stats.find.record(context.clock.now().saturating_sub(start));
         Ok(())
+    }
+
+    /// Takes what was found into the tracks; what is not certain to be a face is looked at again.
+    fn associate(&mut self, context: &mut FrameContext<'_>) -> Result<(), TrackError> {
+        let Self { eye, tracker, .. } = self;
+        let FrameContext {
+            frame,
+            predictor,
+            stats,
+            ..
+        } = context;
+        tracker.update(&self.observations, &context.region, context.time_ms, |bounds| {
+            let (score, damaged) = eye.look_again(*frame, bounds, predictor)?;
+            stats.damaged_cells += damaged;
+            Ok(score)
+        })
     }
 
     /// Whether a frame shows what the one showed that was searched last, and that was clear: somebody is there, everybody
