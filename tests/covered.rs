@@ -211,6 +211,11 @@ impl Filter {
     }
 }
 
+/// A number as Rust's text, with four decimals at most.
+fn literal(number: f64) -> String {
+    format!("{:?}", ((number * 1e4).round() / 1e4) as f32)
+}
+
 /// Solves a symmetric positive system by Cholesky's method; of the matrix the lower half is read.
 fn solve(mut matrix: Vec<Vec<f64>>, mut right: Vec<f64>) -> Vec<f64> {
     let size = right.len();
@@ -293,7 +298,7 @@ fn the_filter_for_covered_faces_is_learnt() {
     text.truncate(text.find("pub(super) const WEIGHTS").unwrap());
     writeln!(text, "pub(super) const WEIGHTS: [f32; {FEATURES}] = [").unwrap();
     for row in filter.0[..FEATURES].chunks(10) {
-        let row: Vec<String> = row.iter().map(|weight| format!("{weight:.4}")).collect();
+        let row: Vec<String> = row.iter().map(|weight| literal(*weight)).collect();
         writeln!(text, "    {},", row.join(", ")).unwrap();
     }
     writeln!(
@@ -301,7 +306,7 @@ fn the_filter_for_covered_faces_is_learnt() {
         "];\n/// Added to the weighted sum, which is above 0 for covered faces."
     )
     .unwrap();
-    writeln!(text, "pub(super) const OFFSET: f32 = {:.4};", filter.0[FEATURES]).unwrap();
+    writeln!(text, "pub(super) const OFFSET: f32 = {};", literal(filter.0[FEATURES])).unwrap();
     fs::write(&path, text).unwrap();
     println!("{} is written; run cargo fmt", path.display());
 }

@@ -11,8 +11,8 @@ const SIDE: usize = 40;
 const BLOCKS: usize = 10;
 /// Pixels along a side of a block.
 const BLOCK: usize = SIDE / BLOCKS;
-/// Mean grey of the blocks, mean step from row to row and from column to column, and the keypoints.
-pub const FEATURES: usize = BLOCKS * BLOCKS + 2 * BLOCKS * (BLOCKS - 1) + 2 * COUNT;
+/// Mean grey of the blocks, mean step from row to row and from column to column, and the keypoints but the eyes.
+pub const FEATURES: usize = BLOCKS * BLOCKS + 2 * BLOCKS * (BLOCKS - 1) + 2 * (COUNT - 2);
 
 /// What of a face is looked at.
 struct CoveredSettings {
@@ -79,8 +79,9 @@ impl Covered {
         blocks(greys, BLOCKS, |at| patch[at]);
         blocks(down, BLOCKS, |at| (patch[at + SIDE] - patch[at]).abs());
         blocks(across, BLOCKS - 1, |at| (patch[at + 1] - patch[at]).abs());
-        for (pair, point) in points.as_chunks_mut::<2>().0.iter_mut().zip(&keypoints.0) {
-            *pair = upright.place(*point);
+        let others = (0..COUNT).filter(|at| ![LEFT_EYE, RIGHT_EYE].contains(at));
+        for (pair, at) in points.as_chunks_mut::<2>().0.iter_mut().zip(others) {
+            *pair = upright.place(keypoints.0[at]);
         }
         Some(&self.features)
     }

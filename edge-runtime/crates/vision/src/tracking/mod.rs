@@ -254,6 +254,7 @@ impl FaceTracker {
 }
 
 /// When frames are searched and faces judged anew.
+#[expect(clippy::struct_field_names, reason = "the unit is part of the names")]
 struct PaceSettings {
     /// How much sooner than a pause ends a frame may come, in milliseconds: a camera's frames come a little sooner or later.
     jitter_ms: f64,
