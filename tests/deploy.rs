@@ -119,8 +119,8 @@ struct Deployed {
     log: String,
 }
 
-/// Deploys to a device whose doctor and whose restart end with these codes; `None`, said aloud, without an ssh server.
-fn deploy_to(doctor: i32, restart: i32, arguments: &[&str]) -> Option<Deployed> {
+/// A device whose doctor and whose restart end with these codes, and its ssh server; `None`, said aloud, without one.
+fn device_with_server(doctor: i32, restart: i32) -> Option<(tempfile::TempDir, Server)> {
     if !Path::new(SSHD).exists() {
         testing::skip(&format!(
             "scripts/deploy: {SSHD} is missing (sudo apt-get install openssh-server)"
@@ -130,6 +130,12 @@ fn deploy_to(doctor: i32, restart: i32, arguments: &[&str]) -> Option<Deployed> 
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(folder.path());
     device(folder.path(), doctor, restart);
+    Some((folder, server))
+}
+
+/// Deploys to such a device.
+fn deploy_to(doctor: i32, restart: i32, arguments: &[&str]) -> Option<Deployed> {
+    let (folder, server) = device_with_server(doctor, restart)?;
     let output = deploy(folder.path(), server.port, arguments);
     Some(Deployed {
         code: output.status.code(),

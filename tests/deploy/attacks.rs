@@ -4,26 +4,18 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use super::{SSHD, Server, deploying, device, program};
+use super::{Server, deploying, device_with_server, program};
 use crate::support::programs::root;
 
 /// Deploys with these arguments and this environment, from a directory with files of wild names; gives the code, and what the
 /// device's package manager got, with its owner and that of its directory. `None`, said aloud, without an ssh server.
 fn deploy_wildly(arguments: &[&str], environment: &[(&str, &str)]) -> Option<(Option<i32>, String)> {
-    if !Path::new(SSHD).exists() {
-        testing::skip(&format!(
-            "scripts/deploy: {SSHD} is missing (sudo apt-get install openssh-server)"
-        ));
-        return None;
-    }
-    let folder = tempfile::tempdir().unwrap();
+    let (folder, server) = device_with_server(0, 0)?;
     let dir = folder.path();
     for name in WILD {
         fs::write(dir.join(name), "a wild package").unwrap();
     }
     std::os::unix::fs::symlink("kiosk.deb", dir.join("link.deb")).unwrap();
-    let server = Server::start(dir);
-    device(dir, 0, 0);
     let got = dir.join("got");
     let body = format!(
         "for last; do :; done\n{{ stat -c %u \"$last\" \"${{last%/*}}\"; cat \"$last\"; }} >'{}'\n",
@@ -115,17 +107,9 @@ fn deploy_as(dir: &Path, port: u16, known_hosts: &str, options: &[&str]) -> (Out
     (output, fs::read_to_string(dir.join("log")).unwrap_or_default())
 }
 
-/// A device, its ssh server and the server's key; `None`, said aloud, without an ssh server.
+/// A device, its ssh server and the server's key.
 fn known_device() -> Option<(tempfile::TempDir, Server, String)> {
-    if !Path::new(SSHD).exists() {
-        testing::skip(&format!(
-            "scripts/deploy: {SSHD} is missing (sudo apt-get install openssh-server)"
-        ));
-        return None;
-    }
-    let folder = tempfile::tempdir().unwrap();
-    let server = Server::start(folder.path());
-    device(folder.path(), 0, 0);
+    let (folder, server) = device_with_server(0, 0)?;
     let key = fs::read_to_string(folder.path().join("host.pub")).unwrap();
     let key = format!("[127.0.0.1]:{} {key}", server.port);
     Some((folder, server, key))

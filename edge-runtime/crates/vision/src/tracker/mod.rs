@@ -1,9 +1,9 @@
 //! Tracking by detection: which box of a frame is which face of the frames before.
 //!
 //! A detector has searched every frame; boxes and time come in, numbered faces go out. Nothing else is looked at, apart
-//! from a score for a second look, so that the same boxes and scores give the same numbers. After SORT (Bewley et al., 2016) and ByteTrack (Zhang et al., 2022): each face
-//! is predicted to go on at constant velocity, boxes are matched to predictions by intersection over union, sure boxes
-//! first and doubtful ones to the faces that are left.
+//! from a score for a second look, so that the same boxes and scores give the same numbers. After SORT (Bewley et al.,
+//! 2016) and ByteTrack (Zhang et al., 2022): each face is predicted to go on at constant velocity, boxes are matched to
+//! predictions by intersection over union, sure boxes first and doubtful ones to the faces that are left.
 //!
 //! Terms:
 //! - *observation*: a box that the detector gave for this frame, square as the networks' crops want it;
