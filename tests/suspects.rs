@@ -35,6 +35,11 @@ fn suspects(data: &Path, folder: &Path) -> (BTreeSet<String>, String) {
 
 #[test]
 fn a_label_that_was_made_wrong_is_a_suspect() {
+    if faces::shared().is_none() {
+        // Next to labels that are invented, none is wrong.
+        testing::skip_faces("wrong labels: there is no ../shared/data");
+        return;
+    }
     let folder = tempfile::tempdir().unwrap();
     let data = faces::write(folder.path()).emotion;
     let (before, _) = suspects(&data, folder.path());

@@ -119,33 +119,49 @@ impl Upright {
     /// Cuts the patch out of a picture, in grey levels; the picture's edge is repeated outside.
     fn cut(&self, picture: GrayView<'_>, patch: &mut [f32]) {
         let [above, below] = SETTINGS.height;
-        let step = |length: f32| length / SIDE as f32;
-        let mean = (self.eyes_px * step(SETTINGS.width)).round() as usize;
-        let mean = mean.clamp(1, SETTINGS.mean_px);
+        let [across, down] = [SETTINGS.width, above + below].map(|length| length / SIDE as f32);
+        let side = (self.eyes_px * across).round() as usize;
+        let side = side.clamp(1, SETTINGS.mean_px);
         let [ux, uy] = self.across;
+        // The middle of the first pixel, from the eyes, and the first of the pixels that it is the mean of.
+        let (x, y) = ((across - SETTINGS.width) / 2.0, down / 2.0 - above);
+        let half = (side as f32 - 1.0) / 2.0;
+        let first = [
+            self.middle[0] + x * ux - y * uy - half,
+            self.middle[1] + x * uy + y * ux - half,
+        ];
+        let [first, column, row] = [first, [across * ux, across * uy], [-down * uy, down * ux]].map(|it| it.map(fixed));
         for (at, grey) in patch.iter_mut().enumerate() {
-            let (column, row) = ((at % SIDE) as f32 + 0.5, (at / SIDE) as f32 + 0.5);
-            let x = column * step(SETTINGS.width) - SETTINGS.width / 2.0;
-            let y = row * step(above + below) - above;
-            *grey = mean_around(
-                picture,
-                [self.middle[0] + x * ux - y * uy, self.middle[1] + x * uy + y * ux],
-                mean,
-            );
+            let (columns, rows) = ((at % SIDE) as i64, (at / SIDE) as i64);
+            let place = [0, 1].map(|axis| (first[axis] + columns * column[axis] + rows * row[axis]) >> FRACTION);
+            *grey = mean_from(picture, place, side);
         }
     }
 }
 
-/// Mean grey of `side` by `side` pixels around a point.
-fn mean_around(picture: GrayView<'_>, [x, y]: [f32; 2], side: usize) -> f32 {
-    let first = |place: f32| (place - 0.5 * side as f32).round().clamp(-1e6, 1e6) as isize;
-    let inside = |place: isize, length: usize| place.clamp(0, length as isize - 1) as usize;
-    let (left, top) = (first(x), first(y));
+/// Bits behind the point of a place in pixels. Rounding numbers with a fraction would take most of the time.
+const FRACTION: u32 = 16;
+
+fn fixed(pixels: f32) -> i64 {
+    // Far more than any picture has.
+    (f64::from(pixels.clamp(-1e6, 1e6)) * f64::from(1 << FRACTION)) as i64
+}
+
+/// Mean grey of `side` by `side` pixels from this one on.
+fn mean_from(picture: GrayView<'_>, [left, top]: [i64; 2], side: usize) -> f32 {
+    let inside = |place: i64, length: usize| place.clamp(0, length as i64 - 1) as usize;
+    let from = inside(left, picture.width());
+    let all = from as i64 == left && from + side <= picture.width();
     let mut sum = 0u32;
-    for row in top..top + side as isize {
+    for row in top..top + side as i64 {
         let row = picture.row(inside(row, picture.height()));
-        for column in left..left + side as isize {
-            sum += u32::from(row[inside(column, picture.width())]);
+        if all {
+            sum += row[from..from + side].iter().map(|grey| u32::from(*grey)).sum::<u32>();
+        } else {
+            let columns = left..left + side as i64;
+            sum += columns
+                .map(|column| u32::from(row[inside(column, row.len())]))
+                .sum::<u32>();
         }
     }
     sum as f32 / (side * side) as f32
