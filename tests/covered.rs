@@ -11,14 +11,16 @@ use host_trainer::detector::data::{Face, Kind, Part, Photo, Set};
 use inference::Predictor;
 use inference::bundle::Bundle;
 use inference::picture::Picture;
+use serde_json::Value;
 use shared_model::image::{GrayView, Rect};
 use shared_model::keypoints::{Keypoints, LEFT_EYE, RIGHT_EYE};
 use vision::locate::{Faces, Locator};
 use vision::tracking::covered::{Covered, FEATURES};
 
-use crate::people::portraits;
+use crate::people::{portraits, verdicts};
 use crate::support::faces::shared;
 use crate::support::programs::root;
+use crate::support::visitors::standing;
 
 /// Smallest face that is searched, in pixels: smaller ones are not judged by the filter.
 const LEAST_PX: f32 = 50.0;
@@ -365,4 +367,32 @@ fn nearly_all_portraits_with_a_mask_are_covered_and_none_without() {
     }
     println!("{told} of {found} masked portraits that are found are told covered");
     assert!(found >= 95 && told * 100 >= found * 93, "{told} of {found}");
+}
+
+#[test]
+fn somebody_who_smiles_behind_a_mask_is_told_no_emotion_and_why() {
+    let Some(portraits) = portraits("smiling") else {
+        return;
+    };
+    let portrait = Picture::decode(&fs::read(&portraits[1]).unwrap()).unwrap();
+    let bundle = Bundle::open(&root().join("edge-runtime/models/default")).unwrap();
+    let mut predictor = Predictor::load(&bundle).unwrap();
+    let picture = portrait.gray().unwrap();
+    let mut locator = Locator::new(Faces::DetectAsRun(60.0)).unwrap();
+    let located = locator.largest(picture, &mut predictor).unwrap().unwrap();
+    let keypoints = predictor.predict(picture, &located.crops).unwrap().keypoints;
+    let folder = tempfile::tempdir().unwrap();
+    let film = folder.path().join("film.y4m");
+    let told = |portrait: &Picture| {
+        fs::write(&film, standing(portrait, 1)).unwrap();
+        let lines = verdicts(&film);
+        let word = |line: &Value, field: &str| line[field].as_str().map(str::to_owned);
+        let both = lines.iter().map(|line| (word(line, "emotion"), word(line, "reason")));
+        both.collect::<Vec<_>>()
+    };
+    let happy = |told: &[(Option<String>, Option<String>)]| told.iter().any(|it| it.0.as_deref() == Some("Happy"));
+    assert!(happy(&told(&portrait)));
+    let behind = told(&masked(picture, &keypoints, 3));
+    assert!(!happy(&behind), "{behind:?}");
+    assert!(behind.iter().any(|it| it.1.as_deref() == Some("covered")), "{behind:?}");
 }

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use inference::Predictor;
 use inference::bundle::Bundle;
 use inference::picture::Picture;
+use serde_json::Value;
 use shared_model::image::Rect;
 use vision::face::{Detector, DetectorConfig, largest};
 
@@ -85,8 +86,8 @@ const LEAST_HAPPY: usize = 33;
 /// People before the camera, half a minute each: every thirteenth of the neutral portraits.
 const EVERY: usize = 13;
 
-/// Milliseconds of a film in which the verdict is an emotion.
-fn told_an_emotion_ms(film: &Path) -> u64 {
+/// The verdicts of a kiosk that sees this film.
+pub(crate) fn verdicts(film: &Path) -> Vec<Value> {
     let config = film.with_extension("toml");
     let text = format!(
         "schema = 1\nbundle = '{}'\n[source]\nuri = '{}'\n[face]\nmin_face_px = 60\n",
@@ -95,10 +96,14 @@ fn told_an_emotion_ms(film: &Path) -> u64 {
     );
     fs::write(&config, text).unwrap();
     let ran = run(program("edge-runtime").args(["run", "--config"]).arg(&config), 0);
-    let verdicts: Vec<(String, u64)> = ran
-        .lines()
-        .into_iter()
-        .filter(|line| line.get("sequence").is_some())
+    let lines = ran.lines().into_iter();
+    lines.filter(|line| line.get("sequence").is_some()).collect()
+}
+
+/// Milliseconds of a film in which the verdict is an emotion.
+fn told_an_emotion_ms(film: &Path) -> u64 {
+    let verdicts: Vec<(String, u64)> = verdicts(film)
+        .iter()
         .map(|line| {
             let time = line["time_ms"].as_u64().unwrap();
             (line["emotion"].as_str().unwrap().to_owned(), time)
