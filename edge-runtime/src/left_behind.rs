@@ -1,7 +1,7 @@
 //! Events that wait where no sink takes them any more: a restart reads only the directories that are configured.
 //!
-//! So the directory of state has a list of the directories in which events were kept. It is written by who runs, and read by
-//! who looks for what is wrong.
+//! So the directory of state has a list of the directories in which events were kept, or names of the device. It is written
+//! by who runs, and read by who looks for what is wrong.
 
 use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
@@ -9,9 +9,11 @@ use std::path::{Path, PathBuf};
 
 use durable::outbox::Outbox;
 use durable::{Disk, SystemDisk};
+use rustix::process::geteuid;
 
 use crate::config::Config;
 use crate::owner::as_owner;
+use crate::sink::settings::NAMES;
 
 /// Name of the list, one directory a line.
 const FILE: &str = "outboxes";
@@ -50,15 +52,26 @@ pub fn look(config: &Config) -> Vec<LeftBehind> {
     as_owner(&config.state, look).unwrap_or_default()
 }
 
+/// The directories of earlier configurations that nobody holds, the oldest first, as far as this user has noted them itself.
+///
+/// A list of somebody else's leads root nowhere.
+pub fn former(config: &Config) -> Vec<PathBuf> {
+    let is_own = fs::symlink_metadata(config.state.join(FILE)).is_ok_and(|list| list.uid() == geteuid().as_raw());
+    let mut former = if is_own { read(&config.state) } else { Vec::new() };
+    let own = own(config);
+    former.retain(|dir| !is_held(dir) && !own.iter().any(|own| is_same(own, dir)));
+    former
+}
+
 /// As [`look`], and notes the directories of this configuration. Where there is no directory of state nothing is noted.
 pub fn note(config: &Config) -> Vec<LeftBehind> {
     let own = own(config);
     let note = |state: &Path| {
         let known = read(state);
         let left = waiting(&known, &own);
-        let former = left.iter().map(|left| left.dir.clone());
-        let mut noted: Vec<PathBuf> = known.iter().filter(|dir| is_held(dir)).cloned().chain(former).collect();
-        noted.retain(|dir| !own.contains(dir));
+        let is_left = |dir: &PathBuf| left.iter().any(|left| left.dir == *dir);
+        let mut noted = known.clone();
+        noted.retain(|dir| !own.contains(dir) && (is_held(dir) || is_left(dir) || dir.join(NAMES).is_file()));
         noted.drain(..noted.len().saturating_sub(MAX_FORMER));
         noted.extend(own.iter().cloned());
         if noted != known {

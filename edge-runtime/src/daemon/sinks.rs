@@ -1,5 +1,7 @@
 //! The sinks that a configuration asks for.
 
+#[cfg(feature = "mqtt")]
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 #[cfg(feature = "mqtt")]
@@ -9,6 +11,8 @@ use std::time::Instant;
 
 use crate::config::{Config, FaceMode, Stdout, WhenSection};
 use crate::counts::{CountsLock, CountsSink, Rules, Start, SystemWall};
+#[cfg(feature = "mqtt")]
+use crate::left_behind;
 #[cfg(feature = "mqtt")]
 use crate::machine;
 use crate::pipeline::Progress;
@@ -105,7 +109,8 @@ pub(super) fn sinks(
         // Requests are taken only where somebody follows them.
         let looks = config.update.as_ref().is_some_and(|update| update.channel.is_some());
         let updates = looks.then(|| Arc::clone(&shared.updates));
-        let (sink, read) = mqtt_sink(mqtt, classes, shared, updates, Arc::clone(&beats), pages)?;
+        let former_dirs = left_behind::former(config);
+        let (sink, read) = mqtt_sink(mqtt, classes, shared, updates, Arc::clone(&beats), pages, former_dirs)?;
         sinks.push(sink);
         broker = read;
         liveness.push(Liveness::new("mqtt", move || beats.load(Ordering::Relaxed)));
@@ -279,6 +284,7 @@ fn mqtt_sink(
     updates: Option<Arc<Updates>>,
     beats: Arc<AtomicU64>,
     pages: &Pages,
+    former_dirs: Vec<PathBuf>,
 ) -> Result<(Box<dyn SignalSink>, ReadBroker), DaemonError> {
     use crate::sink::mqtt::{Counting, MqttContext, MqttSink};
     use serde_json::{Map, json};
@@ -316,6 +322,7 @@ fn mqtt_sink(
         updates,
         counting,
         shelf: shared.shelves.mqtt.clone(),
+        former_dirs,
         hardware: machine::model(),
         stats: Box::new(stats),
         fault: Box::new(move |fault| warn(&format!("mqtt: {fault}"), Some(fault.cure()))),

@@ -9,6 +9,9 @@ use durable::outbox::Limits;
 /// Longest identifier of a device.
 pub const MAX_ID: usize = 64;
 
+/// Name of the file in the directory of an outbox that says which names the device had at the broker.
+pub const NAMES: &str = "names";
+
 /// Whether a text can identify a device: 1 to 64 of `[a-zA-Z0-9_-]`, as Home Assistant wants it.
 pub fn is_device_id(text: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';

@@ -1,12 +1,17 @@
 //! Events that wait, while configurations change.
 
+use std::cell::Cell;
 use std::fs;
 
 use durable::outbox::{Limits, Outbox};
 use edge_runtime::daemon::Ending;
 
+use rumqttc::Transport;
+
 use super::wired;
 use super::world::{BROKEN, World, boot};
+use crate::support::broker::{Broker, Memory};
+use crate::support::listener::Listener;
 use crate::support::until;
 
 const LIMITS: Limits = Limits {
@@ -27,6 +32,13 @@ fn kiosk() -> World {
     fs::write(world.kiosk.path("secret"), "9f3c1a7e5b2d8046a1c3e5f7092b4d6e\n").unwrap();
     world.kiosk.configure(&kept("outbox", "hook"));
     world
+}
+
+/// Lets the configuration name a directory of state.
+fn keep_state(world: &World) {
+    let file = world.kiosk.path("config.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, text.replace("schema = 1\n", "schema = 1\nstate = \"kept\"\n")).unwrap();
 }
 
 /// The starts whose verdicts wait in a directory, each once, in their order.
@@ -140,9 +152,7 @@ fn what_waits_where_a_restart_does_not_look_is_told_until_it_is_taken_along() {
     fs::create_dir(world.kiosk.path("kept")).unwrap();
     let configure = |outbox: &str, hook: &str| {
         world.kiosk.configure(&kept(outbox, hook));
-        let file = world.kiosk.path("config.toml");
-        let text = fs::read_to_string(&file).unwrap();
-        fs::write(&file, text.replace("schema = 1\n", "schema = 1\nstate = \"kept\"\n")).unwrap();
+        keep_state(&world);
     };
     let left = |lines: &str, dir: &str| {
         let place = world.kiosk.path(dir).display().to_string();
@@ -177,4 +187,52 @@ fn what_waits_where_a_restart_does_not_look_is_told_until_it_is_taken_along() {
     });
     assert_eq!(moved, [(0, 0); 2]);
     assert_eq!(start(&|| ()), [(0, 0); 2]);
+}
+
+#[test]
+fn a_name_that_was_noted_in_another_directory_leaves_nothing_at_the_broker_after_a_restart() {
+    let Some(broker) = Broker::start(Memory::None) else {
+        return;
+    };
+    let world = World::new("");
+    fs::create_dir(world.kiosk.path("kept")).unwrap();
+    let start = |device: &str, outbox: &str, done: &dyn Fn()| {
+        world.kiosk.configure(&format!(
+            "[sink.mqtt]\nhost = \"127.0.0.1\"\nport = {}\ndevice = \"{device}\"\noutbox = {{ dir = \"{outbox}\" }}\n",
+            broker.port
+        ));
+        keep_state(&world);
+        let ended = world.run(|world| {
+            until("a verdict", || !told(world).is_empty());
+            done();
+        });
+        assert_eq!(ended.unwrap(), Ending::Stopped);
+        world.forget();
+    };
+    let looks = Cell::new(0);
+    let kept = |device: &str| {
+        looks.set(looks.get() + 1);
+        let late = Listener::start(broker.port, &format!("late-{}", looks.get()), Transport::Tcp);
+        // What comes to the listener after all that is kept.
+        late.publish("emotion/mark", true, b"1");
+        until("the mark arrives", || late.on("emotion/mark").len() == 1);
+        let leaves = [format!("emotion/{device}/state"), format!("device/{device}/config")];
+        leaves.map(|leaf| late.on(&leaf).len())
+    };
+    let until_kept = |device: &'static str| until("the broker keeps the name", || kept(device) == [1, 1]);
+    start("first", "old", &|| until_kept("first"));
+    assert_eq!(kept("first"), [1, 1]);
+    start("second", "new", &|| {
+        until_kept("second");
+        until("the first name is forgotten", || {
+            !world.kiosk.path("old/names").exists()
+        });
+        assert_eq!(kept("first"), [0, 0]);
+    });
+    // Somebody else who takes the name now keeps what is theirs.
+    let other = Listener::start(broker.port, "other", Transport::Tcp);
+    other.publish("emotion/first/state", true, b"1");
+    start("second", "new", &|| until_kept("second"));
+    start("second", "third", &|| until_kept("second"));
+    assert_eq!(kept("first"), [1, 0]);
 }

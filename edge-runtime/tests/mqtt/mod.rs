@@ -68,6 +68,7 @@ impl Kiosk {
             updates: Some(Arc::clone(&updates)),
             counting: Counting::Off,
             shelf: Shelf::default(),
+            former_dirs: Vec::new(),
             hardware: Some("Board".to_owned()),
             stats: Box::new(serde_json::Map::new),
             fault: Box::new(|_| {}),

@@ -259,6 +259,7 @@ pub(super) fn mqtt(address: SocketAddr, classes: &ClassSet) -> io::Result<Starte
         updates: None,
         counting: Counting::Off,
         shelf: Shelf::default(),
+        former_dirs: Vec::new(),
         hardware: None,
         stats: Box::new(Map::new),
         fault: Box::new(|_| {}),

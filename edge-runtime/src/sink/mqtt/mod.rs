@@ -100,6 +100,8 @@ pub struct MqttContext {
     pub counting: Counting,
     /// Where the outbox lies before and after.
     pub shelf: Shelf,
+    /// Directories of the outbox in earlier configurations, which may know former names.
+    pub former_dirs: Vec<PathBuf>,
     /// What kind of machine this is, where it says so.
     pub hardware: Option<String>,
     /// Counts to publish beside the sink's own.
@@ -217,14 +219,9 @@ impl MqttSink {
             .enable_all()
             .build()
             .map_err(MqttError::Start)?;
-        let before = context.shelf.dir();
+        let before: Vec<_> = context.former_dirs.iter().cloned().chain(context.shelf.dir()).collect();
         let outbox = context.shelf.take(&config.outbox.dir, config.outbox.limits())?;
-        let identity = Identity::note(
-            &config.outbox.dir,
-            before.as_deref(),
-            &config.device,
-            &config.discovery_prefix,
-        );
+        let identity = Identity::note(&config.outbox.dir, &before, &config.device, &config.discovery_prefix);
         let former = identity.former();
         let worker = Worker {
             outbox,
