@@ -8,7 +8,7 @@ use super::changes::Changes;
 use super::decode::{Detection, Dropped, Grid, Limits, decode};
 use super::output::{framed, maps};
 use super::reduce::Reducer;
-use super::second_look::SecondLook;
+use super::second_look::{SecondLook, View};
 use super::size;
 use super::stillness::Stillness;
 use crate::tracker::{Observation, TrackerSettings};
@@ -158,12 +158,22 @@ impl Finder {
         bounds: &Rect,
         network: &mut DetectorNetwork,
     ) -> Result<(f32, Dropped), PredictError> {
+        self.look(picture, (bounds, View::IN_A_FRAME), network)
+    }
+
+    /// The same in another view.
+    pub(super) fn look(
+        &mut self,
+        picture: GrayView<'_>,
+        look: (&Rect, View),
+        network: &mut DetectorNetwork,
+    ) -> Result<(f32, Dropped), PredictError> {
         let Some(reduced) = self.glance.reducer.picture() else {
             return Ok((0.0, Dropped::default()));
         };
         let size = InputSize::of(reduced.width(), reduced.height());
         let decoding = (self.grids.as_slice(), &self.limits);
-        self.second_look.score(picture, bounds, size, network, decoding)
+        self.second_look.score(picture, look, size, network, decoding)
     }
 }
 

@@ -10,19 +10,26 @@ use super::decode::{Detection, Dropped, Grid, Limits, decode};
 use super::output::{framed, maps};
 use crate::SAME_FACE;
 
-/// How the second look sees a face.
-struct SecondLookSettings {
-    /// Side of the face in pixels of the input. Of 16 to 96 pixels these told the faces of the held-out pictures from false
-    /// alarms best.
-    face_px: f32,
-    /// Largest share of the input's shorter side that the face may take: the network needs some of what is around it.
-    largest_share: f32,
+/// Largest share of the input's shorter side that the face may take: the network needs some of what is around it.
+const LARGEST_SHARE: f32 = 0.75;
+
+/// How a second look sees a face.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct View {
+    /// Side of the face in pixels of the input.
+    pub(super) face_px: f32,
+    /// Whether the network sees the mirror image.
+    pub(super) mirrored: bool,
 }
 
-const SETTINGS: SecondLookSettings = SecondLookSettings {
-    face_px: 56.0,
-    largest_share: 0.75,
-};
+impl View {
+    /// The one look that a frame has time for. Of 16 to 96 pixels these told the faces of the held-out pictures from false
+    /// alarms best.
+    pub(super) const IN_A_FRAME: Self = Self {
+        face_px: 56.0,
+        mirrored: false,
+    };
+}
 
 /// Looks at one box after another; keeps its memory.
 #[derive(Debug, Clone, Default)]
@@ -38,21 +45,24 @@ impl SecondLook {
     pub(super) fn score(
         &mut self,
         picture: GrayView<'_>,
-        bounds: &Rect,
+        (bounds, view): (&Rect, View),
         size: InputSize,
         network: &mut DetectorNetwork,
         (grids, limits): (&[Grid], &Limits),
     ) -> Result<(f32, Dropped), PredictError> {
-        let (part, scale) = part(picture, bounds, size);
+        let (part, scale) = part(picture, bounds, view.face_px, size);
         self.values.resize(size.pixels(), 0.0);
         resample(picture, &part, [size.columns, size.rows], &mut self.values);
         self.pixels.clear();
         self.pixels
             .extend(self.values.iter().map(|value| (value * 255.0 + 0.5) as u8));
-        let Ok(view) = GrayView::new(&self.pixels, size.columns, size.rows) else {
+        if view.mirrored {
+            self.pixels.chunks_exact_mut(size.columns).for_each(<[u8]>::reverse);
+        }
+        let Ok(seen) = GrayView::new(&self.pixels, size.columns, size.rows) else {
             return Ok((0.0, Dropped::default()));
         };
-        network.run(view)?;
+        network.run(seen)?;
         let dropped = decode(
             &maps(network),
             grids,
@@ -62,8 +72,13 @@ impl SecondLook {
         );
         let seen = self.found.iter().find(|face| {
             let there = framed(face, [scale; 2]);
+            let left = if view.mirrored {
+                part.w - there.x - there.w
+            } else {
+                there.x
+            };
             let there = Rect {
-                x: part.x + there.x,
+                x: part.x + left,
                 y: part.y + there.y,
                 ..there
             };
@@ -75,10 +90,8 @@ impl SecondLook {
 
 /// The part of the picture around a box that the network sees, inside the picture where it fits, and how many of the
 /// picture's pixels one of the input is.
-fn part(picture: GrayView<'_>, bounds: &Rect, size: InputSize) -> (Rect, f32) {
-    let face_px = SETTINGS
-        .face_px
-        .min(SETTINGS.largest_share * size.columns.min(size.rows) as f32);
+fn part(picture: GrayView<'_>, bounds: &Rect, face_px: f32, size: InputSize) -> (Rect, f32) {
+    let face_px = face_px.min(LARGEST_SHARE * size.columns.min(size.rows) as f32);
     let scale = bounds.w / face_px;
     let [w, h] = [size.columns, size.rows].map(|side| side as f32 * scale);
     let begin = |from: f32, side: f32, whole: usize| {
@@ -115,16 +128,16 @@ mod tests {
     fn a_face_is_seen_at_its_size_in_the_middle_or_where_the_picture_ends() {
         let pixels = vec![0; 640 * 480];
         let picture = GrayView::new(&pixels, 640, 480).unwrap();
-        let (middle, scale) = part(picture, &square(300.0, 200.0, 28.0), SIZE);
+        let (middle, scale) = part(picture, &square(300.0, 200.0, 28.0), 56.0, SIZE);
         assert_eq!(scale, 0.5);
         assert_eq!((middle.x, middle.y, middle.w, middle.h), (274.0, 184.0, 80.0, 60.0));
-        let (corner, _) = part(picture, &square(-5.0, 470.0, 28.0), SIZE);
+        let (corner, _) = part(picture, &square(-5.0, 470.0, 28.0), 56.0, SIZE);
         assert_eq!((corner.x, corner.y, corner.w, corner.h), (0.0, 420.0, 80.0, 60.0));
         // More than the picture: the face stays in the middle.
-        let (whole, _) = part(picture, &square(100.0, 100.0, 280.0), SIZE);
+        let (whole, _) = part(picture, &square(100.0, 100.0, 280.0), 56.0, SIZE);
         assert_eq!((whole.x, whole.y, whole.w, whole.h), (-160.0, -60.0, 800.0, 600.0));
         let flat = InputSize { rows: 32, columns: 160 };
-        let (_, scale) = part(picture, &square(300.0, 200.0, 24.0), flat);
+        let (_, scale) = part(picture, &square(300.0, 200.0, 24.0), 56.0, flat);
         assert_eq!(scale, 1.0, "three quarters of 32 rows");
     }
 
@@ -134,19 +147,31 @@ mod tests {
         write_bundle_with_detector(dir.path());
         let mut predictor = Predictor::load(&Bundle::open(dir.path()).unwrap()).unwrap();
         let network = predictor.detector_mut().unwrap();
-        // A spot of 64 pixels: at this size of input the network sees it 16 pixels wide, which is a face for it.
+        // A spot of 64 pixels, to the left of the middle: at this size of input the network sees it 16 pixels wide, which is a face for it.
         let bright = |at: usize| (268..332).contains(&(at % 640)) && (168..232).contains(&(at / 640));
         let pixels: Vec<u8> = (0..640 * 480).map(|at| if bright(at) { 250 } else { 40 }).collect();
         let picture = GrayView::new(&pixels, 640, 480).unwrap();
         let (grids, limits) = (Grid::of(network.entry()), Limits::of(network.entry()));
         let size = InputSize { rows: 40, columns: 72 };
         let mut second_look = SecondLook::default();
-        let mut score = |bounds| {
-            let seen = second_look.score(picture, &bounds, size, network, (&grids, &limits));
-            seen.unwrap().0
-        };
-        assert!(score(square(240.0, 140.0, 120.0)) > 0.5);
-        assert_eq!(score(square(20.0, 300.0, 120.0)), 0.0);
-        assert_eq!(score(square(150.0, 50.0, 300.0)), 0.0, "too small within this box");
+        for mirrored in [false, true] {
+            let mut score = |bounds, face_px| {
+                let look = (&bounds, View { face_px, mirrored });
+                let seen = second_look.score(picture, look, size, network, (&grids, &limits));
+                seen.unwrap().0
+            };
+            assert!(score(square(240.0, 140.0, 120.0), 56.0) > 0.5);
+            assert_eq!(score(square(20.0, 300.0, 120.0), 56.0), 0.0);
+            assert_eq!(
+                score(square(150.0, 50.0, 300.0), 56.0),
+                0.0,
+                "too small within this box"
+            );
+            assert_eq!(
+                score(square(240.0, 140.0, 120.0), 10.0),
+                0.0,
+                "too small for the network"
+            );
+        }
     }
 }

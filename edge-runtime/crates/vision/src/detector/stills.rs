@@ -3,12 +3,16 @@
 //! A frame of a camera is followed by others, and whoever is missed in one is found in the next. A still picture has no
 //! next one, and may show large faces beside small ones. So the detector sees it at several sizes, each half of the one
 //! before, and of boxes that are the same face the surest counts.
+//!
+//! So many places are looked at that some resemble a face. So each that may be one is looked at again, at several sizes and
+//! in the mirror: a face is one in more than one of these views.
 
 use inference::{DetectorNetwork, PredictError};
 use shared_model::image::{GrayView, Rect};
 use shared_model::manifest::Detector;
 
 use super::finder::{Finder, FinderConfig};
+use super::second_look::View;
 use super::size;
 use crate::SAME_FACE;
 use crate::tracker::Observation;
@@ -22,12 +26,27 @@ struct StillSettings {
     largest_face: f32,
     /// Least side of a box, in sides of the smallest face that is asked for: boxes scatter.
     least_share: f32,
+    /// Share of the bundle's least score from which a box is looked at again.
+    doubtful: f32,
+    /// Sides of the face in pixels of the input, at which it is looked at again, each time in the mirror as well.
+    views: [f32; 4],
+    /// How many of these sizes count, those at which the network is surest: faces in a crowd are hidden by others at some.
+    best: usize,
+    /// Weight of the search in the mean with the views, 0 to 1.
+    search_weight: f32,
+    /// Share of the way from the bundle's least score to 1 from which that mean is a face.
+    certain: f32,
 }
 
 const SETTINGS: StillSettings = StillSettings {
     longest: 1280.0,
     largest_face: 96.0,
     least_share: 0.8,
+    doubtful: 0.8,
+    views: [32.0, 44.0, 56.0, 72.0],
+    best: 2,
+    search_weight: 0.4,
+    certain: 0.24,
 };
 
 /// Searches pictures at several sizes; keeps its memory from picture to picture.
@@ -83,16 +102,46 @@ impl StillFinder {
             };
             finder.take(picture);
             let (faces, _) = finder.find(network)?;
-            let least = self.min_face_px;
+            let (least, doubtful) = (self.min_face_px, SETTINGS.doubtful * self.score);
             let counts = |face: &&Observation| {
-                face.score >= self.score && face.bounds.w <= largest && face.bounds.w >= SETTINGS.least_share * least
+                face.score >= doubtful && face.bounds.w <= largest && face.bounds.w >= SETTINGS.least_share * least
             };
             self.found.extend(faces.iter().filter(counts));
         }
         distinct(&mut self.found);
+        for face in &mut self.found {
+            // At the size of the first search the network needs least time.
+            let views = seen_again(picture, &face.bounds, &mut self.finders[0].1, network)?;
+            face.score = views + SETTINGS.search_weight * (face.score - views);
+        }
+        let least = self.score + SETTINGS.certain * (1.0 - self.score);
+        self.found.retain(|face| face.score >= least);
         self.found.sort_by(|a, b| a.bounds.x.total_cmp(&b.bounds.x));
         Ok(&self.found)
     }
+}
+
+/// How sure the network is that a box is a face, 0 to 1, in the mean of the sizes at which it is surest.
+fn seen_again(
+    picture: GrayView<'_>,
+    bounds: &Rect,
+    finder: &mut Finder,
+    network: &mut DetectorNetwork,
+) -> Result<f32, PredictError> {
+    let mut scores = [0.0; SETTINGS.views.len()];
+    for (score, face_px) in scores.iter_mut().zip(SETTINGS.views) {
+        for mirrored in [false, true] {
+            let (seen, _) = finder.look(picture, (bounds, View { face_px, mirrored }), network)?;
+            *score += seen / 2.0;
+        }
+    }
+    Ok(surest(scores))
+}
+
+/// The mean of the highest scores.
+fn surest(mut scores: [f32; SETTINGS.views.len()]) -> f32 {
+    scores.sort_by(|one, other| other.total_cmp(one));
+    scores[..SETTINGS.best].iter().sum::<f32>() / SETTINGS.best as f32
 }
 
 /// Keeps one box for each face, the surest.
@@ -111,6 +160,12 @@ fn distinct(found: &mut Vec<Observation>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_two_sizes_at_which_a_face_is_surest_count() {
+        assert_eq!(surest([0.0, 0.5, 0.25, 0.75]), 0.625);
+        assert_eq!(surest([0.9, 0.0, 0.0, 0.0]), 0.45);
+    }
 
     #[test]
     fn of_boxes_of_one_face_the_surest_counts() {
