@@ -36,6 +36,7 @@ mod refused;
 mod remote;
 mod report;
 #[cfg(unix)]
+mod stills;
 mod stopped;
 mod support;
 mod suspects;

@@ -1,17 +1,16 @@
 //! What the default bundle says of people like a kiosk's visitors, so that no later one falls behind unseen.
 //!
 //! Judged are the portraits of the Face Research Lab London Set (DeBruine and Jones 2017, CC BY 4.0) in `../shared/data`:
-//! people with a neutral face, and the same people smiling, found by the cascade as `classify` does.
+//! people with a neutral face, and the same people smiling, found by the bundle's detector as `classify` does.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use inference::Predictor;
 use inference::bundle::Bundle;
 use inference::picture::Picture;
+use inference::{Crops, Predictor};
 use serde_json::Value;
-use shared_model::image::Rect;
-use vision::face::{Detector, DetectorConfig, largest};
+use vision::locate::{Faces, Locator};
 
 use crate::support::faces::shared;
 use crate::support::programs::{program, root, run};
@@ -37,13 +36,11 @@ fn read(file: &Path) -> Picture {
     Picture::decode(&fs::read(file).unwrap()).unwrap()
 }
 
-pub(crate) fn face_in(picture: &Picture) -> Option<Rect> {
-    let config = DetectorConfig {
-        min_face_px: 60.0,
-        ..DetectorConfig::default()
-    };
-    let faces = Detector::new(config).unwrap().detect(picture.gray().unwrap());
-    largest(&faces).map(|face| face.bounds)
+/// What the networks see of the largest face, where `classify` finds one.
+pub(crate) fn crops_of_face(picture: &Picture, predictor: &mut Predictor) -> Option<Crops> {
+    let mut locator = Locator::new(Faces::DetectByBundle(60.0)).unwrap();
+    let face = locator.largest(picture.gray().unwrap(), predictor).unwrap();
+    face.map(|face| face.crops)
 }
 
 /// What is told of each portrait that the detector finds: the top class, if its score reaches the bundle's threshold.
@@ -53,7 +50,7 @@ fn told(folder: &str) -> Option<Vec<Option<String>>> {
     let mut predictor = Predictor::load(&bundle).unwrap();
     let judged = portraits(folder)?.into_iter().filter_map(|file| {
         let picture = read(&file);
-        let crops = predictor.crops(&face_in(&picture)?);
+        let crops = crops_of_face(&picture, &mut predictor)?;
         let scores = predictor.predict(picture.gray().unwrap(), &crops).unwrap().scores;
         let (class, score) = scores.top().unwrap();
         let label = manifest.classes.label(class).unwrap().to_owned();

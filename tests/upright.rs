@@ -10,7 +10,7 @@ use inference::{Crops, Prediction, Predictor};
 use shared_model::image::{GrayView, Rect};
 use shared_model::keypoints::{Keypoints, LEFT_EYE, RIGHT_EYE};
 
-use crate::people::{face_in, portraits};
+use crate::people::{crops_of_face, portraits};
 use crate::support::faces::shared;
 use crate::support::programs::measured_bundle;
 use crate::support::sets::emotions;
@@ -140,10 +140,9 @@ fn upright_faces_are_measured() {
         let mut people = Right::default();
         for file in portraits(folder).unwrap() {
             let picture = Picture::decode(&fs::read(file).unwrap()).unwrap();
-            let Some(face) = face_in(&picture) else {
+            let Some(crops) = crops_of_face(&picture, &mut predictor) else {
                 continue;
             };
-            let crops = predictor.crops(&face);
             let (as_it_is, upright, _) = both(&mut predictor, picture.gray().unwrap(), &crops);
             let right = |said: &Prediction| said.scores.top().unwrap().0 == class;
             people.add(right(&as_it_is), right(&upright));

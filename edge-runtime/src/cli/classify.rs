@@ -46,9 +46,9 @@ pub(crate) struct Args {
     /// Side of the smallest face that is searched, in pixels, at least 20; larger is faster
     #[arg(long, value_name = "PX", default_value_t = DetectorConfig::default().min_face_px, value_parser = parse_min_face)]
     min_face: f32,
-    /// What finds faces: the cascade, or the detector of the bundle
-    #[arg(long, value_enum, default_value_t = FinderArg::DEFAULT)]
-    finder: FinderArg,
+    /// What finds faces [default: detector, or cascade where the bundle has no detector]
+    #[arg(long, value_enum)]
+    finder: Option<FinderArg>,
     /// Writes each picture with its faces drawn in as a PNG into this directory
     #[arg(long, value_name = "DIR")]
     annotate: Option<PathBuf>,
@@ -60,20 +60,12 @@ pub(crate) struct Args {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum FinderArg {
-    /// SeetaFace's cascade: in still pictures it finds more of the small faces
-    Cascade,
     /// The detector of the bundle, which sees each picture at several sizes
     Detector,
     /// The detector at one size, as `run` and `track` search a frame: fewer of the small faces, and the same boxes
     Run,
-}
-
-impl FinderArg {
-    const DEFAULT: Self = if cfg!(feature = "cascade") {
-        Self::Cascade
-    } else {
-        Self::Detector
-    };
+    /// SeetaFace's cascade, in programs with the feature `cascade`: upright faces that look towards the camera
+    Cascade,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -109,19 +101,26 @@ pub(super) fn parse_min_face(text: &str) -> Result<f32, String> {
 }
 
 impl Args {
-    fn faces(&self) -> Faces {
-        match self.face {
+    fn faces(&self, predictor: &Predictor) -> Result<Faces, Failure> {
+        let cascade = DetectorConfig {
+            min_face_px: self.min_face,
+            ..DetectorConfig::default()
+        };
+        let by_bundle = matches!(self.finder, Some(FinderArg::Detector | FinderArg::Run));
+        if self.face == FaceArg::Detect && by_bundle && predictor.detector().is_none() {
+            let message = "the bundle has no detector: use one that has, or leave --finder out";
+            return Err(Failure::new(code::USAGE, anyhow::Error::msg(message)));
+        }
+        Ok(match self.face {
             FaceArg::Whole => Faces::Whole,
             FaceArg::Box(bounds) => Faces::Box(bounds),
             FaceArg::Detect => match self.finder {
-                FinderArg::Detector => Faces::DetectByBundle(self.min_face),
-                FinderArg::Run => Faces::DetectAsRun(self.min_face),
-                FinderArg::Cascade => Faces::Detect(DetectorConfig {
-                    min_face_px: self.min_face,
-                    ..DetectorConfig::default()
-                }),
+                None => Faces::of_bundle(predictor, cascade),
+                Some(FinderArg::Detector) => Faces::DetectByBundle(self.min_face),
+                Some(FinderArg::Run) => Faces::DetectAsRun(self.min_face),
+                Some(FinderArg::Cascade) => Faces::Detect(cascade),
             },
-        }
+        })
     }
 }
 
@@ -131,12 +130,8 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode, Failure> {
         fs::create_dir_all(dir).map_err(|error| annotate_error(dir, &error))?;
     }
     let predictor = Predictor::load_with_precision(&bundle, args.precision)?;
-    if args.face == FaceArg::Detect && args.finder != FinderArg::Cascade && predictor.detector().is_none() {
-        let message = "the bundle has no detector: use one that has, or --finder cascade";
-        return Err(Failure::new(code::USAGE, anyhow::Error::msg(message)));
-    }
     let mut classifier = Classifier {
-        locator: Locator::new(args.faces())?,
+        locator: Locator::new(args.faces(&predictor)?)?,
         predictor,
         classes: bundle.manifest().classes.clone(),
         lines: JsonLines::new(io::stdout().lock(), sink::Faces::Show),

@@ -32,8 +32,8 @@ One JSON line for each number that a face was given,
   {\"id\": 1, \"from\": 0, \"to\": 23, \"frames\": 24, \"rejected\": 0, \"breaks\": 0}
 one for each break, with the place to look at in the annotated film,
   {\"broken_id\": 1, \"frame\": 24, \"time_ms\": 960, \"bounds\": [939.0, 753.0, 118.0]}
-and one for the film. There, `breaks` and `swaps` are measured against --truth, or without it against the cascade, run
-over every frame on its own: a face that it goes on to find must stay tracked and keep its number, unless the policy
+and one for the film. There, `breaks` and `swaps` are measured against --truth, or without it against what `classify`
+finds in every frame on its own: a face that it goes on to find must stay tracked and keep its number, unless the policy
 tracks one face and chose another (`handovers`), or it was not judged and then taken for another person than was hidden
 there (`renewed`). `found_after_ms` is the longest that somebody was there and nobody tracked. With --truth, `recall` is
 the share of the true faces that were tracked, `precision` the share of the tracked ones that are true. Costs are means
@@ -62,7 +62,7 @@ pub(crate) struct Args {
     /// Longer side of the picture that the bundle's detector sees, in pixels [default: one that suits the smallest face]
     #[arg(long, value_name = "PX", value_parser = clap::value_parser!(u32).range(64..=1024))]
     detector_px: Option<u32>,
-    /// A file that says which faces each frame shows [default: what the cascade finds]
+    /// A file that says which faces each frame shows [default: what `classify` finds]
     #[arg(long, value_name = "FILE")]
     truth: Option<PathBuf>,
     /// Writes the annotated film (y4m) and a contact sheet (PNG) into this directory
@@ -174,7 +174,7 @@ impl Study {
             tracking: FaceTracker::new(config, &predictor)?,
             predictor,
             classes: manifest.classes.clone(),
-            witness: Witness::new(args.truth.as_deref(), config.detector)?,
+            witness: Witness::new(args.truth.as_deref(), bundle, config.detector)?,
             tracked: 0,
             quality: Quality::new(args.policy),
             verdicts: Verdicts::new(&manifest.classes, manifest.decision.abstain_below)
@@ -209,7 +209,7 @@ impl Study {
             self.searches.record(took.saturating_sub(networks + crop));
         }
         let followed: Vec<TrackedBox> = seen.iter().map(tracked_box).collect();
-        let visible: Vec<Rect> = self.witness.faces(self.frames, picture);
+        let visible: Vec<Rect> = self.witness.faces(self.frames, picture)?;
         self.tracked += followed.len() as u64;
         self.quality.frame((self.frames, frame.time_ms), &followed, &visible);
         self.verdicts.frame(frame.time_ms, self.tracking.counting());

@@ -1,19 +1,22 @@
-//! What faces a film really shows: by a file that says so, or by the cascade, run over every frame on its own.
+//! What faces a film really shows: by a file that says so, or by a search of every frame on its own, as of a still picture.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use inference::bundle::Bundle;
+use inference::{PredictError, Predictor, Threads};
 use serde::Deserialize;
 use shared_model::image::{GrayView, Rect};
-use vision::face::{Detector, DetectorConfig};
+use vision::face::DetectorConfig;
+use vision::locate::{Faces, Locator};
 
 use super::failure::{Failure, code, io_code};
 
 /// Tells which faces a frame shows.
 pub(super) enum Witness {
-    /// The cascade of this program.
-    Cascade(Box<Detector>),
+    /// What finds faces in still pictures, with networks of its own: the tracker's are ready for another size.
+    Stills(Box<(Locator, Predictor)>),
     /// A file: the faces of each frame, by its number.
     Truth(BTreeMap<u64, Vec<Rect>>),
 }
@@ -34,12 +37,14 @@ struct Face {
 }
 
 impl Witness {
-    /// The file's word, or the cascade's where there is none.
-    pub(super) fn new(truth: Option<&Path>, config: DetectorConfig) -> Result<Self, Failure> {
-        match truth {
-            Some(path) => read(path).map(Self::Truth),
-            None => Ok(Self::Cascade(Box::new(Detector::new(config)?))),
+    /// The file's word, or what the bundle finds where there is none: by its detector, else by the cascade.
+    pub(super) fn new(truth: Option<&Path>, bundle: &Bundle, config: DetectorConfig) -> Result<Self, Failure> {
+        if let Some(path) = truth {
+            return read(path).map(Self::Truth);
         }
+        let predictor = Predictor::load(bundle)?.with_threads(Threads::One);
+        let locator = Locator::new(Faces::of_bundle(&predictor, config))?;
+        Ok(Self::Stills(Box::new((locator, predictor))))
     }
 
     /// Whether a file says what is true.
@@ -48,11 +53,15 @@ impl Witness {
     }
 
     /// The faces of the frame with this number.
-    pub(super) fn faces(&mut self, number: u64, picture: GrayView<'_>) -> Vec<Rect> {
-        match self {
-            Self::Cascade(detector) => detector.detect(picture).iter().map(|face| face.bounds).collect(),
+    pub(super) fn faces(&mut self, number: u64, picture: GrayView<'_>) -> Result<Vec<Rect>, PredictError> {
+        Ok(match self {
+            Self::Stills(stills) => {
+                let (locator, predictor) = &mut **stills;
+                let faces = locator.all(picture, predictor)?;
+                faces.iter().map(|face| face.bounds).collect()
+            }
             Self::Truth(frames) => frames.get(&number).cloned().unwrap_or_default(),
-        }
+        })
     }
 }
 
@@ -120,7 +129,10 @@ mod tests {
         let mut witness = Witness::Truth(frames);
         let data = [0; 4];
         let picture = GrayView::new(&data, 2, 2).unwrap();
-        assert_eq!([3, 4, 5].map(|number| witness.faces(number, picture).len()), [1, 0, 0]);
+        assert_eq!(
+            [3, 4, 5].map(|number| witness.faces(number, picture).unwrap().len()),
+            [1, 0, 0]
+        );
     }
 
     #[test]

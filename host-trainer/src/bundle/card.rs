@@ -190,8 +190,7 @@ class* show something else, such as fear; whatever they are told is wrong. The t
 *right of those* tells what came of it. *Always*: whoever tells every face the most frequent class, which a network must beat.";
 
 const PORTRAITS: &str = "\
-None of these people was trained on. The face is found by the cascade, as `classify` finds it. The groups are small: look at
-the intervals.";
+None of these people was trained on. The face is found by the cascade. The groups are small: look at the intervals.";
 
 fn calibration(text: &mut String, told: &Told) -> std::fmt::Result {
     let Calibrated {

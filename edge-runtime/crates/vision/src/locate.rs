@@ -22,6 +22,16 @@ pub enum Faces {
     Box(Rect),
 }
 
+impl Faces {
+    /// Found in still pictures by what suits the predictor's bundle: by its detector, or by the cascade where it has none.
+    pub fn of_bundle(predictor: &Predictor, cascade: DetectorConfig) -> Self {
+        match predictor.detector() {
+            Some(_) => Self::DetectByBundle(cascade.min_face_px),
+            None => Self::Detect(cascade),
+        }
+    }
+}
+
 /// A face and its crops, in pixels of the picture.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Located {

@@ -146,7 +146,8 @@ fn maps(outputs: &[(Vec<f32>, Plane)]) -> [Map<'_>; HEADS] {
     })
 }
 
-fn varied(photo: &Photo, variation: Variation) -> (Gray, Vec<Face>) {
+/// The photo in this variation at its own size, and the annotated faces that are left in it.
+pub fn varied(photo: &Photo, variation: Variation) -> (Gray, Vec<Face>) {
     let mut gray = photo.gray().clone();
     let mut faces = photo.faces.clone();
     match variation {

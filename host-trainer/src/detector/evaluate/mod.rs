@@ -16,7 +16,7 @@ use vision::detector::decode::{Detection, Limits};
 
 use super::data::Photo;
 pub use curve::{Outcome, Tally};
-pub use detector::{Detected, Detector, Variation};
+pub use detector::{Detected, Detector, Variation, varied};
 
 /// What is measured, and how.
 #[derive(Debug, Clone, Copy, PartialEq)]

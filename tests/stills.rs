@@ -1,0 +1,201 @@
+//! Faces in still pictures: what the bundle's detector finds, beside the cascade.
+
+use std::fs;
+use std::path::Path;
+
+use host_trainer::detector::data::{Face, Gray, Kind, Part, Photo, Set};
+use host_trainer::detector::evaluate::{Variation, varied};
+use inference::Predictor;
+use inference::bundle::Bundle;
+use inference::picture::Picture;
+use serde_json::Value;
+use shared_model::image::{GrayView, Rect};
+use vision::face::DetectorConfig;
+use vision::locate::{Faces, Locator};
+
+use crate::support::faces::shared;
+use crate::support::programs::measured_bundle;
+
+/// Side of the smallest face that is searched, in pixels.
+const LEAST_PX: f32 = 20.0;
+
+/// What is done to the annotated photographs, and what the table calls it.
+const VARIATIONS: [(&str, Variation); 8] = [
+    ("as they are", Variation::None),
+    ("turned by 15 degrees", Variation::Turned(15.0)),
+    ("turned by -15 degrees", Variation::Turned(-15.0)),
+    ("turned by 30 degrees", Variation::Turned(30.0)),
+    ("turned by -30 degrees", Variation::Turned(-30.0)),
+    ("a quarter of the light", Variation::Dark(0.25)),
+    ("blurred", Variation::Blurred),
+    ("half the size", Variation::Half),
+];
+
+/// Intersection over union, 0 to 1, from which a box is that of an annotated face: the boxes of eight sets of pictures
+/// differ in how much of the head they hold.
+const SAME: f32 = 0.3;
+
+/// A finder under test.
+struct Finder {
+    locator: Locator,
+    predictor: Predictor,
+}
+
+impl Finder {
+    fn new(faces: Faces) -> Self {
+        let bundle = Bundle::open(&measured_bundle()).unwrap();
+        Self {
+            locator: Locator::new(faces).unwrap(),
+            predictor: Predictor::load(&bundle).unwrap(),
+        }
+    }
+
+    fn find(&mut self, gray: &Gray) -> Vec<Rect> {
+        let picture = GrayView::new(&gray.pixels, gray.width, gray.height).unwrap();
+        let found = self.locator.all(picture, &mut self.predictor).unwrap();
+        found.iter().map(|face| face.bounds).collect()
+    }
+}
+
+fn both() -> [(&'static str, Finder); 2] {
+    let cascade = DetectorConfig {
+        min_face_px: LEAST_PX,
+        ..DetectorConfig::default()
+    };
+    [
+        ("detector", Finder::new(Faces::DetectByBundle(LEAST_PX))),
+        ("cascade", Finder::new(Faces::Detect(cascade))),
+    ]
+}
+
+/// The annotated photographs, and how many faces each shows.
+fn photographs(data: &Path) -> Vec<(Photo, usize)> {
+    let photos = data.join("photos");
+    let text = fs::read_to_string(photos.join("annotations.json")).unwrap();
+    let annotations: Value = serde_json::from_str(&text).unwrap();
+    let named = annotations.as_object().unwrap().iter();
+    named
+        .map(|(name, annotation)| {
+            let picture = Picture::decode(&fs::read(photos.join(name)).unwrap()).unwrap();
+            let view = picture.gray().unwrap();
+            let rows = (0..view.height()).flat_map(|row| view.row(row).to_vec());
+            let gray = Gray {
+                width: view.width(),
+                height: view.height(),
+                pixels: rows.collect(),
+            };
+            let photo = Photo {
+                name: name.clone(),
+                source: "photos".to_owned(),
+                held: true,
+                scale: 1.0,
+                faces: Vec::new(),
+                pyramid: vec![gray],
+            };
+            (photo, annotation["n_faces"].as_u64().unwrap() as usize)
+        })
+        .collect()
+}
+
+/// Half as many pixels in each direction, each the mean of four.
+fn half(gray: &Gray) -> Gray {
+    let (width, height) = (gray.width / 2, gray.height / 2);
+    let mean = |at: usize| {
+        let first = 2 * (at / width) * gray.width + 2 * (at % width);
+        let four = [0, 1, gray.width, gray.width + 1].map(|beside| u32::from(gray.pixels[first + beside]));
+        ((four.iter().sum::<u32>() + 2) / 4) as u8
+    };
+    Gray {
+        width,
+        height,
+        pixels: (0..width * height).map(mean).collect(),
+    }
+}
+
+#[test]
+#[ignore = "takes minutes: the figures in docs/src/detector.md; BUNDLE names another bundle"]
+fn faces_in_still_photographs_are_counted() {
+    let data = shared().unwrap();
+    let photographs = photographs(&data);
+    let shown: usize = photographs.iter().map(|(_, shown)| shown).sum();
+    for (name, mut finder) in both() {
+        for (what, variation) in VARIATIONS {
+            let (mut counted, mut surplus) = (0, 0);
+            for (photo, shown) in &photographs {
+                let (gray, _) = varied(photo, variation);
+                let gray = if variation == Variation::Half {
+                    half(&gray)
+                } else {
+                    gray
+                };
+                let found = finder.find(&gray).len();
+                counted += found.min(*shown);
+                surplus += found.saturating_sub(*shown);
+            }
+            println!("{name}, {what}: {counted} of {shown}, and {surplus} too many");
+        }
+    }
+}
+
+fn bounds(face: &Face) -> Rect {
+    let [left, top, right, bottom] = face.bounds;
+    Rect {
+        x: left,
+        y: top,
+        w: right - left,
+        h: bottom - top,
+    }
+}
+
+#[test]
+#[ignore = "takes minutes: the figures in docs/src/detector.md; BUNDLE names another bundle"]
+fn faces_in_held_out_pictures_are_found() {
+    let data = shared().unwrap();
+    let detection = data.join("detection");
+    let set = Set::read(
+        &detection.join("images.zip"),
+        &detection.join("faces.csv.zst"),
+        Part::HeldOut,
+    )
+    .unwrap();
+    for (name, mut finder) in both() {
+        // From 128 pixels on, 64, 32 and 16.
+        let (mut hit, mut shown) = ([0; 4], [0; 4]);
+        let (mut alarms, mut alarms_without, mut without) = (0, 0, 0);
+        for photo in &set.photos {
+            let found = finder.find(photo.gray());
+            let mut taken = vec![false; photo.faces.len()];
+            let mut nothing = 0;
+            for found in found {
+                let overlap = |face: &Face| bounds(face).overlap(&found);
+                let faces = photo.faces.iter().enumerate();
+                let nearest = faces.max_by(|a, b| overlap(a.1).total_cmp(&overlap(b.1)));
+                match nearest {
+                    Some((at, face)) if overlap(face) >= SAME => taken[at] = true,
+                    Some((_, face)) if face.kind == Kind::Ignore && overlap(face) > 0.1 => {}
+                    _ => nothing += 1,
+                }
+            }
+            alarms += nothing;
+            if photo.is_empty() {
+                without += 1;
+                alarms_without += nothing;
+            }
+            for (face, taken) in photo.faces.iter().zip(taken).filter(|it| it.0.kind != Kind::Ignore) {
+                let bounds = bounds(face);
+                let side = (bounds.w * bounds.h).sqrt();
+                if let Some(class) = [128.0, 64.0, 32.0, 16.0].iter().position(|least| side >= *least) {
+                    shown[class] += 1;
+                    hit[class] += usize::from(taken);
+                }
+            }
+        }
+        for (least, (hit, shown)) in ["128", "64", "32", "16"].iter().zip(hit.iter().zip(shown)) {
+            println!("{name}, from {least} pixels on: {hit} of {shown}");
+        }
+        let all = set.photos.len();
+        println!(
+            "{name}: {alarms} false alarms on {all} pictures, {alarms_without} of them on {without} without a face"
+        );
+    }
+}
