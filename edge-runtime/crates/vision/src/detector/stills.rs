@@ -112,7 +112,7 @@ impl StillFinder {
         for face in &mut self.found {
             // At the size of the first search the network needs least time.
             let views = seen_again(picture, &face.bounds, &mut self.finders[0].1, network)?;
-            face.score = views + SETTINGS.search_weight * (face.score - views);
+            face.score = together(face.score, views);
         }
         let least = self.score + SETTINGS.certain * (1.0 - self.score);
         self.found.retain(|face| face.score >= least);
@@ -121,13 +121,13 @@ impl StillFinder {
     }
 }
 
-/// How sure the network is that a box is a face, 0 to 1, in the mean of the sizes at which it is surest.
+/// How sure the network is that a box is a face, 0 to 1, at each of the sizes.
 fn seen_again(
     picture: GrayView<'_>,
     bounds: &Rect,
     finder: &mut Finder,
     network: &mut DetectorNetwork,
-) -> Result<f32, PredictError> {
+) -> Result<[f32; SETTINGS.views.len()], PredictError> {
     let mut scores = [0.0; SETTINGS.views.len()];
     for (score, face_px) in scores.iter_mut().zip(SETTINGS.views) {
         for mirrored in [false, true] {
@@ -135,13 +135,14 @@ fn seen_again(
             *score += seen / 2.0;
         }
     }
-    Ok(surest(scores))
+    Ok(scores)
 }
 
-/// The mean of the highest scores.
-fn surest(mut scores: [f32; SETTINGS.views.len()]) -> f32 {
-    scores.sort_by(|one, other| other.total_cmp(one));
-    scores[..SETTINGS.best].iter().sum::<f32>() / SETTINGS.best as f32
+/// The mean of what the search said of a box and the views that are surest.
+fn together(search: f32, mut views: [f32; SETTINGS.views.len()]) -> f32 {
+    views.sort_by(|one, other| other.total_cmp(one));
+    let surest = views[..SETTINGS.best].iter().sum::<f32>() / SETTINGS.best as f32;
+    surest + SETTINGS.search_weight * (search - surest)
 }
 
 /// Keeps one box for each face, the surest.
@@ -159,12 +160,44 @@ fn distinct(found: &mut Vec<Observation>) {
 
 #[cfg(test)]
 mod tests {
+    use inference::Predictor;
+    use inference::bundle::Bundle;
+    use testing::detector::write_bundle_with_detector;
+
     use super::*;
 
     #[test]
-    fn the_two_sizes_at_which_a_face_is_surest_count() {
-        assert_eq!(surest([0.0, 0.5, 0.25, 0.75]), 0.625);
-        assert_eq!(surest([0.9, 0.0, 0.0, 0.0]), 0.45);
+    fn a_box_that_is_no_face_at_two_other_sizes_is_none_however_sure_the_search_was() {
+        let is_face = |search, views| together(search, views) >= 0.5 + SETTINGS.certain * 0.5;
+        assert!(is_face(0.95, [0.0, 0.5, 0.3, 0.8]));
+        assert!(
+            is_face(0.45, [0.8, 0.0, 0.8, 0.0]),
+            "the search alone would leave it out"
+        );
+        assert!(!is_face(0.95, [0.7, 0.0, 0.0, 0.0]));
+        assert!(!is_face(0.55, [0.6, 0.6, 0.6, 0.6]));
+    }
+
+    #[test]
+    fn a_face_is_found_where_it_is_and_an_empty_picture_has_none() {
+        let dir = tempfile::tempdir().unwrap();
+        write_bundle_with_detector(dir.path());
+        let mut predictor = Predictor::load(&Bundle::open(dir.path()).unwrap()).unwrap();
+        let network = predictor.detector_mut().unwrap();
+        let mut finder = StillFinder::new(60.0, network.entry());
+        for (brightness, faces) in [(250, 1), (40, 0)] {
+            // 40 pixels are 20 in the picture of 320 pixels, and too few in the one of 160.
+            let bright = |at: usize| (268..308).contains(&(at % 640)) && (168..208).contains(&(at / 640));
+            let pixel = |at: usize| if bright(at) { brightness } else { 40 };
+            let pixels: Vec<u8> = (0..640 * 480).map(pixel).collect();
+            let found = finder.find(GrayView::new(&pixels, 640, 480).unwrap(), network).unwrap();
+            assert_eq!(found.len(), faces, "{found:?}");
+            let holds = |face: &Observation| {
+                let Rect { x, y, w, h } = face.bounds;
+                (x..x + w).contains(&288.0) && (y..y + h).contains(&188.0) && w < 80.0
+            };
+            assert!(found.iter().all(holds), "{found:?}");
+        }
     }
 
     #[test]
