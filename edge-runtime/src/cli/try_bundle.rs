@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use inference::bundle::Bundle;
 use update::{Limits, probe};
+use vision::face::{FaceError, HAS_CASCADE};
 
 use super::failure::Failure;
 
@@ -26,5 +28,9 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode, Failure> {
         seconds: args.seconds,
     };
     probe::try_bundle(&args.bundle, limits)?;
+    // Nothing would find a face with it.
+    if !HAS_CASCADE && Bundle::open(&args.bundle).is_ok_and(|bundle| bundle.manifest().detector.is_none()) {
+        return Err(FaceError::NoCascade.into());
+    }
     Ok(ExitCode::SUCCESS)
 }

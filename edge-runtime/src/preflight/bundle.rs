@@ -7,10 +7,11 @@ use update::{Choice, Networks, Store, factory_version};
 
 use super::trust::others_can_write;
 use super::{Finding, IN_VAIN};
-use crate::config::Config;
+use crate::config::{Config, FaceMode};
 use crate::decide::Decider;
 use crate::owner::as_owner;
 use crate::sink::when::Holds;
+use vision::face::HAS_CASCADE;
 
 pub(super) fn check(config: &Config) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -21,13 +22,29 @@ pub(super) fn check(config: &Config) -> Vec<Finding> {
             "install the package anew, or set `bundle`",
         )),
         Ok(networks) => {
-            findings.push(whole(&networks.bundle));
-            let note = config.face.without_effect(networks.predictor.detector().is_some());
+            let detector = networks.predictor.detector().is_some();
+            findings.push(match blind(config.face.mode, detector, HAS_CASCADE) {
+                Some(finding) => finding,
+                None => whole(&networks.bundle),
+            });
+            let note = config.face.without_effect(detector);
             findings.extend(note.map(|note| Finding::good(IN_VAIN, note)));
             findings.extend(misfits(config, &networks.bundle));
         }
     }
     findings
+}
+
+/// What is wrong where nothing can find a face.
+fn blind(mode: FaceMode, detector: bool, cascade: bool) -> Option<Finding> {
+    let blind = mode == FaceMode::Detect && !detector && !cascade;
+    blind.then(|| {
+        Finding::bad(
+            "bundle",
+            "it has no detector, and this program was built without the cascade",
+            "give it one with `host-trainer bundle --detector`, or build with `--features cascade`",
+        )
+    })
 }
 
 fn whole(bundle: &Bundle) -> Finding {
@@ -96,4 +113,21 @@ fn installed(config: &Config) -> Option<Bundle> {
     };
     // Whoever owns the directory has put there what is read.
     as_owner(&config.update.as_ref()?.state, open).ok()?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_can_find_no_face_is_told_so() {
+        assert!(!blind(FaceMode::Detect, false, false).unwrap().ok);
+        for (mode, detector, cascade) in [
+            (FaceMode::Detect, true, false),
+            (FaceMode::Detect, false, true),
+            (FaceMode::Whole, false, false),
+        ] {
+            assert!(blind(mode, detector, cascade).is_none());
+        }
+    }
 }

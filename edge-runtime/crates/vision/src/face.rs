@@ -129,6 +129,9 @@ pub enum FaceError {
     NoCascade,
 }
 
+/// Whether this program can find faces with a bundle that has no detector.
+pub const HAS_CASCADE: bool = cfg!(feature = "cascade");
+
 /// Finds faces; keeps its buffers from picture to picture.
 pub struct Detector {
     cascade: Cascade,
