@@ -294,8 +294,8 @@ impl Pretrained {
     /// head as far as the head is taken over.
     pub(super) fn graft(&self, fresh: Network, config: &TrainConfig, prepared: &Prepared) -> Result<Network> {
         let source = match &self.weights {
-            Weights::Trained(network) => (**network).clone(),
-            Weights::Folded {
+            Weights::Trained(network)
+            | Weights::Folded {
                 unfolded: Some(network),
                 ..
             } => (**network).clone(),
