@@ -124,9 +124,9 @@ fn neutral_press_photographs_in_the_detectors_box_are_told_an_emotion_as_seldom_
     let Some(told) = measured(&bundle, &["Neutral"], &["detector"]) else {
         return;
     };
-    // All 829, and 7.0 % of those.
+    // All 829, and 4.7 % of those.
     assert!(told[0].found >= 825, "{}", told[0].found);
-    assert!(told[0].share(told[0].another) <= 0.08, "{}", told[0].another);
+    assert!(told[0].share(told[0].another) <= 0.06, "{}", told[0].another);
 }
 
 #[test]

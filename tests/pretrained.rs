@@ -206,3 +206,48 @@ fn own_faces_fine_tune_the_network_of_a_run_or_of_the_default_bundle() {
     let other = run(&mut train("keypoints", &csv.keypoints, &place("other"), &from), 65);
     assert!(other.errors.contains("begin with another network"), "{}", other.errors);
 }
+
+#[test]
+fn a_training_begins_with_the_mean_of_two_networks_and_keeps_it_where_each_epoch_is_worse() {
+    let folder = tempfile::tempdir().unwrap();
+    let csv = faces::write(folder.path());
+    let place = |name: &str| folder.path().join(name);
+    let more = |words: &[&str], name: &str| run(&mut train("emotion", &csv.emotion, &place(name), words), 0);
+    more(&[], "first");
+    let [first, second] = ["first", "second"].map(|name| place(name).display().to_string());
+    more(&["--from", &first, "--learning-rate", "1e-4"], "second");
+
+    // A rate at which nothing can get better.
+    let both = ["--from", &first, "--from", &second];
+    let told = more(&[&both[..], &["--learning-rate", "0.5"]].concat(), "mean");
+    for part in [
+        "the mean of the weights of 2 networks",
+        "what it begins with: validation loss",
+    ] {
+        assert!(told.errors.contains(part), "{}", told.errors);
+    }
+    assert!(
+        told.errors.contains("before the first epoch"),
+        "the mean is the best one: {}",
+        told.errors
+    );
+    assert!(place("mean/checkpoints/step-00000000").is_dir());
+    let settings = std::fs::read_to_string(place("mean/config.toml")).unwrap();
+    assert!(settings.contains("\nfrom = [\""), "{settings}");
+    let begun = std::fs::read_to_string(place("mean/provenance.json")).unwrap();
+    assert!(begun.contains(&first) && begun.contains(&second), "{begun}");
+    // Its networks are known from there.
+    let mut again = program("host-trainer");
+    run(
+        again.args(["train", "emotion", "--resume", "--out"]).arg(place("mean")),
+        0,
+    );
+
+    let bundle = root().join("edge-runtime/models/default");
+    let other = ["--from", &first, "--from", bundle.to_str().unwrap()];
+    let refused = run(&mut train("emotion", &csv.emotion, &place("other"), &other), 65);
+    for part in ["read the networks of --from", "have no mean", "one knows the classes"] {
+        assert!(refused.errors.contains(part), "{}", refused.errors);
+    }
+    assert!(!place("other").exists(), "what is refused leaves no directory");
+}

@@ -1,5 +1,7 @@
 //! How far scores can be trusted: temperature and abstention, and how many faces it takes to tell.
 
+use std::collections::BTreeMap;
+
 use anyhow::Result;
 use shared_model::emotion::Scores;
 use shared_model::manifest::Decision;
@@ -31,6 +33,10 @@ pub struct Evidence<'a> {
     pub logits: &'a [f32],
     /// The true class; `None` for faces of no class.
     pub truth: Option<u8>,
+    /// Which of several data sets it is from, from 0.
+    pub set: usize,
+    /// Faces with the same number are of one person, or copies.
+    pub person: u32,
 }
 
 /// How scores become verdicts, and what that rests on.
@@ -59,7 +65,8 @@ pub struct Calibration {
     pub log_loss: [f64; 2],
 }
 
-/// Finds temperature and threshold: of what is told, `accuracy` must be right, faces of no class included.
+/// Finds temperature and threshold: of what is told, `accuracy` must be right, faces of no class included. The threshold
+/// keeps that promise on faces that were not counted, too; `least_right` says how.
 pub fn calibrate(evidence: &[Evidence<'_>], accuracy: f64) -> Result<Calibrated> {
     let mut warnings = Vec::new();
     let faces = evidence.iter().filter(|face| face.truth.is_some()).count();
@@ -79,11 +86,11 @@ pub fn calibrate(evidence: &[Evidence<'_>], accuracy: f64) -> Result<Calibrated>
         1.0
     };
     let cooled = answers(evidence, fitted)?;
-    let found = threshold(&cooled, accuracy).filter(|_| evidence.len() >= LEAST_FACES);
+    let found = threshold(&by_set(evidence, &cooled), accuracy).filter(|_| evidence.len() >= LEAST_FACES);
     let abstain_below = found.unwrap_or_else(|| {
         warnings.push(format!(
             "the threshold is set to {DEFAULT_THRESHOLD}: no score lets {LEAST_TOLD} of {} faces through of which {:.0} % \
-             are right, or there are fewer than {LEAST_FACES}",
+             are right with some certainty, or there are fewer than {LEAST_FACES}",
             evidence.len(),
             100.0 * accuracy
         ));
@@ -126,7 +133,7 @@ pub fn calibration(evidence: &[Evidence<'_>], temperature: f32) -> Result<Calibr
 fn answers(evidence: &[Evidence<'_>], temperature: f32) -> Result<Vec<Answer>> {
     evidence
         .iter()
-        .map(|face| answer(face.logits, temperature, face.truth, 0))
+        .map(|face| answer(face.logits, temperature, face.truth, face.person))
         .collect()
 }
 
@@ -169,23 +176,73 @@ fn temperature(loss: impl Fn(f32) -> f64) -> f32 {
     f64::midpoint(low, high).exp() as f32
 }
 
-/// The lowest threshold at which the faces that reach it, at least [`LEAST_TOLD`], are right with at least this
-/// accuracy; `None` if no threshold up to 0.99 does.
-fn threshold(answers: &[Answer], accuracy: f64) -> Option<f32> {
-    (0..100).map(|step| step as f32 * STEP).find(|threshold| {
-        let told = answers.iter().filter(|face| face.score >= *threshold);
-        let (count, right) = told.fold((0usize, 0usize), |(count, right), face| {
-            (count + 1, right + usize::from(face.truth == Some(face.top)))
-        });
-        count >= LEAST_TOLD && right as f64 >= accuracy * count as f64
-    })
+/// The answers in parts that must each be right often enough: all of them, and each data set that is large enough.
+///
+/// Visitors are like the faces of one set or of another, in shares that nobody knows. A set on which the network is good
+/// must not pay for one on which it is not.
+fn by_set(evidence: &[Evidence<'_>], answers: &[Answer]) -> Vec<Vec<Answer>> {
+    let sets = evidence.iter().map(|face| face.set + 1).max().unwrap_or(0);
+    let of_set = |set: usize| {
+        let own = evidence.iter().zip(answers).filter(|(face, _)| face.set == set);
+        own.map(|(_, answer)| *answer).collect::<Vec<Answer>>()
+    };
+    let large = (0..sets).map(of_set).filter(|own| own.len() >= LEAST_FACES);
+    std::iter::once(answers.to_vec()).chain(large).collect()
+}
+
+/// The lowest threshold from which on, in each of `parts`, the faces that reach it are right with at least this accuracy,
+/// as far as these faces can tell; `None` if no threshold up to 0.99 does.
+fn threshold(parts: &[Vec<Answer>], accuracy: f64) -> Option<f32> {
+    let enough = |step: &u8| {
+        let threshold = f32::from(*step) * STEP;
+        parts.iter().all(|part| {
+            let told: Vec<Answer> = part.iter().copied().filter(|face| face.score >= threshold).collect();
+            told.len() >= LEAST_TOLD && least_right(&told) >= accuracy
+        })
+    };
+    (0..100).find(enough).map(|step| f32::from(step) * STEP)
+}
+
+/// The share of these answers that is right at least: the lower end of its 95 % interval, the one that is given beside every
+/// figure, on other faces like these.
+///
+/// The share on these faces is too good a guess: a threshold is chosen where it happens to be high, and so was the epoch of
+/// the network. This is the lower end of Wilson's score interval (1927), which holds near 1 as well, with the number of
+/// faces that as many strangers would be: of ten pictures of one person, the network is often right about all or none
+/// (the *effective sample size*, Kish 1965).
+fn least_right(answers: &[Answer]) -> f64 {
+    /// The normal distribution has 95 % within this to both sides.
+    const WITHIN: f64 = 1.96;
+    let faces = answers.len() as f64;
+    if answers.is_empty() {
+        return 0.0;
+    }
+    let right = |face: &Answer| f64::from(u8::from(face.truth == Some(face.top)));
+    let share = answers.iter().map(right).sum::<f64>() / faces;
+    // Of each person the faces, and by how many more of them are right than of all.
+    let mut people: BTreeMap<u32, f64> = BTreeMap::new();
+    for face in answers {
+        *people.entry(face.person).or_default() += right(face) - share;
+    }
+    let count = people.len() as f64;
+    let between = people.values().map(|excess| excess * excess).sum::<f64>();
+    let variance = between / (faces * faces) * count / (count - 1.0).max(1.0);
+    let strangers = if variance > 0.0 {
+        (share * (1.0 - share) / variance).min(faces)
+    } else {
+        count
+    };
+    let (z, n) = (WITHIN * WITHIN, strangers);
+    let middle = share + z / (2.0 * n);
+    let spread = WITHIN * (share * (1.0 - share) / n + z / (4.0 * n * n)).sqrt();
+    (middle - spread) / (1.0 + z / n)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Faces with the logit of class 0 above that of class 1, and the truth.
+    /// Strangers with the logit of class 0 above that of class 1, and the truth.
     fn faces(kinds: &[(usize, f32, Option<u8>)]) -> Vec<([f32; 2], Option<u8>)> {
         let repeated = kinds
             .iter()
@@ -194,9 +251,14 @@ mod tests {
     }
 
     fn evidence(faces: &[([f32; 2], Option<u8>)]) -> Vec<Evidence<'_>> {
-        faces
-            .iter()
-            .map(|(logits, truth)| Evidence { logits, truth: *truth })
+        let strangers = (0..).zip(faces);
+        strangers
+            .map(|(person, (logits, truth))| Evidence {
+                logits,
+                truth: *truth,
+                set: 0,
+                person,
+            })
             .collect()
     }
 
@@ -244,6 +306,49 @@ mod tests {
             alone.temperature, others.temperature,
             "they say nothing about the temperature"
         );
+    }
+
+    #[test]
+    fn the_least_share_right_is_wilsons_and_lower_where_many_faces_are_of_one_person() {
+        let of = |right: u32, all: u32, faces_of_one: u32| {
+            let answer = |at: u32| Answer {
+                truth: Some(u8::from(at >= right)),
+                top: 0,
+                score: 0.9,
+                person: at / faces_of_one,
+            };
+            least_right(&(0..all).map(answer).collect::<Vec<_>>())
+        };
+        // Wilson's interval of 90 in 100 is 0.826 to 0.945.
+        assert!((of(90, 100, 1) - 0.8256).abs() < 1e-3, "{}", of(90, 100, 1));
+        assert!((of(900, 1000, 1) - 0.8799).abs() < 1e-3, "{}", of(900, 1000, 1));
+        assert!((of(100, 100, 1) - 0.9630).abs() < 1e-3, "{}", of(100, 100, 1));
+        // Ten people, of one of whom all is wrong, are worth nine strangers.
+        assert!((of(90, 100, 10) - 0.577).abs() < 2e-3, "{}", of(90, 100, 10));
+        // All is right, of ten people only.
+        assert!((of(100, 100, 10) - 0.7225).abs() < 2e-3, "{}", of(100, 100, 10));
+        assert_eq!(least_right(&[]), 0.0);
+    }
+
+    #[test]
+    fn a_set_that_falls_short_raises_the_threshold_and_a_small_one_does_not() {
+        // Of doubtful faces of the second set, half are wrong; of both sets together few.
+        let sure = [(1900, 2.0, Some(0)), (60, 2.0, Some(1))];
+        let doubtful = |count: usize| [(3 * count, 2.0, Some(0)), (count, 0.5, Some(0)), (count, 0.5, Some(1))];
+        let threshold = |count: usize, set: usize| {
+            let (first, second) = (faces(&sure), faces(&doubtful(count)));
+            let mut all = evidence(&first);
+            let others = evidence(&second).into_iter().map(|own| Evidence {
+                set,
+                person: own.person + 10_000,
+                ..own
+            });
+            all.extend(others);
+            calibrate(&all, 0.9).unwrap().decision.abstain_below
+        };
+        assert!(threshold(100, 0) < 0.5, "together they are right often enough");
+        assert!(threshold(100, 1) > 0.5, "the second set is not");
+        assert!(threshold(20, 1) < 0.5, "a hundred faces tell too little by themselves");
     }
 
     #[test]

@@ -11,6 +11,7 @@ use shared_model::image::Normalisation;
 
 use crate::augment::AugmentConfig;
 use crate::model::{Architecture, Freeze, Task};
+use crate::one_or_more;
 
 mod difference;
 pub mod keys;
@@ -54,9 +55,10 @@ pub struct TrainConfig {
     /// trunk of random weights. Set by what is given to the training, not by a recipe.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trunk: Option<String>,
-    /// The same of the network that this one begins with, head and all; none together with `trunk`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub from: Option<String>,
+    /// The same of the network that this one begins with, head and all, or of each whose mean it begins with; none
+    /// together with `trunk`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", with = "one_or_more")]
+    pub from: Vec<String>,
     /// What of that network stays as it is; nothing without it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub freeze: Option<Freeze>,
@@ -174,7 +176,7 @@ impl TrainConfig {
             average: 0.0,
             mixup: 0.0,
             trunk: None,
-            from: None,
+            from: Vec::new(),
             freeze: None,
             teacher: None,
             architecture: Architecture::original(task, classes.len()),
@@ -317,7 +319,7 @@ impl TrainConfig {
     /// The key `freeze`, where no network is begun with.
     pub fn check_frozen(&self) -> Result<(), ConfigError> {
         require(
-            self.freeze.is_none() || self.from.is_some() || self.trunk.is_some(),
+            self.freeze.is_none() || !self.from.is_empty() || self.trunk.is_some(),
             "freeze",
             "left out where neither --from nor --trunk gives weights: random ones would stay as they are",
         )

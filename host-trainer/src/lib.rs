@@ -19,6 +19,7 @@ pub mod framing;
 pub mod golden;
 pub mod measure;
 pub mod model;
+mod one_or_more;
 pub mod onnx;
 pub mod panel;
 pub mod plateau;

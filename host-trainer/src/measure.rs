@@ -112,6 +112,8 @@ pub struct Judged {
         reason = "a face of no class is not a face of which nothing is known"
     )]
     truths: Vec<Option<Option<u8>>>,
+    /// Data set and person of each.
+    sources: Vec<(usize, u32)>,
 }
 
 impl Judged {
@@ -123,9 +125,14 @@ impl Judged {
     /// Runs the network on the faces of these rows; `truth` says what counts as right.
     pub fn by(truth: Truth, network: Exported<'_>, data: &EmotionData, rows: &[u32]) -> Result<Self> {
         let classes = data.classes.len();
+        let source = |row: &u32| {
+            let set = data.sets.iter().rposition(|start| start <= row).unwrap_or(0);
+            (set, data.groups[*row as usize])
+        };
         Ok(Self {
             logits: network.outputs(Output::Emotion { classes }, &data.faces, rows)?,
             truths: rows.iter().map(|row| truth.class(data, *row as usize)).collect(),
+            sources: rows.iter().map(source).collect(),
         })
     }
 
@@ -136,12 +143,14 @@ impl Judged {
 
     /// What calibration goes by: the rows of which somebody knows the class, or that they are of none.
     pub fn evidence(&self) -> Vec<Evidence<'_>> {
-        let known = self.logits.iter().zip(&self.truths);
+        let known = self.logits.iter().zip(&self.truths).zip(&self.sources);
         known
-            .filter_map(|(logits, truth)| {
+            .filter_map(|((logits, truth), (set, person))| {
                 Some(Evidence {
                     logits,
                     truth: (*truth)?,
+                    set: *set,
+                    person: *person,
                 })
             })
             .collect()

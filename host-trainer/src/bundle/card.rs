@@ -186,8 +186,8 @@ All figures come with the interval in which they lie in 95 of 100 samples of thi
 they are known). A face is *told* its top class where the score reaches the threshold. *label*: the file's own label,
 Neutral left out and masked; *majority*: the label that more taggers chose than any other; *sure*: at least eight of
 them; *photographs*: by person, cut out with the `frame` of the settings below, and not in a detector's box. Faces *of no
-class* show something else, such as fear; whatever they are told is wrong. The threshold was chosen on the validation part:
-*right of those* tells what came of it. *Always*: whoever tells every face the most frequent class, which a network must beat.";
+class* show something else, such as fear; whatever they are told is wrong. The threshold was chosen on the validation part,
+where in each set even the lower end of the interval is high enough: *right of those* tells what came of it. *Always*: whoever tells every face the most frequent class, which a network must beat.";
 
 const PORTRAITS: &str = "\
 None of these people was trained on. The face is found by the cascade. The groups are small: look at the intervals.";

@@ -121,10 +121,18 @@ fn by(split: SplitBy) -> &'static str {
 
 fn began_with(config: &TrainConfig) -> String {
     let frozen = if config.freeze.is_some() { ", frozen" } else { "" };
-    match (&config.from, &config.trunk) {
-        (Some(digest), _) => format!("a network's, head included, SHA-256 {}{frozen}", short(digest)),
-        (None, Some(digest)) => format!("a network's, SHA-256 {}{frozen}", short(digest)),
-        (None, None) => "random weights".to_owned(),
+    match (config.from.as_slice(), &config.trunk) {
+        ([], None) => "random weights".to_owned(),
+        ([], Some(digest)) => format!("a network's, SHA-256 {}{frozen}", short(digest)),
+        ([digest], _) => format!("a network's, head included, SHA-256 {}{frozen}", short(digest)),
+        (digests, _) => {
+            let digests: Vec<String> = digests.iter().map(|digest| short(digest)).collect();
+            format!(
+                "the mean of {} networks, heads included, SHA-256 {}{frozen}",
+                digests.len(),
+                digests.join(" and ")
+            )
+        }
     }
 }
 

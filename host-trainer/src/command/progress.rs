@@ -56,6 +56,10 @@ impl Progress {
                 tracing::info!("{count} faces of the test part were seen by the network that this one begins with");
             }
             Event::Begins { epoch, step, steps, .. } => self.begin(epoch, step, steps),
+            Event::Start {
+                validation_loss,
+                validation_metric,
+            } => self.start(validation_loss, validation_metric),
             Event::Step {
                 epoch,
                 step,
@@ -64,6 +68,14 @@ impl Progress {
             } => self.step(epoch, step, &self.training(loss, metric)),
             Event::Epoch { record, best, steps } => self.epoch(record, best, steps),
         }
+    }
+
+    fn start(&mut self, loss: f64, metric: f64) {
+        self.best = Some((0, metric));
+        let name = metric_name(self.task);
+        self.line(&format!(
+            "what it begins with: validation loss {loss:.4}, validation {name} {metric:.4}; an epoch must beat that"
+        ));
     }
 
     fn begin(&mut self, epoch: u32, step: u64, steps: u64) {
@@ -135,7 +147,9 @@ impl Progress {
         }
         let best = match (best, self.best) {
             (Some(epoch), _) if epoch == record.epoch => ", the best so far".to_owned(),
+            (_, Some((0, metric))) => format!(", best {metric:.4} before the first epoch"),
             (_, Some((epoch, metric))) => format!(", best {metric:.4} in epoch {epoch}"),
+            (Some(0), None) => ", best before the first epoch".to_owned(),
             (Some(epoch), None) => format!(", best in epoch {epoch}"),
             (None, None) => String::new(),
         };

@@ -72,8 +72,10 @@ pub(crate) struct Train {
     /// Fine-tune: begin with the network of this run, or the bundle's for the same task, head and all, instead of
     /// random weights. Classes are taken over by name. Architecture, normalisation and classes come from there, where the
     /// recipe says nothing else; the run's faces count as seen, and so do the bundle's where its data is among the data.
+    /// Given several times, begin with the mean of the networks' weights (Wortsman et al., 2022): of use where they were
+    /// trained from one another.
     #[arg(long, value_name = "RUN|BUNDLE", conflicts_with = "trunk")]
-    from: Option<PathBuf>,
+    from: Vec<PathBuf>,
     /// Begin with the trunk of this run's best network, or of the bundle's network for the same task, instead of
     /// random weights; its faces count as seen. A bundle's own data must be among the data.
     #[arg(long, value_name = "RUN|BUNDLE")]
@@ -203,8 +205,11 @@ impl Train {
             data: if named { self.data.data.clone() } else { begun.data },
             votes: self.data.votes.clone().or(begun.votes.filter(|_| !named)),
             skip_bad_rows: self.data.skip_bad_rows || !named && begun.skip_bad_rows,
-            network: self.trunk.clone().or(begun.network.filter(|_| self.from.is_none())),
-            from: self.from.clone().or(begun.from.filter(|_| self.trunk.is_none())),
+            network: self.trunk.clone().or(begun.network.filter(|_| self.from.is_empty())),
+            from: match (self.from.as_slice(), &self.trunk) {
+                ([], None) => begun.from,
+                (own, _) => own.to_vec(),
+            },
             teacher: self.teacher.clone().or(begun.teacher),
             tensorboard: self.tensorboard.clone().or(begun.tensorboard),
         };
@@ -216,20 +221,30 @@ impl Train {
 
     /// What it begins with; a training that goes on from a checkpoint needs nothing but that.
     fn pretrained(&self, inputs: &Inputs, data: &DataOptions) -> Result<Option<Pretrained>> {
-        let Some(place) = inputs.from.as_ref().or(inputs.network.as_ref()) else {
-            return Ok(None);
-        };
-        if self.trunk.is_none() && self.from.is_none() && has_checkpoint(self.place())? {
+        let with_head = !inputs.from.is_empty();
+        let places: Vec<&PathBuf> = inputs.from.iter().chain(&inputs.network).collect();
+        let Some(place) = places.first() else { return Ok(None) };
+        if self.trunk.is_none() && self.from.is_empty() && has_checkpoint(self.place())? {
             return Ok(None);
         }
-        let with_head = inputs.from.is_some();
-        let found = if place.join(FILE_NAME).exists() {
-            data.pretrained(place, self.task)
-        } else {
-            Pretrained::of_run(place)
-        };
         let option = if with_head { "--from" } else { "--trunk" };
-        let found = found.with_context(|| format!("read the network of {option}"))?;
+        let read = |place: &&PathBuf| -> Result<(String, Pretrained)> {
+            let found = if place.join(FILE_NAME).exists() {
+                data.pretrained(place, self.task)
+            } else {
+                Pretrained::of_run(place)
+            };
+            let found = found.with_context(|| format!("read the network of {option}"))?;
+            Ok((place.display().to_string(), found))
+        };
+        let mut found = places.iter().map(read).collect::<Result<Vec<_>>>()?;
+        let found = match found.pop() {
+            Some((_, only)) if found.is_empty() => only,
+            last => {
+                found.extend(last);
+                Pretrained::mean(found).with_context(|| format!("read the networks of {option}"))?
+            }
+        };
         if !with_head && !found.knows_what_it_has_seen() {
             bail!(
                 "read the network of --trunk: {}: which faces its network has seen is only known beside the data that it \

@@ -1,6 +1,6 @@
 //! The network of a bundle as one that can be trained: its batch normalisation was folded away, and is put back.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use burn::tensor::{Tensor, TensorData};
 use shared_model::image::SIDE;
 
@@ -8,31 +8,64 @@ use super::batch::Batch;
 use super::params::{self, NORMED};
 use super::prepare::Prepared;
 use super::samples::View;
-use super::trained::Trained;
+use crate::config::TrainConfig;
 use crate::device::Backend;
 use crate::model::trunk::{self, BatchStatistics, NORM_EPSILON};
 use crate::model::{Architecture, Network};
 use crate::onnx::{Dense, Folded, dense, unfold};
 
 /// A network as its exported file has it.
+#[derive(Clone)]
 pub(super) struct FoldedNetwork {
     architecture: Architecture,
-    convolutions: Vec<Folded>,
-    dense: Vec<Dense>,
+    pub(super) convolutions: Vec<Folded>,
+    pub(super) dense: Vec<Dense>,
 }
 
 impl FoldedNetwork {
-    /// Reads the network in 32-bit floats.
-    pub(super) fn read(trained: &Trained) -> Result<Self> {
-        let architecture = trained.config.architecture;
+    /// Reads the network in 32-bit floats that a training with these settings made.
+    pub(super) fn read(onnx: &[u8], config: &TrainConfig) -> Result<Self> {
+        let architecture = config.architecture;
         let network = architecture.init(&Backend::Flex.device());
         let layers = network.layer_names();
         let (convolutions, rest) = layers.split_at(network.norms().len());
         Ok(Self {
             architecture,
-            convolutions: unfold(&trained.onnx, convolutions).context("read the bundle's network")?,
-            dense: dense(&trained.onnx, rest).context("read the bundle's network")?,
+            convolutions: unfold(onnx, convolutions).context("read the bundle's network")?,
+            dense: dense(onnx, rest).context("read the bundle's network")?,
         })
+    }
+
+    /// The mean of the weights of networks of one architecture, each of which counts as much as any other.
+    ///
+    /// The weights are those of the file. There a normalisation is part of its convolution, so that networks with the
+    /// same outputs have the same weights, whatever statistics their trainings kept.
+    pub(super) fn mean(networks: Vec<Self>) -> Result<Self> {
+        let share = 1.0 / networks.len() as f32;
+        let mut networks = networks.into_iter().map(|mut own| {
+            own.convolutions.iter_mut().for_each(settle);
+            own
+        });
+        let mut mean = networks.next().context("a mean of no networks")?;
+        scale(&mut mean, share);
+        for other in networks {
+            let layers = mean.convolutions.iter_mut().zip(&other.convolutions);
+            for (at, (own, other)) in layers.enumerate() {
+                ensure!(
+                    own.scale == other.scale,
+                    "channels of convolution {} fall in one network where they rise in the other: neither was trained \
+                     from the other, nor both from a third one",
+                    at + 1
+                );
+                add(&mut own.weight, &other.weight, share)?;
+                add(&mut own.bias, &other.bias, share)?;
+            }
+            for (own, other) in mean.dense.iter_mut().zip(&other.dense) {
+                add(&mut own.weight, &other.weight, share)?;
+                add(&mut own.bias, &other.bias, share)?;
+            }
+        }
+        Ok(mean)
     }
 
     /// A network that gives the same, each of whose convolutions is followed by a normalisation that the statistics
@@ -75,6 +108,40 @@ impl FoldedNetwork {
         let dense = self.dense.iter().flat_map(|layer| [&layer.weight, &layer.bias]);
         rest.iter_mut().zip(dense).try_for_each(|(own, new)| put(own, new))
     }
+}
+
+/// Rewrites a convolution so that of a kept normalisation nothing but the sign of its scale is left.
+fn settle(layer: &mut Folded) {
+    let each = layer.weight.len() / layer.bias.len().max(1);
+    for channel in 0..layer.bias.len() {
+        let (size, sign) = match layer.scale[channel] {
+            scale if scale < 0.0 => (-scale, -1.0),
+            scale => (scale, 1.0),
+        };
+        for weight in &mut layer.weight[channel * each..][..each] {
+            *weight *= size;
+        }
+        layer.bias[channel] = layer.bias[channel] * size + sign * layer.shift[channel];
+        (layer.scale[channel], layer.shift[channel]) = (sign, 0.0);
+    }
+}
+
+fn scale(network: &mut FoldedNetwork, share: f32) {
+    let convolutions = network.convolutions.iter_mut();
+    let convolutions = convolutions.flat_map(|layer| [&mut layer.weight, &mut layer.bias]);
+    let dense = network.dense.iter_mut();
+    let dense = dense.flat_map(|layer| [&mut layer.weight, &mut layer.bias]);
+    for value in convolutions.chain(dense).flatten() {
+        *value *= share;
+    }
+}
+
+fn add(mean: &mut [f32], other: &[f32], share: f32) -> Result<()> {
+    ensure!(mean.len() == other.len(), "a layer has another size");
+    for (mean, other) in mean.iter_mut().zip(other) {
+        *mean += share * other;
+    }
+    Ok(())
 }
 
 /// Mean and variance before each normalisation over varied faces of the training part.

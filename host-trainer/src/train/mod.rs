@@ -103,6 +103,13 @@ pub enum Event<'a> {
         /// The epochs that are done.
         history: &'a [EpochRecord],
     },
+    /// What the network comes to that it begins with, before the first step.
+    Start {
+        /// Loss on the validation part.
+        validation_loss: f64,
+        /// As [`EpochRecord::validation_metric`].
+        validation_metric: f64,
+    },
     /// A step is done.
     Step {
         /// Epoch from 0.
@@ -118,7 +125,7 @@ pub enum Event<'a> {
     Epoch {
         /// What it came to.
         record: &'a EpochRecord,
-        /// The epoch with the best weights so far, from 1.
+        /// The epoch with the best weights so far, from 1; 0 is what it began with.
         best: Option<u32>,
         /// Steps of the whole training so far.
         steps: u64,
@@ -254,7 +261,33 @@ fn begin(job: &Job<'_>, tell: &mut dyn FnMut(Event<'_>)) -> Result<Learner> {
     job.begun.write(job.run)?;
     seen.write(job.run)?;
     write_settings(job)?;
-    Learner::new(&job.config, job.prepared, job.pretrained, &job.devices)
+    let mut learner = Learner::new(&job.config, job.prepared, job.pretrained, &job.devices)?;
+    if !job.config.from.is_empty() {
+        let (validation_loss, validation_metric) = learner.validate(job.prepared).context("validate the beginning")?;
+        tell(Event::Start {
+            validation_loss,
+            validation_metric,
+        });
+        keep_if_best(job, &mut learner, [validation_loss, validation_metric]);
+        learner.save(job.run)?;
+    }
+    Ok(learner)
+}
+
+/// Takes loss and metric on the validation part; the weights are the best ones where nothing before was better.
+///
+/// What a training begins with is epoch 0: where each epoch makes a network worse, that stays the best one.
+fn keep_if_best(job: &Job<'_>, learner: &mut Learner, [loss, metric]: [f64; 2]) -> Progress {
+    let monitored = match job.config.stop.monitor {
+        Monitor::Loss => loss,
+        Monitor::Accuracy => -metric,
+    };
+    let state = &mut learner.state;
+    let progress = state.early_stop.step(monitored);
+    if progress == Progress::Improved {
+        state.best = Some((learner::name(state), state.epoch));
+    }
+    progress
 }
 
 /// Validates, notes, adapts the learning rate, saves.
@@ -272,10 +305,6 @@ fn end_epoch(job: &Job<'_>, learner: &mut Learner, begun: Instant) -> Result<Pro
         learning_rate: learner.learning_rate(),
         seconds: begun.elapsed().as_secs_f64(),
     };
-    let monitored = match job.config.stop.monitor {
-        Monitor::Loss => validation_loss,
-        Monitor::Accuracy => -validation_metric,
-    };
     let state = &mut learner.state;
     state.history.push(record);
     state.epoch += 1;
@@ -284,10 +313,7 @@ fn end_epoch(job: &Job<'_>, learner: &mut Learner, begun: Instant) -> Result<Pro
     if let Schedule::Plateau { .. } = job.config.schedule {
         state.learning_rate = state.plateau.step(validation_loss, state.learning_rate);
     }
-    let progress = state.early_stop.step(monitored);
-    if progress == Progress::Improved {
-        state.best = Some((learner::name(state), state.epoch));
-    }
+    let progress = keep_if_best(job, learner, [validation_loss, validation_metric]);
     history::write(&job.run.join("history.csv"), &learner.state.history)?;
     learner.save(job.run)?;
     Ok(progress)

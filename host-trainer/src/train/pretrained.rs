@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use burn::module::Module;
 use sha2::{Digest, Sha256};
 
@@ -20,6 +20,7 @@ use crate::config::TrainConfig;
 use crate::fingerprint::hex;
 use crate::model::head::{End, HeadConfig};
 use crate::model::{Network, Task};
+use crate::onnx::{Description, export};
 use crate::target::Target;
 
 /// One in this many faces of a test part may have been seen: less than any figure shows.
@@ -32,17 +33,24 @@ pub struct Pretrained {
     config: TrainConfig,
     /// How its outputs become pixels.
     target: Target,
-    /// `None` where nobody can tell.
-    seen: Option<SeenFaces>,
-    digest: String,
+    /// Those that are known.
+    seen: SeenFaces,
+    /// Whether nobody can tell which other faces it has seen.
+    unknown: bool,
+    /// SHA-256 of the network, or of each whose mean it is.
+    digests: Vec<String>,
     /// Whether a training begins with its head, too.
     head: bool,
 }
 
 enum Weights {
     Trained(Box<Network>),
-    /// Its batch normalisation is put back when the new data is there.
-    Folded(FoldedNetwork),
+    /// Without batch normalisation, as a file has it.
+    Folded {
+        folded: FoldedNetwork,
+        /// The same with batch normalisation; `None` where that is put back when the new data is there.
+        unfolded: Option<Box<Network>>,
+    },
 }
 
 /// The classes of a training that begins with another network's head.
@@ -61,11 +69,12 @@ impl Pretrained {
         let seen = SeenFaces::of_run(run)?
             .with_context(|| format!("{} does not say which faces it has seen: train it again", run.display()))?;
         Ok(Self {
-            digest: digest(&shipped.network),
+            digests: vec![digest(&shipped.network)],
             weights: Weights::Trained(Box::new(shipped.network)),
             target: shipped.state.target,
             config: shipped.state.config,
-            seen: Some(seen),
+            seen,
+            unknown: false,
             head: false,
         })
     }
@@ -79,10 +88,12 @@ impl Pretrained {
         if [&trained.data, &trained.held_out] != [&prepared.data, &prepared.held_out] {
             bail!("this is not the data that the bundle's network was trained on");
         }
-        let folded = FoldedNetwork::read(trained)?;
+        let folded = FoldedNetwork::read(&trained.onnx, &trained.config)?;
+        let unfolded = Some(Box::new(folded.unfolded(prepared)?));
         Ok(Self {
-            weights: Weights::Trained(Box::new(folded.unfolded(prepared)?)),
-            seen: Some(SeenFaces::of(prepared)),
+            weights: Weights::Folded { folded, unfolded },
+            seen: SeenFaces::of(prepared),
+            unknown: false,
             ..Self::of_bundle_alone(trained)?
         })
     }
@@ -92,13 +103,83 @@ impl Pretrained {
     /// Its batch normalisation is put back with the statistics of the new training's faces.
     pub fn of_bundle_alone(trained: &Trained) -> Result<Self> {
         Ok(Self {
-            weights: Weights::Folded(FoldedNetwork::read(trained)?),
+            weights: Weights::Folded {
+                folded: FoldedNetwork::read(&trained.onnx, &trained.config)?,
+                unfolded: None,
+            },
             config: trained.config.clone(),
             target: Target::pixels(),
-            seen: None,
-            digest: hex(&Sha256::digest(&trained.onnx)),
+            seen: SeenFaces::default(),
+            unknown: true,
+            digests: vec![hex(&Sha256::digest(&trained.onnx))],
             head: false,
         })
+    }
+
+    /// The mean of the weights of these networks, each with its name: a *model soup* (Wortsman et al., 2022).
+    ///
+    /// It is of use where the networks were fine-tuned from one another or from a third one; then it is often better
+    /// than each of them. What any of them has seen counts as seen. Batch normalisation is folded away before, and put
+    /// back with the statistics of the new training's faces.
+    ///
+    /// # Errors
+    /// Networks that do not compute the same kind of function; the message names two of them and what differs.
+    pub fn mean(networks: Vec<(String, Self)>) -> Result<Self> {
+        let mut networks = networks.into_iter();
+        let (first, mut mean) = networks.next().context("a mean of no networks")?;
+        let mut folded = vec![mean.folded()?];
+        for (name, other) in networks {
+            mean.check_mean_with(&other).with_context(|| {
+                format!(
+                    "{first} and {name} have no mean: give networks that were trained from one another, or only one"
+                )
+            })?;
+            folded.push(other.folded().with_context(|| format!("read {name}"))?);
+            mean.seen = mean.seen.and(&other.seen);
+            mean.unknown |= other.unknown;
+            mean.digests.extend(other.digests);
+        }
+        let folded = FoldedNetwork::mean(folded).context("the mean of the networks")?;
+        Ok(Self {
+            weights: Weights::Folded { folded, unfolded: None },
+            // As its file would have them.
+            target: Target::pixels(),
+            ..mean
+        })
+    }
+
+    /// Refuses a network whose weights mean something else.
+    fn check_mean_with(&self, other: &Self) -> Result<()> {
+        let [own, theirs] = [&self.config, &other.config];
+        let [names, classes] = [
+            [own, theirs].map(|config| config.architecture.name()),
+            [own, theirs].map(|config| config.classes.iter().collect::<Vec<_>>().join(", ")),
+        ];
+        ensure!(names[0] == names[1], "one is {}, the other {}", names[0], names[1]);
+        ensure!(
+            own.task != Task::Emotion || own.classes == theirs.classes,
+            "one knows the classes {}, the other {}",
+            classes[0],
+            classes[1]
+        );
+        ensure!(
+            own.normalisation == theirs.normalisation,
+            "one was trained with the normalisation {:?}, the other with {:?}",
+            own.normalisation,
+            theirs.normalisation
+        );
+        Ok(())
+    }
+
+    /// Its weights as a file has them.
+    fn folded(&self) -> Result<FoldedNetwork> {
+        match &self.weights {
+            Weights::Folded { folded, .. } => Ok(folded.clone()),
+            Weights::Trained(network) => {
+                let onnx = export(network, &self.target, &Description::of(&self.config))?;
+                FoldedNetwork::read(&onnx, &self.config)
+            }
+        }
     }
 
     /// The same, but a training begins with its head as well as with its trunk.
@@ -125,13 +206,12 @@ impl Pretrained {
     }
 
     /// Notes in the settings what the training begins with: SHA-256 in hexadecimal, of all its numbers as
-    /// little-endian `f32`, or of a bundle's file.
+    /// little-endian `f32`, or of a bundle's file. Of a mean each network is noted.
     pub fn note(&self, config: &mut TrainConfig) {
-        let digest = Some(self.digest.clone());
         if self.head {
-            config.from = digest;
+            config.from.clone_from(&self.digests);
         } else {
-            config.trunk = digest;
+            config.trunk = self.digests.first().cloned();
         }
     }
 
@@ -177,15 +257,17 @@ impl Pretrained {
 
     /// Whether anybody can tell which faces it has seen.
     pub fn knows_what_it_has_seen(&self) -> bool {
-        self.seen.is_some()
+        !self.unknown
+    }
+
+    /// Of how many networks it is the mean.
+    pub fn networks(&self) -> usize {
+        self.digests.len()
     }
 
     /// These faces and those that it is known to have seen.
     pub(super) fn seen_with(&self, own: SeenFaces) -> SeenFaces {
-        match &self.seen {
-            Some(seen) => own.and(seen),
-            None => own,
-        }
+        own.and(&self.seen)
     }
 
     /// Faces of the test part that it has seen, as far as that is known; more than a few are refused.
@@ -194,8 +276,7 @@ impl Pretrained {
     /// test part: such faces move no figure.
     pub(super) fn check_test_part(&self, prepared: &Prepared) -> Result<usize> {
         let faces = prepared.samples.data().faces();
-        let Some(seen) = &self.seen else { return Ok(0) };
-        let seen = seen.among(faces);
+        let seen = self.seen.among(faces);
         // Rows are variants of faces in the original's protocol.
         let known = |row: &&u32| seen.binary_search(&(**row % faces.len() as u32)).is_ok();
         let test = &prepared.split.test;
@@ -213,8 +294,12 @@ impl Pretrained {
     /// head as far as the head is taken over.
     pub(super) fn graft(&self, fresh: Network, config: &TrainConfig, prepared: &Prepared) -> Result<Network> {
         let source = match &self.weights {
-            Weights::Trained(network) => (**network).clone(),
-            Weights::Folded(folded) => folded.unfolded(prepared)?,
+            Weights::Trained(network)
+            | Weights::Folded {
+                unfolded: Some(network),
+                ..
+            } => (**network).clone(),
+            Weights::Folded { folded, .. } => folded.unfolded(prepared)?,
         };
         let Network { trunk, head } = fresh;
         let trunk = trunk

@@ -6,6 +6,8 @@ use anyhow::{Context, Result};
 use durable::replace_file;
 use serde::{Deserialize, Serialize};
 
+use crate::one_or_more;
+
 const FILE: &str = "provenance.json";
 
 /// How a run was begun.
@@ -37,9 +39,9 @@ pub struct Inputs {
     pub skip_bad_rows: bool,
     /// The run or bundle whose trunk it began with.
     pub network: Option<PathBuf>,
-    /// The run or bundle whose network it began with, head and all.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub from: Option<PathBuf>,
+    /// The run or bundle whose network it began with, head and all, or each whose mean it began with.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", with = "one_or_more")]
+    pub from: Vec<PathBuf>,
     /// The run or bundle whose network taught it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub teacher: Option<PathBuf>,
@@ -58,7 +60,7 @@ impl Inputs {
             votes: self.votes.as_ref().map(at),
             skip_bad_rows: self.skip_bad_rows,
             network: self.network.as_ref().map(at),
-            from: self.from.as_ref().map(at),
+            from: self.from.iter().map(at).collect(),
             teacher: self.teacher.as_ref().map(at),
             tensorboard: self.tensorboard.as_ref().map(at),
         }

@@ -29,6 +29,12 @@ pub(super) fn tell(pretrained: &Pretrained, config: &TrainConfig) {
             list(&fresh)
         );
     }
+    if pretrained.networks() > 1 {
+        tracing::info!(
+            "it begins with the mean of the weights of {} networks",
+            pretrained.networks()
+        );
+    }
     if !pretrained.knows_what_it_has_seen() {
         tracing::warn!(
             "nobody can tell which faces the bundle's network has seen. Where faces of the test part are among them, its \

@@ -15,6 +15,8 @@ use crate::onnx::{Description, export};
 use crate::train::learner::Learner;
 use crate::train::samples::Data;
 
+mod mean;
+
 const FACES: usize = 20;
 
 fn network(task: Task, seed: u64) -> Network {
@@ -29,8 +31,9 @@ fn the_trunk_is_taken_over_and_the_head_is_not() {
     let other = network(Task::Emotion, 1);
     let pretrained = Pretrained {
         target: Target::pixels(),
-        seen: Some(SeenFaces::default()),
-        digest: digest(&other),
+        seen: SeenFaces::default(),
+        unknown: false,
+        digests: vec![digest(&other)],
         weights: Weights::Trained(Box::new(other.clone())),
         config: config.clone(),
         head: false,
@@ -179,7 +182,7 @@ fn settings_come_from_the_network_that_is_begun_with_and_other_networks_are_refu
     assert_eq!(settings.classes, config.classes);
     assert_eq!(settings.epochs, TrainConfig::original(Task::Emotion).epochs);
     pretrained.note(&mut settings);
-    assert!(settings.from.is_some() && settings.trunk.is_none());
+    assert!(settings.from.len() == 1 && settings.trunk.is_none());
     pretrained.check(&settings).unwrap();
 
     settings.classes = ClassSet::new(&["Bored", "happy"]).unwrap();
