@@ -64,8 +64,8 @@ fn faces_of_a_film_are_tracked_without_breaks_and_swaps() {
 /// show it, that far apart.
 const DWELL_MS: u64 = 200;
 
-/// The part of the slow film that is judged. Later the singer's mouth is wide open, and single frames decide.
-const SLOW_MS: u64 = 6000;
+/// The part of the slow film that is judged. Later the smile fades and the mouth opens wide, and single frames decide.
+const SLOW_MS: u64 = 5000;
 
 /// Each new verdict of a run with its time.
 fn verdicts(film: &Path) -> Vec<(String, u64)> {
