@@ -138,6 +138,8 @@ pub struct Decider {
     reason: Option<RejectReason>,
     /// What would replace the verdict, and since when it has been seen.
     candidate: Option<Candidate>,
+    /// Since when a face has been there of which the verdict says nothing.
+    untold_ms: Option<u64>,
     /// Smoothed probabilities of the face that is there.
     smoothed: Option<heapless::Vec<f32, MAX_CLASSES>>,
     /// Time of the last observation.
@@ -173,6 +175,7 @@ impl Decider {
             held: HeldVerdict::Unknown,
             reason: None,
             candidate: None,
+            untold_ms: None,
             smoothed: None,
             judged_ms: None,
             scored_ms: 0,
@@ -221,7 +224,7 @@ impl Decider {
             return None;
         }
         self.smoothed = None;
-        self.candidate = None;
+        (self.candidate, self.untold_ms) = (None, None);
         if self.held == HeldVerdict::Unknown {
             return None;
         }
@@ -241,7 +244,7 @@ impl Decider {
     /// Nothing is known from now on, at `now_ms` or at the last observation; gives the change to `Unknown` if there is one.
     pub fn interrupt(&mut self, now_ms: Option<u64>) -> Option<Change> {
         self.smoothed = None;
-        self.candidate = None;
+        (self.candidate, self.untold_ms) = (None, None);
         if self.held == HeldVerdict::Unknown {
             return None;
         }
@@ -252,7 +255,7 @@ impl Decider {
     /// The next face is another one: its scores and its dwell start anew. What is held stays until then.
     pub fn another_face(&mut self) {
         self.smoothed = None;
-        self.candidate = None;
+        (self.candidate, self.untold_ms) = (None, None);
     }
 
     /// The verdict that is held true now.
@@ -341,8 +344,11 @@ impl Decider {
     }
 
     /// Counts the dwell of a target that is not held yet. Why a face is not judged must last as well to be
-    /// told, but does not hold up the news that it is not.
+    /// told, but does not hold up the news that it is not. A face of which nothing lasts is uncertain after two dwells.
     fn consider(&mut self, now_ms: u64, target: HeldVerdict, reason: Option<RejectReason>) -> Option<Change> {
+        let is_face = |held: HeldVerdict| matches!(held, HeldVerdict::Emotion(_) | HeldVerdict::Uncertain);
+        let untold = is_face(target) && !is_face(self.held);
+        self.untold_ms = untold.then(|| self.untold_ms.unwrap_or(now_ms));
         let known = target == self.held;
         if known && reason == self.reason {
             self.candidate = None;
@@ -358,12 +364,16 @@ impl Decider {
             reason,
             since_ms,
         });
-        (now_ms - since_ms >= self.config.dwell_ms).then(|| self.hold(now_ms, target, reason))
+        if now_ms - since_ms >= self.config.dwell_ms {
+            return Some(self.hold(now_ms, target, reason));
+        }
+        let untold_ms = self.untold_ms.map_or(0, |since_ms| now_ms - since_ms);
+        (untold && untold_ms >= 2 * self.config.dwell_ms).then(|| self.hold(now_ms, HeldVerdict::Uncertain, None))
     }
 
     fn hold(&mut self, now_ms: u64, held: HeldVerdict, reason: Option<RejectReason>) -> Change {
         (self.held, self.reason) = (held, reason);
-        self.candidate = None;
+        (self.candidate, self.untold_ms) = (None, None);
         let confidence = match held {
             HeldVerdict::Emotion(class) => self.probability(class),
             HeldVerdict::NoFace => {

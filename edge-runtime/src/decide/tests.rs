@@ -70,6 +70,36 @@ fn holds_emotion_until_dwell_passes() {
 }
 
 #[test]
+fn a_face_of_which_nothing_lasts_is_uncertain_and_not_unknown_for_ever() {
+    let config = DecideConfig { dwell_ms: 200, ..PLAIN };
+    let mut undecided = decider(config);
+    let steps = [
+        (0, A(0.9), "-"),
+        (100, A(0.5), "-"),
+        (200, A(0.9), "-"),
+        (300, A(0.5), "-"),
+        (400, A(0.9), "uncertain"),
+        (500, A(0.9), "-"),
+        (600, A(0.9), "-"),
+        (700, A(0.9), "A"),
+    ];
+    tell(&mut undecided, &steps);
+    // Whoever goes in between begins anew.
+    let mut gone = decider(config);
+    let steps = [
+        (0, A(0.9), "-"),
+        (100, A(0.5), "-"),
+        (200, Nobody, "-"),
+        (300, A(0.9), "-"),
+        (400, A(0.5), "-"),
+        (500, A(0.9), "-"),
+        (600, A(0.5), "-"),
+        (700, A(0.9), "uncertain"),
+    ];
+    tell(&mut gone, &steps);
+}
+
+#[test]
 fn enters_high_and_leaves_low() {
     let steps = [
         (0, A(0.55), "uncertain"),
