@@ -115,7 +115,11 @@ fn mean(face: GrayView<'_>) -> f32 {
 }
 
 fn move_points(map: &Affine, config: &AugmentConfig, points: &mut Keypoints, present: &mut [bool; COUNT]) {
-    let moved = points.0.map(|point| map.apply(point));
+    let [right, down] = config.label_offset;
+    let moved = points.0.map(|[x, y]| {
+        let [x, y] = map.apply([x - right, y - down]);
+        [x + right, y + down]
+    });
     // Mirrored and upside down together are a turn: left stays left.
     if map.determinant() < 0.0 && config.swap_mirrored_points {
         *points = Keypoints(MIRROR.map(|other| moved[other]));

@@ -97,6 +97,30 @@ fn keypoints_move_with_the_face() {
 }
 
 #[test]
+fn a_label_that_lies_beside_its_place_stays_as_far_beside_it_in_the_mirror_and_at_any_angle() {
+    let pixels = dotted(96);
+    let face = GrayView::new(&pixels, 96, 96).unwrap();
+    let offset = [3.0, -2.0];
+    for (name, movement) in cases() {
+        let config = AugmentConfig {
+            label_offset: offset,
+            ..movement
+        };
+        for sample in 0..20 {
+            let (mut points, mut present) = labels();
+            points.0[MARKED] = [DOT[0] + offset[0], DOT[1] + offset[1]];
+            let mut out = vec![0.0; INPUT_LEN];
+            let mut rng = sample_rng(1, 2, sample);
+            augment(face, Some((&mut points, &mut present)), &config, &mut rng, &mut out);
+            let index = present.iter().position(|known| *known).unwrap();
+            let (found, [x, y]) = (bright_spot(&out), points.0[index]);
+            let distance = (found[0] + offset[0] - x).hypot(found[1] + offset[1] - y);
+            assert!(distance < 0.6, "{name} {sample}: ({x}, {y}), dot at {found:?}");
+        }
+    }
+}
+
+#[test]
 fn every_movement_moves_the_dot() {
     let pixels = dotted(96);
     let face = GrayView::new(&pixels, 96, 96).unwrap();

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use host_trainer::bundle::{Figures, Finder, Gallery, Identity, Name, Source, Trained, add, write};
+use host_trainer::bundle::{Figures, Finder, Gallery, Identity, Name, Source, Trained, add, mirrored_views, write};
 use host_trainer::model::Task;
 use host_trainer::onnx::quantise::task_of;
 use host_trainer::portraits::people;
@@ -147,18 +147,21 @@ impl Bundle {
         };
         tracing::info!("measuring networks and crops");
         let measure = faces.first().map(Figures::Measure);
-        let source = |trained, figures| Source {
-            trained,
-            views: self.views(trained),
-            figures,
+        let source = |trained, figures| {
+            let views = self.views(trained)?;
+            Ok::<_, anyhow::Error>(Source {
+                trained,
+                views,
+                figures,
+            })
         };
         let keep = kept.as_ref().map(Figures::Keep);
         let figures = measure
             .or(keep)
             .context("bundle: the keypoint network needs its data")?;
         let (keypoints, emotion) = (
-            source(&keypoints, figures),
-            source(&emotion, Figures::Measure(&labelled)),
+            source(&keypoints, figures)?,
+            source(&emotion, Figures::Measure(&labelled))?,
         );
         let (manifest, warnings) = write(out, &keypoints, &emotion, &identity)?;
         for warning in warnings {
@@ -180,7 +183,7 @@ impl Bundle {
                 place.display()
             );
         }
-        if self.views(keypoints) != keypoints.views {
+        if self.views(keypoints)? != keypoints.views {
             bail!("bundle: {ANEW}");
         }
         Ok(Some(BundleDir::open(place)?.manifest().keypoints.clone()))
@@ -206,11 +209,11 @@ impl Bundle {
         Ok(self.portraits.as_ref().map(gallery))
     }
 
-    fn views(&self, trained: &Trained) -> Views {
+    fn views(&self, trained: &Trained) -> Result<Views> {
         if self.mirrored.contains(&trained.config.task) {
-            Views::Mirrored
+            mirrored_views(&trained.config)
         } else {
-            trained.views
+            Ok(trained.views)
         }
     }
 

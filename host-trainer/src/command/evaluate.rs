@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
-use host_trainer::bundle::Trained;
+use host_trainer::bundle::{Trained, mirrored_views};
 use host_trainer::calibrate::DEFAULT_THRESHOLD;
 use host_trainer::config::{SplitConfig, TrainConfig};
 use host_trainer::data::DataError;
@@ -260,7 +260,10 @@ impl Evaluate {
         Ok(Subject {
             files: vec![file],
             normalisation: shipped.state.config.normalisation,
-            views: if self.mirrored { Views::Mirrored } else { Views::Plain },
+            views: match self.mirrored {
+                true => mirrored_views(&shipped.state.config)?,
+                false => Views::Plain,
+            },
             decision: UNCALIBRATED,
             crop: None,
             config: shipped.state.config.clone(),

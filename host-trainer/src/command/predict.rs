@@ -7,14 +7,13 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
-use host_trainer::bundle::Trained;
+use host_trainer::bundle::{Trained, mirrored_views};
 use host_trainer::calibrate::DEFAULT_THRESHOLD;
 use host_trainer::config::TrainConfig;
 use host_trainer::data::unlabelled::{Face, read};
 use host_trainer::measure::Exported;
 use host_trainer::model::Task;
 use host_trainer::predict::{Classifier, Networks, Predictions, faces_of, kaggle, write};
-use inference::Views;
 use inference::bundle::Bundle;
 use shared_model::manifest::{Decision, FILE_NAME, Precision};
 
@@ -127,7 +126,7 @@ impl Predict {
         if let Some(run) = &self.run {
             let mut trained = Trained::of_run(run)?;
             if self.mirrored {
-                trained.views = Views::Mirrored;
+                trained.views = mirrored_views(&trained.config)?;
             }
             let decision = Decision {
                 temperature: 1.0,

@@ -6,7 +6,7 @@ use super::TrainConfig;
 use crate::model::Task;
 
 /// Each key of a recipe with its meaning.
-const KEYS: [(&str, &str); 67] = [
+const KEYS: [(&str, &str); 68] = [
     ("task", "`keypoints` or `emotion`"),
     ("classes", "the classes of an emotion network, 2 to 8 names"),
     (
@@ -59,6 +59,10 @@ const KEYS: [(&str, &str); 67] = [
     (
         "augment.swap_mirrored_points",
         "whether mirrored points change names; off only to repeat old figures",
+    ),
+    (
+        "augment.label_offset",
+        "how far labels lie to the right of and below what they mark, in px of the face",
     ),
     ("augment.rotation_degrees", "largest rotation to either side"),
     ("augment.shift", "largest shift along each axis, as a share of the side"),

@@ -23,6 +23,10 @@ pub struct KeypointMetrics {
     pub rmse_px: f64,
     /// Mean distance between predicted and true point, in px.
     pub mean_error_px: f64,
+    /// Mean of (predicted - true place) over known points, to the right and downwards, in px: what all predictions are off
+    /// by together, because a label means another place than the network learnt.
+    #[serde(default)]
+    pub mean_shift_px: Option<[f64; 2]>,
     /// Mean over faces of (the mean distance over the face's known points / the distance of its true
     /// eye centres), without unit. Faces without both eye centres, or with both in one place, are left
     /// out; `None` if no face remains.
@@ -95,7 +99,7 @@ impl KeypointMetrics {
         faces: impl IntoIterator<Item = (Keypoints, Keypoints, [bool; COUNT])>,
     ) -> Result<Self, MetricError> {
         let mut per_point = [Sums::default(); COUNT];
-        let (mut known_faces, mut normalised) = (0, Vec::new());
+        let (mut known_faces, mut normalised, mut shift) = (0, Vec::new(), [0.0; 2]);
         for (face, (predicted, truth, present)) in (0..).zip(faces) {
             let mut own = Sums::default();
             for at in (0..COUNT).filter(|at| present[*at]) {
@@ -105,6 +109,9 @@ impl KeypointMetrics {
                 }
                 own.add(squared);
                 per_point[at].add(squared);
+                for (axis, sum) in shift.iter_mut().enumerate() {
+                    *sum += f64::from(predicted.0[at][axis]) - f64::from(truth.0[at][axis]);
+                }
             }
             known_faces += u64::from(own.points > 0);
             normalised.extend(normalised_error(&predicted, &truth, &present));
@@ -119,6 +126,7 @@ impl KeypointMetrics {
             mse_px2: all.mse(),
             rmse_px: all.mse().sqrt(),
             mean_error_px: all.mean_distance(),
+            mean_shift_px: Some(shift.map(|sum| sum / all.points as f64)),
             normalised_error: mean(&normalised, |error| error),
             normalised_faces: normalised.len() as u64,
             // The integral of a distribution that steps up at each error.
@@ -150,6 +158,12 @@ impl KeypointMetrics {
             "mean error",
             format!("{:>10.4} px of a point, as a distance", self.mean_error_px),
         );
+        if let Some([right, down]) = self.mean_shift_px {
+            line(
+                "mean shift",
+                format!("{right:>10.4} px to the right, {down:.4} px down"),
+            );
+        }
         if let Some(error) = self.normalised_error {
             let faces = self.normalised_faces;
             line("mean error / eye distance", format!("{error:>10.4} ({faces} faces)"));
@@ -261,6 +275,9 @@ mod tests {
         assert!((metrics.rmse_px - 5.0_f64.sqrt()).abs() < 1e-12);
         // Two distances of 5 over five points; 5 over three points and 50 px between the eyes.
         assert!((metrics.mean_error_px - 2.0).abs() < 1e-12);
+        // Twice (3, 4) over five points.
+        let [right, down] = metrics.mean_shift_px.unwrap();
+        assert!((right - 1.2).abs() < 1e-12 && (down - 1.6).abs() < 1e-12);
         assert!((metrics.normalised_error.unwrap() - 5.0 / 3.0 / 50.0).abs() < 1e-12);
         // One face, a third of the way to 0.1.
         assert!((metrics.auc_10.unwrap() - 2.0 / 3.0).abs() < 1e-12);

@@ -43,6 +43,22 @@ pub struct Trained {
     pub held_out: String,
 }
 
+/// That the network of these settings sees the mirror image of a face as well.
+///
+/// # Errors
+/// Its labels lie to one side of what they mark (`augment.label_offset`). The runtime mirrors points about the middle, so the
+/// mean of both would lie between the two sides.
+pub fn mirrored_views(config: &TrainConfig) -> Result<Views> {
+    let [right, _] = config.augment.label_offset;
+    if config.task == Task::Keypoints && right != 0.0 {
+        bail!(
+            "--mirrored: the keypoint network learnt labels that lie {right} px to the right (augment.label_offset); the mean with the \
+             mirror image would lose that: leave --mirrored out"
+        );
+    }
+    Ok(Views::Mirrored)
+}
+
 impl Trained {
     /// The network in `place`, which is a run or a bundle; of a bundle's two the one for `task`, which a run has to have
     /// been trained for, too.
@@ -122,5 +138,22 @@ impl Trained {
             data: training.data.as_str().to_owned(),
             held_out: training.held_out.as_str().to_owned(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_network_whose_labels_lie_to_one_side_is_shown_the_mirror_image() {
+        let mut config = TrainConfig::original(Task::Keypoints);
+        config.augment.label_offset = [0.0, 0.7];
+        assert_eq!(mirrored_views(&config).unwrap(), Views::Mirrored);
+        config.augment.label_offset = [0.7, 0.0];
+        let refused = mirrored_views(&config).unwrap_err().to_string();
+        assert!(refused.contains("0.7 px to the right"), "{refused}");
+        config.task = Task::Emotion;
+        assert_eq!(mirrored_views(&config).unwrap(), Views::Mirrored);
     }
 }
