@@ -25,7 +25,7 @@ use crate::support::visitors::standing;
 /// Smallest face that is searched, in pixels: smaller ones are not judged by the filter.
 const LEAST_PX: f32 = 50.0;
 /// Share of the uncovered faces for training that are taken for covered; each then is not judged for a moment.
-const FALSE_SHARE: f64 = 0.0075;
+const FALSE_SHARE: f64 = 0.012;
 /// Ridge of the regression, of standardised features: of 10, 100 and 300 the one that tells most.
 const RIDGE: f64 = 100.0;
 /// Parts of the cross-validation; a group of the data set lies in one.

@@ -140,8 +140,8 @@ fn keypoints_of_people_held_out_are_found_as_well_as_documented() {
     let Some(data) = data() else { return };
     let folder = tempfile::tempdir().unwrap();
     let told = evaluated("keypoints", &[("--data", sets::keypoints(&data, folder.path()))]);
-    // 2.58 of 557 faces.
-    assert_all(&[Gate::new("mean squared error", &told["mse_px2"], Most(2.7))]);
+    // 2.04 of 557 faces.
+    assert_all(&[Gate::new("mean squared error", &told["mse_px2"], Most(2.15))]);
     assert_eq!(told["faces"], 557);
 }
 
