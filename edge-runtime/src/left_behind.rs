@@ -118,10 +118,11 @@ fn waiting(known: &[PathBuf], own: &[PathBuf]) -> Vec<LeftBehind> {
         .filter(|dir| !is_held(dir) && !own.iter().any(|own| is_same(own, dir)));
     let mut left: Vec<LeftBehind> = Vec::new();
     for dir in others {
-        let is_known = left.iter().any(|left| is_same(&left.dir, dir));
+        if left.iter().any(|left| is_same(&left.dir, dir)) {
+            continue;
+        }
         let waiting = as_owner(dir, Outbox::waiting);
-        let events = waiting.flatten().unwrap_or_default();
-        if !is_known && events > 0 {
+        if let Some(events) = waiting.flatten().ok().filter(|events| *events > 0) {
             let dir = dir.clone();
             left.push(LeftBehind { dir, events });
         }

@@ -41,7 +41,7 @@ fn until_told(kiosk: &Kiosk, text: &str) {
 fn kept(port: u16, id: &str, devices: [&str; 2]) -> [[usize; 3]; 2] {
     let late = Listener::start(port, id, Transport::Tcp);
     // What comes to the listener after all that is kept.
-    late.publish("emotion/mark", true, b"1");
+    late.publish("emotion/mark", false, b"1");
     until("the mark arrives", || late.on("emotion/mark").len() == 1);
     devices.map(|device| {
         let own = |leaf: &str| late.on(&format!("emotion/{device}/{leaf}")).len();
@@ -80,6 +80,10 @@ fn two_kiosks_that_exchange_their_names_leave_each_other_what_is_theirs() {
     let other = Kiosk::with(&named("two", broker.port, dirs[1].path()));
     until_told(&other, "another device is online as one");
     assert_eq!(kept(broker.port, "last", ["one", "two"]), [[1; 3]; 2]);
+    // What was heard of the names is nobody's wish, nor a message that means nothing.
+    for kiosk in [&kiosk, &other] {
+        assert_eq!(kiosk.status.refused.load(Ordering::Relaxed), 0);
+    }
 }
 
 #[test]

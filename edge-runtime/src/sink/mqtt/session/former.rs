@@ -42,11 +42,13 @@ struct Name {
     hidden: bool,
 }
 
-/// The names that are still to be dealt with.
+/// The names, until they are dealt with.
 #[derive(Debug)]
 pub(super) struct Former {
     own: Topics,
     names: Vec<Name>,
+    /// Nothing more becomes of them; what is said there may still come.
+    done: bool,
     /// When the broker took the subscription of this connection.
     since: Option<Duration>,
     /// Whether what is kept was asked to go on this connection.
@@ -67,6 +69,7 @@ impl Former {
         };
         Self {
             own: own.clone(),
+            done: names.is_empty(),
             names: names.into_iter().map(name).collect(),
             since: None,
             asked: false,
@@ -79,7 +82,7 @@ impl Former {
     /// The topics to listen to, in order. The device's own name under another first level is nobody else's.
     pub(super) fn heard(&self) -> Vec<String> {
         let mut heard = Vec::new();
-        for name in &self.names {
+        for name in self.names.iter().filter(|_| !self.done) {
             let topic = name.topics.availability();
             if name.topics.id() != self.own.id() && !heard.contains(&topic) {
                 heard.push(topic);
@@ -98,12 +101,12 @@ impl Former {
 
     /// A connection has ended.
     pub(super) fn lost(&mut self) {
-        if self.names.is_empty() {
+        if self.done {
             return;
         }
         self.losses += 1;
         if self.losses >= TRIES {
-            self.names.clear();
+            self.done = true;
             self.news = Some(FormerNews::GivenUp);
         }
     }
@@ -120,11 +123,11 @@ impl Former {
 
     /// Whether a message is about one of the names.
     pub(super) fn said(&mut self, topic: &str, message: &[u8]) -> bool {
-        let mut names = self.names.iter_mut();
         let about = |name: &&mut Name| name.topics.id() != self.own.id() && name.topics.availability() == topic;
         let mut is_about = false;
-        for name in names.by_ref().filter(about) {
-            name.online = message == b"online";
+        for name in self.names.iter_mut().filter(about) {
+            // From then on it is the device's own word that comes back.
+            name.online = if self.asked { name.online } else { message == b"online" };
             is_about = true;
         }
         is_about
@@ -138,7 +141,7 @@ impl Former {
             QUIET
         };
         let is_known = self.since.is_some_and(|since| now >= since + wait);
-        if self.names.is_empty() || self.asked || !is_known {
+        if self.done || self.asked || !is_known {
             return Vec::new();
         }
         self.asked = true;
@@ -173,7 +176,7 @@ impl Former {
         } else {
             FormerNews::Hidden(hidden)
         });
-        self.names.clear();
+        self.done = true;
     }
 
     /// What has become of them, once.

@@ -52,12 +52,21 @@ fn what_is_kept_under_former_names_is_removed_once_and_again_after_a_lost_connec
     }
     connect(&mut session, &outbox);
     removed(&mut session, &outbox, QUIET);
+    // Too late to be asked for.
+    assert!(session.is_of_former(LOOK, b"online"));
     confirm(&mut session);
+    // What was removed, and what others say there later, comes back to who listens.
+    for echo in [&b""[..], b"online"] {
+        assert!(session.is_of_former(LOOK, echo));
+    }
     let (removed, others) = (true, Vec::new());
     assert_eq!(session.take_former_news(), Some(FormerNews::Gone { removed, others }));
-    session.connected(NOW);
-    assert_eq!(said(&mut session, &outbox, NOW), GREETING);
-    assert_eq!(session.take_former_news(), None);
+    for _ in 0..5 {
+        session.connected(NOW);
+        assert_eq!(said(&mut session, &outbox, NOW), GREETING);
+        session.disconnected();
+        assert_eq!(session.take_former_news(), None);
+    }
 }
 
 const TICK: Duration = Duration::from_millis(1);
