@@ -3,16 +3,14 @@
 //! So the directory of state has a list of the directories in which events were kept, or names of the device. It is written
 //! by who runs, and read by who looks for what is wrong.
 
-use std::fs::{self, Metadata};
-use std::os::unix::fs::MetadataExt;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use durable::outbox::Outbox;
-use durable::{Disk, SystemDisk};
-use rustix::process::geteuid;
+use durable::{Disk, SystemDisk, is_same};
 
 use crate::config::Config;
-use crate::owner::as_owner;
+use crate::owner::{as_owner, is_own_way};
 use crate::sink::settings::NAMES;
 
 /// Name of the list, one directory a line.
@@ -48,19 +46,40 @@ pub const CURE: &str =
 /// What waits in the directories of earlier configurations; nothing is changed. A directory that somebody holds is in use.
 pub fn look(config: &Config) -> Vec<LeftBehind> {
     let own = own(config);
-    let look = |state: &Path| waiting(&read(state), &own);
+    // Nothing is changed, so the list may be whoever's it is.
+    let look = |state: &Path| waiting(&dirs(SystemDisk::default().read(&state.join(FILE), MAX_BYTES)), &own);
     as_owner(&config.state, look).unwrap_or_default()
 }
 
 /// The directories of earlier configurations that nobody holds, the oldest first, as far as this user has noted them itself.
 ///
-/// A list of somebody else's leads root nowhere.
+/// Root goes only where nobody else could have led it: neither to a list, nor from there to a directory.
 pub fn former(config: &Config) -> Vec<PathBuf> {
-    let is_own = fs::symlink_metadata(config.state.join(FILE)).is_ok_and(|list| list.uid() == geteuid().as_raw());
-    let mut former = if is_own { read(&config.state) } else { Vec::new() };
+    let mut former = if is_own_way(&config.state) {
+        read(&config.state)
+    } else {
+        Vec::new()
+    };
     let own = own(config);
-    former.retain(|dir| !is_held(dir) && !own.iter().any(|own| is_same(own, dir)));
+    former.retain(|dir| is_own_way(dir) && !is_held(dir) && !own.iter().any(|own| is_same(own, dir)));
     former
+}
+
+/// Notes the directories of this configuration beside those of earlier ones, before a name or an event is kept there: a program
+/// that is killed leaves nothing of which the next does not know.
+pub fn add(config: &Config) {
+    let own = own(config);
+    let add = |state: &Path| {
+        let known = read(state);
+        let missing = own.iter().filter(|dir| !known.contains(dir));
+        let noted: Vec<PathBuf> = known.iter().chain(missing).cloned().collect();
+        if noted.len() > known.len() {
+            // As in `note`.
+            let _ = write(state, &noted[noted.len().saturating_sub(2 * MAX_FORMER)..]);
+        }
+    };
+    // Where there is no way to the directory of state, nothing is noted.
+    let _ = as_owner(&config.state, add);
 }
 
 /// As [`look`], and notes the directories of this configuration. Where there is no directory of state nothing is noted.
@@ -97,39 +116,42 @@ fn waiting(known: &[PathBuf], own: &[PathBuf]) -> Vec<LeftBehind> {
     let others = known
         .iter()
         .filter(|dir| !is_held(dir) && !own.iter().any(|own| is_same(own, dir)));
-    others
-        .filter_map(|dir| {
-            let events = Outbox::waiting(dir).ok().filter(|events| *events > 0)?;
+    let mut left: Vec<LeftBehind> = Vec::new();
+    for dir in others {
+        if left.iter().any(|left| is_same(&left.dir, dir)) {
+            continue;
+        }
+        let waiting = as_owner(dir, Outbox::waiting);
+        if let Some(events) = waiting.flatten().ok().filter(|events| *events > 0) {
             let dir = dir.clone();
-            Some(LeftBehind { dir, events })
-        })
-        .collect()
+            left.push(LeftBehind { dir, events });
+        }
+    }
+    left
 }
 
 fn is_held(dir: &Path) -> bool {
-    Outbox::holder(dir).is_some()
+    as_owner(dir, Outbox::holder).is_ok_and(|holder| holder.is_some())
 }
 
-/// Whether two paths lead to one directory.
-fn is_same(one: &Path, other: &Path) -> bool {
-    let id = |path: &Path| {
-        fs::metadata(path)
-            .map(|metadata: Metadata| (metadata.dev(), metadata.ino()))
-            .ok()
-    };
-    one == other || id(one).is_some_and(|one| id(other) == Some(one))
-}
-
+/// The directories of a list that this user or root has written.
 fn read(state: &Path) -> Vec<PathBuf> {
-    let text = SystemDisk::default()
-        .read(&state.join(FILE), MAX_BYTES)
-        .unwrap_or_default();
-    let text = String::from_utf8(text).unwrap_or_default();
-    let dirs = text.lines().map(PathBuf::from).filter(|dir| dir.is_absolute());
-    dirs.take(2 * MAX_FORMER).collect()
+    dirs(SystemDisk::default().read_own(&state.join(FILE), MAX_BYTES))
 }
 
-fn write(state: &Path, dirs: &[PathBuf]) -> std::io::Result<()> {
+/// The directories that a list names, each once; none where it cannot be read.
+fn dirs(text: io::Result<Vec<u8>>) -> Vec<PathBuf> {
+    let text = String::from_utf8(text.unwrap_or_default()).unwrap_or_default();
+    let mut dirs: Vec<PathBuf> = Vec::new();
+    for dir in text.lines().map(PathBuf::from).filter(|dir| dir.is_absolute()) {
+        if dirs.len() < 2 * MAX_FORMER && !dirs.contains(&dir) {
+            dirs.push(dir);
+        }
+    }
+    dirs
+}
+
+fn write(state: &Path, dirs: &[PathBuf]) -> io::Result<()> {
     let lines: Vec<String> = dirs.iter().map(|dir| format!("{}\n", dir.display())).collect();
     if lines.is_empty() {
         return SystemDisk::default().remove(&state.join(FILE));
@@ -138,94 +160,4 @@ fn write(state: &Path, dirs: &[PathBuf]) -> std::io::Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    use durable::outbox::Limits;
-
-    use super::*;
-
-    const LIMITS: Limits = Limits {
-        events: 100,
-        bytes: 1 << 20,
-    };
-
-    /// A configuration whose state and outboxes lie in `dir`.
-    fn config(dir: &Path, outbox: &str) -> Config {
-        let place = |name: &str| dir.join(name).display().to_string();
-        let text = format!(
-            "schema = 1\nstate = '{}'\nsource.uri = \"-\"\n[sink.mqtt]\nhost = \"127.0.0.1\"\ndevice = \"a\"\n\
-             outbox = {{ dir = '{}' }}\n",
-            place("state"),
-            place(outbox)
-        );
-        Config::parse(&text).unwrap()
-    }
-
-    fn keep(dir: &Path, events: u64) {
-        let mut outbox = Outbox::open(dir, LIMITS).unwrap();
-        for event in 0..events {
-            outbox.push(event.to_string().into_bytes()).unwrap();
-        }
-        outbox.sync();
-    }
-
-    #[test]
-    fn what_waits_in_a_directory_of_before_is_found_until_it_is_taken() {
-        let dir = tempfile::tempdir().unwrap();
-        fs::create_dir(dir.path().join("state")).unwrap();
-        let (old, new) = (config(dir.path(), "old"), config(dir.path(), "new"));
-        assert_eq!(note(&old), []);
-        keep(&dir.path().join("old"), 3);
-        assert_eq!(note(&old), []);
-        let left = [LeftBehind {
-            dir: dir.path().join("old"),
-            events: 3,
-        }];
-        for _ in 0..2 {
-            assert_eq!(look(&new), left);
-            assert_eq!(note(&new), left);
-        }
-        // Who has it sends them.
-        let taken = Outbox::open(&dir.path().join("old"), LIMITS).unwrap();
-        assert_eq!((look(&new), note(&new)), (vec![], vec![]));
-        drop(taken);
-        assert_eq!(note(&new), left);
-        // Another name of the same directory is no other directory.
-        std::os::unix::fs::symlink("old", dir.path().join("link")).unwrap();
-        assert_eq!(look(&config(dir.path(), "link")), []);
-        assert_eq!(note(&old), []);
-        fs::remove_dir_all(dir.path().join("old")).unwrap();
-        assert_eq!(note(&new), []);
-        assert_eq!(read(&dir.path().join("state")), [dir.path().join("new")]);
-    }
-
-    #[test]
-    fn a_list_that_is_damaged_or_foreign_names_nothing_and_ends_nothing() {
-        let dir = tempfile::tempdir().unwrap();
-        let config = config(dir.path(), "new");
-        // Without a directory of state nothing is noted.
-        assert_eq!(note(&config), []);
-        assert!(!dir.path().join("state").exists());
-        fs::create_dir(dir.path().join("state")).unwrap();
-        let list = dir.path().join("state").join(FILE);
-        let secret = dir.path().join("secret");
-        fs::write(&secret, format!("{}\n", dir.path().join("old").display())).unwrap();
-        keep(&dir.path().join("old"), 1);
-        for text in [
-            &b"\xff\xfe"[..],
-            b"old\n../old\n",
-            b"/dev/zero\n/proc\n/\n",
-            b"\0\n\n\n",
-        ] {
-            fs::write(&list, text).unwrap();
-            assert_eq!(look(&config), [], "{text:?}");
-        }
-        fs::write(&list, "/no\n".repeat(1 << 20)).unwrap();
-        assert_eq!(look(&config), []);
-        fs::remove_file(&list).unwrap();
-        std::os::unix::fs::symlink(&secret, &list).unwrap();
-        assert_eq!(look(&config), []);
-        fs::remove_file(&list).unwrap();
-        testing::pipe(&list);
-        assert_eq!((look(&config), note(&config)), (vec![], vec![]));
-    }
-}
+mod tests;

@@ -66,6 +66,12 @@ pub fn as_owner<T: Send>(dir: &Path, look: impl FnOnce(&Path) -> T + Send) -> io
     }
 }
 
+/// Whether nobody else can lead this process to another place than the one that it was told: root's whole way is its own.
+/// Other users have no more rights there than whoever leads them.
+pub fn is_own_way(dir: &Path) -> bool {
+    foreign(dir, Missing::Left).is_ok_and(|foreign| foreign.is_none())
+}
+
 /// The first directory of somebody else's on the way of root to a directory; `None` for other users, who have no more
 /// rights there than they should.
 fn foreign(dir: &Path, missing: Missing) -> io::Result<Option<Foreign>> {

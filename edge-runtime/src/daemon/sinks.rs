@@ -110,6 +110,7 @@ pub(super) fn sinks(
         let looks = config.update.as_ref().is_some_and(|update| update.channel.is_some());
         let updates = looks.then(|| Arc::clone(&shared.updates));
         let former_dirs = left_behind::former(config);
+        left_behind::add(config);
         let (sink, read) = mqtt_sink(mqtt, classes, shared, updates, Arc::clone(&beats), pages, former_dirs)?;
         sinks.push(sink);
         broker = read;

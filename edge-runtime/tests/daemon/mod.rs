@@ -1,6 +1,7 @@
 //! The daemon without a process of its own: a function that is handed clock, output, flags and service manager.
 
 mod attacks;
+mod former;
 mod outboxes;
 mod reload;
 pub(crate) mod world;

@@ -214,7 +214,7 @@ fn a_name_that_was_noted_in_another_directory_leaves_nothing_at_the_broker_after
         looks.set(looks.get() + 1);
         let late = Listener::start(broker.port, &format!("late-{}", looks.get()), Transport::Tcp);
         // What comes to the listener after all that is kept.
-        late.publish("emotion/mark", true, b"1");
+        late.publish("emotion/mark", false, b"1");
         until("the mark arrives", || late.on("emotion/mark").len() == 1);
         let leaves = [format!("emotion/{device}/state"), format!("device/{device}/config")];
         leaves.map(|leaf| late.on(&leaf).len())

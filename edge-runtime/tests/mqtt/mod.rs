@@ -2,6 +2,7 @@
 
 mod convention;
 mod faults;
+mod former;
 mod home_assistant;
 mod hostile;
 mod names;

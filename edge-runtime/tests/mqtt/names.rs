@@ -170,7 +170,7 @@ fn refuse_subscriptions(mut stream: TcpStream) {
 }
 
 /// The kind and the content of the next packet.
-fn packet(stream: &mut TcpStream) -> Option<(u8, Vec<u8>)> {
+pub(super) fn packet(stream: &mut TcpStream) -> Option<(u8, Vec<u8>)> {
     let mut byte = || {
         let mut one = [0];
         stream.read_exact(&mut one).ok().map(|()| one[0])

@@ -7,10 +7,11 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
+use rustix::process::geteuid;
 
 /// The operations that state on disk is changed by; nothing lasts before it is synced.
 pub trait Disk {
@@ -19,6 +20,11 @@ pub trait Disk {
 
     /// Everything that a file holds, which is no link; more than `limit` bytes are an error.
     fn read(&mut self, path: &Path, limit: u64) -> io::Result<Vec<u8>>;
+
+    /// As [`read`](Self::read), where this user or root has written the file; one that somebody else has put there is an error.
+    fn read_own(&mut self, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+        self.read(path, limit)
+    }
 
     /// Makes a directory in one that is there.
     fn make_dir(&mut self, path: &Path) -> io::Result<()>;
@@ -90,14 +96,23 @@ fn write(disk: &mut impl Disk, path: &Path, bytes: &[u8]) -> io::Result<()> {
     disk.sync(path)
 }
 
+/// Whether two paths lead to one file or directory, whatever they are called.
+pub fn is_same(one: &Path, other: &Path) -> bool {
+    let id = |path: &Path| fs::metadata(path).map(|metadata| (metadata.dev(), metadata.ino())).ok();
+    one == other || id(one).is_some_and(|one| id(other) == Some(one))
+}
+
 /// A file of ours is no link. Whoever may write to its directory must not choose what else a program of root's reads or
 /// writes to. Bits of an `int`.
 const NOFOLLOW: i32 = OFlags::NOFOLLOW.bits() as i32;
 
+/// A pipe that took the place of a file a moment ago is not waited for either. Bits of an `int`.
+const NONBLOCK: i32 = OFlags::NONBLOCK.bits() as i32;
+
 /// How a file of ours is opened to be written to: at its end.
 fn own() -> OpenOptions {
     let mut options = OpenOptions::new();
-    options.append(true).custom_flags(NOFOLLOW);
+    options.append(true).custom_flags(NOFOLLOW | NONBLOCK);
     options
 }
 
@@ -119,7 +134,7 @@ fn no_link(error: io::Error) -> io::Error {
 /// A link, a pipe, a device or a directory in its place, and what keeps it from being made.
 pub fn open_lock(path: &Path) -> io::Result<File> {
     refuse_special(path)?;
-    own().create(true).open(path)
+    regular(own().create(true).open(path)?)
 }
 
 /// Opens a file to read it; what would be waited for, or has no end, is refused.
@@ -129,7 +144,7 @@ pub fn open_lock(path: &Path) -> io::Result<File> {
 /// `InvalidInput` for a pipe, a device or a directory, and what keeps the file from being opened.
 pub fn open_regular(path: &Path) -> io::Result<File> {
     refuse_special(path)?;
-    File::open(path)
+    regular(OpenOptions::new().read(true).custom_flags(NONBLOCK).open(path)?)
 }
 
 /// All of a file.
@@ -142,11 +157,15 @@ pub fn read_whole(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
 }
 
 fn read_up_to(file: File, limit: u64) -> io::Result<Vec<u8>> {
+    let too_large = || io::Error::new(io::ErrorKind::FileTooLarge, format!("more than {limit} bytes"));
+    if file.metadata()?.len() > limit {
+        return Err(too_large());
+    }
     let mut bytes = Vec::new();
+    // Files of the system itself have no length, and others may grow.
     file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > limit {
-        let message = format!("more than {limit} bytes");
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
+        return Err(too_large());
     }
     Ok(bytes)
 }
@@ -167,11 +186,30 @@ pub const MAX_TEXT: u64 = 4 << 20;
 /// An error for a pipe, a device or a directory: opening one could wait for ever, and none of them keeps state.
 fn refuse_special(path: &Path) -> io::Result<()> {
     match fs::metadata(path) {
-        Ok(metadata) if !metadata.is_file() => {
-            Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"))
-        }
+        Ok(metadata) if !metadata.is_file() => Err(no_regular_file()),
         _ => Ok(()),
     }
+}
+
+/// The file that was opened, which may be another than the one that was looked at before.
+fn regular(file: File) -> io::Result<File> {
+    if file.metadata()?.is_file() {
+        Ok(file)
+    } else {
+        Err(no_regular_file())
+    }
+}
+
+fn no_regular_file() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file")
+}
+
+/// Opens a file of ours to read it.
+fn open_own(path: &Path) -> io::Result<File> {
+    refuse_special(path)?;
+    let mut options = OpenOptions::new();
+    let opened = options.read(true).custom_flags(NOFOLLOW | NONBLOCK).open(path);
+    regular(opened.map_err(no_link)?)
 }
 
 /// The machine's own file system.
@@ -187,7 +225,7 @@ impl SystemDisk {
             Some((own, file)) if own == path => file,
             _ => {
                 refuse_special(path)?;
-                own().open(path)?
+                regular(own().open(path)?)?
             }
         };
         Ok(&mut self.open.insert((path.to_path_buf(), file)).1)
@@ -205,10 +243,17 @@ impl Disk for SystemDisk {
     }
 
     fn read(&mut self, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
-        refuse_special(path)?;
-        let mut options = OpenOptions::new();
-        let opened = options.read(true).custom_flags(NOFOLLOW).open(path);
-        read_up_to(opened.map_err(no_link)?, limit)
+        read_up_to(open_own(path)?, limit)
+    }
+
+    fn read_own(&mut self, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+        let file = open_own(path)?;
+        let owner = file.metadata()?.uid();
+        if ![0, geteuid().as_raw()].contains(&owner) {
+            let message = format!("it is a file of user {owner}");
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, message));
+        }
+        read_up_to(file, limit)
     }
 
     fn make_dir(&mut self, path: &Path) -> io::Result<()> {
@@ -221,7 +266,7 @@ impl Disk for SystemDisk {
             fs::remove_file(path)?;
         }
         refuse_special(path)?;
-        let file = own().create(true).open(path)?;
+        let file = regular(own().create(true).open(path)?)?;
         file.set_len(0)?;
         self.open = Some((path.to_path_buf(), file));
         Ok(())
@@ -255,141 +300,4 @@ impl Disk for SystemDisk {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::power::{PowerDisk, every_cut, every_full_disk};
-
-    const FILE: &str = "/state/record";
-
-    #[test]
-    fn what_is_no_regular_file_is_an_error_and_never_waited_for() {
-        let dir = tempfile::tempdir().unwrap();
-        let pipe = dir.path().join("pipe");
-        let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
-        assert!(made.success());
-        for path in [pipe.as_path(), dir.path()] {
-            let mut disk = SystemDisk::default();
-            for error in [
-                disk.read(path, 10).unwrap_err(),
-                read_text(path).unwrap_err(),
-                open_regular(path).unwrap_err(),
-                disk.create(path).unwrap_err(),
-                disk.append(path, b"x").unwrap_err(),
-                disk.sync(path).unwrap_err(),
-            ] {
-                assert_eq!(error.kind(), io::ErrorKind::InvalidInput, "{error}");
-            }
-        }
-        // It can be replaced and removed like any other.
-        replace(&mut SystemDisk::default(), &pipe, b"state").unwrap();
-        assert_eq!(fs::read(&pipe).unwrap(), b"state");
-    }
-
-    #[test]
-    fn no_link_is_followed_to_what_it_leads_to() {
-        let dir = tempfile::tempdir().unwrap();
-        let (treasure, link) = (dir.path().join("treasure"), dir.path().join("link"));
-        fs::write(&treasure, "precious").unwrap();
-        let lead = |link: &Path| std::os::unix::fs::symlink(&treasure, link).unwrap();
-        let mut disk = SystemDisk::default();
-        lead(&link);
-        assert!(disk.append(&link, b"x").is_err() && open_lock(&link).is_err());
-        let error = disk.read(&link, 100).unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::InvalidInput, "{error}");
-        disk.create(&link).unwrap();
-        disk.append(&link, b"own").unwrap();
-        assert_eq!(fs::read(&link).unwrap(), b"own");
-        lead(&dir.path().join(".new-state"));
-        replace(&mut disk, &dir.path().join("state"), b"new").unwrap();
-        assert_eq!(fs::read(&treasure).unwrap(), b"precious");
-        // What a lock holds stays.
-        drop(open_lock(&treasure).unwrap());
-        assert_eq!(fs::read(&treasure).unwrap(), b"precious");
-    }
-
-    fn holding(content: &[u8]) -> PowerDisk {
-        let mut disk = PowerDisk::default();
-        disk.make_dir(Path::new("/state")).unwrap();
-        replace(&mut disk, Path::new(FILE), content).unwrap();
-        disk.sync_dir(Path::new("/")).unwrap();
-        disk
-    }
-
-    fn content(disk: &mut PowerDisk) -> Vec<u8> {
-        disk.read(Path::new(FILE), 1000).unwrap()
-    }
-
-    #[test]
-    fn a_replaced_file_is_old_or_new_wherever_the_power_fails() {
-        let (mut old, mut new) = (0, 0);
-        every_cut(
-            &holding(b"old"),
-            20,
-            |disk| drop(replace(disk, Path::new(FILE), b"newer")),
-            |disk| match content(disk).as_slice() {
-                b"old" => old += 1,
-                b"newer" => new += 1,
-                other => panic!("neither old nor new: {other:?}"),
-            },
-        );
-        assert!(old > 0 && new > 0, "{old} {new}");
-    }
-
-    #[test]
-    fn without_syncs_the_same_cuts_do_break_files() {
-        let careless = |disk: &mut PowerDisk| {
-            let path = Path::new("/state/.new");
-            let _ = (disk.create(path))
-                .and_then(|()| disk.append(path, b"newer"))
-                .and_then(|()| disk.rename(path, Path::new(FILE)));
-        };
-        let mut broken = 0;
-        every_cut(&holding(b"old"), 20, careless, |disk| {
-            let content = content(disk);
-            broken += u32::from(content != b"old" && content != b"newer");
-        });
-        assert!(broken > 0);
-    }
-
-    #[test]
-    fn a_full_disk_leaves_the_old_content_and_says_so() {
-        let (mut failures, mut done) = (0, 0);
-        let work = |disk: &mut PowerDisk| replace(disk, Path::new(FILE), b"newer");
-        every_full_disk(&holding(b"old"), work, |result, disk| {
-            match result {
-                Ok(()) => done += 1,
-                Err(error) => {
-                    assert_eq!(error.kind(), io::ErrorKind::StorageFull);
-                    failures += 1;
-                }
-            }
-            let found = content(disk);
-            assert!(found == b"newer" || found == b"old");
-            replace(disk, Path::new(FILE), b"third").unwrap();
-            assert_eq!(disk.list(Path::new("/state")).unwrap(), ["record"]);
-        });
-        assert_eq!((failures, done), (5, 1));
-    }
-
-    #[test]
-    fn the_machines_own_disk_does_each_operation() {
-        let dir = tempfile::tempdir().unwrap();
-        let mut disk = SystemDisk::default();
-        let (sub, file) = (dir.path().join("sub"), dir.path().join("sub/file"));
-        disk.make_dir(&sub).unwrap();
-        replace(&mut disk, &file, b"one").unwrap();
-        disk.append(&file, b" two").unwrap();
-        disk.sync(&file).unwrap();
-        assert_eq!(disk.read(&file, 7).unwrap(), b"one two");
-        assert!(disk.read(&file, 6).is_err());
-        replace_file(&file, b"three").unwrap();
-        assert_eq!(disk.read(&file, 7).unwrap(), b"three");
-        disk.create(&file).unwrap();
-        assert_eq!(disk.read(&file, 0).unwrap(), b"");
-        assert_eq!(disk.list(&sub).unwrap(), ["file"]);
-        assert!(disk.remove_dir(&sub).is_err());
-        disk.remove(&file).unwrap();
-        disk.remove_dir(&sub).unwrap();
-        assert!(disk.list(&sub).is_err());
-    }
-}
+mod tests;

@@ -10,5 +10,5 @@ pub mod outbox;
 pub mod power;
 
 pub use disk::{
-    Disk, MAX_TEXT, SystemDisk, open_lock, open_regular, parent, read_text, read_whole, replace, replace_file,
+    Disk, MAX_TEXT, SystemDisk, is_same, open_lock, open_regular, parent, read_text, read_whole, replace, replace_file,
 };

@@ -25,7 +25,7 @@ pub(super) struct LinkSettings {
     /// Seconds that connecting, and sending one packet, may take.
     timeout_s: u64,
     /// Seconds without a sign of life after which the broker is asked for one; at the next it counts as gone.
-    keep_alive_s: u16,
+    pub(super) keep_alive_s: u16,
     /// How long a session must last before the next failure counts as the first again.
     pub(super) steady: Duration,
     /// Wait after the first failure: a broker that restarts is back soon.
@@ -55,8 +55,8 @@ pub(super) enum LinkEvent {
     Sent(u16),
     /// It has confirmed a packet.
     Confirmed(u16),
-    /// It refuses to pass on messages of some topics that were asked for.
-    Deaf,
+    /// It has taken the subscription, and says for each topic whether it passes that on.
+    Subscribed(Vec<bool>),
     /// A message on a topic that was listened to.
     Message(Message),
     /// The connection is gone, or could not be made.
@@ -144,8 +144,9 @@ impl Link {
                 LinkEvent::Connected
             }
             Ok(Event::Incoming(Packet::PubAck(ack))) => LinkEvent::Confirmed(ack.pkid),
-            Ok(Event::Incoming(Packet::SubAck(ack))) if ack.return_codes.contains(&SubscribeReasonCode::Failure) => {
-                LinkEvent::Deaf
+            Ok(Event::Incoming(Packet::SubAck(ack))) => {
+                let codes = ack.return_codes.iter();
+                LinkEvent::Subscribed(codes.map(|code| *code != SubscribeReasonCode::Failure).collect())
             }
             Ok(Event::Incoming(Packet::Publish(publish))) => LinkEvent::Message(Message {
                 topic: String::from_utf8_lossy(&publish.topic).into_owned(),

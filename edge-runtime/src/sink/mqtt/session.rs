@@ -5,6 +5,8 @@
 //! A lost connection takes all tokens with it, and everything unconfirmed is said again on the next one:
 //! the library itself forgets what it was asked when the broker does not know the session any more.
 
+mod former;
+
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
@@ -13,6 +15,9 @@ use super::topics::Topics;
 use crate::switches::Switch;
 use durable::Disk;
 use durable::outbox::Outbox;
+use former::Former;
+
+pub(super) use former::{FormerNews, PATIENCE};
 
 /// Most messages that wait for a confirmation at a time; brokers allow 20 by default.
 const WINDOW: usize = 16;
@@ -77,7 +82,7 @@ pub(super) struct Announcement {
     pub(super) delay: Duration,
     /// The state while nothing is known.
     pub(super) unknown: Vec<u8>,
-    /// Names that it had before; what is kept under them is removed.
+    /// Names that it had before; what is kept under them is removed, unless another device has them.
     pub(super) former: Vec<Topics>,
     /// Whether it checks for updates, one of which can be requested.
     pub(super) updating: Updating,
@@ -104,15 +109,13 @@ pub(super) struct Session {
     progress: Duration,
     /// When Home Assistant is told anew.
     announce_at: Option<Duration>,
-    /// Messages about former names that were not confirmed yet.
-    unclean: usize,
-    /// All of them were, and nobody was told yet.
-    cleaned: bool,
+    former: Former,
 }
 
 impl Session {
-    pub(super) fn new(device: Announcement) -> Self {
+    pub(super) fn new(mut device: Announcement) -> Self {
         Self {
+            former: Former::new(std::mem::take(&mut device.former), &device.topics),
             state: device.unknown.clone(),
             device,
             connected: false,
@@ -124,8 +127,6 @@ impl Session {
             flight: HashMap::new(),
             progress: Duration::ZERO,
             announce_at: None,
-            unclean: 0,
-            cleaned: false,
         }
     }
 
@@ -134,6 +135,17 @@ impl Session {
         self.clear();
         self.connected = true;
         self.progress = now;
+        self.former.connected();
+        let mut heard = self.heard();
+        heard.extend(self.former.heard());
+        self.due.push_back((Request::Subscribe(heard), Token::Other));
+        let (topic, online) = (self.device.topics.availability(), b"online".to_vec());
+        self.enqueue(topic, online, Retain::Keep);
+        self.announce();
+    }
+
+    /// The topics that are listened to as long as the device is there.
+    fn heard(&self) -> Vec<String> {
         let topics = &self.device.topics;
         let mut heard: Vec<String> = Switch::ALL.into_iter().map(|switch| topics.set(switch)).collect();
         if self.device.updating == Updating::Looks {
@@ -142,40 +154,33 @@ impl Session {
         if !self.device.discovery.is_empty() {
             heard.push(topics.birth());
         }
-        self.due.push_back((Request::Subscribe(heard), Token::Other));
-        let (topic, online) = (topics.availability(), b"online".to_vec());
-        self.enqueue(topic, online, Retain::Keep);
-        self.announce();
-        self.clean();
+        heard
     }
 
-    /// An empty message takes the place of what is kept under a former name.
-    fn clean(&mut self) {
-        let own = self.device.topics.kept();
-        let former: Vec<String> = self
-            .device
-            .former
-            .iter()
-            .flat_map(Topics::kept)
-            .filter(|topic| !own.contains(topic))
-            .collect();
-        self.unclean = former.len();
-        for topic in former {
-            let (payload, retain) = (Vec::new(), Retain::Keep);
-            self.due
-                .push_back((Request::Publish { topic, payload, retain }, Token::Former));
-        }
+    /// The broker has taken the subscription, and says for each topic whether it passes that on. Gives whether it refuses one
+    /// of those that the device needs.
+    pub(super) fn subscribed(&mut self, granted: &[bool], now: Duration) -> bool {
+        let (own, former) = granted.split_at(granted.len().min(self.heard().len()));
+        self.former.subscribed(former, now);
+        own.contains(&false)
     }
 
-    /// Whether nothing is left under former names, once.
-    pub(super) fn take_cleaned(&mut self) -> bool {
-        std::mem::take(&mut self.cleaned)
+    /// What has become of former names, once.
+    pub(super) fn take_former_news(&mut self) -> Option<FormerNews> {
+        self.former.take_news()
+    }
+
+    /// Whether a message is about a former name.
+    pub(super) fn is_of_former(&mut self, topic: &str, message: &[u8]) -> bool {
+        self.former.said(topic, message)
     }
 
     /// Notes that the connection is gone.
     pub(super) fn disconnected(&mut self) {
         self.clear();
-        self.connected = false;
+        if std::mem::take(&mut self.connected) {
+            self.former.lost();
+        }
     }
 
     fn clear(&mut self) {
@@ -220,11 +225,7 @@ impl Session {
                 None
             }
             Token::Former => {
-                self.unclean = self.unclean.saturating_sub(1);
-                if self.unclean == 0 {
-                    self.device.former.clear();
-                    self.cleaned = true;
-                }
+                self.former.confirmed();
                 None
             }
             Token::Other => None,
@@ -258,6 +259,17 @@ impl Session {
         if anew {
             self.announce_at = None;
             self.announce();
+        }
+        if self.connected && self.ending == Ending::No {
+            // An empty message takes the place of what is kept.
+            let (payload, retain) = (Vec::new(), Retain::Keep);
+            let publish = |topic| Request::Publish {
+                topic,
+                payload: payload.clone(),
+                retain,
+            };
+            let due = self.former.due(now).into_iter();
+            self.due.extend(due.map(|topic| (publish(topic), Token::Former)));
         }
         if self.waiting() == 0 {
             self.progress = now;

@@ -11,9 +11,9 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::fault::Fault;
 use super::identity::Identity;
-use super::link::{Link, LinkEvent, Message, Requests};
+use super::link::{LINK, Link, LinkEvent, Message, Requests};
 use super::reports::Reports;
-use super::session::Session;
+use super::session::{FormerNews, PATIENCE, Session};
 use super::{Command, LAST_WAIT, MqttContext, Status};
 use crate::switches::{Switch, Switches};
 use durable::outbox::Outbox;
@@ -30,6 +30,9 @@ const END: Duration = LAST_WAIT.saturating_sub(Duration::from_millis(500));
 
 /// Longest wait for the farewell to go out.
 const FAREWELL: Duration = Duration::from_millis(200);
+
+/// A broker misses a device after one and a half times the time in which it must show a sign of life.
+const _: () = assert!(2 * PATIENCE.as_secs() > 3 * LINK.keep_alive_s as u64);
 
 /// What the thread works with.
 pub(super) struct Worker {
@@ -155,10 +158,14 @@ impl Worker {
                     self.outbox.delivered(event);
                 }
             }
-            LinkEvent::Deaf => tracing::warn!(
-                "mqtt: the broker refuses to pass on what is sent to this device: pause, mute and updates cannot be asked for; \
-                 let its user read emotion/<device>/set/# (and homeassistant/status)",
-            ),
+            LinkEvent::Subscribed(granted) => {
+                if self.session.subscribed(&granted, now) {
+                    tracing::warn!(
+                        "mqtt: the broker refuses to pass on what is sent to this device: pause, mute and updates cannot be \
+                         asked for; let its user read emotion/<device>/set/# (and homeassistant/status)",
+                    );
+                }
+            }
             LinkEvent::Message(message) => self.read(&message),
             LinkEvent::Lost(fault) => self.lost(fault),
             LinkEvent::Other => {}
@@ -185,6 +192,9 @@ impl Worker {
     fn read(&mut self, message: &Message) {
         if self.session.is_birth(&message.topic) {
             self.session.birth(&message.payload, self.now());
+            return;
+        }
+        if self.session.is_of_former(&message.topic, &message.payload) {
             return;
         }
         // Nobody asks now for what was retained from earlier.
@@ -221,6 +231,7 @@ impl Worker {
         if now >= self.pacing.synced + self.sync_every {
             self.pacing.synced = now;
             self.outbox.sync();
+            self.identity.keep();
         }
         // However often a switch is turned, whoever reads along gets its last position within a second.
         let wait = if self.pacing.stats_due { STATS } else { self.stats_every };
@@ -240,11 +251,28 @@ impl Worker {
         switches(&self.context.switches) != self.pacing.switches
     }
 
-    /// Once the topics of former names are gone, they are forgotten here too.
+    /// Once nothing is left under former names, they are forgotten here too.
     fn keep_identity(&mut self) {
-        if self.session.take_cleaned() {
-            self.identity.cleaned();
-            tracing::info!("mqtt: what the broker kept of this device's former name is removed");
+        match self.session.take_former_news() {
+            None => {}
+            Some(FormerNews::Gone { removed, others }) => {
+                self.identity.cleaned();
+                if removed {
+                    tracing::info!("mqtt: what the broker kept of this device's former name is removed");
+                }
+                for name in others {
+                    tracing::info!("mqtt: another device is online as {name}: what the broker keeps of it stays");
+                }
+            }
+            Some(FormerNews::Hidden(names)) => tracing::warn!(
+                "mqtt: the broker does not let this device see whether another is online as {}, so what it keeps of it stays; \
+                 `edge-runtime mqtt-clean --device NAME` removes it",
+                names.join(", ")
+            ),
+            Some(FormerNews::GivenUp) => tracing::warn!(
+                "mqtt: connections ended while what the broker keeps of this device's former name was to be removed, so it \
+                 stays until the next start; `edge-runtime mqtt-clean --device NAME` removes it",
+            ),
         }
     }
 

@@ -4,7 +4,7 @@
 //! a failed write or sync a segment is not touched any more: nobody knows what it holds. What was not
 //! synced is written again to the next one, and readers ignore what they find twice.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -16,6 +16,12 @@ const SUFFIX: &str = ".segment";
 
 /// Most bytes of a segment that are read back; segments are far smaller.
 const MAX_SEGMENT: u64 = 256 * 1024 * 1024;
+
+/// Most bytes of a directory that are looked through to count its events: a second of a slow card.
+const MAX_COUNTED: u64 = 64 * 1024 * 1024;
+
+/// Most segments that are looked through for that.
+const MAX_SEGMENTS: usize = 4096;
 
 /// Every number of a segment is smaller.
 const LAST: u64 = 1 << 63;
@@ -92,10 +98,7 @@ pub(super) struct Log<D> {
 impl<D: Disk> Log<D> {
     /// Opens the segments in `dir` and reads what they hold; a damaged end is left out.
     pub(super) fn open(mut disk: D, dir: &Path, segment_bytes: usize) -> io::Result<(Self, Recovered)> {
-        let mut names: Vec<(u64, String)> = (disk.list(dir)?.into_iter())
-            .filter_map(|name| Some((number_of(&name)?, name)))
-            .collect();
-        names.sort();
+        let names = segments(&mut disk, dir)?;
         let next_segment = names.last().map_or(0, |(number, _)| number + 1);
         let (mut closed, mut recovered) = (Vec::new(), Recovered::default());
         for (_, name) in names {
@@ -311,6 +314,34 @@ impl<D: Disk> Log<D> {
         }
         Ok(())
     }
+}
+
+/// Names of the segments in a directory, each with its number, the oldest first.
+fn segments(disk: &mut impl Disk, dir: &Path) -> io::Result<Vec<(u64, String)>> {
+    let names = disk.list(dir)?.into_iter();
+    let mut names: Vec<_> = names.filter_map(|name| Some((number_of(&name)?, name))).collect();
+    names.sort();
+    Ok(names)
+}
+
+/// Events that wait in `dir`; none is held in memory. No more than [`MAX_COUNTED`] are read, whatever others have put there.
+pub(super) fn count(disk: &mut impl Disk, dir: &Path) -> io::Result<u64> {
+    let (mut waiting, mut floor, mut left) = (BTreeSet::new(), 0, MAX_COUNTED);
+    // The newest says best what is done with.
+    for (_, name) in segments(disk, dir)?.into_iter().rev().take(MAX_SEGMENTS) {
+        // One that is too large, or none of ours, says nothing.
+        let Ok(bytes) = disk.read(&dir.join(name), left) else {
+            continue;
+        };
+        for record in scan(&bytes) {
+            match record {
+                Record::Event { id, .. } => drop(waiting.insert(id)),
+                Record::Mark(mark) => floor = floor.max(mark.floor),
+            }
+        }
+        left -= bytes.len() as u64;
+    }
+    Ok(waiting.range(floor..).count() as u64)
 }
 
 /// The number in the name of a segment; one that no number can follow is none of ours.

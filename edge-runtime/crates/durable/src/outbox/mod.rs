@@ -119,13 +119,12 @@ impl Outbox {
         Ok(outbox)
     }
 
-    /// Events that wait in a directory, whoever has it; nothing is changed.
+    /// Events that wait in a directory, whoever has it, as far as they are found in a bounded time; nothing is changed.
     ///
     /// # Errors
     /// A directory that cannot be read.
     pub fn waiting(path: &Path) -> io::Result<u64> {
-        let (_, found) = Log::open(SystemDisk::default(), path, MIN_SEGMENT)?;
-        Ok(found.events.len() as u64)
+        log::count(&mut SystemDisk::default(), path)
     }
 
     /// Who writes to the outbox of a directory now; nothing is made.

@@ -353,3 +353,41 @@ fn a_link_in_place_of_a_segment_leads_to_nothing_and_stays() {
     outbox.sync();
     assert!(link.is_symlink() && std::fs::read(&secret).unwrap() == bytes);
 }
+
+#[test]
+fn events_are_counted_as_they_wait_and_segments_without_end_cost_no_more_than_a_moment() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut outbox = Outbox::open(
+        dir.path(),
+        Limits {
+            events: 100,
+            bytes: 1 << 20,
+        },
+    )
+    .unwrap();
+    assert_eq!(Outbox::waiting(dir.path()).unwrap(), 0);
+    for event in 0..50 {
+        outbox.push(vec![event; 4000]);
+    }
+    for id in 0..20 {
+        outbox.delivered(id);
+    }
+    outbox.sync();
+    assert_eq!(Outbox::waiting(dir.path()).unwrap(), 30);
+    drop(outbox);
+    // Behind each of these names lie 256 MiB, of which none is on the disk.
+    for number in 0..300 {
+        let file = std::fs::File::create(dir.path().join(format!("7{number:015x}.segment"))).unwrap();
+        file.set_len(256 << 20).unwrap();
+    }
+    for number in 0..3000 {
+        std::fs::write(dir.path().join(format!("6{number:015x}.segment")), "none").unwrap();
+    }
+    let start = std::time::Instant::now();
+    assert_eq!(Outbox::waiting(dir.path()).unwrap(), 30);
+    assert!(
+        start.elapsed() < std::time::Duration::from_secs(5),
+        "{:?}",
+        start.elapsed()
+    );
+}

@@ -1,15 +1,22 @@
+mod former;
+
 use proptest::prelude::*;
 
 use super::*;
 use durable::outbox::Limits;
 
 fn session() -> Session {
+    renamed(&[])
+}
+
+/// A device that had these names before.
+fn renamed(former: &[(&str, &str)]) -> Session {
     Session::new(Announcement {
         topics: Topics::new("a", "homeassistant"),
         discovery: b"config".to_vec(),
         delay: Duration::from_secs(2),
         unknown: b"unknown".to_vec(),
-        former: Vec::new(),
+        former: former.iter().map(|(id, prefix)| Topics::new(id, prefix)).collect(),
         updating: Updating::Never,
     })
 }
@@ -243,36 +250,4 @@ proptest! {
         }
         prop_assert_eq!(outbox.counts().waiting, 0);
     }
-}
-
-#[test]
-fn what_is_kept_under_former_names_is_removed_once_and_again_after_a_lost_connection() {
-    let (mut session, (outbox, _dir)) = (session(), outbox(0));
-    session.device.former = vec![Topics::new("old", "homeassistant"), Topics::new("a", "ha")];
-    let removed = [
-        "homeassistant/device/old/config=!",
-        "emotion/old/state=!",
-        "emotion/old/availability=!",
-        "ha/device/a/config=!",
-    ];
-    for _ in 0..2 {
-        session.connected(NOW);
-        let said = said(&mut session, &outbox, NOW);
-        assert!(
-            removed.iter().all(|message| said.iter().any(|it| it == message)),
-            "{said:?}"
-        );
-        // Its own topics stay.
-        assert!(!said.iter().any(|it| it == "emotion/a/state=!"), "{said:?}");
-    }
-    let packets = session.asked.len() as u16;
-    let mut cleaned = 0;
-    for packet in 1..=packets {
-        session.sent(packet);
-        session.confirmed(packet, NOW);
-        cleaned += u32::from(session.take_cleaned());
-    }
-    assert_eq!(cleaned, 1);
-    session.connected(NOW);
-    assert_eq!(said(&mut session, &outbox, NOW), GREETING);
 }
