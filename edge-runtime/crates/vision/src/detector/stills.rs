@@ -2,7 +2,7 @@
 //!
 //! A frame of a camera is followed by others, and whoever is missed in one is found in the next. A still picture has no
 //! next one, and may show large faces beside small ones. So the detector sees it at several sizes, each half of the one
-//! before, and of boxes that are the same face the surest counts.
+//! before, and of boxes that are the same face the surest counts. Small faces are surer in a picture twice as large.
 //!
 //! So many places are looked at that some resemble a face. So each that may be one is looked at again, at several sizes and
 //! in the mirror: a face is one in more than one of these views.
@@ -28,6 +28,12 @@ struct StillSettings {
     least_share: f32,
     /// Share of the bundle's least score from which a box is looked at again.
     doubtful: f32,
+    /// The same for the picture twice as large: much that is no face resembles a small one.
+    doubtful_enlarged: f32,
+    /// Smallest face that is asked for, in pixels, below which pictures are enlarged.
+    enlarged_below: f32,
+    /// Side of the largest face that counts there, in sides of the smallest face that is asked for.
+    enlarged_share: f32,
     /// Sides of the face in pixels of the input, at which it is looked at again, each time in the mirror as well.
     views: [f32; 4],
     /// How many of these sizes count, those at which the network is surest: faces in a crowd are hidden by others at some.
@@ -43,6 +49,9 @@ const SETTINGS: StillSettings = StillSettings {
     largest_face: 96.0,
     least_share: 0.8,
     doubtful: 0.8,
+    doubtful_enlarged: 1.3,
+    enlarged_below: 24.0,
+    enlarged_share: 1.6,
     views: [32.0, 44.0, 56.0, 72.0],
     best: 2,
     search_weight: 0.4,
@@ -55,6 +64,8 @@ pub struct StillFinder {
     score: f32,
     /// For longer sides of 160 pixels, 320, and so on.
     finders: Vec<(u32, Finder)>,
+    /// For pictures twice as large, where so small faces are asked for.
+    enlarged: Option<Finder>,
     found: Vec<Observation>,
 }
 
@@ -69,9 +80,14 @@ impl StillFinder {
             };
             (side as u32, Finder::new(config, detector))
         };
+        let longest = FinderConfig {
+            min_face_px,
+            detector_px: Some(SETTINGS.longest as u32),
+        };
         Self {
             min_face_px,
             score: detector.score,
+            enlarged: (min_face_px < SETTINGS.enlarged_below).then(|| Finder::new(longest, detector)),
             finders: sides.take_while(|side| *side <= SETTINGS.longest).map(finder).collect(),
             found: Vec::new(),
         }
@@ -108,6 +124,7 @@ impl StillFinder {
             };
             self.found.extend(faces.iter().filter(counts));
         }
+        self.find_enlarged(picture, network)?;
         distinct(&mut self.found);
         for face in &mut self.found {
             // At the size of the first search the network needs least time.
@@ -119,6 +136,56 @@ impl StillFinder {
         self.found.sort_by(|a, b| a.bounds.x.total_cmp(&b.bounds.x));
         Ok(&self.found)
     }
+
+    /// Adds what may be a small face in the picture twice as large, if that is not too large.
+    fn find_enlarged(&mut self, picture: GrayView<'_>, network: &mut DetectorNetwork) -> Result<(), PredictError> {
+        let longer = picture.width().max(picture.height()) as f32;
+        let Some(finder) = self.enlarged.as_mut().filter(|_| 2.0 * longer <= SETTINGS.longest) else {
+            return Ok(());
+        };
+        let pixels = doubled(picture);
+        let Ok(large) = GrayView::new(&pixels, 2 * picture.width(), 2 * picture.height()) else {
+            return Ok(());
+        };
+        finder.take(large);
+        let sides = [SETTINGS.least_share, SETTINGS.enlarged_share].map(|share| share * self.min_face_px);
+        let doubtful = SETTINGS.doubtful_enlarged * self.score;
+        let (faces, _) = finder.find(network)?;
+        for face in faces.iter().filter(|face| face.score >= doubtful) {
+            let Rect { x, y, w, h } = face.bounds;
+            let bounds = Rect {
+                x: x / 2.0,
+                y: y / 2.0,
+                w: w / 2.0,
+                h: h / 2.0,
+            };
+            if (sides[0]..=sides[1]).contains(&bounds.w) {
+                self.found.push(Observation { bounds, ..*face });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A picture of twice as many columns and rows, each pixel the mean of the four nearest by their distance (bilinear).
+fn doubled(picture: GrayView<'_>) -> Vec<u8> {
+    let (columns, rows) = (picture.width(), picture.height());
+    // The pixel that a new one lies in, and the neighbour on its side.
+    let near = |at: usize, length: usize| match (at % 2, at / 2) {
+        (0, own) => (own, own.saturating_sub(1)),
+        (_, own) => (own, (own + 1).min(length - 1)),
+    };
+    let mut pixels = Vec::with_capacity(4 * columns * rows);
+    for y in 0..2 * rows {
+        let (row, beside) = near(y, rows);
+        let (row, beside) = (picture.row(row), picture.row(beside));
+        pixels.extend((0..2 * columns).map(|x| {
+            let (column, next) = near(x, columns);
+            let across = |row: &[u8]| 3 * u16::from(row[column]) + u16::from(row[next]);
+            ((3 * across(row) + across(beside) + 8) / 16) as u8
+        }));
+    }
+    pixels
 }
 
 /// How sure the network is that a box is a face, 0 to 1, at each of the sizes.
@@ -176,6 +243,39 @@ mod tests {
         );
         assert!(!is_face(0.95, [0.7, 0.0, 0.0, 0.0]));
         assert!(!is_face(0.55, [0.6, 0.6, 0.6, 0.6]));
+    }
+
+    #[test]
+    fn a_picture_twice_as_large_has_the_means_of_neighbours() {
+        let picture = [0, 160, 80, 240];
+        let large = doubled(GrayView::new(&picture, 2, 2).unwrap());
+        assert_eq!(large[..4], [0, 40, 120, 160]);
+        assert_eq!(large[4..8], [20, 60, 140, 180]);
+        assert_eq!(large[12..], [80, 120, 200, 240]);
+    }
+
+    #[test]
+    fn only_a_picture_of_half_the_longest_size_is_enlarged_and_only_for_small_faces() {
+        let dir = tempfile::tempdir().unwrap();
+        write_bundle_with_detector(dir.path());
+        let mut predictor = Predictor::load(&Bundle::open(dir.path()).unwrap()).unwrap();
+        let network = predictor.detector_mut().unwrap();
+        // 16 pixels are 8 at the size of the search, where the detector sees no face, and 32 in the picture twice as large.
+        let mut found = |width: usize, min_face_px: f32| {
+            let bright = |at: usize| (100..116).contains(&(at % width)) && (60..76).contains(&(at / width));
+            let pixels: Vec<u8> = (0..width * 120).map(|at| if bright(at) { 250 } else { 40 }).collect();
+            let mut finder = StillFinder::new(min_face_px, network.entry());
+            let picture = GrayView::new(&pixels, width, 120).unwrap();
+            finder.find_enlarged(picture, network).unwrap();
+            finder.found.clone()
+        };
+        let small = found(640, 14.0);
+        let holds = |face: &Observation| {
+            let Rect { x, y, w, .. } = face.bounds;
+            (x..x + w).contains(&108.0) && (y..y + w).contains(&68.0) && w < 24.0
+        };
+        assert!(!small.is_empty() && small.iter().all(holds), "{small:?}");
+        assert!(found(642, 14.0).is_empty() && found(640, 24.0).is_empty());
     }
 
     #[test]
