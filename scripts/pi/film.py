@@ -9,7 +9,7 @@ import random
 import sys
 from pathlib import Path
 
-FRAMES = 45
+FRAMES = 60
 RATE = "15:1"
 # Frames of a film that is to fill an hour soon, and their rate.
 HOUR = 40

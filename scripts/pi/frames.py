@@ -17,19 +17,19 @@ from dump import Dump
 
 HEADER = len("YUV4MPEG2 W640 H480 F15:1 Cmono\n")
 FRAME = len("FRAME\n") + 640 * 480
-# What a film of so many frames shows: of the first number to the second. Thirty are two seconds, after which a picture
-# that stays the same is judged again.
+# What a film of so many frames shows: of the first number to the second. Forty-five are three seconds, after which a
+# picture that stays the same is judged again.
 SPANS = {
     "nobody in view": ("room", 15, 45),
     "somebody followed": ("visitor", 15, 45),
-    "somebody, nothing moves": ("still", 15, 45),
+    "somebody, nothing moves": ("still", 15, 60),
     "such a frame by itself": ("still", 15, 30),
 }
 FOLLOWED, IDLE, STILL, TOLD = "somebody followed", "nobody in view", "somebody, nothing moves", "such a frame by itself"
 # Programs that do one part of a frame, as often as they are told.
 PARTS = {"finding": "/bin/find /bundle int8", "networks": "/bin/judge /bundle"}
 ROUNDS = (2, 12)
-# Most that frames may cost, as a share of those with somebody who moves. Of the still ones, one in thirty is such a frame.
+# Most that frames may cost, as a share of those with somebody who moves. Of the still ones, one in 45 is such a frame.
 LIMITS = {IDLE: 0.15, STILL: 0.05, TOLD: 0.05}
 # Frames of the film of a visitor until a face has a verdict, 400 ms of its time.
 VERDICT = 7

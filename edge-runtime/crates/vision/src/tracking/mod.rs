@@ -3,7 +3,7 @@
 //! Every frame is searched while somebody is there, by the bundle's detector, or by the cascade where a bundle has none. An
 //! empty room is searched [`TrackConfig::idle_fps`] times a second, and at once when the picture changes, which is told
 //! from the reduced picture alone. While somebody is there and the picture stays the same, apart from noise, what was found
-//! and said is repeated for at most two seconds. What is too dark, too blurred or turned away is tracked, but not judged;
+//! and said is repeated for at most three seconds. What is too dark, too blurred or turned away is tracked, but not judged;
 //! neither is a face that is not found for longer than a moment.
 
 mod config;
@@ -269,7 +269,7 @@ struct PaceSettings {
 
 const PACE: PaceSettings = PaceSettings {
     jitter_ms: 5.0,
-    repeated_ms: 2000,
+    repeated_ms: 3000,
     settling_ms: 500,
 };
 
