@@ -12,9 +12,13 @@ use testing::shared_data;
 use vision::face::{Detector, DetectorConfig, largest};
 use vision::gesture::{Gestures, HeadPose};
 
-/// Most that the roll of a turned face, and yaw and roll of a mirrored one, may be off, in degrees. Of 51 portraits turned by
-/// up to 15 degrees the worst roll is 1.2 off, and of the mirrored ones the worst yaw 2.6.
+/// Most that the roll of a turned or mirrored face may be off, in degrees. Of 51 portraits turned by up to 15 degrees the worst
+/// roll is 1.5 off.
 const CLOSE: f32 = 3.0;
+
+/// Most that the yaw of a face and that of its mirror image, each of them off, may differ. The worst of 51 portraits has 3.4: the
+/// default bundle's keypoint network sees a face once, and not also mirrored, which would make it 2.6 for twice the work.
+const CLOSE_YAW: f32 = 4.0;
 
 /// A grey picture.
 struct Grey {
@@ -135,7 +139,7 @@ fn portraits_look_straight_and_a_mirror_turns_yaw_and_roll_of_each_around() {
     for (number, [own, mirrored]) in poses.iter().enumerate() {
         let (yaw, roll) = (own.yaw + mirrored.yaw, own.roll + mirrored.roll);
         assert!(
-            yaw.abs() <= CLOSE && roll.abs() <= CLOSE,
+            yaw.abs() <= CLOSE_YAW && roll.abs() <= CLOSE,
             "portrait {number} and its mirror: yaw {yaw}, roll {roll}"
         );
     }
