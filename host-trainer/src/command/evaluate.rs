@@ -260,9 +260,10 @@ impl Evaluate {
         Ok(Subject {
             files: vec![file],
             normalisation: shipped.state.config.normalisation,
-            views: match self.mirrored {
-                true => mirrored_views(&shipped.state.config)?,
-                false => Views::Plain,
+            views: if self.mirrored {
+                mirrored_views(&shipped.state.config)?
+            } else {
+                Views::Plain
             },
             decision: UNCALIBRATED,
             crop: None,
