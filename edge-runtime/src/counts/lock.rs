@@ -1,21 +1,17 @@
 //! One program counts into a directory at a time, and in it one thread.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
-use std::time::Duration;
+
+use durable::{Lock, is_locked};
 
 use super::error::CountsError;
 
 /// Name of the file that keeps a second program out.
 const LOCK: &str = "lock";
-
-/// Tries before the directory counts as another program's: a child that this one has just started holds its files until it
-/// has become another program.
-const TRIES: u32 = 20;
 
 /// Keeps other programs out of a directory of counts until the last clone goes.
 #[derive(Debug, Clone)]
@@ -24,8 +20,7 @@ pub struct CountsLock(Arc<LockedDir>);
 #[derive(Debug)]
 struct LockedDir {
     dir: PathBuf,
-    /// Locked as long as it is open.
-    _file: File,
+    _lock: Lock,
     /// Whether a thread of this program writes there.
     writes: AtomicBool,
 }
@@ -38,20 +33,15 @@ impl CountsLock {
     pub fn take(dir: &Path) -> Result<Self, CountsError> {
         let file = make(dir).and_then(|()| durable::open_lock(&dir.join(LOCK)));
         let file = file.map_err(failed(dir))?;
-        for _ in 0..TRIES {
-            match file.try_lock() {
-                Ok(()) => {
-                    return Ok(Self(Arc::new(LockedDir {
-                        dir: dir.to_path_buf(),
-                        _file: file,
-                        writes: AtomicBool::new(false),
-                    })));
-                }
-                Err(TryLockError::WouldBlock) => thread::sleep(Duration::from_millis(20)),
-                Err(TryLockError::Error(source)) => return Err(failed(dir)(source)),
-            }
+        match Lock::take(file) {
+            Ok(lock) => Ok(Self(Arc::new(LockedDir {
+                dir: dir.to_path_buf(),
+                _lock: lock,
+                writes: AtomicBool::new(false),
+            }))),
+            Err((_, TryLockError::WouldBlock)) => Err(busy(dir)),
+            Err((_, TryLockError::Error(source))) => Err(failed(dir)(source)),
         }
-        Err(busy(dir))
     }
 
     /// Whether it is the lock of this directory, by the name that it was taken under.
@@ -62,7 +52,7 @@ impl CountsLock {
     /// Whether another program counts into a directory. Nothing is made.
     pub fn is_taken(dir: &Path) -> bool {
         let file = durable::open_regular(&dir.join(LOCK));
-        file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+        file.is_ok_and(|file| is_locked(&file))
     }
 
     /// Lets one thread write; its directory is made again where somebody has removed it.

@@ -6,11 +6,13 @@ use std::fs::{File, TryLockError};
 use std::io;
 use std::path::Path;
 
+use durable::Lock;
+
 /// A bundle that this program runs, until it is dropped.
 #[derive(Debug)]
 pub(super) struct Owned {
-    /// Locked as long as it is open; nothing is written.
-    _directory: File,
+    /// Of the directory; nothing is written.
+    _lock: Lock,
 }
 
 impl Owned {
@@ -20,11 +22,10 @@ impl Owned {
         if !bundle.metadata()?.is_dir() {
             return Err(io::ErrorKind::NotADirectory.into());
         }
-        let directory = File::open(bundle)?;
-        match directory.try_lock() {
-            Ok(()) => Ok(Some(Self { _directory: directory })),
-            Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(error)) => Err(error),
+        match Lock::take(File::open(bundle)?) {
+            Ok(lock) => Ok(Some(Self { _lock: lock })),
+            Err((_, TryLockError::WouldBlock)) => Ok(None),
+            Err((_, TryLockError::Error(error))) => Err(error),
         }
     }
 }

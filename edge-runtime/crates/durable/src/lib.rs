@@ -6,9 +6,11 @@
 #![forbid(unsafe_code)]
 
 mod disk;
+mod lock;
 pub mod outbox;
 pub mod power;
 
 pub use disk::{
     Disk, MAX_TEXT, SystemDisk, is_same, open_lock, open_regular, parent, read_text, read_whole, replace, replace_file,
 };
+pub use lock::{Lock, is_locked};

@@ -16,7 +16,7 @@ use shared_model::manifest::{FILE_NAME, Sha256};
 
 use super::update_manifest::{UpdateManifest, hash};
 use super::{Event, MAX_SIGNED_BYTES, Record, State, UPDATE_MANIFEST, UpdateError, Version};
-use durable::{Disk, SystemDisk, open_lock};
+use durable::{Disk, Lock, SystemDisk, open_lock};
 use inference::bundle::MAX_MANIFEST_BYTES;
 
 const RECORD: &str = "record.json";
@@ -45,7 +45,7 @@ enum Locks {
     /// The record is locked while it is replaced.
     Record(PathBuf),
     /// That, and nobody else brings in an update while this is held.
-    Update(PathBuf, #[allow(dead_code, reason = "closing it ends the lock")] File),
+    Update(PathBuf, #[allow(dead_code, reason = "dropping it ends the lock")] Lock),
 }
 
 impl Store<SystemDisk> {
@@ -71,13 +71,12 @@ impl Store<SystemDisk> {
     pub fn for_update(root: &Path) -> Result<Self, UpdateError> {
         let mut store = Self::system(root)?;
         let path = root.join(LOCK);
-        let file = lock_file(&path)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(UpdateError::Busy(path)),
-            Err(TryLockError::Error(source)) => return Err(UpdateError::Disk { path, source }),
-        }
-        store.locks = Locks::Update(root.join(RECORD_LOCK), file);
+        let lock = match Lock::take(lock_file(&path)?) {
+            Ok(lock) => lock,
+            Err((_, TryLockError::WouldBlock)) => return Err(UpdateError::Busy(path)),
+            Err((_, TryLockError::Error(source))) => return Err(UpdateError::Disk { path, source }),
+        };
+        store.locks = Locks::Update(root.join(RECORD_LOCK), lock);
         Ok(store)
     }
 
@@ -104,8 +103,8 @@ fn lock_file(path: &Path) -> Result<File, UpdateError> {
 }
 
 impl Locks {
-    /// Waits until nobody else replaces the record; it is free again when the file is closed.
-    fn record(&self) -> Result<Option<File>, UpdateError> {
+    /// Waits until nobody else replaces the record; it is free again when that is dropped.
+    fn record(&self) -> Result<Option<Lock>, UpdateError> {
         let path = match self {
             #[cfg(test)]
             Self::None => return Ok(None),
@@ -113,8 +112,8 @@ impl Locks {
         };
         let file = lock_file(path)?;
         let path = path.clone();
-        file.lock().map_err(|source| UpdateError::Disk { path, source })?;
-        Ok(Some(file))
+        let lock = Lock::wait(file).map_err(|source| UpdateError::Disk { path, source })?;
+        Ok(Some(lock))
     }
 }
 

@@ -6,47 +6,47 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process;
-use std::thread;
-use std::time::Duration;
 
 use rustix::fs::{Mode, OFlags, major, minor};
 
 use super::OutboxError;
+use crate::lock::{Lock, is_locked};
 
 /// Where the kernel lists locks.
 const LOCKS: &str = "/proc/locks";
 
-/// Tries before a directory counts as another program's: a child that this one has just started holds its files until it has
-/// become another program.
-const TRIES: u32 = 20;
-
 /// Keeps others out of a directory until it goes. The directory itself is locked, so that a full disk is no obstacle.
 #[derive(Debug)]
-pub(super) struct DirLock {
-    dir: File,
+pub(super) enum DirLock {
+    Locked(Lock),
+    /// A file system that knows no locks keeps nobody out.
+    Open(File),
 }
 
 impl DirLock {
-    /// Keeps others out of a directory that is there. A file system that knows no locks keeps nobody out.
+    /// Keeps others out of a directory that is there.
     pub(super) fn take(path: &Path) -> Result<Self, OutboxError> {
-        let dir = open(path).map_err(OutboxError::open(path))?;
-        for _ in 0..TRIES {
-            match dir.try_lock() {
-                Ok(()) | Err(TryLockError::Error(_)) => return Ok(Self { dir }),
-                Err(TryLockError::WouldBlock) => thread::sleep(Duration::from_millis(20)),
-            }
+        match Lock::take(open(path).map_err(OutboxError::open(path))?) {
+            Ok(lock) => Ok(Self::Locked(lock)),
+            Err((dir, TryLockError::Error(_))) => Ok(Self::Open(dir)),
+            Err((dir, TryLockError::WouldBlock)) => Err(OutboxError::Taken {
+                path: path.to_path_buf(),
+                holder: Holder::of(&dir.metadata().map_err(OutboxError::open(path))?),
+            }),
         }
-        let metadata = dir.metadata().map_err(OutboxError::open(path))?;
-        Err(OutboxError::Taken {
-            path: path.to_path_buf(),
-            holder: Holder::of(&metadata),
-        })
+    }
+
+    fn dir(&self) -> &File {
+        match self {
+            Self::Locked(lock) => lock.file(),
+            Self::Open(dir) => dir,
+        }
     }
 
     /// Whether a path leads to the directory, whatever it is called.
     pub(super) fn is_of(&self, path: &Path) -> bool {
         let id = |metadata: Metadata| (metadata.dev(), metadata.ino());
-        let own = self.dir.metadata().map(id);
+        let own = self.dir().metadata().map(id);
         fs::metadata(path).is_ok_and(|other| own.is_ok_and(|own| own == id(other)))
     }
 }
@@ -54,10 +54,10 @@ impl DirLock {
 /// Who has a directory; `None` where nobody does, or it is not there.
 pub(super) fn holder(path: &Path) -> Option<Holder> {
     let dir = open(path).ok()?;
-    match dir.try_lock_shared() {
-        Err(TryLockError::WouldBlock) => Some(Holder::of(&dir.metadata().ok()?)),
-        _ => None,
+    if !is_locked(&dir) {
+        return None;
     }
+    Some(Holder::of(&dir.metadata().ok()?))
 }
 
 fn open(path: &Path) -> io::Result<File> {
