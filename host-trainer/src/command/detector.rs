@@ -58,9 +58,10 @@ pub(crate) struct TrainDetector {
     out: PathBuf,
     /// Fine-tune: begin with the averaged weights of this run, or with the bundle's detector in 32-bit floats, instead of
     /// random weights. A tenth to a third of the usual learning rate suits. `--mine` looks for false alarms before the
-    /// first step.
+    /// first step. Given several times, begin with the mean of the networks' weights: of use where they were trained from
+    /// one another.
     #[arg(long, value_name = "RUN|BUNDLE")]
-    from: Option<PathBuf>,
+    from: Vec<PathBuf>,
     /// Go on from the checkpoint in the run's directory.
     #[arg(long)]
     resume: bool,
@@ -167,7 +168,9 @@ impl TrainDetector {
             ..DetectorConfig::default()
         };
         config.check()?;
-        let from = self.from.as_deref().map(Pretrained::open).transpose()?;
+        let from = self.from.iter().map(|place| Pretrained::open(place));
+        let from = from.collect::<Result<Vec<Pretrained>>>()?;
+        let from = (!from.is_empty()).then(|| Pretrained::mean(from)).transpose()?;
         let set = Set::read(&self.pictures.data, &self.pictures.faces, Part::Training)?;
         let held = set.photos.iter().filter(|photo| photo.held).count();
         tracing::info!(

@@ -1,4 +1,4 @@
-//! The network that a training begins with: that of a run, or of a bundle.
+//! The network that a training begins with: that of a run, or of a bundle, or the mean of several.
 //!
 //! A bundle's file has its batch norm folded into the convolutions. It is put back: what the convolutions give on samples
 //! of the new training sets the statistics, and scale and shift undo them, so that the network answers as before.
@@ -28,15 +28,25 @@ const DEAD: f32 = 1e-6;
 /// A trained network whose weights a new training begins with.
 pub struct Pretrained {
     weights: Source,
-    /// SHA-256 of its weights, or of its file, in hexadecimal.
+    /// SHA-256 of its weights, or of its file, in hexadecimal; of a mean, those of all networks.
     digest: String,
-    /// SHA-256 of the pictures that it was trained on.
-    data: String,
+    /// SHA-256 of the pictures that it was trained on; of a mean, those of all.
+    data: Vec<String>,
 }
 
 enum Source {
     Run(Vec<f32>, Vec<f32>),
     File(Folded),
+}
+
+impl Source {
+    /// As a file has the weights.
+    fn folded(&self) -> Folded {
+        match self {
+            Self::Run(params, statistics) => Folded::new(&layers(), params, statistics),
+            Self::File(network) => network.clone(),
+        }
+    }
 }
 
 impl Pretrained {
@@ -53,6 +63,31 @@ impl Pretrained {
         opened.with_context(|| format!("begin with the detector of {}", place.display()))
     }
 
+    /// The mean of the weights of these networks (Wortsman et al., 2022), of which each counts as much as any other.
+    ///
+    /// It is of use where the networks were trained from one another. Batch norm is folded away before, and put back with
+    /// the statistics of the new training's samples.
+    ///
+    /// # Errors
+    /// No network at all.
+    pub fn mean(networks: Vec<Self>) -> Result<Self> {
+        let share = 1.0 / networks.len() as f32;
+        let mut networks = networks.into_iter();
+        let mut mean = networks.next().context("a mean of no networks")?;
+        if networks.len() == 0 {
+            return Ok(mean);
+        }
+        let mut sum = mean.weights.folded();
+        for other in networks {
+            sum.add(&other.weights.folded());
+            mean.digest = format!("{}, {}", mean.digest, other.digest);
+            mean.data.extend(other.data);
+        }
+        sum.scale(share);
+        mean.weights = Source::File(sum);
+        Ok(mean)
+    }
+
     fn of_run(checkpoint: Checkpoint) -> Self {
         let Weights {
             average,
@@ -66,7 +101,7 @@ impl Pretrained {
         Self {
             weights: Source::Run(average, average_statistics),
             digest: hex(&hash.finalize()),
-            data: checkpoint.state.data,
+            data: vec![checkpoint.state.data],
         }
     }
 
@@ -94,18 +129,18 @@ impl Pretrained {
         Ok(Self {
             weights: Source::File(folded(&onnx).with_context(|| format!("read {}", file.path.as_str()))?),
             digest: hex(&Sha256::digest(&onnx)),
-            data: entry.training.data.as_str().to_owned(),
+            data: vec![entry.training.data.as_str().to_owned()],
         })
     }
 
-    /// SHA-256 of what the network is, in hexadecimal: of a run's weights, or of a bundle's file.
+    /// SHA-256 of what the network is, in hexadecimal: of a run's weights, or of a bundle's file; of a mean, a list.
     pub fn digest(&self) -> &str {
         &self.digest
     }
 
     /// Whether it was trained on the pictures with this fingerprint, so that those held out are new to it.
     pub fn was_trained_on(&self, fingerprint: &str) -> bool {
-        self.data == fingerprint
+        self.data.iter().all(|data| data == fingerprint)
     }
 
     /// What a training begins with.

@@ -22,6 +22,25 @@ pub(crate) struct Folded {
 }
 
 impl Folded {
+    /// Adds the weights of a network with the same layers.
+    pub(crate) fn add(&mut self, other: &Self) {
+        for (own, other) in self.layers.iter_mut().zip(&other.layers) {
+            let pairs = own.weight.iter_mut().zip(&other.weight);
+            for (own, other) in pairs.chain(own.bias.iter_mut().zip(&other.bias)) {
+                *own += other;
+            }
+        }
+    }
+
+    /// Multiplies all weights by a factor.
+    pub(crate) fn scale(&mut self, factor: f32) {
+        for layer in &mut self.layers {
+            for value in layer.weight.iter_mut().chain(&mut layer.bias) {
+                *value *= factor;
+            }
+        }
+    }
+
     /// Folds running statistics into the weights.
     pub(crate) fn new(layers: &[Layer], params: &[f32], statistics: &[f32]) -> Self {
         let ranges = param_ranges(layers).0;

@@ -130,6 +130,44 @@ fn a_run_gives_its_averaged_weights_and_is_known_by_its_data() {
 }
 
 #[test]
+fn a_mean_lies_halfway_between_its_networks_and_names_them_all() {
+    let photos = photos();
+    let composer = Composer::new(&photos, INPUT, 1).unwrap();
+    let (onnx, network) = file();
+    let of_file = || Pretrained {
+        weights: Source::File(folded(&onnx).unwrap()),
+        digest: "a".to_owned(),
+        data: vec!["one".to_owned()],
+    };
+    let mut run = Checkpoint::new(DetectorConfig::default(), "other".to_owned());
+    run.weights.average.iter_mut().for_each(|value| *value *= 3.0);
+    let trained = Detector::of(&run).layers().to_vec();
+    let run = Pretrained::of_run(run);
+    let name = format!("a, {}", run.digest());
+    let mean = Pretrained::mean(vec![of_file(), run]).unwrap();
+    assert_eq!(mean.digest(), name);
+    assert!(!mean.was_trained_on("one"), "one of them saw other pictures");
+    let found = mean.weights.folded();
+    for ((mean, one), other) in found.layers.iter().zip(&network.layers).zip(&trained) {
+        let halfway = |one: &[f32], other: &[f32]| -> Vec<f32> {
+            one.iter()
+                .zip(other)
+                .map(|(one, other)| f32::midpoint(*one, *other))
+                .collect()
+        };
+        let (weight, bias) = (halfway(&one.weight, &other.weight), halfway(&one.bias, &other.bias));
+        assert!(farthest(mean.weight.iter().zip(&weight)) < 1e-5 && farthest(mean.bias.iter().zip(&bias)) < 1e-5);
+    }
+    let same = Pretrained::mean(vec![of_file(), of_file()]).unwrap();
+    assert!(same.was_trained_on("one"));
+    let (params, statistics) = unfolded(&network, &composer, INPUT);
+    let begun = same.weights(&composer, INPUT);
+    assert!(farthest(begun.params.iter().zip(&params)) < 1e-5);
+    assert!(farthest(begun.average_statistics.iter().zip(&statistics)) < 1e-5);
+    assert!(Pretrained::mean(Vec::new()).is_err());
+}
+
+#[test]
 fn a_network_of_another_form_is_refused_with_what_is_wrong_and_what_helps() {
     let (onnx, _) = file();
     let refused = |change: &dyn Fn(&mut Graph)| {
