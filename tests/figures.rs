@@ -172,13 +172,18 @@ fn faces_in_pictures_held_out_are_found_as_well_as_documented() {
     let Some(data) = data() else { return };
     let told = detected(&data, "detector-int8.onnx");
     let floats = detected(&data, "detector.onnx");
-    // Average precision 0.639 and 0.754 of 1,354 faces; 540 and 534 of 553 large ones; 3 and 9 alarms in 103 pictures;
-    // average precision 0.990 and 1.000 of the 226 faces of a source never trained on.
-    let figures = [("160x120", 0.626, 536, 6, 0.983), ("320x240", 0.742, 530, 13, 0.99)];
+    // Average precision 0.639 and 0.765 of 1,354 faces; 540 and 541 of 553 large ones; 3 and 7 alarms in 103 pictures;
+    // average precision 0.990 and 1.000, 0.276 and 0.521 of the faces of two sources never trained on. YuNet has 0.222
+    // and 0.565 of the last one.
+    let figures = [
+        ("160x120", 0.626, 536, 6, [0.983, 0.265]),
+        ("320x240", 0.753, 537, 11, [0.99, 0.515]),
+    ];
     let mut gates = Vec::new();
-    for (input, least_precision, least_found, most_alarms, least_of_caltech) in figures {
+    for (input, least_precision, least_found, most_alarms, [least_of_caltech, least_of_wider]) in figures {
         let all = of_source(&told, input, "all");
         let caltech = of_source(&told, input, "caltech");
+        let wider = of_source(&told, input, "wider");
         let of = |what: &str, value: &Value, bound| Gate::new(format!("{input}, {what}"), value, bound);
         gates.extend([
             of("average precision", &all["average_precision"], Least(least_precision)),
@@ -192,6 +197,11 @@ fn faces_in_pictures_held_out_are_found_as_well_as_documented() {
                 "caltech, average precision",
                 &caltech["average_precision"],
                 Least(least_of_caltech),
+            ),
+            of(
+                "wider, average precision",
+                &wider["average_precision"],
+                Least(least_of_wider),
             ),
         ]);
         let precision = |told: &[Value]| of_source(told, input, "all")["average_precision"].as_f64().unwrap();

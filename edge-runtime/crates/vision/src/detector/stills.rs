@@ -49,13 +49,13 @@ const SETTINGS: StillSettings = StillSettings {
     largest_face: 96.0,
     least_share: 0.8,
     doubtful: 0.8,
-    doubtful_enlarged: 1.3,
+    doubtful_enlarged: 1.15,
     enlarged_below: 24.0,
     enlarged_share: 1.6,
     views: [32.0, 44.0, 56.0, 72.0],
     best: 2,
-    search_weight: 0.4,
-    certain: 0.24,
+    search_weight: 0.3,
+    certain: 0.28,
 };
 
 /// Searches pictures at several sizes; keeps its memory from picture to picture.

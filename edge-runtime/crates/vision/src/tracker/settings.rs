@@ -62,8 +62,8 @@ impl Default for TrackerSettings {
     fn default() -> Self {
         Self {
             sure_score: 0.5,
-            certain: 0.6,
-            confirmed: 0.33,
+            certain: 0.55,
+            confirmed: 0.35,
             second_weight: 0.7,
             refused_ms: 300,
             forgotten_ms: 1000,
