@@ -228,7 +228,7 @@ fn settings(checkpoint: &Checkpoint) -> Result<String> {
     Ok(settings)
 }
 
-/// The part of the model card; `from` is the hash of what the training began with.
+/// The part of the model card; `from` lists the hashes of what the training began with.
 fn card(from: Option<&str>, entry: &Entry, held: &HeldOut<'_>, measured: &[Measured]) -> String {
     let mut text = String::new();
     // Writing to a string cannot fail.
@@ -259,9 +259,13 @@ fn write_card(
         entry.score
     )?;
     if let Some(from) = from {
+        let others = match from.split(", ").count() {
+            1 => "the weights of another network".to_owned(),
+            several => format!("the mean of the weights of {several} networks"),
+        };
         writeln!(
             text,
-            "This training began with the weights of another network, SHA-256 `{from}`; its samples come on top.\n"
+            "This training began with {others}, SHA-256 `{from}`; its samples come on top.\n"
         )?;
     }
     writeln!(
