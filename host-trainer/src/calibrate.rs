@@ -23,6 +23,11 @@ pub const LEAST_WRONG: usize = 30;
 pub const LEAST_TOLD: usize = 100;
 /// The threshold where there is too little to find one.
 pub const DEFAULT_THRESHOLD: f32 = 0.6;
+/// Of a run, whose scores nobody has calibrated yet.
+pub const UNCALIBRATED: Decision = Decision {
+    temperature: 1.0,
+    abstain_below: DEFAULT_THRESHOLD,
+};
 /// Numbers of bins in which the calibration error is given.
 pub const BINS: [usize; 3] = [10, 15, 20];
 

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use host_trainer::bundle::{Trained, mirrored_views};
-use host_trainer::calibrate::DEFAULT_THRESHOLD;
+use host_trainer::calibrate::UNCALIBRATED;
 use host_trainer::config::{SplitConfig, TrainConfig};
 use host_trainer::data::DataError;
 use host_trainer::measure::{Exported, Judged, Truth, keypoints};
@@ -395,9 +395,3 @@ fn settings(bundle: &Bundle, task: Task) -> Result<TrainConfig> {
         SplitConfig::from_manifest(&training.split).context("evaluate: the bundle was divided in an unknown way")?;
     Ok(config)
 }
-
-/// Of a run, whose scores nobody has calibrated yet.
-const UNCALIBRATED: Decision = Decision {
-    temperature: 1.0,
-    abstain_below: DEFAULT_THRESHOLD,
-};

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use host_trainer::bundle::{Trained, mirrored_views};
-use host_trainer::calibrate::DEFAULT_THRESHOLD;
+use host_trainer::calibrate::UNCALIBRATED;
 use host_trainer::config::TrainConfig;
 use host_trainer::data::unlabelled::{Face, read};
 use host_trainer::measure::Exported;
@@ -128,10 +128,7 @@ impl Predict {
             if self.mirrored {
                 trained.views = mirrored_views(&trained.config)?;
             }
-            let decision = Decision {
-                temperature: 1.0,
-                abstain_below: DEFAULT_THRESHOLD,
-            };
+            let decision = UNCALIBRATED;
             let onnx = trained.onnx.clone();
             return Ok(vec![Loaded {
                 trained,
