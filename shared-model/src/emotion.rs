@@ -167,6 +167,27 @@ impl Scores {
         Some(Self(scores))
     }
 
+    /// The softmax of the mean of the logits of two views, where both had the same temperature: the geometric mean, scaled to
+    /// a sum of 1.
+    ///
+    /// `None` if the numbers of classes differ, or if no class is possible for both.
+    pub fn mean_logits(&self, other: &Self) -> Option<Self> {
+        if self.0.len() != other.0.len() {
+            return None;
+        }
+        let mut scores: Vec<f32, MAX_CLASSES> = (self.0.iter().zip(&other.0))
+            .map(|(own, other)| libm::sqrtf(own * other))
+            .collect();
+        let sum: f32 = scores.iter().sum();
+        if sum <= 0.0 {
+            return None;
+        }
+        for score in &mut scores {
+            *score /= sum;
+        }
+        Some(Self(scores))
+    }
+
     /// The probabilities, in the order of the class set.
     pub fn as_slice(&self) -> &[f32] {
         &self.0
@@ -187,6 +208,18 @@ impl Scores {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_geometric_mean_is_the_softmax_of_the_mean_of_the_logits() {
+        let of = |logits: &[f32]| Scores::from_logits(logits, 1.4).unwrap();
+        let mean = of(&[1.0, -2.0, 0.5]).mean_logits(&of(&[3.0, 0.0, 0.5])).unwrap();
+        let expected = of(&[2.0, -1.0, 0.5]);
+        for (mean, expected) in mean.as_slice().iter().zip(expected.as_slice()) {
+            assert!((mean - expected).abs() < 1e-6, "{mean} instead of {expected}");
+        }
+        assert_eq!(of(&[1.0]).mean_logits(&of(&[1.0, 2.0])), None);
+        assert_eq!(of(&[1000.0, 0.0]).mean_logits(&of(&[0.0, 1000.0])), None);
+    }
 
     #[test]
     fn product_classes_are_the_five_in_order() {

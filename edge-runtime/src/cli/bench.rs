@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use inference::bundle::Bundle;
-use inference::{Arithmetic, Crops, Engine, Layer, Model, PrecisionChoice, Predictor, Threads};
+use inference::{Arithmetic, Crops, Engine, FrameLook, Layer, Look, Model, PrecisionChoice, Predictor, Threads};
 use kernels::Isa;
 use shared_model::image::{GrayView, INPUT_LEN, SIDE};
 use shared_model::keypoints::COORDINATES;
@@ -111,7 +111,8 @@ fn print(text: &str) -> Result<(), Failure> {
     written.map_err(|error| Failure::new(io_code(&error), error))
 }
 
-/// What `run` needs for each face once it is found: both networks, and their mirror images where the bundle says so.
+/// What both networks need for a face once it is found: in a photograph, where a mirrored network sees it twice, and in the frame
+/// of a film, where the emotion network sees it once.
 fn face(bundle: &Bundle, args: &Args, duration: Duration) -> Result<String, Failure> {
     let choice = match args.precision {
         None => PrecisionChoice::Auto,
@@ -123,21 +124,29 @@ fn face(bundle: &Bundle, args: &Args, duration: Duration) -> Result<String, Fail
     if let Ok(picture) = GrayView::new(&bytes, SIDE, SIDE) {
         predictor.crop(picture, &Crops::both(picture.bounds()))?;
     }
-    let mut times = Vec::new();
-    let begin = Instant::now();
-    while times.is_empty() || begin.elapsed() < duration {
-        let start = Instant::now();
-        predictor.run()?;
-        times.push(start.elapsed());
-    }
-    let (runs, time) = (times.len(), milliseconds(median(&mut times)));
     let threads = match args.threads {
         Threads::One => "one thread",
         Threads::Two => "two threads",
     };
-    Ok(format!(
-        "a face, with its mirror image where the bundle averages, on {threads}: {time:.3} ms ({runs} runs)\n"
-    ))
+    let frame = FrameLook {
+        rough_points: false,
+        emotion: Look::Crop,
+    };
+    let (mut photographs, mut frames) = (Vec::new(), Vec::new());
+    let begin = Instant::now();
+    while frames.is_empty() || begin.elapsed() < duration {
+        let start = Instant::now();
+        predictor.run()?;
+        photographs.push(start.elapsed());
+        let start = Instant::now();
+        predictor.run_frame(frame)?;
+        frames.push(start.elapsed());
+    }
+    let line = |place: &str, times: &mut Vec<Duration>| {
+        let (runs, time) = (times.len(), milliseconds(median(times)));
+        format!("a face in {place}, on {threads}: {time:.3} ms ({runs} runs)\n")
+    };
+    Ok(line("a photograph", &mut photographs) + &line("a frame of a film", &mut frames))
 }
 
 /// A network, and what is written above its table.

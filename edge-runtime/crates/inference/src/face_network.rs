@@ -32,6 +32,26 @@ pub enum Views {
     Mirrored,
 }
 
+/// What a network sees of a face this time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Look {
+    /// The crop alone.
+    Crop,
+    /// The mirror image alone.
+    Mirror,
+    /// Both; the mean of the outputs counts.
+    Both,
+}
+
+impl From<Views> for Look {
+    fn from(views: Views) -> Self {
+        match views {
+            Views::Plain => Self::Crop,
+            Views::Mirrored => Self::Both,
+        }
+    }
+}
+
 /// How a network is used.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Setup {
@@ -156,27 +176,33 @@ impl FaceNetwork {
         self.input.copy_from_slice(&other.input);
     }
 
-    /// Runs the network on its input.
+    /// Runs the network on its input, as often as its setup says.
     pub(super) fn run(&mut self) -> Result<(), PredictError> {
-        self.run_viewing(self.setup.views)
+        self.run_on(self.setup.views.into())
     }
 
-    /// Runs the network on these views of its input.
-    pub(super) fn run_viewing(&mut self, views: Views) -> Result<(), PredictError> {
-        if views == Views::Plain {
-            self.model.run(&self.input)?;
-            self.outputs.copy_from_slice(self.model.output(0));
-            return Ok(());
+    /// Runs the network on this of its input.
+    pub(super) fn run_on(&mut self, look: Look) -> Result<(), PredictError> {
+        if look == Look::Crop {
+            return self.run_once();
         }
         mirror(&mut self.input);
+        let seen = self.run_once();
+        mirror(&mut self.input);
+        seen?;
+        self.setup.output.mirror_back(&mut self.outputs);
+        if look == Look::Both {
+            self.model.run(&self.input)?;
+            for (mean, plain) in self.outputs.iter_mut().zip(self.model.output(0)) {
+                *mean = f32::midpoint(*mean, *plain);
+            }
+        }
+        Ok(())
+    }
+
+    fn run_once(&mut self) -> Result<(), PredictError> {
         self.model.run(&self.input)?;
         self.outputs.copy_from_slice(self.model.output(0));
-        self.setup.output.mirror_back(&mut self.outputs);
-        mirror(&mut self.input);
-        self.model.run(&self.input)?;
-        for (mean, plain) in self.outputs.iter_mut().zip(self.model.output(0)) {
-            *mean = f32::midpoint(*mean, *plain);
-        }
         Ok(())
     }
 
@@ -258,7 +284,7 @@ mod tests {
         let onnx = network::encode(&network::linear(Output::Keypoints.name(), COORDINATES));
         let mut network = FaceNetwork::build(onnx, setup(Output::Keypoints, Views::Mirrored)).unwrap();
         assert_ne!(network.infer(picture, &picture.bounds()).unwrap(), plain);
-        network.run_viewing(Views::Plain).unwrap();
+        network.run_on(Look::Crop).unwrap();
         assert_eq!(network.outputs(), plain);
     }
 

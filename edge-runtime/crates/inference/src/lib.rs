@@ -31,11 +31,11 @@ mod unsupported;
 
 pub use detector_network::{DETECTOR_NAME, DetectorNetwork};
 pub use error::PredictError;
-pub use face_network::{FaceNetwork, Output, Setup, Views};
+pub use face_network::{FaceNetwork, Look, Output, Setup, Views};
 pub use golden::{Golden, GoldenOutputs, GoldenPicture, Meaning};
 pub use layer::Layer;
 pub use model::{Arithmetic, Engine, Model};
-pub use predictor::{Crops, Loaded, PrecisionChoice, Precisions, Prediction, Predictor};
+pub use predictor::{Crops, FrameLook, Loaded, PrecisionChoice, Precisions, Prediction, Predictor};
 pub use signature::{InputSize, OutputMap};
 pub use structure::{NodeFault, StructureError, TensorFault};
 pub use threads::Threads;

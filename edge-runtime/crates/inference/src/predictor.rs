@@ -11,7 +11,7 @@ use shared_model::manifest::{EMOTION_NAME, KEYPOINTS_NAME, Network, Precision};
 
 use crate::bundle::Bundle;
 use crate::golden::Extent;
-use crate::{DETECTOR_NAME, DetectorNetwork, FaceNetwork, Golden, Output, PredictError, Setup, Threads, Views};
+use crate::{DETECTOR_NAME, DetectorNetwork, FaceNetwork, Golden, Look, Output, PredictError, Setup, Threads, Views};
 
 /// Which of a bundle's files run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema, clap::ValueEnum)]
@@ -72,6 +72,15 @@ pub struct Prediction {
     pub scores: Scores,
     /// The keypoints, in pixels of the picture.
     pub keypoints: Keypoints,
+}
+
+/// What the networks see of a face in one frame of many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FrameLook {
+    /// The keypoint network sees the crop alone, whatever the bundle says. Its points are a little less exact.
+    pub rough_points: bool,
+    /// What the emotion network sees where the bundle shows it mirrored faces as well; elsewhere it always sees the crop.
+    pub emotion: Look,
 }
 
 /// Tells the networks that were loaded once from all others, and from the same ones loaded again.
@@ -211,29 +220,44 @@ impl Predictor {
         Ok(())
     }
 
-    /// Runs both networks on what [`Predictor::crop`] sampled last.
+    /// Runs both networks on what [`Predictor::crop`] sampled last; a mirrored network sees the mirror image as well.
     ///
     /// # Errors
     /// [`PredictError::Input`] before the first crop, [`PredictError::NotFinite`] where an output is not finite, and the
     /// errors of [`Model::run`](crate::Model::run).
     pub fn run(&mut self) -> Result<Prediction, PredictError> {
-        self.run_viewing(self.keypoints.network.setup().views)
+        let [keypoints, emotion] = [&self.keypoints, &self.emotion].map(|part| part.network.setup().views.into());
+        self.run_on(keypoints, emotion)
     }
 
-    /// Like [`Predictor::run`]; the keypoint network sees the crop alone, not its mirror image, whatever the bundle says. Its
-    /// points are a little less exact, the scores are the same.
+    /// Like [`Predictor::run`], for a face that is seen in many frames: it need not be seen in full in each of them.
     ///
     /// # Errors
     /// Those of [`Predictor::run`].
-    pub fn run_rough(&mut self) -> Result<Prediction, PredictError> {
-        self.run_viewing(Views::Plain)
+    pub fn run_frame(&mut self, look: FrameLook) -> Result<Prediction, PredictError> {
+        let keypoints = if look.rough_points {
+            Look::Crop
+        } else {
+            self.keypoints.network.setup().views.into()
+        };
+        let emotion = if self.sees_mirrored_emotion() {
+            look.emotion
+        } else {
+            Look::Crop
+        };
+        self.run_on(keypoints, emotion)
     }
 
-    /// Runs both networks, that of the keypoints on these views.
-    fn run_viewing(&mut self, views: Views) -> Result<Prediction, PredictError> {
+    /// Whether the emotion network sees the crop and its mirror image.
+    pub fn sees_mirrored_emotion(&self) -> bool {
+        self.emotion.network.setup().views == Views::Mirrored
+    }
+
+    fn run_on(&mut self, of_keypoints: Look, of_emotion: Look) -> Result<Prediction, PredictError> {
         let crops = self.crops.ok_or(PredictError::Input(0))?;
         let (keypoints, emotion) = (&mut self.keypoints.network, &mut self.emotion.network);
-        self.threads.run(|| keypoints.run_viewing(views), || emotion.run())?;
+        self.threads
+            .run(|| keypoints.run_on(of_keypoints), || emotion.run_on(of_emotion))?;
         Ok(Prediction {
             scores: self.scores()?,
             keypoints: self.points(&crops.keypoints)?,

@@ -61,16 +61,23 @@ pub fn add_int8_emotion(dir: &Path) {
     rehash(dir, "golden.json");
 }
 
-/// Lets the keypoint network see each face mirrored as well.
-pub fn mirror_keypoints(dir: &Path) {
+/// Lets a network see each face mirrored as well; `name` is that of its output.
+pub fn mirror(dir: &Path, name: &str) {
     let json = fs::read(dir.join(FILE_NAME)).unwrap();
     let mut manifest: Manifest = serde_json::from_slice(&json).unwrap();
-    manifest.keypoints.mirrored = true;
+    let classes = manifest.classes.len();
+    let (network, output) = if name == KEYPOINTS_NAME {
+        (&mut manifest.keypoints, Output::Keypoints)
+    } else {
+        (&mut manifest.emotion, Output::Emotion { classes })
+    };
+    network.mirrored = true;
+    let setup = Setup::of(network, output);
     write_manifest(dir, &manifest);
     let mut golden: Golden = serde_json::from_slice(&fs::read(dir.join("golden.json")).unwrap()).unwrap();
-    golden.outputs.retain(|outputs| outputs.network != KEYPOINTS_NAME);
-    let onnx = fs::read(dir.join("keypoints.onnx")).unwrap();
-    let mut network = FaceNetwork::load(onnx, Setup::of(&manifest.keypoints, Output::Keypoints)).unwrap();
+    golden.outputs.retain(|outputs| outputs.network != name);
+    let onnx = fs::read(dir.join(format!("{name}.onnx"))).unwrap();
+    let mut network = FaceNetwork::load(onnx, setup).unwrap();
     golden.record(&mut network, Precision::F32).unwrap();
     fs::write(dir.join("golden.json"), serde_json::to_vec(&golden).unwrap()).unwrap();
     rehash(dir, "golden.json");

@@ -1,7 +1,7 @@
 use shared_model::keypoints::COORDINATES;
 
 use super::*;
-use testing::bundle::{add_int8_emotion, rehash, write_bundle};
+use testing::bundle::{add_int8_emotion, mirror, rehash, write_bundle};
 use testing::detector::write_bundle_with_detector;
 use testing::network;
 
@@ -50,6 +50,39 @@ fn threads_do_not_change_the_prediction() {
     let crops = Crops::both(picture.bounds());
     let on = |threads| predictor().with_threads(threads).predict(picture, &crops).unwrap();
     assert_eq!(on(Threads::One), on(Threads::Two));
+}
+
+#[test]
+fn a_mirrored_emotion_network_sees_one_view_in_a_frame_or_both_and_others_see_the_crop() {
+    let data = gradient(SIDE, SIDE);
+    let picture = GrayView::new(&data, SIDE, SIDE).unwrap();
+    let told = |mirrored: bool| {
+        let dir = tempfile::tempdir().unwrap();
+        write_bundle(dir.path());
+        if mirrored {
+            mirror(dir.path(), EMOTION_NAME);
+        }
+        let mut predictor = Predictor::load(&Bundle::open(dir.path()).unwrap()).unwrap();
+        let whole = predictor.predict(picture, &Crops::both(picture.bounds())).unwrap();
+        let frames = [Look::Crop, Look::Mirror, Look::Both].map(|emotion| {
+            let look = FrameLook {
+                rough_points: false,
+                emotion,
+            };
+            predictor.run_frame(look).unwrap()
+        });
+        (whole.scores, frames.map(|frame| frame.scores))
+    };
+    let (plain, frames) = told(false);
+    assert_eq!(frames, [&plain; 3].map(Clone::clone));
+    let (whole, [crop, mirror, both]) = told(true);
+    assert_eq!(crop, plain);
+    assert_ne!(mirror, crop);
+    assert_eq!(both, whole);
+    let mean = crop.mean_logits(&mirror).unwrap();
+    for (mean, both) in mean.as_slice().iter().zip(both.as_slice()) {
+        assert!((mean - both).abs() < 1e-5, "{mean} {both}");
+    }
 }
 
 #[test]

@@ -18,10 +18,11 @@ mod scene;
 pub mod shape;
 #[cfg(test)]
 mod tests;
+mod turns;
 
 pub use config::{Region, TrackConfig};
 
-use inference::{PredictError, Prediction, Predictor};
+use inference::{FrameLook, PredictError, Prediction, Predictor};
 use shared_model::image::{GrayView, Rect};
 use shared_model::message::RejectReason;
 
@@ -34,6 +35,7 @@ use eye::Eye;
 use face_quality::FaceQuality;
 use judgements::Judgements;
 use scene::Scene;
+use turns::Turns;
 
 /// A face in the last frame.
 #[derive(Debug, Clone)]
@@ -69,6 +71,7 @@ pub struct FaceTracker {
     face_quality: FaceQuality,
     covered: Covered,
     judgements: Judgements,
+    turns: Turns,
     /// Time of the frame that was searched last, in milliseconds.
     searched_ms: Option<u64>,
     /// Kept, so that no frame allocates.
@@ -103,6 +106,7 @@ impl FaceTracker {
             face_quality: FaceQuality::new(),
             covered: Covered::default(),
             judgements: Judgements::default(),
+            turns: Turns::default(),
             searched_ms: None,
             observations: Vec::new(),
             seen: Vec::with_capacity(MAX_FACES),
@@ -224,19 +228,31 @@ impl FaceTracker {
 
     /// Runs the networks on every face that is shown, or repeats what they said.
     fn judge(&mut self, context: &mut FrameContext<'_>) -> Result<(), PredictError> {
+        let tracker = &self.tracker;
+        self.turns.retain(|id| tracker.shown().any(|track| track.id == id));
         for track in self.tracker.shown() {
             let bounds = track.bounds(context.time_ms, &self.settings);
             let known = self.judgements.of(track.id, &bounds, context.predictor.loaded());
             let (prediction, reason) = if let Some(known) = known {
+                self.turns.hold(track.id, context.time_ms);
                 (known.prediction.clone(), known.reject_reason)
             } else {
-                let settles = context.time_ms.saturating_sub(track.came_ms) < PACE.settling_ms;
-                let prediction = predict(&bounds, settles, context)?;
+                let turn = self.turns.next(track.id, context.time_ms, context.predictor);
+                let look = FrameLook {
+                    rough_points: context.time_ms.saturating_sub(track.came_ms) < PACE.settling_ms,
+                    emotion: turn,
+                };
+                let mut prediction = predict(&bounds, look, context)?;
                 let covered = self.covered.is_covered(context.frame, &bounds, &prediction.keypoints);
                 let reason = self.face_quality.at(context.frame, &bounds);
                 let reason = reason
                     .or(covered.then_some(RejectReason::Covered))
                     .or_else(|| turned_away(&bounds, &prediction));
+                if reason.is_some() {
+                    self.turns.forget(track.id);
+                } else {
+                    prediction.scores = self.turns.take(track.id, context.time_ms, (turn, prediction.scores));
+                }
                 let networks = context.predictor.loaded();
                 self.judgements.keep(track.id, &bounds, (&prediction, reason), networks);
                 (prediction, reason)
@@ -280,18 +296,14 @@ fn turned_away(bounds: &Rect, prediction: &Prediction) -> Option<RejectReason> {
     (!faces).then_some(RejectReason::TurnedAway)
 }
 
-/// Runs the networks; of a face that `settles`, the keypoint network sees no mirror image.
-fn predict(bounds: &Rect, settles: bool, context: &mut FrameContext<'_>) -> Result<Prediction, PredictError> {
+/// Runs the networks.
+fn predict(bounds: &Rect, look: FrameLook, context: &mut FrameContext<'_>) -> Result<Prediction, PredictError> {
     let start = context.clock.now();
     context
         .predictor
         .crop(context.frame, &context.predictor.crops(bounds))?;
     let cropped = context.clock.now();
-    let prediction = if settles {
-        context.predictor.run_rough()?
-    } else {
-        context.predictor.run()?
-    };
+    let prediction = context.predictor.run_frame(look)?;
     context.stats.crop.record(cropped.saturating_sub(start));
     context
         .stats

@@ -6,7 +6,8 @@ use super::*;
 use crate::tracker::Policy;
 use inference::Threads;
 use inference::bundle::Bundle;
-use testing::bundle::{mirror_keypoints, write_bundle};
+use shared_model::manifest::KEYPOINTS_NAME;
+use testing::bundle::{mirror, write_bundle};
 use testing::detector::write_bundle_with_detector;
 
 const SIZE: [usize; 2] = [160, 120];
@@ -165,7 +166,7 @@ fn a_face_that_has_just_come_is_seen_once_and_half_a_second_later_mirrored_too()
         film.predictor = predictor(|dir| {
             write_bundle_with_detector(dir);
             if mirrored {
-                mirror_keypoints(dir);
+                mirror(dir, KEYPOINTS_NAME);
             }
         });
         // To and fro, or it would not be judged again.
