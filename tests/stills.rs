@@ -10,8 +10,12 @@ use inference::bundle::Bundle;
 use inference::picture::Picture;
 use serde_json::Value;
 use shared_model::image::{GrayView, Rect};
+use vision::clock::SystemClock;
 use vision::face::DetectorConfig;
 use vision::locate::{Faces, Locator};
+use vision::stats::Stats;
+use vision::tracker::Policy;
+use vision::tracking::{FaceTracker, TrackConfig};
 
 use crate::support::faces::shared;
 use crate::support::programs::measured_bundle;
@@ -122,18 +126,56 @@ fn faces_in_still_photographs_are_counted() {
         for (what, variation) in VARIATIONS {
             let (mut counted, mut surplus) = (0, 0);
             for (photo, shown) in &photographs {
-                let (gray, _) = varied(photo, variation);
-                let gray = if variation == Variation::Half {
-                    half(&gray)
-                } else {
-                    gray
-                };
-                let found = finder.find(&gray).len();
+                let found = finder.find(&shown_as(photo, variation)).len();
                 counted += found.min(*shown);
                 surplus += found.saturating_sub(*shown);
             }
             println!("{name}, {what}: {counted} of {shown}, and {surplus} too many");
         }
+    }
+}
+
+/// A photograph, varied.
+fn shown_as(photo: &Photo, variation: Variation) -> Gray {
+    let (gray, _) = varied(photo, variation);
+    if variation == Variation::Half {
+        half(&gray)
+    } else {
+        gray
+    }
+}
+
+#[test]
+#[ignore = "the figures in docs/src/detector.md; BUNDLE names another bundle"]
+fn one_or_two_visitors_are_tracked_in_a_small_picture() {
+    let config = TrackConfig {
+        policy: Policy::All,
+        detector_px: Some(160),
+        ..TrackConfig::default()
+    };
+    let bundle = Bundle::open(&measured_bundle()).unwrap();
+    let mut predictor = Predictor::load(&bundle).unwrap();
+    let photographs = photographs(&shared().unwrap());
+    let few = || photographs.iter().filter(|(_, shown)| (1..=2).contains(shown));
+    let shown: usize = few().map(|(_, shown)| shown).sum();
+    for (what, variation) in VARIATIONS {
+        let (mut counted, mut surplus) = (0, 0);
+        for (photo, shown) in few() {
+            let gray = shown_as(photo, variation);
+            let picture = GrayView::new(&gray.pixels, gray.width, gray.height).unwrap();
+            let mut tracker = FaceTracker::new(config, &predictor).unwrap();
+            let mut stats = Stats::default();
+            // A second at 15 frames.
+            for frame in 0..15 {
+                let time_ms = frame * 67;
+                let tracked = tracker.track(picture, time_ms, &mut predictor, &SystemClock::start(), &mut stats);
+                tracked.unwrap();
+            }
+            let found = tracker.seen().len();
+            counted += found.min(*shown);
+            surplus += found.saturating_sub(*shown);
+        }
+        println!("tracked, {what}: {counted} of {shown}, and {surplus} too many");
     }
 }
 

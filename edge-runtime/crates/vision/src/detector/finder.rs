@@ -6,7 +6,7 @@ use shared_model::manifest::Detector;
 
 use super::changes::Changes;
 use super::decode::{Detection, Dropped, Grid, Limits, decode};
-use super::output::{framed, maps};
+use super::output::{framed, maps, roll};
 use super::reduce::Reducer;
 use super::second_look::{SecondLook, View};
 use super::size;
@@ -143,22 +143,23 @@ impl Finder {
         self.observations.extend(self.found.iter().map(|face| Observation {
             bounds: framed(face, scale),
             score: face.score,
+            roll: roll(face, scale),
         }));
         Ok((&self.observations, dropped))
     }
 
-    /// How sure the detector is, 0 to 1, that a box that it gave is a face, now that it sees the box larger in the picture
-    /// that was taken in last; and what was left out.
+    /// How sure the detector is, 0 to 1, that a box that it gave is a face, now that it sees the box larger and upright in the
+    /// picture that was taken in last; and what was left out.
     ///
     /// # Errors
     /// Those of [`DetectorNetwork::run`].
     pub fn look_again(
         &mut self,
         picture: GrayView<'_>,
-        bounds: &Rect,
+        (bounds, roll): (&Rect, f32),
         network: &mut DetectorNetwork,
     ) -> Result<(f32, Dropped), PredictError> {
-        self.look(picture, (bounds, View::IN_A_FRAME), network)
+        self.look(picture, (bounds, View::in_a_frame(roll)), network)
     }
 
     /// The same in another view.

@@ -4,8 +4,8 @@
 //! next one, and may show large faces beside small ones. So the detector sees it at several sizes, each half of the one
 //! before, and of boxes that are the same face the surest counts. Small faces are surer in a picture twice as large.
 //!
-//! So many places are looked at that some resemble a face. So each that may be one is looked at again, at several sizes and
-//! in the mirror: a face is one in more than one of these views.
+//! So many places are looked at that some resemble a face. So each that may be one is looked at again, upright, at several
+//! sizes and in the mirror: a face is one in more than one of these views.
 
 use inference::{DetectorNetwork, PredictError};
 use shared_model::image::{GrayView, Rect};
@@ -34,8 +34,12 @@ struct StillSettings {
     enlarged_below: f32,
     /// Side of the largest face that counts there, in sides of the smallest face that is asked for.
     enlarged_share: f32,
-    /// Sides of the face in pixels of the input, at which it is looked at again, each time in the mirror as well.
+    /// Sides of the face in pixels of the input, at which it is looked at again, each time in the mirror as well. The smallest
+    /// come first.
     views: [f32; 4],
+    /// How much larger than in the picture a face may be in a view, if that is not among the smallest: there is nothing new to be
+    /// seen, and much that is no face resembles one.
+    enlarged_view: f32,
     /// How many of these sizes count, those at which the network is surest: faces in a crowd are hidden by others at some.
     best: usize,
     /// Weight of the search in the mean with the views, 0 to 1.
@@ -48,14 +52,15 @@ const SETTINGS: StillSettings = StillSettings {
     longest: 1280.0,
     largest_face: 96.0,
     least_share: 0.8,
-    doubtful: 0.8,
-    doubtful_enlarged: 1.15,
+    doubtful: 0.65,
+    doubtful_enlarged: 1.3,
     enlarged_below: 24.0,
     enlarged_share: 1.6,
     views: [32.0, 44.0, 56.0, 72.0],
+    enlarged_view: 1.5,
     best: 2,
-    search_weight: 0.3,
-    certain: 0.28,
+    search_weight: 0.4,
+    certain: 0.2,
 };
 
 /// Searches pictures at several sizes; keeps its memory from picture to picture.
@@ -128,7 +133,7 @@ impl StillFinder {
         distinct(&mut self.found);
         for face in &mut self.found {
             // At the size of the first search the network needs least time.
-            let views = seen_again(picture, &face.bounds, &mut self.finders[0].1, network)?;
+            let views = seen_again(picture, face, &mut self.finders[0].1, network)?;
             face.score = together(face.score, views);
         }
         let least = self.score + SETTINGS.certain * (1.0 - self.score);
@@ -188,17 +193,24 @@ fn doubled(picture: GrayView<'_>) -> Vec<u8> {
     pixels
 }
 
-/// How sure the network is that a box is a face, 0 to 1, at each of the sizes.
+/// How sure the network is that a box is a face, 0 to 1, at each of the sizes; 0 where that would be too large.
 fn seen_again(
     picture: GrayView<'_>,
-    bounds: &Rect,
+    face: &Observation,
     finder: &mut Finder,
     network: &mut DetectorNetwork,
 ) -> Result<[f32; SETTINGS.views.len()], PredictError> {
     let mut scores = [0.0; SETTINGS.views.len()];
-    for (score, face_px) in scores.iter_mut().zip(SETTINGS.views) {
+    let largest = (SETTINGS.enlarged_view * face.bounds.w).max(SETTINGS.views[SETTINGS.best - 1]);
+    let views = SETTINGS.views.into_iter().filter(|face_px| *face_px <= largest);
+    for (score, face_px) in scores.iter_mut().zip(views) {
         for mirrored in [false, true] {
-            let (seen, _) = finder.look(picture, (bounds, View { face_px, mirrored }), network)?;
+            let view = View {
+                face_px,
+                mirrored,
+                roll: face.roll,
+            };
+            let (seen, _) = finder.look(picture, (&face.bounds, view), network)?;
             *score += seen / 2.0;
         }
     }
@@ -236,13 +248,13 @@ mod tests {
     #[test]
     fn a_box_that_is_no_face_at_two_other_sizes_is_none_however_sure_the_search_was() {
         let is_face = |search, views| together(search, views) >= 0.5 + SETTINGS.certain * 0.5;
-        assert!(is_face(0.95, [0.0, 0.5, 0.3, 0.8]));
+        assert!(is_face(0.95, [0.0, 0.4, 0.3, 0.7]));
         assert!(
-            is_face(0.45, [0.8, 0.0, 0.8, 0.0]),
+            is_face(0.3, [0.9, 0.0, 0.9, 0.0]),
             "the search alone would leave it out"
         );
         assert!(!is_face(0.95, [0.7, 0.0, 0.0, 0.0]));
-        assert!(!is_face(0.55, [0.6, 0.6, 0.6, 0.6]));
+        assert!(!is_face(0.55, [0.55, 0.55, 0.55, 0.55]));
     }
 
     #[test]
@@ -310,6 +322,7 @@ mod tests {
                 h: 10.0,
             },
             score,
+            roll: 0.0,
         };
         let mut found = vec![at(0.0, 0.6), at(1.0, 0.9), at(9.0, 0.7)];
         distinct(&mut found);

@@ -16,7 +16,7 @@ impl Pool {
     /// Those that are boxes at all, the surest if they are too many.
     pub(super) fn new(found: &[Observation], settings: &TrackerSettings) -> Self {
         let counts = |observation: &&Observation| {
-            let Observation { bounds, score } = observation;
+            let Observation { bounds, score, .. } = observation;
             bounds.is_valid() && *score >= settings.doubtful_score()
         };
         let mut pool = Self {

@@ -63,7 +63,7 @@ pub(super) fn second_look<E>(
     refused: &mut Refused,
     now_ms: u64,
     settings: &TrackerSettings,
-    look: impl FnOnce(&Rect) -> Result<f32, E>,
+    look: impl FnOnce(&Rect, f32) -> Result<f32, E>,
 ) -> Result<(), E> {
     let asks = |track: &&mut Track| {
         let doubted = track.best_score < settings.certain_score() && !track.confirmed;
@@ -73,7 +73,7 @@ pub(super) fn second_look<E>(
     let Some(track) = tracks.iter_mut().find(asks) else {
         return Ok(());
     };
-    let score = refused.together(&track.observed, look(&track.observed)?, settings);
+    let score = refused.together(&track.observed, look(&track.observed, track.roll)?, settings);
     track.confirmed = settings.confirms(track.best_score, score);
     if !track.confirmed {
         refused.insert(Place {

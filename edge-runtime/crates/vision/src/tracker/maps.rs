@@ -44,5 +44,6 @@ pub(super) fn observation(face: &Detection) -> Observation {
             h: bottom - top,
         },
         score: face.score,
+        roll: 0.0,
     }
 }

@@ -53,6 +53,8 @@ pub struct Observation {
     pub bounds: Rect,
     /// Probability that it is a face, 0 to 1.
     pub score: f32,
+    /// How far the head is tilted towards a shoulder, as the picture shows it: in radians, clockwise; 0 where nobody knows.
+    pub roll: f32,
 }
 
 /// Tracks faces from frame to frame.
@@ -87,8 +89,8 @@ impl Tracker {
     }
 
     /// Takes in what the detector saw in a frame that was taken at `now_ms`. Faces count whose centre lies in `region`,
-    /// in pixels of the frame. `look` gives the score of a second look at the box of a candidate in this frame; it is called
-    /// once at most.
+    /// in pixels of the frame. `look` gives the score of a second look at a candidate in this frame, by its box and its roll;
+    /// it is called once at most.
     ///
     /// # Errors
     /// Those of `look`; the frame then gives nobody a number.
@@ -97,7 +99,7 @@ impl Tracker {
         found: &[Observation],
         region: &Rect,
         now_ms: u64,
-        look: impl FnOnce(&Rect) -> Result<f32, E>,
+        look: impl FnOnce(&Rect, f32) -> Result<f32, E>,
     ) -> Result<(), E> {
         let pause_ms = self.last_ms.map_or(0, |last_ms| now_ms.saturating_sub(last_ms));
         self.last_ms = Some(now_ms);
@@ -193,7 +195,12 @@ impl Tracker {
 
     /// Gives a number to each candidate that was observed often enough, and is certain or stands a second look; the one that
     /// the policy prefers comes first.
-    fn confirm<E>(&mut self, region: &Rect, now_ms: u64, look: impl FnOnce(&Rect) -> Result<f32, E>) -> Result<(), E> {
+    fn confirm<E>(
+        &mut self,
+        region: &Rect,
+        now_ms: u64,
+        look: impl FnOnce(&Rect, f32) -> Result<f32, E>,
+    ) -> Result<(), E> {
         let (policy, settings) = (self.policy, &self.settings);
         self.tracks.sort_unstable_by(|a, b| {
             let known = (a.id == 0).cmp(&(b.id == 0)).then(a.id.cmp(&b.id));

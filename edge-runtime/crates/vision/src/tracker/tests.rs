@@ -23,7 +23,11 @@ fn scored(cx: f32, cy: f32, side: f32, score: f32) -> Observation {
         w: side,
         h: side,
     };
-    Observation { bounds, score }
+    Observation {
+        bounds,
+        score,
+        roll: 0.0,
+    }
 }
 
 /// A tracker, and the time of its next frame.
@@ -49,7 +53,7 @@ impl Film {
 
     /// The next frame; gives the numbers that are shown.
     fn show(&mut self, found: &[Observation]) -> Vec<u32> {
-        let look = |_: &Rect| {
+        let look = |_: &Rect, _: f32| {
             self.looks += 1;
             Ok::<_, Infallible>(self.second)
         };
@@ -132,7 +136,7 @@ fn one_candidate_is_looked_at_in_a_frame_and_a_refused_one_keeps_nobody_waiting(
 fn a_second_look_that_fails_is_told_and_gives_no_number() {
     let mut tracker = Tracker::new(Policy::All, TrackerSettings::default(), 1);
     let found = [scored(100.0, 100.0, 50.0, 0.6)];
-    let mut show = |now_ms| tracker.update(&found, &REGION, now_ms, |_| Err("broken"));
+    let mut show = |now_ms| tracker.update(&found, &REGION, now_ms, |_, _| Err("broken"));
     assert_eq!([show(0), show(50)], [Ok(()), Err("broken")]);
     assert_eq!((tracker.shown().count(), tracker.next_number()), (0, 1));
 }

@@ -16,6 +16,8 @@ pub struct Track {
     pub found_ms: u64,
     /// Where it was observed last, in pixels.
     pub observed: Rect,
+    /// How far the head was tilted then, in radians, clockwise.
+    pub(super) roll: f32,
     /// Whether the policy wants it.
     pub(super) shown: bool,
     /// Frames in which it was observed.
@@ -40,6 +42,7 @@ impl Track {
             came_ms: now_ms,
             found_ms: now_ms,
             observed: *observed,
+            roll: observation.roll,
             shown: false,
             hits: 1,
             best_score: observation.score,
@@ -114,7 +117,7 @@ impl Track {
             (self.centre, self.velocity) = (there, [0.0; 2]);
         }
         self.side *= (observed.w / self.side).powf(self::gain(since_ms, settings.side_ms));
-        (self.observed, self.found_ms) = (*observed, now_ms);
+        (self.observed, self.roll, self.found_ms) = (*observed, observation.roll, now_ms);
         self.hits = self.hits.saturating_add(1);
         self.best_score = self.best_score.max(observation.score);
     }
@@ -146,6 +149,7 @@ mod tests {
                 h: side,
             },
             score: 1.0,
+            roll: 0.0,
         }
     }
 

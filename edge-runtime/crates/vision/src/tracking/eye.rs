@@ -98,23 +98,24 @@ impl Eye {
                 found.extend(faces.iter().map(|face| Observation {
                     bounds: face.bounds,
                     score: 1.0,
+                    roll: 0.0,
                 }));
                 Ok(0)
             }
         }
     }
 
-    /// How sure it is of a box that it gave for the picture that was taken in last, 0 to 1, when it looks again, and how many
-    /// cells of the detector were damaged.
+    /// How sure it is of a box and a roll that it gave for the picture that was taken in last, 0 to 1, when it looks again, and how
+    /// many cells of the detector were damaged.
     pub(super) fn look_again(
         &mut self,
         picture: GrayView<'_>,
-        bounds: &Rect,
+        (bounds, roll): (&Rect, f32),
         predictor: &mut Predictor,
     ) -> Result<(f32, u64), TrackError> {
         match (self, predictor.detector_mut()) {
             (Self::Detector(finder), Some(network)) => {
-                let (score, dropped) = finder.look_again(picture, bounds, network)?;
+                let (score, dropped) = finder.look_again(picture, (bounds, roll), network)?;
                 Ok((score, dropped.damaged as u64))
             }
             // Its faces are certain.

@@ -199,8 +199,8 @@ impl FaceTracker {
             stats,
             ..
         } = context;
-        tracker.update(&self.observations, &context.region, context.time_ms, |bounds| {
-            let (score, damaged) = eye.look_again(*frame, bounds, predictor)?;
+        tracker.update(&self.observations, &context.region, context.time_ms, |bounds, roll| {
+            let (score, damaged) = eye.look_again(*frame, (bounds, roll), predictor)?;
             stats.damaged_cells += damaged;
             Ok(score)
         })
