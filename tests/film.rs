@@ -107,7 +107,8 @@ fn a_film_decides_the_same_at_5_at_15_and_at_30_frames_a_second() {
     assert!(fast.len() >= 6, "{fast:?}");
     assert_eq!(words(&fast), words(&faster));
     for ((word, fast), (_, faster)) in fast.iter().zip(&faster) {
-        assert!(fast.abs_diff(*faster) <= 67, "{word}: {fast} and {faster} ms");
+        // Two frames of the slower one: until a face has its number, and until its mirror image was seen as well.
+        assert!(fast.abs_diff(*faster) <= 134, "{word}: {fast} and {faster} ms");
     }
     // Five frames a second show less of what lasts for a moment alone; what they show is the same, at the same time.
     let slow: Vec<_> = slow.into_iter().filter(|(_, time_ms)| *time_ms < SLOW_MS).collect();

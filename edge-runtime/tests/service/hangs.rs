@@ -16,6 +16,8 @@ use crate::support::rounds;
 
 /// The service is to be up again this soon.
 const BACK: Duration = Duration::from_secs(5);
+/// How late a sign of life may be delivered on a machine that is busy with other tests; a sign too many is a second late.
+const LATE: Duration = Duration::from_millis(300);
 
 /// A thread that is stopped as a debugger does it; it goes on when this is dropped.
 struct Stopped(Pid);
@@ -130,8 +132,7 @@ fn starve(scene: &Scene, sinks: &str, threads: &[&str]) {
             "{thread} hung {} times: fed for {usual:?} on, at most {longest:?}",
             fed.len()
         );
-        // A machine that is busy with other tests may deliver a single sign of life late.
         let back = usual + waits("WatchdogSec") + waits("RestartSec");
-        assert!(back <= BACK, "{thread}: {fed:?}");
+        assert!(back <= BACK + LATE, "{thread}: {fed:?}");
     }
 }
