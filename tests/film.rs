@@ -66,8 +66,8 @@ const DWELL_MS: u64 = 300;
 /// The same for few frames. The smile lasts a third of a second, and at 5 frames a second two frames show it, that far apart.
 const SHORT_DWELL_MS: u64 = 200;
 
-/// The part of the slow film that is judged. Later the smile fades and the mouth opens wide, and single frames decide.
-const SLOW_MS: u64 = 5000;
+/// The part of the slow film that is judged. Then the smile fades and the mouth opens wide, and single frames decide.
+const SLOW_MS: u64 = 4500;
 
 /// Each new verdict of a run with its time.
 fn verdicts(film: &Path, dwell_ms: u64) -> Vec<(String, u64)> {
