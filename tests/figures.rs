@@ -110,27 +110,27 @@ fn emotions_of_faces_held_out_are_told_as_well_as_documented() {
     let press = panel(&told, "press", "photographs");
     let of = |what: &str, figure: &Value, bound| Gate::new(what, &figure["value"], bound);
     assert_all(&[
-        // 0.852 and 0.789 of 3,299 faces.
+        // 0.852 and 0.793 of 3,299 faces.
         of("majority, accuracy", &majority["accuracy"], Least(0.845)),
-        of("majority, macro F1", &majority["macro_f1"], Least(0.772)),
-        // 0.947 of 2,030.
-        of("sure faces, accuracy", &sure["accuracy"], Least(0.942)),
-        // 0.817 and 0.745 of 2,486.
-        of("label, accuracy", &label["accuracy"], Least(0.809)),
-        of("label, macro F1", &label["macro_f1"], Least(0.730)),
-        // 5.1 % of 829, and 84 % of 737, many of the same people; 0.905 are Happy first, told or not.
+        of("majority, macro F1", &majority["macro_f1"], Least(0.776)),
+        // 0.948 of 2,030.
+        of("sure faces, accuracy", &sure["accuracy"], Least(0.943)),
+        // 0.823 and 0.748 of 2,486.
+        of("label, accuracy", &label["accuracy"], Least(0.815)),
+        of("label, macro F1", &label["macro_f1"], Least(0.733)),
+        // 4.7 % of 829, and 86 % of 737, many of the same people; 0.908 are Happy first, told or not.
         of(
             "press, Neutral, told another",
             &class(press, "Neutral")["told_another"],
-            Most(0.06),
+            Most(0.055),
         ),
-        of("press, Happy, told Happy", &class(press, "Happy")["told"], Least(0.81)),
-        of("press, Happy, recall", &class(press, "Happy")["recall"], Least(0.88)),
-        // The threshold's promise, without a margin: 0.916 and 0.912.
+        of("press, Happy, told Happy", &class(press, "Happy")["told"], Least(0.83)),
+        of("press, Happy, recall", &class(press, "Happy")["recall"], Least(0.885)),
+        // The threshold's promise, without a margin: 0.919 and 0.919.
         of("majority, right of what is told", &majority["told_right"], Least(0.9)),
         of("press, right of what is told", &press["told_right"], Least(0.9)),
-        // What that costs: 0.747 are told a class.
-        of("majority, told a class", &majority["told"], Least(0.73)),
+        // What that costs: 0.754 are told a class.
+        of("majority, told a class", &majority["told"], Least(0.735)),
     ]);
     assert_eq!((&majority["faces"], &press["faces"]), (&3299.into(), &1744.into()));
 }

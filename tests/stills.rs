@@ -145,9 +145,12 @@ fn shown_as(photo: &Photo, variation: Variation) -> Gray {
     }
 }
 
+/// The 17 visitors of the photographs of one or two, tracked for a second: the docs' figures, less one.
 #[test]
-#[ignore = "the figures in docs/src/detector.md; BUNDLE names another bundle"]
 fn one_or_two_visitors_are_tracked_in_a_small_picture() {
+    let Some(data) = shared() else {
+        return testing::skip_faces("photographs of one or two visitors: there is no ../shared/data");
+    };
     let config = TrackConfig {
         policy: Policy::All,
         detector_px: Some(160),
@@ -155,10 +158,11 @@ fn one_or_two_visitors_are_tracked_in_a_small_picture() {
     };
     let bundle = Bundle::open(&measured_bundle()).unwrap();
     let mut predictor = Predictor::load(&bundle).unwrap();
-    let photographs = photographs(&shared().unwrap());
+    let photographs = photographs(&data);
     let few = || photographs.iter().filter(|(_, shown)| (1..=2).contains(shown));
     let shown: usize = few().map(|(_, shown)| shown).sum();
-    for (what, variation) in VARIATIONS {
+    assert_eq!(shown, 17);
+    for ((what, variation), least) in VARIATIONS.into_iter().zip([16, 16, 15, 16, 13, 16, 16, 16]) {
         let (mut counted, mut surplus) = (0, 0);
         for (photo, shown) in few() {
             let gray = shown_as(photo, variation);
@@ -176,6 +180,10 @@ fn one_or_two_visitors_are_tracked_in_a_small_picture() {
             surplus += found.saturating_sub(*shown);
         }
         println!("tracked, {what}: {counted} of {shown}, and {surplus} too many");
+        assert!(
+            counted >= least && surplus <= 1,
+            "{what}: {counted} and {surplus} too many"
+        );
     }
 }
 
