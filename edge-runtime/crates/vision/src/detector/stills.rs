@@ -193,6 +193,12 @@ fn doubled(picture: GrayView<'_>) -> Vec<u8> {
     pixels
 }
 
+/// The sizes at which a face of this side is looked at again, both in pixels.
+fn views_of(side: f32) -> impl Iterator<Item = f32> {
+    let largest = (SETTINGS.enlarged_view * side).max(SETTINGS.views[SETTINGS.best - 1]);
+    SETTINGS.views.into_iter().filter(move |face_px| *face_px <= largest)
+}
+
 /// How sure the network is that a box is a face, 0 to 1, at each of the sizes; 0 where that would be too large.
 fn seen_again(
     picture: GrayView<'_>,
@@ -201,9 +207,7 @@ fn seen_again(
     network: &mut DetectorNetwork,
 ) -> Result<[f32; SETTINGS.views.len()], PredictError> {
     let mut scores = [0.0; SETTINGS.views.len()];
-    let largest = (SETTINGS.enlarged_view * face.bounds.w).max(SETTINGS.views[SETTINGS.best - 1]);
-    let views = SETTINGS.views.into_iter().filter(|face_px| *face_px <= largest);
-    for (score, face_px) in scores.iter_mut().zip(views) {
+    for (score, face_px) in scores.iter_mut().zip(views_of(face.bounds.w)) {
         for mirrored in [false, true] {
             let view = View {
                 face_px,
@@ -255,6 +259,14 @@ mod tests {
         );
         assert!(!is_face(0.95, [0.7, 0.0, 0.0, 0.0]));
         assert!(!is_face(0.55, [0.55, 0.55, 0.55, 0.55]));
+    }
+
+    #[test]
+    fn a_small_face_is_looked_at_twice_and_a_large_one_at_all_sizes() {
+        let views = |side: f32| views_of(side).collect::<Vec<_>>();
+        assert_eq!(views(16.0), [32.0, 44.0]);
+        assert_eq!(views(40.0), [32.0, 44.0, 56.0]);
+        assert_eq!(views(300.0), SETTINGS.views);
     }
 
     #[test]

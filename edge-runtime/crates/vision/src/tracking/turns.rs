@@ -79,7 +79,47 @@ impl Turns {
 
 #[cfg(test)]
 mod tests {
+    use inference::bundle::Bundle;
+    use shared_model::manifest::EMOTION_NAME;
+    use testing::bundle::{mirror, write_bundle};
+
+    use super::Look::{Both, Crop, Mirror};
     use super::*;
+
+    fn predictor(mirrored: bool) -> Predictor {
+        let dir = tempfile::tempdir().unwrap();
+        write_bundle(dir.path());
+        if mirrored {
+            mirror(dir.path(), EMOTION_NAME);
+        }
+        Predictor::load(&Bundle::open(dir.path()).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn face_and_mirror_image_take_turns_and_both_are_seen_after_a_pause() {
+        let mut turns = Turns::default();
+        let mut see = |time_ms: u64, predictor: &Predictor| {
+            let look = turns.next(1, time_ms, predictor);
+            turns.take(1, time_ms, (look, scores(1.0)));
+            look
+        };
+        let mirrored = predictor(true);
+        let looks = [0, 40, 80, 120, 700, 740, 780].map(|time_ms| see(time_ms, &mirrored));
+        assert_eq!(looks, [Crop, Mirror, Crop, Mirror, Both, Crop, Mirror]);
+        // Other networks have said nothing of it yet, and these see no mirror images.
+        assert_eq!(
+            [820, 860, 2000].map(|time_ms| see(time_ms, &predictor(true))),
+            [Crop; 3]
+        );
+        let plain = predictor(false);
+        assert_eq!([2040, 2080, 4000].map(|time_ms| see(time_ms, &plain)), [Crop; 3]);
+        // What is held is as new as the picture.
+        let mut turns = Turns::default();
+        assert_eq!(turns.next(1, 0, &mirrored), Crop);
+        turns.take(1, 0, (Crop, scores(1.0)));
+        turns.hold(1, 2900);
+        assert_eq!(turns.next(1, 3000, &mirrored), Mirror);
+    }
 
     fn scores(happy: f32) -> Scores {
         Scores::from_logits(&[0.0, happy], 1.0).unwrap()
@@ -88,19 +128,19 @@ mod tests {
     #[test]
     fn each_view_counts_with_what_was_said_of_the_other_one() {
         let mut turns = Turns::default();
-        let told = turns.take(1, 0, (Look::Crop, scores(1.0)));
+        let told = turns.take(1, 0, (Crop, scores(1.0)));
         assert_eq!(told, scores(1.0), "there is no other one");
         let near = |told: &Scores, logit: f32| {
             let [told, expected] = [told, &scores(logit)].map(|scores| scores.as_slice()[1]);
             assert!((told - expected).abs() < 1e-6, "{told} instead of {expected}");
         };
-        near(&turns.take(1, 40, (Look::Mirror, scores(3.0))), 2.0);
-        near(&turns.take(1, 80, (Look::Crop, scores(-1.0))), 1.0);
-        near(&turns.take(2, 80, (Look::Crop, scores(5.0))), 5.0);
-        near(&turns.take(1, 900, (Look::Both, scores(4.0))), 4.0);
-        near(&turns.take(1, 940, (Look::Crop, scores(2.0))), 3.0);
+        near(&turns.take(1, 40, (Mirror, scores(3.0))), 2.0);
+        near(&turns.take(1, 80, (Crop, scores(-1.0))), 1.0);
+        near(&turns.take(2, 80, (Crop, scores(5.0))), 5.0);
+        near(&turns.take(1, 900, (Both, scores(4.0))), 4.0);
+        near(&turns.take(1, 940, (Crop, scores(2.0))), 3.0);
         turns.forget(1);
-        near(&turns.take(1, 980, (Look::Mirror, scores(2.0))), 2.0);
+        near(&turns.take(1, 980, (Mirror, scores(2.0))), 2.0);
         turns.retain(|id| id == 2);
         assert!(turns.of(1).is_none() && turns.of(2).is_some());
     }
