@@ -6,6 +6,7 @@ pub mod finder;
 mod output;
 mod reduce;
 mod second_look;
+mod sharpen;
 mod size;
 mod stillness;
 pub mod stills;

@@ -13,6 +13,7 @@ use shared_model::manifest::Detector;
 
 use super::finder::{Finder, FinderConfig};
 use super::second_look::View;
+use super::sharpen::sharpened;
 use super::size;
 use crate::SAME_FACE;
 use crate::tracker::Observation;
@@ -107,6 +108,11 @@ impl StillFinder {
         picture: GrayView<'_>,
         network: &mut DetectorNetwork,
     ) -> Result<&[Observation], PredictError> {
+        let sharpened = sharpened(picture);
+        let sharp = sharpened
+            .as_ref()
+            .map(|pixels| GrayView::new(pixels, picture.width(), picture.height()));
+        let picture = sharp.and_then(Result::ok).unwrap_or(picture);
         let longer = picture.width().max(picture.height()) as f32;
         // The size at which the smallest face is found, and no larger than the picture.
         let wanted = (longer * size::SETTINGS.smallest_face / self.min_face_px).min(longer);
