@@ -6,7 +6,7 @@ use shared_model::manifest::Detector;
 
 use super::changes::Changes;
 use super::decode::{Detection, Dropped, Grid, Limits, decode};
-use super::output::{framed, maps, roll};
+use super::output::{framed, maps, mirror, roll};
 use super::reduce::Reducer;
 use super::second_look::{SecondLook, View};
 use super::size;
@@ -87,6 +87,8 @@ pub struct Finder {
     grids: Vec<Grid>,
     limits: Limits,
     glance: Glance,
+    /// The mirror image of the reduced picture.
+    mirrored: Vec<u8>,
     found: Vec<Detection>,
     observations: Vec<Observation>,
     second_look: SecondLook,
@@ -105,6 +107,7 @@ impl Finder {
                 ..Limits::of(detector)
             },
             glance: Glance::default(),
+            mirrored: Vec::new(),
             found: Vec::new(),
             observations: Vec::new(),
             second_look: SecondLook::default(),
@@ -131,14 +134,48 @@ impl Finder {
     /// # Errors
     /// Those of [`DetectorNetwork::run`].
     pub fn find(&mut self, network: &mut DetectorNetwork) -> Result<(&[Observation], Dropped), PredictError> {
+        self.search(network, false)
+    }
+
+    /// The same in the mirror image of the picture, where the network is surer of some faces, and less sure of others.
+    ///
+    /// # Errors
+    /// Those of [`DetectorNetwork::run`].
+    pub fn find_mirrored(&mut self, network: &mut DetectorNetwork) -> Result<(&[Observation], Dropped), PredictError> {
+        self.search(network, true)
+    }
+
+    fn search(
+        &mut self,
+        network: &mut DetectorNetwork,
+        mirrored: bool,
+    ) -> Result<(&[Observation], Dropped), PredictError> {
         self.observations.clear();
         self.glance.remember();
         let Some(reduced) = self.glance.reducer.picture() else {
             return Ok((&[], Dropped::default()));
         };
-        network.run(reduced)?;
-        let size = [reduced.width(), reduced.height()];
-        let dropped = decode(&maps(network), &self.grids, size, &self.limits, &mut self.found);
+        let (columns, rows) = (reduced.width(), reduced.height());
+        if mirrored {
+            self.mirrored.clear();
+            for row in 0..rows {
+                self.mirrored.extend(reduced.row(row).iter().rev());
+            }
+        }
+        let mirror_image = GrayView::new(&self.mirrored, columns, rows);
+        network.run(mirror_image.ok().filter(|_| mirrored).unwrap_or(reduced))?;
+        let dropped = decode(
+            &maps(network),
+            &self.grids,
+            [columns, rows],
+            &self.limits,
+            &mut self.found,
+        );
+        if mirrored {
+            for face in &mut self.found {
+                *face = mirror(face, columns);
+            }
+        }
         let scale = self.glance.scale;
         self.observations.extend(self.found.iter().map(|face| Observation {
             bounds: framed(face, scale),
@@ -183,5 +220,46 @@ pub fn settings(detector: &Detector) -> TrackerSettings {
     TrackerSettings {
         sure_score: detector.score,
         ..TrackerSettings::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use inference::Predictor;
+    use inference::bundle::Bundle;
+    use testing::detector::write_bundle_with_detector;
+
+    use super::*;
+
+    #[test]
+    fn a_face_is_found_at_its_place_in_the_mirror_image_as_well() {
+        let dir = tempfile::tempdir().unwrap();
+        write_bundle_with_detector(dir.path());
+        let mut predictor = Predictor::load(&Bundle::open(dir.path()).unwrap()).unwrap();
+        let network = predictor.detector_mut().unwrap();
+        let config = FinderConfig {
+            min_face_px: 40.0,
+            detector_px: Some(160),
+        };
+        let mut finder = Finder::new(config, network.entry());
+        // A spot to the left of the middle.
+        let bright = |at: usize| (100..180).contains(&(at % 640)) && (200..280).contains(&(at / 640));
+        let pixels: Vec<u8> = (0..640 * 480).map(|at| if bright(at) { 250 } else { 40 }).collect();
+        finder.take(GrayView::new(&pixels, 640, 480).unwrap());
+        let holds = |face: &Observation| {
+            let Rect { x, y, w, h } = face.bounds;
+            (x..x + w).contains(&140.0) && (y..y + h).contains(&240.0)
+        };
+        let plain = finder.find(network).unwrap().0.to_vec();
+        let mirrored = finder.find_mirrored(network).unwrap().0.to_vec();
+        for found in [&plain, &mirrored] {
+            assert!(found.first().is_some_and(holds), "{found:?}");
+        }
+        let reduced = finder.glance.reducer.picture().unwrap();
+        let seen = finder.mirrored.chunks_exact(160).nth(60).unwrap();
+        assert!(
+            seen.iter().rev().eq(reduced.row(60)),
+            "the network saw the mirror image"
+        );
     }
 }

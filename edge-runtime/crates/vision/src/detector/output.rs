@@ -37,6 +37,19 @@ pub(super) fn framed(face: &Detection, scale: [f32; 2]) -> Rect {
     FRAMING.apply(&in_picture(face.bounds, scale))
 }
 
+/// A face of the mirror image of an input with so many columns, where it is in the input itself.
+pub(super) fn mirror(face: &Detection, columns: usize) -> Detection {
+    let columns = columns as f32;
+    let [left, top, right, bottom] = face.bounds;
+    let [eye, other_eye, nose, corner, other_corner] = face.points.map(|[x, y]| [columns - x, y]);
+    Detection {
+        score: face.score,
+        bounds: [columns - right, top, columns - left, bottom],
+        // From left to right again.
+        points: [other_eye, eye, nose, other_corner, corner],
+    }
+}
+
 /// How far a head is tilted towards a shoulder by its five points, in radians, clockwise, at most [`MOST_ROLL`]: the mean of
 /// the lines through eyes and corners of the mouth, and of the one that goes down from the middle of the eyes to that of
 /// the mouth, each by its length.
@@ -67,6 +80,29 @@ fn in_picture([left, top, right, bottom]: [f32; 4], [across, down]: [f32; 2]) ->
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_face_of_the_mirror_image_lies_at_the_other_side_and_is_tilted_the_other_way() {
+        let face = Detection {
+            score: 0.9,
+            bounds: [10.0, 20.0, 50.0, 60.0],
+            points: [[20.0, 30.0], [40.0, 38.0], [29.0, 44.0], [19.0, 48.0], [35.0, 55.0]],
+        };
+        let there = mirror(&face, 160);
+        assert_eq!(there.bounds, [110.0, 20.0, 150.0, 60.0]);
+        assert_eq!(
+            there.points,
+            [
+                [120.0, 38.0],
+                [140.0, 30.0],
+                [131.0, 44.0],
+                [125.0, 55.0],
+                [141.0, 48.0]
+            ]
+        );
+        assert!((roll(&there, [1.0; 2]) + roll(&face, [1.0; 2])).abs() < 1e-6);
+        assert_eq!(mirror(&there, 160), face);
+    }
 
     #[test]
     fn the_roll_is_that_of_the_points_and_nothing_wild() {

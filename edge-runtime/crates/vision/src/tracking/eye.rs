@@ -11,9 +11,16 @@ use crate::tracker::{Observation, TrackerSettings};
 /// Finds the faces of one frame after another.
 pub(super) enum Eye {
     /// The detector of the bundle.
-    Detector(Box<Finder>),
+    Detector(Box<DetectorEye>),
     /// The cascade, for bundles without one.
     Cascade(Box<CascadeEye>),
+}
+
+/// The detector, and how it saw the last frame.
+pub(super) struct DetectorEye {
+    finder: Finder,
+    /// Whether it saw the mirror image. It sees frame and mirror image in turns: some faces it is sure of in one of them only.
+    mirrored: bool,
 }
 
 /// The cascade, and what it is spared in an empty room.
@@ -34,7 +41,10 @@ impl Eye {
             detector_px: config.detector_px,
         };
         Ok(match predictor.detector() {
-            Some(network) => Self::Detector(Box::new(Finder::new(finder, network.entry()))),
+            Some(network) => Self::Detector(Box::new(DetectorEye {
+                finder: Finder::new(finder, network.entry()),
+                mirrored: true,
+            })),
             None => Self::Cascade(Box::new(CascadeEye {
                 cascade: Detector::new(config.detector)?,
                 glance: Glance::default(),
@@ -46,7 +56,7 @@ impl Eye {
     /// Whether it is that of the predictor's bundle.
     pub(super) fn suits(&self, predictor: &Predictor) -> bool {
         match (self, predictor.detector()) {
-            (Self::Detector(finder), Some(network)) => finder.detector() == network.entry(),
+            (Self::Detector(eye), Some(network)) => eye.finder.detector() == network.entry(),
             (Self::Cascade(_), None) => true,
             _ => false,
         }
@@ -55,7 +65,7 @@ impl Eye {
     /// What tracking goes by with it.
     pub(super) fn settings(&self) -> TrackerSettings {
         match self {
-            Self::Detector(finder) => settings(finder.detector()),
+            Self::Detector(eye) => settings(eye.finder.detector()),
             Self::Cascade(_) => TrackerSettings::default(),
         }
     }
@@ -63,7 +73,7 @@ impl Eye {
     /// Takes in the next picture.
     pub(super) fn take(&mut self, picture: GrayView<'_>) {
         match self {
-            Self::Detector(finder) => finder.take(picture),
+            Self::Detector(eye) => eye.finder.take(picture),
             Self::Cascade(eye) => eye.glance.take(picture, &eye.config),
         }
     }
@@ -71,7 +81,7 @@ impl Eye {
     /// How the picture that was taken in last differs from the one that was searched last.
     pub(super) fn glance(&mut self) -> &mut Glance {
         match self {
-            Self::Detector(finder) => finder.glance(),
+            Self::Detector(eye) => eye.finder.glance(),
             Self::Cascade(eye) => &mut eye.glance,
         }
     }
@@ -85,8 +95,13 @@ impl Eye {
     ) -> Result<u64, TrackError> {
         found.clear();
         match (self, predictor.detector_mut()) {
-            (Self::Detector(finder), Some(network)) => {
-                let (faces, dropped) = finder.find(network)?;
+            (Self::Detector(eye), Some(network)) => {
+                eye.mirrored = !eye.mirrored;
+                let (faces, dropped) = if eye.mirrored {
+                    eye.finder.find_mirrored(network)?
+                } else {
+                    eye.finder.find(network)?
+                };
                 found.extend_from_slice(faces);
                 Ok(dropped.damaged as u64)
             }
@@ -114,8 +129,8 @@ impl Eye {
         predictor: &mut Predictor,
     ) -> Result<(f32, u64), TrackError> {
         match (self, predictor.detector_mut()) {
-            (Self::Detector(finder), Some(network)) => {
-                let (score, dropped) = finder.look_again(picture, (bounds, roll), network)?;
+            (Self::Detector(eye), Some(network)) => {
+                let (score, dropped) = eye.finder.look_again(picture, (bounds, roll), network)?;
                 Ok((score, dropped.damaged as u64))
             }
             // Its faces are certain.
