@@ -126,7 +126,18 @@ fn faces_in_still_photographs_are_counted() {
         for (what, variation) in VARIATIONS {
             let (mut counted, mut surplus) = (0, 0);
             for (photo, shown) in &photographs {
+                if std::env::var_os("DUMP").is_some() {
+                    println!(
+                        "PHOTO {what} {} {shown} {}x{}",
+                        photo.name,
+                        photo.gray().width,
+                        photo.gray().height
+                    );
+                }
                 let found = finder.find(&shown_as(photo, variation)).len();
+                if found != *shown {
+                    println!("DIFF {name} {what} {} {found} of {shown}", photo.name);
+                }
                 counted += found.min(*shown);
                 surplus += found.saturating_sub(*shown);
             }
@@ -145,7 +156,7 @@ fn shown_as(photo: &Photo, variation: Variation) -> Gray {
     }
 }
 
-/// The 17 visitors of the photographs of one or two, tracked for a second: the docs' figures, less one.
+/// The 17 visitors of the photographs of one or two, tracked for a second: the docs' figures, less one each, and less one in all.
 #[test]
 fn one_or_two_visitors_are_tracked_in_a_small_picture() {
     let Some(data) = shared() else {
@@ -162,7 +173,8 @@ fn one_or_two_visitors_are_tracked_in_a_small_picture() {
     let few = || photographs.iter().filter(|(_, shown)| (1..=2).contains(shown));
     let shown: usize = few().map(|(_, shown)| shown).sum();
     assert_eq!(shown, 17);
-    for ((what, variation), least) in VARIATIONS.into_iter().zip([16, 16, 15, 16, 13, 16, 16, 16]) {
+    let mut all = 0;
+    for ((what, variation), least) in VARIATIONS.into_iter().zip([16, 16, 16, 16, 15, 16, 16, 16]) {
         let (mut counted, mut surplus) = (0, 0);
         for (photo, shown) in few() {
             let gray = shown_as(photo, variation);
@@ -184,7 +196,9 @@ fn one_or_two_visitors_are_tracked_in_a_small_picture() {
             counted >= least && surplus <= 1,
             "{what}: {counted} and {surplus} too many"
         );
+        all += counted;
     }
+    assert!(all >= 134, "{all} of 136");
 }
 
 fn bounds(face: &Face) -> Rect {

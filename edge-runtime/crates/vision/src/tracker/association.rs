@@ -42,19 +42,24 @@ impl Pool {
         }
     }
 
-    /// The sure ones in the region that nobody took, and that are no second box of a face that somebody took.
+    /// Those in the region that may begin a candidate: nobody took them, they are no second box of a face that somebody took,
+    /// and a doubtful one is no part of something surer.
     pub(super) fn left(&self, region: &Rect, settings: &TrackerSettings) -> impl Iterator<Item = &Observation> {
-        let taken = |at: usize| self.taken[at];
-        let double = move |bounds: &Rect| {
-            let mut others = self.observations.iter().enumerate().filter(move |(at, _)| taken(*at));
-            others.any(|(_, other)| other.bounds.overlap(bounds) > settings.double_overlap)
+        let all = || self.observations.iter().zip(self.taken);
+        let double = move |own: &Observation| {
+            let mut others = all().filter(|(_, taken)| *taken);
+            others.any(|(other, _)| other.bounds.overlap(&own.bounds) > settings.double_overlap)
         };
-        let begins = move |(at, own): &(usize, &Observation)| {
-            let sure = own.score >= self.sure_score && inside(region, &own.bounds);
-            !taken(*at) && sure && !double(&own.bounds)
+        let part = move |own: &Observation| {
+            let mut surer = all().filter(|(other, _)| other.score > own.score);
+            own.score < settings.sure_score && surer.any(|(other, _)| inside(&other.bounds, &own.bounds))
         };
-        let all = self.observations.iter().enumerate().filter(begins);
-        all.map(|(_, observation)| observation)
+        let begins = move |own: &Observation| {
+            let counts = own.score >= settings.beginning_score() && inside(region, &own.bounds);
+            counts && !double(own) && !part(own)
+        };
+        let left = all().filter(move |(own, taken)| !taken && begins(own));
+        left.map(|(observation, _)| observation)
     }
 }
 

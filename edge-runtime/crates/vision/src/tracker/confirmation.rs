@@ -35,6 +35,11 @@ impl Refused {
         self.0.iter().rposition(same)
     }
 
+    /// Whether a second look at a box failed that is not forgotten.
+    pub(super) fn remembers(&self, bounds: &Rect, settings: &TrackerSettings) -> bool {
+        self.at(bounds, settings).is_some()
+    }
+
     /// Whether a box was refused just now.
     fn holds(&self, bounds: &Rect, now_ms: u64, settings: &TrackerSettings) -> bool {
         self.at(bounds, settings)
@@ -57,7 +62,8 @@ impl Refused {
     }
 }
 
-/// Looks once more at the first candidate that was observed in this frame, is not certain and was not refused just now.
+/// Looks once more at the first candidate that was observed in this frame, is not certain and was not refused just now. The
+/// detector sees frames and mirror images in turns; a doubtful candidate is looked at where it is seen better.
 pub(super) fn second_look<E>(
     tracks: &mut [Track],
     refused: &mut Refused,
@@ -68,7 +74,8 @@ pub(super) fn second_look<E>(
     let asks = |track: &&mut Track| {
         let doubted = track.best_score < settings.certain_score() && !track.confirmed;
         let looked_at = track.is_candidate(settings) && track.is_found(now_ms) && doubted;
-        looked_at && !refused.holds(&track.observed, now_ms, settings)
+        let seen_well = track.is_surer || track.best_score >= settings.sure_score;
+        looked_at && seen_well && !refused.holds(&track.observed, now_ms, settings)
     };
     let Some(track) = tracks.iter_mut().find(asks) else {
         return Ok(());

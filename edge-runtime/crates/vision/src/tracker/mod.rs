@@ -43,6 +43,9 @@ use place::inside;
 /// Most tracks at once, candidates among them: twice as many as are shown.
 const MAX_TRACKS: usize = 16;
 
+/// Most tracks beside which a doubtful observation begins a candidate: the rest is left for sure ones.
+const MAX_DOUBTFUL: usize = MAX_TRACKS / 2;
+
 /// Most observations of a frame; the surest count.
 pub const MAX_OBSERVATIONS: usize = 64;
 
@@ -156,13 +159,14 @@ impl Tracker {
         self.next
     }
 
-    /// Sure observations first, then doubtful ones; candidates get what is left of the sure ones.
+    /// Sure observations first, then doubtful ones; candidates get what is left.
     fn associate(&mut self, pool: &mut Pool, now_ms: u64) {
         let settings = &self.settings;
         let rounds = [
             (true, true, settings.least_overlap),
             (true, false, settings.least_overlap_doubtful),
             (false, true, settings.least_overlap),
+            (false, false, settings.least_overlap_doubtful),
         ];
         for (numbered, sure, least) in rounds {
             let takes_part = |track: &Track| (track.id > 0) == numbered && !track.is_found(now_ms);
@@ -217,12 +221,21 @@ impl Tracker {
                 self.next = self.next.saturating_add(1);
             }
         }
+        self.tracks.retain(|track| {
+            let doubtful = track.id == 0 && track.best_score < settings.sure_score;
+            !(doubtful && refused.remembers(&track.observed, settings))
+        });
         confirmed
     }
 
-    /// Begins a candidate for each sure observation in the region that nobody took, as far as there is room.
+    /// Begins a candidate for each observation in the region that may, and that nobody took, as far as there is room.
     fn begin(&mut self, pool: &Pool, region: &Rect, now_ms: u64) {
         for observation in pool.left(region, &self.settings) {
+            let full = self.tracks.len() >= MAX_DOUBTFUL;
+            let doubtful = observation.score < self.settings.sure_score;
+            if doubtful && (full || self.refused.remembers(&observation.bounds, &self.settings)) {
+                continue;
+            }
             if self.tracks.push(Track::new(observation, now_ms)).is_err() {
                 return;
             }

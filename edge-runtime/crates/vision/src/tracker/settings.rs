@@ -7,8 +7,11 @@ pub const REMEMBERED_MS: u64 = 2000;
 /// does not matter.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TrackerSettings {
-    /// Probability, 0 to 1, from which an observation is sure: it may begin a track. The bundle says which.
+    /// Probability, 0 to 1, from which an observation is sure. The bundle says which.
     pub sure_score: f32,
+    /// Share of [`TrackerSettings::sure_score`] from which an observation may begin a candidate, 0 to 1. One that is not sure
+    /// gets a number only by a second look, and is given up where that fails.
+    pub begins: f32,
     /// Share of the way from [`TrackerSettings::sure_score`] to 1 at which one observation confirms a face by itself. What
     /// merely resembles a face is sure for frames on end, and seldom more: of 544 pictures without a face none reached this.
     pub certain: f32,
@@ -20,7 +23,7 @@ pub struct TrackerSettings {
     /// cost one in each frame. Whoever comes nearer is found that much later at most.
     pub refused_ms: u64,
     /// How long it takes until what was said of that place counts no more, in milliseconds. Until then the next look is
-    /// averaged with it: noise makes one look in some dozens too sure.
+    /// averaged with it: noise makes one look in some dozens too sure. And nothing doubtful begins a candidate there.
     pub forgotten_ms: u64,
     /// Least intersection over union, 0 to 1, of a sure observation with the prediction of a track. A face that moves by
     /// half of its side from one frame to the next, against its prediction, still has a third.
@@ -62,6 +65,7 @@ impl Default for TrackerSettings {
     fn default() -> Self {
         Self {
             sure_score: 0.5,
+            begins: 0.6,
             certain: 0.55,
             confirmed: 0.35,
             second_weight: 0.7,
@@ -101,6 +105,11 @@ impl TrackerSettings {
 
     fn above_sure(&self, share: f32) -> f32 {
         self.sure_score + share * (1.0 - self.sure_score)
+    }
+
+    /// Probability, 0 to 1, from which an observation may begin a candidate.
+    pub(super) fn beginning_score(&self) -> f32 {
+        self.begins * self.sure_score
     }
 
     /// Probability from which an observation can keep a track: the limit that the detector is to have.

@@ -24,6 +24,10 @@ pub struct Track {
     pub(super) hits: u32,
     /// The highest score of all observations, 0 to 1.
     pub(super) best_score: f32,
+    /// The score of the last observation, 0 to 1.
+    score: f32,
+    /// Whether that is no lower than the one before.
+    pub(super) is_surer: bool,
     /// Whether a second look confirmed that it is a face.
     pub(super) confirmed: bool,
     /// Centre when it was observed last, smoothed, in pixels.
@@ -46,6 +50,8 @@ impl Track {
             shown: false,
             hits: 1,
             best_score: observation.score,
+            score: observation.score,
+            is_surer: true,
             confirmed: false,
             centre: centre(observed),
             side: observed.w,
@@ -120,6 +126,8 @@ impl Track {
         (self.observed, self.roll, self.found_ms) = (*observed, observation.roll, now_ms);
         self.hits = self.hits.saturating_add(1);
         self.best_score = self.best_score.max(observation.score);
+        self.is_surer = observation.score >= self.score;
+        self.score = observation.score;
     }
 
     fn predicted(&self, now_ms: u64, settings: &TrackerSettings) -> [f32; 2] {
