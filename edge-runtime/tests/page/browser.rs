@@ -18,6 +18,10 @@ use crate::support::{program, until};
 /// Longest distance between what is drawn and what was found, in pixels of a frame 640 wide.
 const NEAR: f64 = 1.0;
 
+/// The same where the run may have found the face in the mirror image: the detector's boxes are some percent apart there. Of the
+/// face of 65 pixels it is one in fifteen.
+const NEAR_IN_TURNS: f64 = 4.4;
+
 /// A kiosk that sees one picture again and again: a face out of the photograph that comes with the face detector.
 pub(super) fn portrait() -> (World, PathBuf) {
     part_of_photograph([400, 190], [200, 200])
@@ -64,10 +68,10 @@ fn of_line(line: &Value) -> Vec<f64> {
 
 /// Holds every face that the page draws against the lines, and gives how many there are.
 fn compare(window: &mut Chromium, lines: &[Value]) -> usize {
-    compare_drawn(&window.value(DRAWN), lines)
+    compare_drawn(&window.value(DRAWN), lines, NEAR)
 }
 
-fn compare_drawn(drawn: &Value, lines: &[Value]) -> usize {
+fn compare_drawn(drawn: &Value, lines: &[Value], near: f64) -> usize {
     let drawn = drawn.as_array().unwrap();
     for face in drawn {
         let have = [numbers(&face["box"]), numbers(&face["points"])].concat();
@@ -78,7 +82,7 @@ fn compare_drawn(drawn: &Value, lines: &[Value]) -> usize {
                 .fold(0.0, f64::max)
         };
         let nearest = lines.iter().map(off).fold(f64::INFINITY, f64::min);
-        assert!(nearest <= NEAR, "{nearest} pixels: {face}\n{lines:?}");
+        assert!(nearest <= near, "{nearest} pixels: {face}\n{lines:?}");
     }
     drawn.len()
 }
@@ -134,7 +138,7 @@ fn a_face_that_is_followed_is_drawn_where_the_line_of_its_frame_says() {
                 .iter()
                 .map(|line| serde_json::from_str(line.strip_prefix("out ").unwrap()).unwrap());
             let lines: Vec<Value> = lines.filter(|line: &Value| line["face"].is_object()).collect();
-            compare_drawn(&drawn, &lines);
+            compare_drawn(&drawn, &lines, NEAR);
         }
     });
 }
@@ -162,7 +166,7 @@ fn who_is_followed_has_the_box_and_the_points_that_classify_finds_as_a_run_searc
         let output = classify.arg(&bundle).arg(&picture).output().unwrap();
         let lines = String::from_utf8(output.stdout).unwrap();
         let found: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        assert_eq!(compare_drawn(&last, &found), 1);
+        assert_eq!(compare_drawn(&last, &found, NEAR_IN_TURNS), 1);
     });
 }
 

@@ -41,7 +41,9 @@ fn whatever_the_maps_say_faces_and_tracks_stay_within_limits() {
             let observations: Vec<_> = found.iter().map(observation).collect();
             // A second look may say anything, too.
             let second = f32::from_bits(u32::from(frame[0]) << 23);
-            let Ok(()) = tracker.update(&observations, &REGION, now_ms, |_, _| Ok::<_, Infallible>(second));
+            let Ok(()) = tracker.update((&observations, true), &REGION, now_ms, |_, _| {
+                Ok::<_, Infallible>(second)
+            });
             assert!(tracker.shown().count() <= MAX_FACES && tracker.tracks.len() <= MAX_TRACKS);
             for track in tracker.tracks.iter().filter(|track| track.id > 0) {
                 assert!(track.bounds(now_ms, &settings).is_valid());

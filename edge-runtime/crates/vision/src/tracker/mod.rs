@@ -91,15 +91,15 @@ impl Tracker {
         }
     }
 
-    /// Takes in what the detector saw in a frame that was taken at `now_ms`. Faces count whose centre lies in `region`,
-    /// in pixels of the frame. `look` gives the score of a second look at a candidate in this frame, by its box and its roll;
+    /// Takes in what the detector saw in a frame that was taken at `now_ms`; where that was not `searched`, in the last one, of
+    /// which it is a repetition. Faces count whose centre lies in `region`, in pixels of the frame. `look` gives the score of a second look at a candidate in this frame, by its box and its roll;
     /// it is called once at most.
     ///
     /// # Errors
     /// Those of `look`; the frame then gives nobody a number.
     pub fn update<E>(
         &mut self,
-        found: &[Observation],
+        (found, searched): (&[Observation], bool),
         region: &Rect,
         now_ms: u64,
         look: impl FnOnce(&Rect, f32) -> Result<f32, E>,
@@ -111,9 +111,9 @@ impl Tracker {
         }
         let mut pool = Pool::new(found, &self.settings);
         self.associate(&mut pool, now_ms);
-        self.end(region, now_ms);
+        self.end(region, now_ms, pause_ms);
         let confirmed = self.confirm(region, now_ms, look);
-        self.begin(&pool, region, now_ms);
+        self.begin((&pool, searched), region, now_ms);
         choice::show(&mut self.tracks, self.policy);
         self.counting = choice::counting(
             &mut self.tracks,
@@ -133,15 +133,16 @@ impl Tracker {
         self.counting = None;
     }
 
-    /// Whether nobody is there, not even a candidate.
+    /// Whether nobody is there, not even a candidate. What is doubtful keeps no room awake.
     pub fn is_idle(&self) -> bool {
-        self.tracks.is_empty()
+        self.tracks.iter().all(|track| track.is_doubtful(&self.settings))
     }
 
     /// Whether everybody who is there has a number and was observed in the last frame.
     pub fn is_settled(&self) -> bool {
-        let settled = |last_ms| self.tracks.iter().all(|track| track.id > 0 && track.is_found(last_ms));
-        self.last_ms.is_some_and(settled)
+        let mut people = self.tracks.iter().filter(|track| !track.is_doubtful(&self.settings));
+        self.last_ms
+            .is_some_and(|last_ms| people.all(|track| track.id > 0 && track.is_found(last_ms)))
     }
 
     /// The faces that the policy wants, by their numbers.
@@ -179,7 +180,7 @@ impl Tracker {
     }
 
     /// Ends tracks that were not observed for long, that left the region, or that coast over another one's face.
-    fn end(&mut self, region: &Rect, now_ms: u64) {
+    fn end(&mut self, region: &Rect, now_ms: u64, pause_ms: u64) {
         let settings = &self.settings;
         let found: heapless::Vec<Rect, MAX_TRACKS> = (self.tracks.iter())
             .filter(|track| track.is_found(now_ms))
@@ -193,7 +194,7 @@ impl Tracker {
             let hidden = found
                 .iter()
                 .any(|other| other.overlap(&bounds) > settings.double_overlap);
-            inside(region, &bounds) && !track.is_over(now_ms, settings) && !hidden
+            inside(region, &bounds) && !track.is_over(now_ms, pause_ms, settings) && !hidden
         });
     }
 
@@ -221,19 +222,20 @@ impl Tracker {
                 self.next = self.next.saturating_add(1);
             }
         }
-        self.tracks.retain(|track| {
-            let doubtful = track.id == 0 && track.best_score < settings.sure_score;
-            !(doubtful && refused.remembers(&track.observed, settings))
-        });
+        (self.tracks).retain(|track| !(track.is_doubtful(settings) && refused.remembers(&track.observed, settings)));
         confirmed
     }
 
     /// Begins a candidate for each observation in the region that may, and that nobody took, as far as there is room.
-    fn begin(&mut self, pool: &Pool, region: &Rect, now_ms: u64) {
+    /// Nothing doubtful does where it was refused, nor in a frame that was not searched.
+    fn begin(&mut self, (pool, searched): (&Pool, bool), region: &Rect, now_ms: u64) {
         for observation in pool.left(region, &self.settings) {
-            let full = self.tracks.len() >= MAX_DOUBTFUL;
             let doubtful = observation.score < self.settings.sure_score;
-            if doubtful && (full || self.refused.remembers(&observation.bounds, &self.settings)) {
+            let begins = || {
+                let room = self.tracks.len() < MAX_DOUBTFUL;
+                searched && room && !self.refused.remembers(&observation.bounds, &self.settings)
+            };
+            if doubtful && !begins() {
                 continue;
             }
             if self.tracks.push(Track::new(observation, now_ms)).is_err() {

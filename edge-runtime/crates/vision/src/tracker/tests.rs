@@ -35,6 +35,7 @@ struct Film {
     tracker: Tracker,
     now_ms: u64,
     frame_ms: u64,
+    searched: bool,
     /// What a second look says, and how many there were.
     second: f32,
     looks: u32,
@@ -46,6 +47,7 @@ impl Film {
             tracker: Tracker::new(policy, TrackerSettings::default(), 1),
             now_ms: 0,
             frame_ms: 50,
+            searched: true,
             second: 0.0,
             looks: 0,
         }
@@ -57,7 +59,7 @@ impl Film {
             self.looks += 1;
             Ok::<_, Infallible>(self.second)
         };
-        let Ok(()) = self.tracker.update(found, &REGION, self.now_ms, look);
+        let Ok(()) = self.tracker.update((found, self.searched), &REGION, self.now_ms, look);
         self.now_ms += self.frame_ms;
         self.tracker.shown().map(|track| track.id).collect()
     }
@@ -136,7 +138,7 @@ fn one_candidate_is_looked_at_in_a_frame_and_a_refused_one_keeps_nobody_waiting(
 fn a_second_look_that_fails_is_told_and_gives_no_number() {
     let mut tracker = Tracker::new(Policy::All, TrackerSettings::default(), 1);
     let found = [scored(100.0, 100.0, 50.0, 0.6)];
-    let mut show = |now_ms| tracker.update(&found, &REGION, now_ms, |_, _| Err("broken"));
+    let mut show = |now_ms| tracker.update((&found, true), &REGION, now_ms, |_, _| Err("broken"));
     assert_eq!([show(0), show(50)], [Ok(()), Err("broken")]);
     assert_eq!((tracker.shown().count(), tracker.next_number()), (0, 1));
 }
@@ -323,17 +325,17 @@ fn a_doubtful_place_that_was_refused_is_given_up_and_looked_at_once_a_second() {
     let mut film = Film::new(Policy::All);
     let poster = [scored(100.0, 100.0, 50.0, 0.4)];
     film.show(&poster);
-    assert!(!film.tracker.is_idle());
+    assert_eq!(film.tracker.tracks.len(), 1);
+    assert!(film.tracker.is_idle(), "nothing doubtful keeps the room awake");
     film.show(&poster);
-    assert!(
-        film.tracker.is_idle() && film.looks == 1,
-        "nothing keeps the room awake"
-    );
+    assert_eq!((film.tracker.tracks.len(), film.looks), (0, 1));
     film.hold(&poster, 60);
     assert_eq!(film.looks, 3, "in 3.1 seconds");
-    assert!(film.tracker.is_idle());
+    let somebody = [face(400.0, 300.0, 60.0), poster[0]];
+    film.hold(&somebody, 40);
+    assert!(film.tracker.is_settled(), "nor does it keep anybody from being at rest");
     // Whoever comes nearer to that place is sure at once.
-    assert_eq!(film.hold(&[scored(102.0, 102.0, 54.0, 0.9)], 2), [1]);
+    assert_eq!(film.hold(&[somebody[0], scored(102.0, 102.0, 54.0, 0.9)], 2), [1, 2]);
 }
 
 #[test]
@@ -350,6 +352,37 @@ fn a_doubtful_face_is_looked_at_in_a_frame_in_which_it_is_seen_better() {
     film.show(&seen(0.6));
     film.show(&seen(0.5));
     assert_eq!(film.looks, 1);
+}
+
+#[test]
+fn in_a_frame_that_was_not_searched_nothing_doubtful_begins_and_a_candidate_goes_on() {
+    let mut film = Film {
+        second: 0.9,
+        ..Film::new(Policy::All)
+    };
+    let doubtful = [scored(100.0, 100.0, 50.0, 0.4)];
+    film.searched = false;
+    film.hold(&doubtful, 5);
+    assert!(film.tracker.tracks.is_empty());
+    film.searched = true;
+    film.show(&doubtful);
+    film.searched = false;
+    assert_eq!(film.show(&doubtful), [1]);
+}
+
+#[test]
+fn who_is_seen_in_every_second_frame_alone_gets_a_number_at_any_rate() {
+    for frame_ms in [33, 67, 100, 200, 500] {
+        let mut film = Film {
+            second: 0.9,
+            frame_ms,
+            ..Film::new(Policy::All)
+        };
+        let tilted = [scored(100.0, 100.0, 50.0, 0.5)];
+        film.show(&tilted);
+        film.show(&[]);
+        assert_eq!(film.show(&tilted), [1], "{frame_ms} ms");
+    }
 }
 
 #[test]

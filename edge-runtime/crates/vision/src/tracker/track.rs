@@ -85,10 +85,16 @@ impl Track {
         now_ms.saturating_sub(self.found_ms) > settings.judged_ms
     }
 
-    /// Whether it goes without one for too long to be there.
-    pub(super) fn is_over(&self, now_ms: u64, settings: &TrackerSettings) -> bool {
+    /// Whether it is a candidate that was never sure.
+    pub(super) fn is_doubtful(&self, settings: &TrackerSettings) -> bool {
+        self.id == 0 && self.best_score < settings.sure_score
+    }
+
+    /// Whether it goes without one for too long to be there. The last frame came `pause_ms` before this one.
+    pub(super) fn is_over(&self, now_ms: u64, pause_ms: u64, settings: &TrackerSettings) -> bool {
         let longest_ms = if self.id == 0 {
-            settings.candidate_ms
+            // Few frames a second must not keep those out whom the detector sees in every second one alone.
+            settings.candidate_ms.max(2 * pause_ms)
         } else {
             settings.death_ms
         };

@@ -87,7 +87,9 @@ fn random_maps_are_bounded_and_no_number_passes_between_boxes_that_never_met() {
         for (tracker, known) in trackers.iter_mut().zip(&mut known) {
             let before = tracker.next_number();
             let second = noise.number(1.0);
-            let Ok(()) = tracker.update(&observations, &REGION, now_ms, |_, _| Ok::<_, Infallible>(second));
+            let Ok(()) = tracker.update((&observations, true), &REGION, now_ms, |_, _| {
+                Ok::<_, Infallible>(second)
+            });
             assert!(tracker.next_number() >= before);
             let most = if tracker.policy == Policy::All { MAX_FACES } else { 1 };
             assert!(tracker.shown().count() <= most && tracker.tracks.len() <= MAX_TRACKS);

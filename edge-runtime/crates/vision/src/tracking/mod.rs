@@ -175,7 +175,7 @@ impl FaceTracker {
         }
         if self.repeats(context.time_ms) {
             // Time goes on, and boxes come to rest.
-            return self.associate(context);
+            return self.associate(context, false);
         }
         self.judgements.clear();
         self.searched_ms = None;
@@ -185,13 +185,14 @@ impl FaceTracker {
             *face = in_frame(face, from);
         }
         context.stats.damaged_cells += damaged;
-        self.associate(context)?;
+        self.associate(context, true)?;
         context.stats.find.record(context.clock.now().saturating_sub(start));
         Ok(())
     }
 
-    /// Takes what was found into the tracks; what is not certain to be a face is looked at again.
-    fn associate(&mut self, context: &mut FrameContext<'_>) -> Result<(), TrackError> {
+    /// Takes what was found into the tracks, in this frame or in the last one that was searched; what is not certain to be a
+    /// face is looked at again.
+    fn associate(&mut self, context: &mut FrameContext<'_>, searched: bool) -> Result<(), TrackError> {
         let Self { eye, tracker, .. } = self;
         let FrameContext {
             frame,
@@ -199,7 +200,8 @@ impl FaceTracker {
             stats,
             ..
         } = context;
-        tracker.update(&self.observations, &context.region, context.time_ms, |bounds, roll| {
+        let found = (self.observations.as_slice(), searched);
+        tracker.update(found, &context.region, context.time_ms, |bounds, roll| {
             let (score, damaged) = eye.look_again(*frame, (bounds, roll), predictor)?;
             stats.damaged_cells += damaged;
             Ok(score)
