@@ -61,7 +61,7 @@ fn listener(check: &'static str, target: SocketAddr, hello: io::Result<Vec<u8>>)
 
 #[cfg(test)]
 mod tests {
-    use std::io::{Read, Write};
+    use std::io::{BufRead, BufReader, Write};
     use std::net::{TcpListener, UdpSocket};
     use std::thread;
 
@@ -127,7 +127,9 @@ mod tests {
         );
         let answers = thread::spawn(move || {
             let mut stream = server.accept().unwrap().0;
-            let _ = stream.read(&mut [0; 4096]).unwrap();
+            // The whole of it: what is left unread when a stream is closed resets it.
+            let request = BufReader::new(&stream).lines().map(Result::unwrap);
+            assert!(request.take_while(|line| !line.is_empty()).count() > 1);
             stream
                 .write_all(b"HTTP/1.1 405 Method Not Allowed\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
                 .unwrap();
