@@ -156,14 +156,14 @@ impl Finder {
             return Ok((&[], Dropped::default()));
         };
         let (columns, rows) = (reduced.width(), reduced.height());
-        if mirrored {
+        let seen = if mirrored {
             self.mirrored.clear();
-            for row in 0..rows {
-                self.mirrored.extend(reduced.row(row).iter().rev());
-            }
-        }
-        let mirror_image = GrayView::new(&self.mirrored, columns, rows);
-        network.run(mirror_image.ok().filter(|_| mirrored).unwrap_or(reduced))?;
+            (self.mirrored).extend((0..rows).flat_map(|row| reduced.row(row).iter().rev()));
+            GrayView::new(&self.mirrored, columns, rows).unwrap_or(reduced)
+        } else {
+            reduced
+        };
+        network.run(seen)?;
         let dropped = decode(
             &maps(network),
             &self.grids,

@@ -7,6 +7,7 @@
 //!
 //! Terms:
 //! - *observation*: a box that the detector gave for this frame, square as the networks' crops want it;
+//! - *doubtful*: less sure than the bundle's least score;
 //! - *candidate*: a track that was observed too seldom to have a number yet;
 //! - *second look*: the detector sees a candidate once more, larger, before it has a number;
 //! - *coasting*: a track without an observation in this frame goes on as it went.
@@ -92,8 +93,8 @@ impl Tracker {
     }
 
     /// Takes in what the detector saw in a frame that was taken at `now_ms`; where that was not `searched`, in the last one, of
-    /// which it is a repetition. Faces count whose centre lies in `region`, in pixels of the frame. `look` gives the score of a second look at a candidate in this frame, by its box and its roll;
-    /// it is called once at most.
+    /// which it is a repetition. Faces count whose centre lies in `region`, in pixels of the frame. `look` gives the score of
+    /// a second look at a candidate in this frame, by its box and its roll; it is called once at most.
     ///
     /// # Errors
     /// Those of `look`; the frame then gives nobody a number.

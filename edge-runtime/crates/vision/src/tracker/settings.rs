@@ -32,7 +32,8 @@ pub struct TrackerSettings {
     pub least_overlap_doubtful: f32,
     /// Frames in which a face is observed before it has a number. A false alarm seldom lasts for two.
     pub births: u32,
-    /// How long a candidate may go without an observation, in milliseconds: two frames at 15 a second.
+    /// How long a candidate may go without an observation, in milliseconds: two frames at 15 a second. Of fewer frames a second
+    /// it may be two.
     pub candidate_ms: u64,
     /// How long a face with a number may, in milliseconds: a hand before the face, a bow, some frames too blurred.
     /// Whoever comes later is another visitor.
