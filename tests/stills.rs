@@ -146,6 +146,22 @@ fn faces_in_still_photographs_are_counted() {
     }
 }
 
+/// The blurred photographs: the docs' figure, less one.
+#[test]
+fn faces_in_photographs_out_of_focus_are_found() {
+    let Some(data) = shared() else {
+        return testing::skip_faces("photographs out of focus: there is no ../shared/data");
+    };
+    let mut finder = Finder::new(Faces::DetectByBundle(LEAST_PX));
+    let (mut counted, mut surplus) = (0, 0);
+    for (photo, shown) in &photographs(&data) {
+        let found = finder.find(&shown_as(photo, Variation::Blurred)).len();
+        counted += found.min(*shown);
+        surplus += found.saturating_sub(*shown);
+    }
+    assert!(counted >= 32 && surplus <= 2, "{counted} of 33, and {surplus} too many");
+}
+
 /// A photograph, varied.
 fn shown_as(photo: &Photo, variation: Variation) -> Gray {
     let (gray, _) = varied(photo, variation);
