@@ -69,8 +69,9 @@ mod tests {
 
     use super::*;
 
-    /// An address of the loopback that no other test uses: one of them could take a port once it is free.
-    const ALONE: &str = "127.0.0.8";
+    /// Nobody listens there. A port that a test has closed may stay open for a moment: a program that another test starts
+    /// inherits it until its own code runs.
+    const NOBODY: &str = "127.0.0.1:1";
 
     fn check(sinks: &str) -> Finding {
         let config = Config::parse(&format!("schema = 1\nsource.uri = \"-\"\n{sinks}\n")).unwrap();
@@ -94,10 +95,10 @@ mod tests {
     #[test]
     fn whoever_hears_datagrams_is_told_from_nobody() {
         for (section, name) in [("osc", "osc receiver"), ("udp", "udp receiver")] {
-            let receiver = UdpSocket::bind((ALONE, 0)).unwrap();
-            let target = receiver.local_addr().unwrap();
-            let sinks = format!("[sink.{section}]\ntarget = \"{target}\"");
-            is(&check(&sinks), name, "refuses no datagram", None);
+            let sinks = |target: &str| format!("[sink.{section}]\ntarget = \"{target}\"");
+            let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();
+            let target = receiver.local_addr().unwrap().to_string();
+            is(&check(&sinks(&target)), name, "refuses no datagram", None);
             // What is sent to find out is a message that its program can read.
             let mut hello = [0; 512];
             let length = receiver.recv(&mut hello).unwrap();
@@ -107,8 +108,12 @@ mod tests {
                 serde_json::from_slice::<serde_json::Value>(&hello[..length]).is_ok()
             };
             assert!(is_whole);
-            drop(receiver);
-            is(&check(&sinks), name, "nobody listens", Some("start the receiver"));
+            is(
+                &check(&sinks(NOBODY)),
+                name,
+                "nobody listens",
+                Some("start the receiver"),
+            );
         }
     }
 
@@ -118,13 +123,15 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let secret = dir.path().join("secret");
         std::fs::write(&secret, "a secret of twenty-four bytes or more").unwrap();
-        let server = TcpListener::bind((ALONE, 0)).unwrap();
-        let sinks = format!(
-            "[sink.webhook]\nurl = \"http://{}/kiosk\"\nsecret_file = '{}'\ndir = '{}'",
-            server.local_addr().unwrap(),
-            secret.display(),
-            dir.path().join("outbox").display()
-        );
+        let sinks = |server: &str| {
+            format!(
+                "[sink.webhook]\nurl = \"http://{server}/kiosk\"\nsecret_file = '{}'\ndir = '{}'",
+                secret.display(),
+                dir.path().join("outbox").display()
+            )
+        };
+        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = server.local_addr().unwrap().to_string();
         let answers = thread::spawn(move || {
             let mut stream = server.accept().unwrap().0;
             // The whole of it: what is left unread when a stream is closed resets it.
@@ -134,8 +141,8 @@ mod tests {
                 .write_all(b"HTTP/1.1 405 Method Not Allowed\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
                 .unwrap();
         });
-        is(&check(&sinks), "webhook server", "answers (405)", None);
+        is(&check(&sinks(&address)), "webhook server", "answers (405)", None);
         answers.join().unwrap();
-        is(&check(&sinks), "webhook server", "refused", Some("check `url`"));
+        is(&check(&sinks(NOBODY)), "webhook server", "refused", Some("check `url`"));
     }
 }
