@@ -1,25 +1,35 @@
 //! `edge-runtime bench`: where the time of a bundle's networks goes on this machine.
 
-use std::fmt::Write as _;
+mod table;
+
 use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use edge_runtime::config::FaceConfig;
 use inference::bundle::Bundle;
-use inference::{Arithmetic, Crops, Engine, FrameLook, Layer, Look, Model, PrecisionChoice, Predictor, Threads};
+use inference::{
+    Arithmetic, Crops, DETECTOR_NAME, Engine, FrameLook, Input, LEVELS, Look, Model, PrecisionChoice, PredictError,
+    Predictor, Threads,
+};
 use kernels::Isa;
-use shared_model::image::{GrayView, INPUT_LEN, SIDE};
+use shared_model::image::{GrayView, SIDE};
 use shared_model::keypoints::COORDINATES;
-use shared_model::manifest::{EMOTION_NAME, KEYPOINTS_NAME, Network, Precision};
+use shared_model::manifest::{EMOTION_NAME, KEYPOINTS_NAME, ModelFile, Precision};
+use table::Samples;
+use vision::detector::finder::{Finder, FinderConfig};
 
 use super::failure::{Failure, code, io_code};
 use super::times::milliseconds;
 use super::{open_bundle, outputs};
 
+/// Columns and rows of the frame that is searched, as most cameras give it.
+const FRAME: [usize; 2] = [640, 480];
+
 const AFTER: &str = "\
 All times are medians in milliseconds, of a layer on one thread. MMAC are millions of multiplications, as the definition of a
-layer counts them; a layer that tract has rewritten may not know them.";
+layer counts them; a layer that tract has rewritten may not know them. The detector sees a frame of 640x480 as `run` does.";
 
 /// Times each layer of a bundle's networks on this machine, or the ways out
 #[derive(Debug, clap::Args)]
@@ -38,7 +48,7 @@ pub(crate) struct Args {
     /// this processor has]
     #[arg(long, value_name = "NAME", value_parser = parse_isa)]
     isa: Option<Isa>,
-    /// Threads of the last line, which times a whole face: 2 run the networks side by side
+    /// Threads of the lines that time a whole face: 2 run the networks side by side
     #[arg(long, value_name = "1|2", default_value = "2", value_parser = parse_threads)]
     threads: Threads,
     /// Times the ways to receivers on this machine instead, and what those that behave badly cost a frame
@@ -89,19 +99,40 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode, Failure> {
         return super::viewers::main(&bundle);
     }
     let manifest = bundle.manifest();
+    let detector = manifest.detector.as_ref();
     let networks = [
         (KEYPOINTS_NAME, COORDINATES, &manifest.keypoints),
         (EMOTION_NAME, manifest.classes.len(), &manifest.emotion),
     ];
-    let share = Duration::from_secs_f64(args.seconds / (networks.len() + 1) as f64);
+    let subjects = networks.len() + usize::from(detector.is_some());
+    // The rest is for whole faces and whole frames.
+    let share = Duration::from_secs_f64(args.seconds / (subjects + 1) as f64);
+    let levels: [f32; LEVELS] = std::array::from_fn(|level| level as f32 / 255.0);
+    let crop: Vec<f32> = grey([SIDE, SIDE])
+        .into_iter()
+        .map(|pixel| levels[usize::from(pixel)])
+        .collect();
     for (name, length, network) in networks {
-        let mut subject = Subject::load(&bundle, network, (name, length), args)?;
-        let samples = Samples::take(&mut subject.model, share)?;
-        print(&(subject.title + &samples.table(&subject.model.layers())))?;
+        let file = chosen(args, |precision| network.file(precision));
+        let load = |isa, onnx: &[u8]| Model::load_for(isa, onnx, &[(name, length)]);
+        let subject = Subject::load(&bundle, (name, file), load, args.isa)?;
+        subject.measure(Input::Values(&crop), share)?;
+    }
+    if let Some(detector) = detector {
+        let file = chosen(args, |precision| detector.file(precision));
+        let maps = detector.outputs.iter();
+        let outputs: Vec<_> = maps.map(|map| (map.name.as_str(), map.channels())).collect();
+        let size = finder_config().reduced(FRAME[0], FRAME[1]);
+        let load = |isa, onnx: &[u8]| Model::load_maps_for(isa, onnx, size, &outputs);
+        let subject = Subject::load(&bundle, (DETECTOR_NAME, file), load, args.isa)?;
+        let pixels = grey([size.columns, size.rows]);
+        if let Ok(picture) = GrayView::new(&pixels, size.columns, size.rows) {
+            subject.measure(Input::Grey(picture, &levels), share)?;
+        }
     }
     // The program's own path always takes the fastest instructions.
     if args.isa.is_none() {
-        print(&face(&bundle, args, share)?)?;
+        print(&face_and_frame(&bundle, args, share)?)?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -112,41 +143,83 @@ fn print(text: &str) -> Result<(), Failure> {
 }
 
 /// What both networks need for a face once it is found: in a photograph, where a mirrored network sees it twice, and in the frame
-/// of a film, where the emotion network sees it once.
-fn face(bundle: &Bundle, args: &Args, duration: Duration) -> Result<String, Failure> {
+/// of a film, where the emotion network sees it once. And what the search of that frame needs, all in turn.
+fn face_and_frame(bundle: &Bundle, args: &Args, duration: Duration) -> Result<String, Failure> {
     let choice = match args.precision {
         None => PrecisionChoice::Auto,
         Some(Precision::F32) => PrecisionChoice::F32,
         Some(Precision::Int8) => PrecisionChoice::Int8,
     };
     let mut predictor = Predictor::load_with_precision(bundle, choice)?.with_threads(args.threads);
-    let bytes: Vec<u8> = image().iter().map(|value| (value * 255.0) as u8).collect();
-    if let Ok(picture) = GrayView::new(&bytes, SIDE, SIDE) {
+    let crop = grey([SIDE, SIDE]);
+    if let Ok(picture) = GrayView::new(&crop, SIDE, SIDE) {
         predictor.crop(picture, &Crops::both(picture.bounds()))?;
     }
+    let pixels = grey(FRAME);
+    let mut finder = predictor
+        .detector()
+        .map(|network| Finder::new(finder_config(), network.entry()));
     let threads = match args.threads {
         Threads::One => "one thread",
         Threads::Two => "two threads",
     };
-    let frame = FrameLook {
+    let look = FrameLook {
         rough_points: false,
         emotion: Look::Crop,
     };
-    let (mut photographs, mut frames) = (Vec::new(), Vec::new());
+    let (mut photographs, mut frames, mut searches) = (Vec::new(), Vec::new(), Vec::new());
     let begin = Instant::now();
     while frames.is_empty() || begin.elapsed() < duration {
         let start = Instant::now();
         predictor.run()?;
         photographs.push(start.elapsed());
         let start = Instant::now();
-        predictor.run_frame(frame)?;
+        predictor.run_frame(look)?;
         frames.push(start.elapsed());
+        let start = Instant::now();
+        if let (Some(finder), Ok(frame), Some(network)) = (
+            &mut finder,
+            GrayView::new(&pixels, FRAME[0], FRAME[1]),
+            predictor.detector_mut(),
+        ) {
+            finder.take(frame);
+            finder.find(network)?;
+            searches.push(start.elapsed());
+        }
     }
-    let line = |place: &str, times: &mut Vec<Duration>| {
-        let (runs, time) = (times.len(), milliseconds(median(times)));
-        format!("a face in {place}, on {threads}: {time:.3} ms ({runs} runs)\n")
+    // The first one made the detector ready for the size.
+    let ready = searches.len().min(1);
+    let [photograph, frame, search] =
+        [&mut photographs[..], &mut frames[..], &mut searches[ready..]].map(|times| (times.len(), median(times)));
+    let line = |what: &str, (runs, time): (usize, Duration), rest: &str| {
+        format!("{what}: {:.3} ms{rest} ({runs} runs)\n", milliseconds(time))
     };
-    Ok(line("a photograph", &mut photographs) + &line("a frame of a film", &mut frames))
+    let mut text = line(&format!("a face in a photograph, on {threads}"), photograph, "");
+    text += &line(&format!("a face in a frame of a film, on {threads}"), frame, "");
+    if search.0 > 0 {
+        let share = search.1.as_secs_f64() / frame.1.as_secs_f64();
+        let [width, height] = FRAME;
+        let what = format!("the search of a frame of {width}x{height}, on one thread");
+        text += &line(&what, search, &format!(", {share:.2} times a face in a frame"));
+    }
+    Ok(text)
+}
+
+/// How `run` searches a frame unless it is told otherwise.
+fn finder_config() -> FinderConfig {
+    let track = FaceConfig::default().track();
+    FinderConfig {
+        min_face_px: track.detector.min_face_px,
+        detector_px: track.detector_px,
+    }
+}
+
+/// The file of a network that is asked for, or its fastest.
+fn chosen<'a>(args: &Args, file: impl Fn(Precision) -> Option<&'a ModelFile>) -> Option<&'a ModelFile> {
+    match args.precision {
+        Some(precision) => file(precision),
+        None => file(Precision::Int8).or_else(|| file(Precision::F32)),
+    }
 }
 
 /// A network, and what is written above its table.
@@ -156,30 +229,33 @@ struct Subject {
 }
 
 impl Subject {
-    fn load(bundle: &Bundle, network: &Network, output: (&str, usize), args: &Args) -> Result<Self, Failure> {
-        let file = match args.precision {
-            Some(precision) => network.file(precision),
-            None => network.file(Precision::Int8).or_else(|| network.file(Precision::F32)),
-        };
+    /// The network of this name, from its file.
+    fn load(
+        bundle: &Bundle,
+        (name, file): (&str, Option<&ModelFile>),
+        load: impl FnOnce(Isa, &[u8]) -> Result<Model, PredictError>,
+        isa: Option<Isa>,
+    ) -> Result<Self, Failure> {
         let file = file.ok_or_else(|| {
-            let message = format!(
-                "the bundle has no such file of `{}`: choose another --precision",
-                output.0
-            );
+            let message = format!("the bundle has no such file of `{name}`: choose another --precision");
             Failure::new(code::USAGE, anyhow::Error::msg(message))
         })?;
         let onnx = bundle.read(file.into())?;
-        let isa = args.isa.unwrap_or_else(Isa::detect);
         let start = Instant::now();
-        let model = Model::load_for(isa, &onnx, &[output])?;
-        let load = milliseconds(start.elapsed());
+        let model = load(isa.unwrap_or_else(Isa::detect), &onnx)?;
+        let took = milliseconds(start.elapsed());
         let arithmetic = arithmetic(&model);
         let title = format!(
-            "{} ({}, {arithmetic}), loaded in {load:.1} ms\n",
-            output.0,
+            "{name} ({}, {arithmetic}), loaded in {took:.1} ms\n",
             file.path.as_str()
         );
         Ok(Self { model, title })
+    }
+
+    /// Prints the times of its layers, measured for so long.
+    fn measure(mut self, input: Input<'_>, duration: Duration) -> Result<(), Failure> {
+        let samples = Samples::take(&mut self.model, input, duration)?;
+        print(&(self.title + &samples.table(&self.model.layers())))
     }
 }
 
@@ -210,147 +286,20 @@ fn peak(isa: Isa) -> String {
     }
 }
 
-/// Times that the runs took.
-struct Samples {
-    /// Of whole runs, while nothing else was timed.
-    totals: Vec<Duration>,
-    /// Times of each layer, run by run.
-    layers: Vec<Vec<Duration>>,
-}
-
-impl Samples {
-    /// Runs the network for a time, once as it is and once layer by layer in turn.
-    fn take(model: &mut Model, duration: Duration) -> Result<Self, Failure> {
-        let image = image();
-        let mut samples = Self {
-            totals: Vec::new(),
-            layers: vec![Vec::new(); model.layers().len()],
-        };
-        let mut times = Vec::with_capacity(samples.layers.len());
-        let begin = Instant::now();
-        while samples.totals.is_empty() || begin.elapsed() < duration {
-            let start = Instant::now();
-            model.run(&image)?;
-            samples.totals.push(start.elapsed());
-            model.run_timed(&image, &mut times)?;
-            samples
-                .layers
-                .iter_mut()
-                .zip(&times)
-                .for_each(|(all, time)| all.push(*time));
-        }
-        Ok(samples)
-    }
-
-    fn table(mut self, layers: &[Layer]) -> String {
-        let times: Vec<f64> = self
-            .layers
-            .iter_mut()
-            .map(|times| milliseconds(median(times)))
-            .collect();
-        let sum: f64 = times.iter().sum();
-        let width = layers.iter().map(|layer| layer.name.chars().count()).max().unwrap_or(0);
-        let head = ["layer", "operation", "output", "ms", "share", "MMAC", "GMAC/s"];
-        let mut text = row(width, head.map(str::to_owned));
-        for (layer, time) in layers.iter().zip(&times) {
-            let shape: Vec<String> = layer.output.iter().map(ToString::to_string).collect();
-            text += &row(
-                width,
-                cells(
-                    &layer.name,
-                    &layer.operation,
-                    &shape.join("x"),
-                    (*time, sum),
-                    layer.macs,
-                ),
-            );
-        }
-        let macs = layers.iter().map(|layer| layer.macs).sum();
-        let runs = self.totals.len();
-        let total = milliseconds(median(&mut self.totals));
-        text += &row(
-            width,
-            cells("all layers", &format!("{runs} runs"), "", (total, total), macs),
-        );
-        text + "\n"
-    }
-}
-
-fn cells(name: &str, operation: &str, output: &str, (time, sum): (f64, f64), macs: u64) -> [String; 7] {
-    let products = macs as f64 / 1e6;
-    let [products, rate] = if macs == 0 {
-        [String::new(), String::new()]
-    } else {
-        [format!("{products:.2}"), format!("{:.1}", products / time)]
-    };
-    let share = format!("{:.1} %", 100.0 * time / sum);
-    [
-        name.to_owned(),
-        operation.to_owned(),
-        output.to_owned(),
-        format!("{time:.3}"),
-        share,
-        products,
-        rate,
-    ]
-}
-
-fn row(width: usize, [name, operation, output, time, share, macs, rate]: [String; 7]) -> String {
-    let mut text = String::new();
-    // Writing to a string cannot fail.
-    let _ = write!(
-        text,
-        "{name:width$}  {operation:16}  {output:12} {time:>9} {share:>8} {macs:>8} {rate:>8}"
-    );
-    text.truncate(text.trim_end().len());
-    text + "\n"
-}
-
 fn median(times: &mut [Duration]) -> Duration {
     times.sort_unstable();
     times.get(times.len() / 2).copied().unwrap_or_default()
 }
 
-/// A smooth pattern; how long a network runs does not depend on what it sees.
-fn image() -> Vec<f32> {
-    let product = |at: usize| (at % SIDE * (at / SIDE)) as f32;
-    (0..INPUT_LEN).map(|at| product(at) / INPUT_LEN as f32).collect()
+/// A smooth pattern of so many columns and rows; how long a network runs does not depend on what it sees.
+fn grey([columns, rows]: [usize; 2]) -> Vec<u8> {
+    let value = |at: usize| (at % columns * (at / columns) * 255 / (columns * rows)) as u8;
+    (0..columns * rows).map(value).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn layer(name: &str, macs: u64) -> Layer {
-        Layer {
-            name: name.to_owned(),
-            operation: "conv 3x3/1".to_owned(),
-            output: vec![4, 4, 16],
-            macs,
-        }
-    }
-
-    #[test]
-    fn table_tells_medians_shares_and_rates() {
-        let millis = |values: &[u64]| {
-            values
-                .iter()
-                .map(|value| Duration::from_millis(*value))
-                .collect::<Vec<_>>()
-        };
-        let samples = Samples {
-            totals: millis(&[9, 4, 5]),
-            layers: vec![millis(&[1, 90, 1]), millis(&[3, 3, 0])],
-        };
-        let table = samples.table(&[layer("input", 0), layer("conv1", 6_000_000)]);
-        let rows: Vec<Vec<&str>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
-        assert_eq!(rows[1], ["input", "conv", "3x3/1", "4x4x16", "1.000", "25.0", "%"]);
-        assert_eq!(rows[2][4..], ["3.000", "75.0", "%", "6.00", "2.0"]);
-        assert_eq!(
-            rows[3],
-            ["all", "layers", "3", "runs", "5.000", "100.0", "%", "6.00", "1.2"]
-        );
-    }
 
     #[test]
     fn instructions_of_other_processors_are_refused() {

@@ -82,6 +82,7 @@ impl<'a> GrayView<'a> {
     }
 
     /// The pixels of row `y`; rows beyond the last give the last.
+    #[inline]
     pub fn row(&self, y: usize) -> &'a [u8] {
         let start = y.min(self.height - 1) * self.stride;
         &self.data[start..start + self.width]

@@ -7,7 +7,7 @@ use shared_model::image::{GrayView, SIDE};
 use shared_model::manifest::{Detector, Precision};
 
 use super::signature::{InputSize, OutputMap};
-use super::{Model, PredictError};
+use super::{Input, LEVELS, Model, PredictError};
 
 /// Name of the detector in messages and golden vectors.
 pub const DETECTOR_NAME: &str = "detector";
@@ -22,8 +22,8 @@ pub struct DetectorNetwork {
     /// Its file, from which it is built for each size.
     onnx: Vec<u8>,
     model: Model,
-    /// Kept, so that no picture allocates.
-    input: Vec<f32>,
+    /// What the network sees of each grey level.
+    levels: [f32; LEVELS],
 }
 
 impl DetectorNetwork {
@@ -52,9 +52,10 @@ impl DetectorNetwork {
     }
 
     fn of(model: Model, onnx: Vec<u8>, entry: &Detector, precision: Precision) -> Self {
+        let normalisation = entry.normalisation;
         Self {
-            input: vec![0.0; model.input_size().pixels()],
             model,
+            levels: std::array::from_fn(|level| (level as f32 - normalisation.mean) / normalisation.spread),
             entry: entry.clone(),
             precision,
             onnx,
@@ -83,7 +84,6 @@ impl DetectorNetwork {
     pub fn resize(&mut self, size: InputSize) -> Result<(), PredictError> {
         if self.model.input_size() != size {
             self.model = Model::build_maps(&self.onnx, size, &outputs(&self.entry))?;
-            self.input = vec![0.0; size.pixels()];
         }
         Ok(())
     }
@@ -95,13 +95,7 @@ impl DetectorNetwork {
     pub fn run(&mut self, picture: GrayView<'_>) -> Result<(), PredictError> {
         let (rows, columns) = (picture.height(), picture.width());
         self.resize(InputSize { rows, columns })?;
-        let normalisation = self.entry.normalisation;
-        for (y, line) in self.input.chunks_exact_mut(columns).enumerate() {
-            for (value, pixel) in line.iter_mut().zip(picture.row(y)) {
-                *value = (f32::from(*pixel) - normalisation.mean) / normalisation.spread;
-            }
-        }
-        self.model.run(&self.input)
+        self.model.run_on(Input::Grey(picture, &self.levels))
     }
 
     /// The output maps of the last run, in the order of the manifest.

@@ -9,7 +9,7 @@ use prost::Message;
 use shared_model::manifest::INPUT_NAME;
 
 use super::signature::{Form, InputSize, OutputMap, Signature};
-use super::{Layer, PredictError, floats, quantised, structure};
+use super::{Input, Layer, PredictError, floats, quantised, structure};
 #[cfg(feature = "tract")]
 use super::{Unsupported, tract_backend};
 use kernels::Isa;
@@ -162,14 +162,22 @@ impl Model {
     /// or output that is not finite (maps are not searched for such values), [`PredictError::Kernel`] and
     /// [`PredictError::Run`] where the engine refuses.
     pub fn run(&mut self, input: &[f32]) -> Result<(), PredictError> {
-        self.run_observed(input, &mut || {})
+        self.run_on(Input::Values(input))
     }
 
-    /// Like [`Model::run`]; `times` becomes the wall time of each of the [`Model::layers`], in their order.
+    /// Like [`Model::run`], on an input of either form.
     ///
     /// # Errors
     /// Those of [`Model::run`].
-    pub fn run_timed(&mut self, input: &[f32], times: &mut Vec<Duration>) -> Result<(), PredictError> {
+    pub fn run_on(&mut self, input: Input<'_>) -> Result<(), PredictError> {
+        self.run_observed(input, &mut || {})
+    }
+
+    /// Like [`Model::run_on`]; `times` becomes the wall time of each of the [`Model::layers`], in their order.
+    ///
+    /// # Errors
+    /// Those of [`Model::run`].
+    pub fn run_timed(&mut self, input: Input<'_>, times: &mut Vec<Duration>) -> Result<(), PredictError> {
         times.clear();
         let mut last = Instant::now();
         self.run_observed(input, &mut || {
@@ -190,14 +198,14 @@ impl Model {
     }
 
     /// `done` is called after every layer.
-    fn run_observed(&mut self, input: &[f32], done: &mut dyn FnMut()) -> Result<(), PredictError> {
-        self.check_length(input.len())?;
+    fn run_observed(&mut self, input: Input<'_>, done: &mut dyn FnMut()) -> Result<(), PredictError> {
+        self.check_size(input)?;
         let columns = self.input.columns;
         match &mut self.network {
             Network::Floats(network) => network.run(input, columns, done).map_err(PredictError::Kernel)?,
             #[cfg(feature = "tract")]
             Network::Tract(network) => network.run(input, done)?,
-            Network::Integers(network) if finite(input) => {
+            Network::Integers(network) if input.is_finite() => {
                 network.run(input, columns, done).map_err(PredictError::Kernel)?;
             }
             // Bytes would hide it.
@@ -211,10 +219,17 @@ impl Model {
         }
     }
 
-    fn check_length(&self, found: usize) -> Result<(), PredictError> {
+    fn check_size(&self, input: Input<'_>) -> Result<(), PredictError> {
         let expected = self.input.pixels();
+        let (found, fits) = match input {
+            Input::Values(values) => (values.len(), values.len() == expected),
+            Input::Grey(picture, _) => {
+                let size = InputSize::of(picture.width(), picture.height());
+                (size.pixels(), size == self.input)
+            }
+        };
         match self.form {
-            _ if found == expected => Ok(()),
+            _ if fits => Ok(()),
             Form::Vectors => Err(PredictError::Input(found)),
             Form::Maps => Err(PredictError::InputSize { found, expected }),
         }

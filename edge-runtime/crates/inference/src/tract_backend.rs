@@ -10,6 +10,7 @@ use tract_core::internal::{
 use tract_core::plan::eval;
 use tract_onnx::tract_hir::infer::{InferenceFact, InferenceModelExt};
 
+use super::input::Input;
 use super::signature::{Form, InputSize, MapShape, Signature};
 use super::{Layer, PredictError};
 
@@ -59,7 +60,7 @@ impl Network {
     }
 
     /// Runs on an image of the size that it was built for.
-    pub(super) fn run(&mut self, input: &[f32], done: &mut dyn FnMut()) -> Result<(), PredictError> {
+    pub(super) fn run(&mut self, input: Input<'_>, done: &mut dyn FnMut()) -> Result<(), PredictError> {
         self.fill(input)?;
         let inputs = tvec![TValue::from_const(Arc::clone(&self.input))];
         let outputs = self.state.run_plan_with_eval(inputs, |context, state, node, inputs| {
@@ -107,7 +108,7 @@ impl Network {
         })
     }
 
-    fn fill(&mut self, input: &[f32]) -> Result<(), PredictError> {
+    fn fill(&mut self, input: Input<'_>) -> Result<(), PredictError> {
         if Arc::get_mut(&mut self.input).is_none() {
             // An output may be the input itself; then the old values are still held.
             self.input = Arc::new(blank(self.size).map_err(|error| run_error(&error))?);
@@ -115,7 +116,16 @@ impl Network {
         let tensor = Arc::get_mut(&mut self.input).and_then(Tensor::as_plain_ram_mut);
         let mut plain = tensor.ok_or_else(|| PredictError::Run("input tensor is shared".to_owned()))?;
         let values = plain.as_slice_mut().map_err(|error| run_error(&error))?;
-        values.copy_from_slice(input);
+        match input {
+            Input::Values(input) => values.copy_from_slice(input),
+            Input::Grey(picture, levels) => {
+                for (row, line) in values.chunks_exact_mut(picture.width()).enumerate() {
+                    for (value, pixel) in line.iter_mut().zip(picture.row(row)) {
+                        *value = levels[usize::from(*pixel)];
+                    }
+                }
+            }
+        }
         Ok(())
     }
 }

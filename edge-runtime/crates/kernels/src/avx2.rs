@@ -41,7 +41,7 @@ column!("avx2", M);
 #[inline]
 unsafe fn tile<const M: usize>(args: &mut GemmArgs<'_>, pixel: usize, panel: usize) {
     let mut sums = [[_mm256_setzero_si256(); PARTS]; M];
-    // SAFETY: the caller's pixels and panel exist; runs are multiples of 8 bytes and end within the input, and a panel
+    // SAFETY: the caller's pixels and panel exist; runs are multiples of 4 bytes and end within the input, and a panel
     // has 64 weights for each 4 of them.
     unsafe {
         let weights = args.panel(panel);

@@ -39,7 +39,7 @@ unsafe fn tile<const M: usize, const P: usize>(args: &mut GemmArgs<'_>, pixel: u
         *bias = unsafe { _mm512_loadu_si512(args.bias(panel + column).as_ptr().cast()) };
     }
     let mut sums = [bias; M];
-    // SAFETY: the caller's pixels and panels exist; runs are multiples of 8 bytes and end within the input, and a
+    // SAFETY: the caller's pixels and panels exist; runs are multiples of 4 bytes and end within the input, and a
     // panel has 64 weights for each 4 of them.
     unsafe {
         let weights = args.panel(panel);

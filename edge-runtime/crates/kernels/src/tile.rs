@@ -153,10 +153,15 @@ impl Destination<'_> {
                 for (row, sums) in sums.iter().enumerate() {
                     let values = scales.apply(panel, sums);
                     let place = (pixel + row) * *pixel_step + channel;
-                    out.iter_mut()
-                        .skip(place)
-                        .zip(values)
-                        .for_each(|(place, value)| *place = value);
+                    if let Some(out) = out.get_mut(place..place + LANES) {
+                        out.copy_from_slice(&values);
+                    } else {
+                        // The end of a dense layer, whose channels fill no panel.
+                        out.iter_mut()
+                            .skip(place)
+                            .zip(values)
+                            .for_each(|(place, value)| *place = value);
+                    }
                 }
             }
         }

@@ -22,8 +22,8 @@
 use super::memory::Aligned;
 use super::{Gather, KernelError, LANES, check_eq};
 
-/// A run's length is a multiple of this: two groups, one 64-bit register.
-pub const RUN_STEP: usize = 8;
+/// A run's length is a multiple of this: two groups, one 64-bit register, on ARM, and elsewhere a group.
+pub const RUN_STEP: usize = if cfg!(target_arch = "aarch64") { 8 } else { 4 };
 
 /// Most values of a dot product: `2^16 * 255 * 127 < 2^31`.
 pub(super) const MAX_DEPTH: usize = 1 << 16;
@@ -69,7 +69,11 @@ impl Weights {
         if depth > MAX_DEPTH {
             return Err(KernelError::Depth(depth));
         }
-        check_eq("bytes of a run beyond a multiple of 8", gather.run_len() % RUN_STEP, 0)?;
+        check_eq(
+            "bytes of a run beyond a multiple of `RUN_STEP`",
+            gather.run_len() % RUN_STEP,
+            0,
+        )?;
         let channels = biases.len();
         let panels = channels.div_ceil(LANES);
         let mut packed = Self {

@@ -102,6 +102,7 @@ mod tests {
     use shared_model::image::{INPUT_LEN, SIDE};
 
     use super::*;
+    use crate::Input;
     #[cfg(feature = "tract")]
     use crate::tract_backend;
     use testing::network;
@@ -124,7 +125,7 @@ mod tests {
         let supported =
             Supported::read(&graph, &Signature::crop(&OUTPUTS), isa).unwrap_or_else(|reason| panic!("{reason}"));
         let mut network = build(supported, graph.initializer, &Signature::crop(&OUTPUTS), isa).unwrap();
-        network.run(&image(), SIDE, &mut || {}).unwrap();
+        network.run(Input::Values(&image()), SIDE, &mut || {}).unwrap();
         network.output(0).to_vec()
     }
 
@@ -132,7 +133,7 @@ mod tests {
     fn by_tract() -> Vec<f32> {
         let mut network =
             tract_backend::Network::new(network::residual("emotion", 5), &Signature::crop(&OUTPUTS)).unwrap();
-        network.run(&image(), &mut || {}).unwrap();
+        network.run(Input::Values(&image()), &mut || {}).unwrap();
         network.output(0).to_vec()
     }
 
@@ -169,14 +170,14 @@ mod tests {
             let outputs = [(name, length)];
             let signature = Signature::crop(&outputs);
             let mut stock = tract_backend::Network::new(proto.clone(), &signature).unwrap();
-            stock.run(&image(), &mut || {}).unwrap();
+            stock.run(Input::Values(&image()), &mut || {}).unwrap();
             let expected = stock.output(0);
             let largest = expected.iter().fold(0.0_f32, |most, value| most.max(value.abs()));
             for isa in own() {
                 let graph = proto.graph.clone().unwrap();
                 let supported = Supported::read(&graph, &signature, isa).unwrap_or_else(|reason| panic!("{reason}"));
                 let mut network = build(supported, graph.initializer, &signature, isa).unwrap();
-                network.run(&image(), SIDE, &mut || {}).unwrap();
+                network.run(Input::Values(&image()), SIDE, &mut || {}).unwrap();
                 let differences = network.output(0).iter().zip(expected).map(|(a, b)| (a - b).abs());
                 let most = differences.fold(0.0, f32::max) / largest;
                 println!("{name}, {isa:?}: {most:e} of the largest value");

@@ -3,6 +3,7 @@
 use super::layout::{Layout, layouts};
 use super::{Graph, Node, Op, Shape, Subject, Target, TensorId, Unsupported, Values, Why};
 use crate::Layer;
+use crate::input::{Input, LEVELS};
 use crate::signature::{Form, MapShape, Signature};
 use kernels::{Aligned, KernelError, LANES, ResidualInput};
 
@@ -175,7 +176,7 @@ impl<V: Compute> Plan<V> {
     /// Runs all steps on an image with so many columns, of which the network may need less; allocates nothing
     /// but the first time.
     /// `done` is called after each of the [`Plan::layers`].
-    pub(crate) fn run(&mut self, image: &[f32], columns: usize, done: &mut dyn FnMut()) -> Result<(), Unsupported> {
+    pub(crate) fn run(&mut self, image: Input<'_>, columns: usize, done: &mut dyn FnMut()) -> Result<(), Unsupported> {
         self.write_input(image, columns);
         done();
         for step in &self.steps {
@@ -190,13 +191,28 @@ impl<V: Compute> Plan<V> {
         Ok(())
     }
 
-    fn write_input(&mut self, image: &[f32], columns: usize) {
+    fn write_input(&mut self, image: Input<'_>, columns: usize) {
         let layout = self.tensors.layout(self.input);
         let quantisation = self.tensors.quantisation(self.input);
         let width = layout.shape()[1];
         let buffer = &mut self.buffers[self.input];
-        for (row, start) in image.chunks(columns).zip(layout.rows()) {
-            V::write_input(&row[..width], quantisation, &mut buffer[start..start + width]);
+        match image {
+            Input::Values(values) => {
+                for (row, start) in values.chunks(columns).zip(layout.rows()) {
+                    V::write_input(&row[..width], quantisation, &mut buffer[start..start + width]);
+                }
+            }
+            Input::Grey(picture, levels) => {
+                // A picture has more pixels than there are grey levels.
+                let mut values = [V::zero(quantisation); LEVELS];
+                V::write_input(levels, quantisation, &mut values);
+                for (row, start) in layout.rows().enumerate() {
+                    let pixels = &picture.row(row)[..width];
+                    for (value, pixel) in buffer[start..start + width].iter_mut().zip(pixels) {
+                        *value = values[usize::from(*pixel)];
+                    }
+                }
+            }
         }
     }
 

@@ -1,5 +1,10 @@
 use super::*;
-use shared_model::image::INPUT_LEN;
+use std::path::Path;
+
+use crate::LEVELS;
+use crate::bundle::Bundle;
+use shared_model::image::{GrayView, INPUT_LEN};
+use shared_model::manifest::Precision;
 use testing::network;
 
 fn onnx(name: &str, length: usize) -> Vec<u8> {
@@ -45,7 +50,9 @@ fn same_input_gives_the_same_output_after_another() {
 fn every_layer_is_timed() {
     let mut model = Model::load(&onnx("emotion", 5), &[("emotion", 5)]).unwrap();
     let mut times = vec![Duration::ZERO; 99];
-    model.run_timed(&vec![0.5; INPUT_LEN], &mut times).unwrap();
+    model
+        .run_timed(Input::Values(&vec![0.5; INPUT_LEN]), &mut times)
+        .unwrap();
     assert_eq!(times.len(), model.layers().len());
     assert!(model.layers().iter().map(|layer| layer.macs).sum::<u64>() >= 5);
 }
@@ -152,6 +159,53 @@ fn maps_of_other_channels_and_inputs_of_other_sizes_are_refused() {
     let error = model.run(&[0.0; 7]).unwrap_err().to_string();
     assert!(error.contains("7 values instead of 768"), "{error}");
     assert!(model.map(1).is_none());
+}
+
+#[test]
+fn grey_pixels_are_what_their_values_are_in_every_arithmetic() {
+    let bundle = Bundle::open(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/default"))).unwrap();
+    let detector = bundle.manifest().detector.clone().unwrap();
+    let outputs: Vec<_> = detector
+        .outputs
+        .iter()
+        .map(|map| (map.name.as_str(), map.channels()))
+        .collect();
+    let size = InputSize { rows: 45, columns: 64 };
+    let pixels: Vec<u8> = (0..size.pixels()).map(|at| (at * 7919 % 256) as u8).collect();
+    let picture = GrayView::new(&pixels, size.columns, size.rows).unwrap();
+    let levels: [f32; LEVELS] = std::array::from_fn(|level| level as f32 / 200.0 - 0.3);
+    let values: Vec<f32> = pixels.iter().map(|pixel| levels[usize::from(*pixel)]).collect();
+    for file in &detector.files {
+        let onnx = bundle.read(file.into()).unwrap();
+        for isa in Isa::ALL.into_iter().filter(|isa| isa.is_available()) {
+            let mut model = match Model::load_maps_for(isa, &onnx, size, &outputs) {
+                // Floats without vector instructions are tract's, which this build may not have.
+                Err(PredictError::NeedsTract(_)) if cfg!(not(feature = "tract")) => continue,
+                loaded => loaded.unwrap(),
+            };
+            let mut run = |input| {
+                model.run_on(input).unwrap();
+                let bits = (0..outputs.len()).flat_map(|at| model.output(at).iter().map(|value| value.to_bits()));
+                bits.collect::<Vec<_>>()
+            };
+            let expected = run(Input::Values(&values));
+            assert!(run(Input::Grey(picture, &[0.0; LEVELS])) != expected, "{isa:?}");
+            assert!(
+                run(Input::Grey(picture, &levels)) == expected,
+                "{isa:?}, {:?}",
+                file.precision
+            );
+        }
+        let mut model = Model::load_maps(&onnx, size, &outputs).unwrap();
+        let turned = GrayView::new(&pixels, size.rows, size.columns).unwrap();
+        for (picture, level) in [(picture, f32::NAN), (turned, 0.0)] {
+            let refused = model.run_on(Input::Grey(picture, &[level; LEVELS]));
+            assert!(
+                refused.is_err() || (level.is_nan() && file.precision == Precision::F32),
+                "{level}"
+            );
+        }
+    }
 }
 
 #[test]

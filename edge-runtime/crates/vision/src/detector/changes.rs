@@ -23,6 +23,10 @@ const SETTINGS: ChangeSettings = ChangeSettings {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Changes {
     newest: Vec<f32>,
+    /// The picture that is remembered, and its columns.
+    pixels: Vec<u8>,
+    columns: usize,
+    /// Its means; empty until they are asked for, which they are not while somebody is there.
     remembered: Vec<f32>,
 }
 
@@ -30,7 +34,11 @@ impl Changes {
     /// Whether a picture differs from the one that is remembered, apart from its brightness. The first one does.
     pub(super) fn differs(&mut self, picture: GrayView<'_>) -> bool {
         if self.remembered.is_empty() {
-            return true;
+            let Ok(remembered) = GrayView::new(&self.pixels, self.columns, self.pixels.len() / self.columns.max(1))
+            else {
+                return true;
+            };
+            means(remembered, &mut self.remembered);
         }
         means(picture, &mut self.newest);
         let gain = total(&self.newest) / total(&self.remembered);
@@ -40,7 +48,12 @@ impl Changes {
 
     /// Remembers this picture.
     pub(super) fn remember(&mut self, picture: GrayView<'_>) {
-        means(picture, &mut self.remembered);
+        self.remembered.clear();
+        self.columns = picture.width();
+        self.pixels.clear();
+        for row in 0..picture.height() {
+            self.pixels.extend_from_slice(picture.row(row));
+        }
     }
 }
 

@@ -22,12 +22,21 @@ pub struct FinderConfig {
     pub detector_px: Option<u32>,
 }
 
+impl FinderConfig {
+    /// The size to which the detector sees a picture of so many columns and rows reduced; never larger than it is.
+    pub fn reduced(&self, columns: usize, rows: usize) -> InputSize {
+        size::reduced(columns, rows, self.min_face_px, self.detector_px)
+    }
+}
+
 /// The reduced picture of a frame, and how it differs from the one that was searched last.
 #[derive(Debug, Clone)]
 pub(crate) struct Glance {
     reducer: Reducer,
     changes: Changes,
     stillness: Stillness,
+    /// Whether stillness has compared the picture that was taken in last.
+    is_compared: bool,
     /// Columns and rows of the picture that was taken in last, and of the one that is remembered.
     size: [usize; 2],
     remembered: [usize; 2],
@@ -41,6 +50,7 @@ impl Default for Glance {
             reducer: Reducer::default(),
             changes: Changes::default(),
             stillness: Stillness::default(),
+            is_compared: false,
             size: [0; 2],
             remembered: [0; 2],
             scale: [1.0; 2],
@@ -52,10 +62,11 @@ impl Glance {
     /// Reduces the next picture.
     pub(crate) fn take(&mut self, picture: GrayView<'_>, config: &FinderConfig) {
         let (width, height) = (picture.width(), picture.height());
-        let size = size::reduced(width, height, config.min_face_px, config.detector_px);
+        let size = config.reduced(width, height);
         self.reducer.reduce(picture, size.columns, size.rows);
         self.scale = [width as f32 / size.columns as f32, height as f32 / size.rows as f32];
         self.size = [width, height];
+        self.is_compared = false;
     }
 
     /// Whether somebody may have come in since the picture that is remembered.
@@ -67,6 +78,7 @@ impl Glance {
     /// Whether it is the picture that is remembered, apart from noise.
     pub(crate) fn is_still(&mut self) -> bool {
         let reduced = self.reducer.picture().filter(|_| self.size == self.remembered);
+        self.is_compared = reduced.is_some();
         reduced.is_some_and(|reduced| self.stillness.is_still(reduced))
     }
 
@@ -74,7 +86,12 @@ impl Glance {
     pub(crate) fn remember(&mut self) {
         if let Some(reduced) = self.reducer.picture() {
             self.changes.remember(reduced);
-            self.stillness.remember(reduced);
+            // Once only: what is remembered is no longer what was compared.
+            if std::mem::take(&mut self.is_compared) {
+                self.stillness.remember_compared();
+            } else {
+                self.stillness.remember(reduced);
+            }
             self.remembered = self.size;
         }
     }
@@ -158,7 +175,11 @@ impl Finder {
         let (columns, rows) = (reduced.width(), reduced.height());
         let seen = if mirrored {
             self.mirrored.clear();
-            (self.mirrored).extend((0..rows).flat_map(|row| reduced.row(row).iter().rev()));
+            for row in 0..rows {
+                let start = self.mirrored.len();
+                self.mirrored.extend_from_slice(reduced.row(row));
+                self.mirrored[start..].reverse();
+            }
             GrayView::new(&self.mirrored, columns, rows).unwrap_or(reduced)
         } else {
             reduced

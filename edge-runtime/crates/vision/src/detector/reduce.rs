@@ -11,6 +11,8 @@ pub(super) struct Reducer {
     sums: Vec<f32>,
     /// The same without weights, where a pixel of the result covers whole pixels of the picture.
     whole_sums: Vec<u16>,
+    /// The same again, of four columns in one number.
+    quads: Vec<u32>,
     pixels: Vec<u8>,
 }
 
@@ -110,34 +112,40 @@ impl Reducer {
 
     /// Reduces a picture by whole numbers, without weights.
     fn reduce_blocks(&mut self, picture: GrayView<'_>, [columns, rows]: [usize; 2]) {
+        let width = picture.width();
+        let in_quads = columns.is_multiple_of(4) || (columns == 2 && width.is_multiple_of(4));
+        self.quads.resize(width / 4, 0);
+        self.whole_sums.resize(width, 0);
         let count = columns * rows;
-        let share = 1.0 / count as f32;
-        self.whole_sums.resize(picture.width(), 0);
-        let sums = &mut self.whole_sums;
         for (at, line) in self.pixels.chunks_exact_mut(self.across.spans.len()).enumerate() {
-            sums.fill(0);
-            let lines = at * rows..(at + 1) * rows;
-            for first in lines.clone().step_by(4) {
-                if first + 4 <= lines.end {
-                    add_four(sums, [0, 1, 2, 3].map(|line| picture.row(first + line)));
-                    continue;
-                }
-                for line in first..lines.end {
-                    for (sum, pixel) in sums.iter_mut().zip(picture.row(line)) {
-                        *sum += u16::from(*pixel);
+            let lines = (at * rows..(at + 1) * rows).map(|row| picture.row(row));
+            if in_quads {
+                add_quads(&mut self.quads, lines);
+                match columns {
+                    2 => halves(&self.quads, count, line),
+                    4 => quad_means::<1>(&self.quads, count, line),
+                    8 => quad_means::<2>(&self.quads, count, line),
+                    _ => {
+                        for (value, quads) in line.iter_mut().zip(self.quads.chunks_exact(columns / 4)) {
+                            *value = rounded(quads.iter().map(|quad| sum(*quad)).sum(), count);
+                        }
                     }
+                }
+                continue;
+            }
+            self.whole_sums.fill(0);
+            for row in lines {
+                for (sum, pixel) in self.whole_sums.iter_mut().zip(row) {
+                    *sum += u16::from(*pixel);
                 }
             }
             match columns {
-                2 => means::<2>(sums, count, line),
-                3 => means::<3>(sums, count, line),
-                4 => means::<4>(sums, count, line),
-                5 => means::<5>(sums, count, line),
-                6 => means::<6>(sums, count, line),
-                8 => means::<8>(sums, count, line),
+                3 => means::<3>(&self.whole_sums, count, line),
+                5 => means::<5>(&self.whole_sums, count, line),
+                6 => means::<6>(&self.whole_sums, count, line),
                 _ => {
-                    for (value, sums) in line.iter_mut().zip(sums.chunks_exact(columns)) {
-                        *value = rounded(sums, share);
+                    for (value, sums) in line.iter_mut().zip(self.whole_sums.chunks_exact(columns)) {
+                        *value = rounded(sums.iter().sum(), count);
                     }
                 }
             }
@@ -153,33 +161,52 @@ impl Reducer {
 /// Most pixels whose sum 16 bits hold.
 const MOST_SUMMED: usize = u16::MAX as usize / u8::MAX as usize;
 
+/// The sum of every four columns of some rows, as the sums of two pairs of them: the low and the high 16 bits.
+fn add_quads<'a>(quads: &mut [u32], rows: impl Iterator<Item = &'a [u8]>) {
+    const EVERY_OTHER: u32 = 0x00FF_00FF;
+    quads.fill(0);
+    for row in rows {
+        for (quad, pixels) in quads.iter_mut().zip(row.as_chunks::<4>().0) {
+            let pixels = u32::from_le_bytes(*pixels);
+            *quad += (pixels & EVERY_OTHER) + (pixels >> 8 & EVERY_OTHER);
+        }
+    }
+}
+
+/// The whole sum of four columns.
+fn sum(quad: u32) -> u16 {
+    quad as u16 + (quad >> 16) as u16
+}
+
+/// The means of blocks of two columns, of which a quad has two.
+fn halves(quads: &[u32], count: usize, line: &mut [u8]) {
+    for ([left, right], quad) in line.as_chunks_mut::<2>().0.iter_mut().zip(quads) {
+        *left = rounded(*quad as u16, count);
+        *right = rounded((*quad >> 16) as u16, count);
+    }
+}
+
+/// The means of blocks of so many quads, which the compiler makes a straight line of.
+fn quad_means<const QUADS: usize>(quads: &[u32], count: usize, line: &mut [u8]) {
+    for (value, quads) in line.iter_mut().zip(quads.as_chunks::<QUADS>().0) {
+        *value = rounded(quads.iter().map(|quad| sum(*quad)).sum(), count);
+    }
+}
+
 /// The means of blocks of so many columns, which the compiler makes a straight line of.
 fn means<const COLUMNS: usize>(sums: &[u16], count: usize, line: &mut [u8]) {
-    let pairs = line.iter_mut().zip(sums.as_chunks::<COLUMNS>().0);
+    for (value, sums) in line.iter_mut().zip(sums.as_chunks::<COLUMNS>().0) {
+        *value = rounded(sums.iter().sum(), count);
+    }
+}
+
+/// The mean of so many pixels, at most [`MOST_SUMMED`].
+fn rounded(sum: u16, count: usize) -> u8 {
     if count.is_power_of_two() {
         // The same in whole numbers.
-        let (half, digits) = (count as u16 / 2, count.trailing_zeros());
-        for (value, sums) in pairs {
-            *value = ((sums.iter().sum::<u16>() + half) >> digits) as u8;
-        }
-        return;
+        return ((sum + count as u16 / 2) >> count.trailing_zeros()) as u8;
     }
-    let share = 1.0 / count as f32;
-    for (value, sums) in pairs {
-        *value = rounded(sums, share);
-    }
-}
-
-/// Adds four rows at once, so that a sum is read and written once for all of them.
-fn add_four(sums: &mut [u16], rows: [&[u8]; 4]) {
-    let [a, b, c, d] = rows.map(|row| &row[..sums.len()]);
-    for (at, sum) in sums.iter_mut().enumerate() {
-        *sum += (u16::from(a[at]) + u16::from(b[at])) + (u16::from(c[at]) + u16::from(d[at]));
-    }
-}
-
-fn rounded(sums: &[u16], share: f32) -> u8 {
-    (f32::from(sums.iter().sum::<u16>()) * share + 0.5) as u8
+    (f32::from(sum) * (1.0 / count as f32) + 0.5) as u8
 }
 
 #[cfg(test)]
@@ -208,6 +235,11 @@ mod tests {
         let mut reducer = Reducer::default();
         for (width, height, columns, rows) in [
             (64, 48, 16, 12),
+            (64, 48, 32, 16),
+            (66, 48, 33, 16),
+            (96, 48, 12, 12),
+            (96, 48, 8, 6),
+            (60, 40, 12, 8),
             (60, 40, 20, 20),
             (70, 40, 10, 8),
             (600, 40, 2, 1),

@@ -51,6 +51,11 @@ impl Stillness {
     pub(super) fn remember(&mut self, picture: GrayView<'_>) {
         means(picture, &mut self.sums, &mut self.remembered);
     }
+
+    /// Remembers the picture that was compared last, which costs nothing.
+    pub(super) fn remember_compared(&mut self) {
+        std::mem::swap(&mut self.newest, &mut self.remembered);
+    }
 }
 
 /// The mean of each block; the last of a row and of a column reach to the edge.
@@ -147,6 +152,16 @@ mod tests {
             stillness.remember(view(&smile));
             assert!(stillness.is_still(view(&room(mouth, 0.0, noise, 3))), "{mouth} {noise}");
         }
+    }
+
+    #[test]
+    fn what_was_compared_is_remembered_as_the_picture_itself_is() {
+        let (first, second) = (room(0.0, 0.0, 0.5, 1), room(30.0, 0.0, 0.5, 2));
+        let (mut stillness, mut other) = (remembering(&first), remembering(&first));
+        assert!(!stillness.is_still(view(&second)) && !other.is_still(view(&second)));
+        stillness.remember_compared();
+        other.remember(view(&second));
+        assert_eq!(stillness.remembered, other.remembered);
     }
 
     #[test]
