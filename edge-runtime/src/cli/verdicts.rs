@@ -16,6 +16,8 @@ pub(super) struct Verdicts {
     /// Time of the last frame in milliseconds of the film.
     now_ms: u64,
     changes: u64,
+    /// How long a face has been there that counts, in milliseconds.
+    face_ms: u64,
     emotion_ms: u64,
 }
 
@@ -24,7 +26,7 @@ pub(super) struct Verdicts {
 pub(super) struct VerdictTotals {
     /// Times that a verdict gave way to another; the first one replaces nothing.
     verdict_changes: u64,
-    /// The same in a minute of the film.
+    /// The same in a minute with a face: without one nothing can change.
     changes_per_minute: f64,
     /// Share of the film's time in which the verdict was an emotion other than Neutral.
     emotion_share: f64,
@@ -39,12 +41,16 @@ impl Verdicts {
             held: (Verdict::Unknown, 0),
             now_ms: 0,
             changes: 0,
+            face_ms: 0,
             emotion_ms: 0,
         })
     }
 
     /// Takes in the face that counts in a frame.
     pub(super) fn frame(&mut self, time_ms: u64, seen: Option<&TrackedFace>) {
+        if seen.is_some() {
+            self.face_ms += time_ms.saturating_sub(self.now_ms);
+        }
         self.now_ms = time_ms;
         let Some(change) = self.decider.see(time_ms, seen) else {
             return;
@@ -72,7 +78,7 @@ impl Verdicts {
         let film_ms = self.now_ms.max(1) as f64;
         VerdictTotals {
             verdict_changes: self.changes,
-            changes_per_minute: self.changes as f64 * 60_000.0 / film_ms,
+            changes_per_minute: self.changes as f64 * 60_000.0 / self.face_ms.max(1) as f64,
             emotion_share: (self.emotion_ms + self.told_ms()) as f64 / film_ms,
         }
     }
@@ -119,6 +125,11 @@ mod tests {
         assert_eq!(totals.verdict_changes, 3);
         assert!((totals.changes_per_minute - 9.0).abs() < 1e-9);
         assert!((totals.emotion_share - 0.5).abs() < 0.05, "{totals:?}");
+        // Twenty seconds without a face: the last verdict ends, and no minute is longer for it.
+        (201..=400).for_each(|at| verdicts.frame(at * 100, None));
+        let totals = verdicts.totals();
+        assert_eq!(totals.verdict_changes, 4);
+        assert!((totals.changes_per_minute - 12.0).abs() < 1e-9, "{totals:?}");
     }
 
     #[test]
