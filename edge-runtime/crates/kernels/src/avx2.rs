@@ -75,13 +75,13 @@ unsafe fn tile<const M: usize>(args: &mut GemmArgs<'_>, pixel: usize, panel: usi
             _mm256_loadu_si256(bias.add(LANES / 2).cast()),
         ]
     };
-    let mut totals = [[0; LANES]; M];
-    for (totals, sums) in totals.iter_mut().zip(&sums) {
+    let totals = |row: usize| {
+        let sums: [__m256i; PARTS] = sums[row];
         let pairs = [add_pairs(sums[0], sums[1]), add_pairs(sums[2], sums[3])];
-        *totals = lanes([_mm256_add_epi32(pairs[0], bias[0]), _mm256_add_epi32(pairs[1], bias[1])]);
-    }
+        lanes([_mm256_add_epi32(pairs[0], bias[0]), _mm256_add_epi32(pairs[1], bias[1])])
+    };
     // SAFETY: as the caller promises.
-    unsafe { args.store(pixel, panel, &totals) };
+    unsafe { args.store::<M>(pixel, panel, totals) };
 }
 
 #[target_feature(enable = "avx2")]

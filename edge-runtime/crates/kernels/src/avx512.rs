@@ -32,6 +32,7 @@ column!("avx512f,avx512vnni", M, P);
 /// `M` pixels, `P` panels.
 #[target_feature(enable = "avx512f,avx512vnni")]
 #[inline]
+#[expect(clippy::needless_range_loop, reason = "the sums lie pixel by pixel")]
 unsafe fn tile<const M: usize, const P: usize>(args: &mut GemmArgs<'_>, pixel: usize, panel: usize) {
     let mut bias = [_mm512_setzero_si512(); P];
     for (column, bias) in bias.iter_mut().enumerate() {
@@ -65,11 +66,9 @@ unsafe fn tile<const M: usize, const P: usize>(args: &mut GemmArgs<'_>, pixel: u
             }
         }
     }
-    for (row, sums) in sums.iter().enumerate() {
-        for (column, sum) in sums.iter().enumerate() {
-            // SAFETY: as the caller promises.
-            unsafe { args.store(pixel + row, panel + column, &[lanes(*sum)]) };
-        }
+    for column in 0..P {
+        // SAFETY: as the caller promises.
+        unsafe { args.store::<M>(pixel, panel + column, |row| lanes(sums[row][column])) };
     }
 }
 

@@ -89,7 +89,7 @@ unsafe fn tile<const M: usize, const QUAD: bool>(args: &mut GemmArgs<'_>, pixel:
         *row = lanes(sums, &bias);
     }
     // SAFETY: as the caller promises.
-    unsafe { args.store(pixel, panel, &totals) };
+    unsafe { args.store::<M>(pixel, panel, |row| totals[row]) };
 }
 
 /// Adds the products of 8 values, two by two.

@@ -81,7 +81,7 @@ unsafe fn tile<const M: usize>(args: &mut GemmArgs<'_>, pixel: usize, panel: usi
         *row = lanes(sums);
     }
     // SAFETY: as the caller promises.
-    unsafe { args.store(pixel, panel, &totals) };
+    unsafe { args.store::<M>(pixel, panel, |row| totals[row]) };
 }
 
 /// Activations less 128.

@@ -36,7 +36,7 @@ unsafe fn tile(args: &mut GemmArgs<'_>, pixel: usize, panel: usize) {
         }
     }
     // SAFETY: pixel and panel exist, or the lookups above had failed.
-    unsafe { args.store(pixel, panel, &[sums]) };
+    unsafe { args.store::<1>(pixel, panel, |_| sums) };
 }
 
 fn add_group(sums: &mut [i32; LANES], activations: &[u8; 4], weights: &[i8; 4 * LANES]) {

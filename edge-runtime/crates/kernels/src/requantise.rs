@@ -88,9 +88,9 @@ impl Requantise {
 
     /// For the channels of one panel.
     #[inline(always)]
-    pub(super) fn panel(&self, panel: usize) -> Panel<'_> {
+    pub(super) fn panel(&self, panel: usize) -> Panel {
         Panel {
-            multipliers: &self.multipliers[panel],
+            multipliers: self.multipliers[panel],
             range: self.range,
         }
     }
@@ -98,12 +98,12 @@ impl Requantise {
 
 /// How the sums of a panel become activations.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Panel<'a> {
-    multipliers: &'a [f32; LANES],
+pub(super) struct Panel {
+    multipliers: [f32; LANES],
     range: Range,
 }
 
-impl Panel<'_> {
+impl Panel {
     /// The sums as activations.
     #[inline(always)]
     pub(super) fn apply(&self, sums: &[i32; LANES]) -> [u8; LANES] {

@@ -95,14 +95,19 @@ impl GemmArgs<'_> {
         unsafe { &*self.bias.as_ptr().cast::<[i32; LANES]>().add(panel) }
     }
 
-    /// Stores the sums of a panel, bias included, of `M` adjacent pixels.
+    /// Stores the sums of a panel, bias included, of `M` adjacent pixels; `sums` gives those of a pixel, counted from the first.
     ///
     /// # Safety
     /// The pixels and the panel exist, and the parts fit each other.
     #[inline(always)]
-    pub(super) unsafe fn store<const M: usize>(&mut self, pixel: usize, panel: usize, sums: &[[i32; LANES]; M]) {
+    pub(super) unsafe fn store<const M: usize>(
+        &mut self,
+        pixel: usize,
+        panel: usize,
+        sums: impl Fn(usize) -> [i32; LANES],
+    ) {
         // SAFETY: as the caller promises.
-        unsafe { self.destination.store(pixel, panel, sums) };
+        unsafe { self.destination.store::<M>(pixel, panel, sums) };
     }
 }
 
@@ -110,7 +115,7 @@ impl Destination<'_> {
     /// # Safety
     /// As of [`GemmArgs::store`].
     #[inline(always)]
-    unsafe fn store<const M: usize>(&mut self, pixel: usize, panel: usize, sums: &[[i32; LANES]; M]) {
+    unsafe fn store<const M: usize>(&mut self, pixel: usize, panel: usize, sums: impl Fn(usize) -> [i32; LANES]) {
         let channel = panel * LANES;
         match self {
             Self::Bytes {
@@ -118,11 +123,12 @@ impl Destination<'_> {
                 out,
                 pixel_offsets,
             } => {
+                // A copy, which no store can change.
                 let requantise = requantise.panel(panel);
-                for (row, sums) in sums.iter().enumerate() {
+                for row in 0..M {
                     // SAFETY: as the caller promises.
                     let place = unsafe { index(pixel_offsets, pixel + row, channel, out.len()) };
-                    let values = requantise.apply(sums);
+                    let values = requantise.apply(&sums(row));
                     unsafe { out.as_mut_ptr().add(place).cast::<[u8; LANES]>().write(values) };
                 }
             }
@@ -134,12 +140,12 @@ impl Destination<'_> {
                 pixel_offsets,
             } => {
                 let (requantise, residual) = (requantise.panel(panel), **residual);
-                for (row, sums) in sums.iter().enumerate() {
+                for row in 0..M {
                     // SAFETY: as the caller promises.
                     unsafe {
                         let place = index(addend.pixel_offsets, pixel + row, channel, addend.values.len());
                         let addends = &*addend.values.as_ptr().add(place).cast::<[u8; LANES]>();
-                        let values = requantise.apply_residual(sums, &residual, addends);
+                        let values = requantise.apply_residual(&sums(row), &residual, addends);
                         let place = index(pixel_offsets, pixel + row, channel, out.len());
                         out.as_mut_ptr().add(place).cast::<[u8; LANES]>().write(values);
                     }
@@ -150,8 +156,8 @@ impl Destination<'_> {
                 out,
                 pixel_step,
             } => {
-                for (row, sums) in sums.iter().enumerate() {
-                    let values = scales.apply(panel, sums);
+                for row in 0..M {
+                    let values = scales.apply(panel, &sums(row));
                     let place = (pixel + row) * *pixel_step + channel;
                     if let Some(out) = out.get_mut(place..place + LANES) {
                         out.copy_from_slice(&values);
