@@ -96,6 +96,8 @@ def count(bench):
         rest = [left - part for left, part in zip(rest, cost)]
         bench.tell(f"  of that, {what}", cost, whole)
     bench.tell("  of that, the rest", rest, whole)
+    if any(left < 0 for left in rest):
+        raise Failed(f"{bench.processor}: finding and networks cost more than the frame that they are parts of")
     for what, limit in LIMITS.items():
         # What is not weighed is no number, and not larger.
         for share in shares[what]:

@@ -2,7 +2,7 @@
 
 use shared_model::image::GrayView;
 
-/// Number of grey levels.
+/// How many values a grey pixel has: 8 bits, 0 to 255.
 pub const LEVELS: usize = 256;
 
 /// An image, in one of two forms.

@@ -1,4 +1,4 @@
-//! What it costs to judge a face, for `scripts/test-pi frames`: both networks of a bundle, with what belongs to them.
+//! What it costs to judge a face in the frame of a film, for `scripts/test-pi frames`: both networks of a bundle, with what belongs to them.
 //!
 //! ```text
 //! judge BUNDLE
@@ -12,7 +12,7 @@ use std::io::{self, BufRead, Write};
 use std::time::Instant;
 
 use inference::bundle::Bundle;
-use inference::{Crops, Predictor, Threads};
+use inference::{Crops, FrameLook, Look, Predictor, Threads};
 use shared_model::image::{GrayView, Rect, SIDE};
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -32,12 +32,16 @@ fn main() -> Result<(), Box<dyn Error>> {
         h: SIDE as f32,
     };
     predictor.crop(GrayView::new(&pixels, SIDE, SIDE)?, &Crops::both(whole))?;
+    let look = FrameLook {
+        rough_points: false,
+        emotion: Look::Crop,
+    };
     let mut out = io::stdout().lock();
     writeln!(out, "ready")?;
     for line in io::stdin().lock().lines() {
         for _ in 0..line?.trim().parse::<u32>()? {
             let start = Instant::now();
-            predictor.run()?;
+            predictor.run_frame(look)?;
             write!(out, "{} ", start.elapsed().as_secs_f64() * 1e3)?;
         }
         writeln!(out)?;
