@@ -56,6 +56,24 @@ fn go(prepared: &Prepared, run: &Path, resume: bool, stop_after: u32) -> Ended {
 }
 
 #[test]
+fn trainings_that_begin_at_the_same_time_end_with_the_same_weights_as_one_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let prepared = prepared(folder.path());
+    let weights = |name: &str| {
+        let run = folder.path().join(name);
+        assert_eq!(go(&prepared, &run, false, u32::MAX), Ended::Finished);
+        Shipped::of_run(&run).unwrap().onnx().unwrap()
+    };
+    let alone = weights("alone");
+    let weights = &weights;
+    std::thread::scope(|scope| {
+        for training in ["a", "b", "c", "d"].map(|name| scope.spawn(move || weights(name))) {
+            assert!(training.join().unwrap() == alone, "the weights differ");
+        }
+    });
+}
+
+#[test]
 fn resumed_training_ends_with_the_same_weights() {
     let folder = tempfile::tempdir().unwrap();
     let prepared = prepared(folder.path());

@@ -169,7 +169,8 @@ fn face_and_frame(bundle: &Bundle, args: &Args, duration: Duration) -> Result<St
     };
     let (mut photographs, mut frames, mut searches) = (Vec::new(), Vec::new(), Vec::new());
     let begin = Instant::now();
-    while frames.is_empty() || begin.elapsed() < duration {
+    // The first search makes the detector ready for the size.
+    while frames.len() < 2 || begin.elapsed() < duration {
         let start = Instant::now();
         predictor.run()?;
         photographs.push(start.elapsed());
@@ -187,7 +188,6 @@ fn face_and_frame(bundle: &Bundle, args: &Args, duration: Duration) -> Result<St
             searches.push(start.elapsed());
         }
     }
-    // The first one made the detector ready for the size.
     let ready = searches.len().min(1);
     let [photograph, frame, search] =
         [&mut photographs[..], &mut frames[..], &mut searches[ready..]].map(|times| (times.len(), median(times)));

@@ -11,5 +11,6 @@ pub mod network;
 mod task;
 pub mod trunk;
 
+pub(crate) use network::drawing;
 pub use network::{Architecture, Freeze, Network};
 pub use task::Task;

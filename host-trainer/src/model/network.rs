@@ -1,5 +1,7 @@
 //! Trunk and head together: one trainable network.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
@@ -20,6 +22,14 @@ pub struct Architecture {
     pub head: HeadConfig,
 }
 
+static DRAWING: Mutex<()> = Mutex::new(());
+
+/// To be held while weights are drawn: no other training of this process, which may have seeded the generator, draws some in
+/// between.
+pub(crate) fn drawing() -> MutexGuard<'static, ()> {
+    DRAWING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Architecture {
     /// The original's network for a task.
     pub fn original(task: Task, classes: usize) -> Self {
@@ -32,7 +42,8 @@ impl Architecture {
 
     /// A network with fresh weights; `device` decides whether gradients can be had.
     ///
-    /// Seed the device before: the initial weights come from its generator.
+    /// Seed the device before: the initial weights come from its generator, when they are first needed or replaced. It is the
+    /// whole process's, see [`drawing`].
     pub fn init(&self, device: &Device) -> Network {
         let (channels, side) = self.feature_map();
         Network {

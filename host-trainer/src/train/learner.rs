@@ -20,7 +20,7 @@ use crate::config::{Schedule, TrainConfig};
 use crate::device::{Backend, Devices};
 use crate::engine::Timings;
 use crate::model::trunk::{BatchStatistics, values};
-use crate::model::{Freeze, Network, Task};
+use crate::model::{Freeze, Network, Task, drawing};
 use crate::onnx::{Description, export};
 
 /// Checkpoints that are kept while a training runs: one may be damaged.
@@ -64,6 +64,7 @@ impl Learner {
     ) -> Result<Self> {
         // Each backend has random numbers of its own; a seed gives the same network on all of them.
         let device = Backend::Flex.device();
+        let _drawing = drawing();
         device.seed(config.seed);
         let mut network = config.architecture.init(&device.autodiff());
         if let Some(pretrained) = pretrained {
@@ -85,6 +86,7 @@ impl Learner {
         } = found;
         let device = devices.home().clone().autodiff();
         let load = |record| {
+            let _drawing = drawing();
             let fresh = state.config.architecture.init(&device);
             fresh
                 .try_load_record(record)

@@ -19,7 +19,7 @@ use super::trained::Trained;
 use crate::config::TrainConfig;
 use crate::fingerprint::hex;
 use crate::model::head::{End, HeadConfig};
-use crate::model::{Network, Task};
+use crate::model::{Network, Task, drawing};
 use crate::onnx::{Description, export};
 use crate::target::Target;
 
@@ -89,7 +89,9 @@ impl Pretrained {
             bail!("this is not the data that the bundle's network was trained on");
         }
         let folded = FoldedNetwork::read(&trained.onnx, &trained.config)?;
+        let drawing = drawing();
         let unfolded = Some(Box::new(folded.unfolded(prepared)?));
+        drop(drawing);
         Ok(Self {
             weights: Weights::Folded { folded, unfolded },
             seen: SeenFaces::of(prepared),

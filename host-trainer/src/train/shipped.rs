@@ -9,7 +9,7 @@ use super::checkpoint::{Checkpoint, State, load, newest};
 use super::checkpoints;
 use super::history::EpochRecord;
 use crate::device::Backend;
-use crate::model::Network;
+use crate::model::{Network, drawing};
 use crate::onnx::{Description, export};
 
 /// A trained network, without gradients.
@@ -50,10 +50,12 @@ impl Shipped {
             average,
             ..
         } = checkpoint;
+        let drawing = drawing();
         let network = state.config.architecture.init(&Backend::Flex.device());
         let network = network
             .try_load_record(average.unwrap_or(weights))
             .map_err(|error| anyhow!("load the weights of {}: {error}", folder.display()))?;
+        drop(drawing);
         Ok(Self {
             network,
             state,
