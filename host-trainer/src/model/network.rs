@@ -43,7 +43,7 @@ impl Architecture {
     /// A network with fresh weights; `device` decides whether gradients can be had.
     ///
     /// Seed the device before: the initial weights come from its generator, when they are first needed or replaced. It is the
-    /// whole process's, see [`drawing`].
+    /// whole process's: who draws from it for a training keeps others from it.
     pub fn init(&self, device: &Device) -> Network {
         let (channels, side) = self.feature_map();
         Network {
