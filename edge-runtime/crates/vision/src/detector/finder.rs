@@ -253,6 +253,32 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_picture_that_was_taken_in_last_is_remembered_whether_it_was_compared_or_another_one() {
+        let config = FinderConfig {
+            min_face_px: 40.0,
+            detector_px: None,
+        };
+        let mut glance = Glance::default();
+        let show = |glance: &mut Glance, value: u8| {
+            glance.take(GrayView::new(&[value; 160 * 120], 160, 120).unwrap(), &config);
+        };
+        show(&mut glance, 40);
+        glance.remember();
+        show(&mut glance, 100);
+        assert!(!glance.is_still());
+        // Not remembered: the next one is, unseen.
+        show(&mut glance, 160);
+        glance.remember();
+        assert!(glance.is_still());
+        // The same again, compared this time, and remembered twice.
+        show(&mut glance, 220);
+        assert!(!glance.is_still());
+        glance.remember();
+        glance.remember();
+        assert!(glance.is_still());
+    }
+
+    #[test]
     fn a_face_is_found_at_its_place_in_the_mirror_image_as_well() {
         let dir = tempfile::tempdir().unwrap();
         write_bundle_with_detector(dir.path());

@@ -211,7 +211,7 @@ fn a_face_without_an_observation_is_judged_for_two_frames() {
 }
 
 #[test]
-fn doubtful_boxes_keep_a_track_and_never_begin_one() {
+fn doubtful_boxes_keep_a_number_and_give_none_by_themselves() {
     let mut film = Film::new(Policy::All);
     assert!(film.hold(&[scored(100.0, 100.0, 50.0, 0.4)], 10).is_empty());
     assert!(film.tracker.is_idle());
