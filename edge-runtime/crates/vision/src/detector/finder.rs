@@ -260,7 +260,7 @@ mod tests {
         };
         let mut glance = Glance::default();
         let show = |glance: &mut Glance, value: u8| {
-            glance.take(GrayView::new(&[value; 160 * 120], 160, 120).unwrap(), &config);
+            glance.take(GrayView::new(&vec![value; 160 * 120], 160, 120).unwrap(), &config);
         };
         show(&mut glance, 40);
         glance.remember();
