@@ -22,8 +22,7 @@ pub struct DecideConfig {
     pub smoothing_ms: u64,
     /// An emotion begins at this probability or above; the bundle's own limit holds if it is higher.
     pub enter: f32,
-    /// An emotion that is held ends below this probability; at most `enter`. The bundle's own limit
-    /// holds if it is higher.
+    /// An emotion that is held ends below this probability; at most `enter`.
     pub leave: f32,
     /// By how much an emotion must be more probable than Neutral to begin. Without effect where the classes
     /// have no Neutral.
@@ -130,8 +129,6 @@ struct Candidate {
 #[derive(Debug, Clone)]
 pub struct Decider {
     config: DecideConfig,
-    /// Neutral begins at this smoothed probability: `leave` without the bundle's limit, which concerns emotions.
-    rest: f32,
     classes: ClassSet,
     held: HeldVerdict,
     /// Why it is uncertain, where it is because the face cannot be judged.
@@ -150,11 +147,11 @@ pub struct Decider {
     face: Option<u32>,
 }
 
-/// The bundle's limit holds where it is higher.
+/// The bundle's limit holds where it is higher. It says what may be told: it does not end what is held, or a score near
+/// it would come and go.
 fn limited(config: DecideConfig, abstain_below: f32) -> DecideConfig {
     DecideConfig {
         enter: config.enter.max(abstain_below),
-        leave: config.leave.max(abstain_below),
         ..config
     }
 }
@@ -170,7 +167,6 @@ impl Decider {
         config.check()?;
         Ok(Self {
             config: limited(config, abstain_below),
-            rest: config.leave,
             classes,
             held: HeldVerdict::Unknown,
             reason: None,
@@ -186,7 +182,6 @@ impl Decider {
     /// Goes on with other limits, as another bundle with the same classes has them.
     pub fn adopt(&mut self, config: DecideConfig, abstain_below: f32) {
         self.config = limited(config, abstain_below);
-        self.rest = config.leave;
     }
 
     /// Takes in what a frame showed at `now_ms`; a time before the last one counts as the last one.
@@ -318,9 +313,9 @@ impl Decider {
     fn rests(&self, neutral: usize, score: f32) -> bool {
         let resting = self.probability(neutral);
         if self.held == HeldVerdict::Emotion(neutral) {
-            resting >= self.rest / 2.0
+            resting >= self.config.leave / 2.0
         } else {
-            resting >= self.rest && resting >= score
+            resting >= self.config.leave && resting >= score
         }
     }
 

@@ -132,17 +132,21 @@ fn leaves_to_uncertain_where_no_rival_is_certain() {
 }
 
 #[test]
-fn bundle_limit_raises_both_thresholds() {
+fn the_limit_of_a_bundle_says_what_begins_and_not_what_ends() {
     let classes = ClassSet::new(&["A", "B", "C"]).unwrap();
     let mut decider = Decider::new(PLAIN, classes, 0.8).unwrap();
-    tell(
-        &mut decider,
-        &[
-            (0, A(0.79), "uncertain"),
-            (10, A(0.81), "A"),
-            (20, A(0.79), "uncertain"),
-        ],
-    );
+    let steps = [
+        (0, A(0.79), "uncertain"),
+        (10, A(0.81), "A"),
+        // Near the limit it does not come and go.
+        (20, A(0.79), "-"),
+        (30, A(0.81), "-"),
+        (40, A(0.41), "-"),
+        // B has 0.61, which does not begin.
+        (50, A(0.39), "uncertain"),
+        (60, A(0.79), "-"),
+    ];
+    tell(&mut decider, &steps);
 }
 
 #[test]

@@ -53,9 +53,11 @@ fn the_bundles_limit_concerns_emotions_and_not_neutral() {
         [0.25, 0.15, 0.6],
         [0.73, 0.05, 0.22],
         [0.85, 0.05, 0.1],
-        [0.75, 0.05, 0.2],
+        // What is held ends by `leave` or Neutral, not by the limit.
+        [0.55, 0.05, 0.4],
+        [0.45, 0.05, 0.5],
     ];
-    assert_eq!(told(0.8, &frames), ["Neutral", "Neutral", "Happy", "uncertain"]);
+    assert_eq!(told(0.8, &frames), ["Neutral", "Neutral", "Happy", "Happy", "Neutral"]);
     // Nothing is most probable by itself: two emotions share what there is.
     assert_eq!(told(0.8, &[[0.31, 0.35, 0.34]]), ["uncertain"]);
 }
