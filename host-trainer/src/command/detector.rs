@@ -87,6 +87,9 @@ pub(crate) struct TrainDetector {
     /// in later samples; 0 for never.
     #[arg(long, value_name = "STEPS", default_value_t = DetectorConfig::default().mine_every)]
     mine: u64,
+    /// Share of the things pasted in that are shaded ovals, as balls and fruit, 0 to 1.
+    #[arg(long, value_name = "SHARE", default_value_t = DetectorConfig::default().ovals)]
+    ovals: f32,
     /// Seed of every random choice.
     #[arg(long, default_value_t = DetectorConfig::default().seed)]
     seed: u64,
@@ -165,6 +168,7 @@ impl TrainDetector {
             learning_rate: self.learning_rate,
             measure_every: self.measure_every,
             mine_every: self.mine,
+            ovals: self.ovals,
             ..DetectorConfig::default()
         };
         config.check()?;

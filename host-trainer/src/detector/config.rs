@@ -29,6 +29,9 @@ pub struct DetectorConfig {
     /// Steps between two searches for false alarms on photos without a face; 0 for none.
     #[serde(default)]
     pub mine_every: u64,
+    /// Share of the things pasted in that are shaded ovals, as balls and fruit; runs from before there were any have none.
+    #[serde(default)]
+    pub ovals: f32,
 }
 
 impl Default for DetectorConfig {
@@ -45,6 +48,7 @@ impl Default for DetectorConfig {
             clip: 10.0,
             measure_every: 500,
             mine_every: 0,
+            ovals: 0.4,
         }
     }
 }
@@ -66,6 +70,9 @@ impl DetectorConfig {
         }
         if self.steps == 0 || self.measure_every == 0 {
             return refuse("steps and the steps between two measurements are at least 1");
+        }
+        if !(0.0..=1.0).contains(&self.ovals) {
+            return refuse("the share of ovals is from 0 to 1");
         }
         if !(self.learning_rate > 0.0 && self.learning_rate < 1.0) {
             return refuse("the learning rate is above 0 and below 1");

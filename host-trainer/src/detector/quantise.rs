@@ -24,7 +24,7 @@ pub fn quantise(
     if state.data != set.fingerprint {
         bail!("quantise: these are not the pictures that the network was trained on");
     }
-    let composer = Composer::new(&set.photos, state.config.input, state.config.seed)?;
+    let composer = Composer::new(&set.photos, &state.config)?;
     let input = |place: usize| {
         let pixels = composer.sample(0, place).pixels;
         pixels.into_iter().map(|pixel| (pixel - MEAN) / SPREAD).collect()

@@ -130,7 +130,7 @@ fn halved(mut plane: Plane, stride: usize) -> Plane {
 /// Trains until all steps are done or `stop` is set.
 pub fn train(job: &Job<'_>, stop: &AtomicBool, tell: &mut dyn FnMut(Event)) -> Result<Ended> {
     job.config.check()?;
-    let mut composer = Composer::new(&job.set.photos, job.config.input, job.config.seed)?;
+    let mut composer = Composer::new(&job.set.photos, &job.config)?;
     let mut checkpoint = begin(job, &composer)?;
     let config = checkpoint.state.config;
     composer.show(&checkpoint.state.alarms);

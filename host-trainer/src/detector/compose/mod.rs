@@ -2,9 +2,11 @@
 //!
 //! A sample is a part of a photo as it is, or a background with faces of other photos pasted in together with what
 //! surrounds them. Patches of photos without a face are pasted in the same way, so that the seam of a patch says nothing.
+//! So are [shaded ovals](oval).
 //! At last light, blur, noise and covered parts are varied.
 
 mod light;
+mod oval;
 mod patch;
 mod pick;
 mod scene;
@@ -13,6 +15,7 @@ use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
 
 use super::alarm::Alarm;
+use super::config::DetectorConfig;
 use super::data::Photo;
 use super::geometry::area;
 use pick::Pool;
@@ -48,6 +51,8 @@ pub(crate) struct Composer<'a> {
     pool: Pool<'a>,
     size: [usize; 2],
     seed: u64,
+    /// Share of the pasted things without a face that are ovals.
+    ovals: f32,
 }
 
 /// Where the sides of all random choices of a sample come from.
@@ -59,8 +64,8 @@ type Rng = ChaCha8Rng;
 pub(crate) struct ComposeError(&'static str);
 
 impl<'a> Composer<'a> {
-    /// `size` is width and height of a sample.
-    pub(crate) fn new(photos: &'a [Photo], size: [usize; 2], seed: u64) -> Result<Self, ComposeError> {
+    /// Size, seed and share of ovals are those of `config`.
+    pub(crate) fn new(photos: &'a [Photo], config: &DetectorConfig) -> Result<Self, ComposeError> {
         let pool = Pool::new(photos);
         if !pool.has_faces() {
             return Err(ComposeError("no face to train on that is not held out"));
@@ -68,7 +73,12 @@ impl<'a> Composer<'a> {
         if !pool.has_empty() {
             return Err(ComposeError("no picture without a face; add some, with kind 'none'"));
         }
-        Ok(Self { pool, size, seed })
+        Ok(Self {
+            pool,
+            size: config.input,
+            seed: config.seed,
+            ovals: config.ovals,
+        })
     }
 
     /// Lets samples show these false alarms from now on.
@@ -83,7 +93,7 @@ impl<'a> Composer<'a> {
         key[8..16].copy_from_slice(&step.to_le_bytes());
         key[16..24].copy_from_slice(&(place as u64).to_le_bytes());
         let mut rng = Rng::from_seed(key);
-        let mut scene = Scene::new(self.size);
+        let mut scene = Scene::new(self.size, self.ovals);
         scene.compose(&self.pool, &mut rng);
         let mut sample = scene.into_sample();
         light::vary(&mut sample, self.size, &mut rng);

@@ -50,8 +50,8 @@ pub(super) fn draw(pixels: &mut [f32], width: usize, photo: &Photo, map: &Affine
     }
 }
 
-/// Columns and rows of the sample that a box of the photo reaches.
-fn covered(
+/// Columns and rows of the sample that a box of what `map` leads from reaches.
+pub(super) fn covered(
     map: &Affine,
     [left, top, right, bottom]: [f32; 4],
     width: usize,

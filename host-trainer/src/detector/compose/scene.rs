@@ -2,6 +2,7 @@
 
 use rand::RngExt;
 
+use super::oval::Oval;
 use super::patch::{Mask, draw};
 use super::pick::Pool;
 use super::{Rng, Sample, Target};
@@ -14,6 +15,8 @@ const NOBODY: f32 = 0.18;
 const SEVERAL: f32 = 0.24;
 /// Share of the backgrounds that show a false alarm, once some are known.
 const ALARM: f32 = 0.3;
+/// Share of the backgrounds that are a single grey, where there are ovals: so objects are photographed.
+const PLAIN: f32 = 0.15;
 /// Sizes of faces in a sample of 160 x 120 pixels, and the share of its shorter side that the largest takes.
 const SIZES: [f32; 2] = [7.5, 1.35];
 /// Faces smaller than this take no part.
@@ -22,15 +25,19 @@ const UNSEEN: f32 = 6.5;
 const INSIDE: f32 = 0.6;
 
 /// A sample while it is made.
+#[derive(Clone)]
 pub(super) struct Scene {
     pixels: Vec<f32>,
     size: [usize; 2],
+    /// Share of the pasted things without a face that are ovals.
+    ovals: f32,
     faces: Vec<Target>,
 }
 
 impl Scene {
-    pub(super) fn new(size: [usize; 2]) -> Self {
+    pub(super) fn new(size: [usize; 2], ovals: f32) -> Self {
         Self {
+            ovals,
             pixels: vec![128.0; size[0] * size[1]],
             size,
             faces: Vec::new(),
@@ -57,13 +64,20 @@ impl Scene {
             self.part(pool, rng);
             return;
         }
-        if !self.alarm(pool, rng) {
+        if self.ovals > 0.0 && rng.random::<f32>() < PLAIN {
+            self.pixels.fill(rng.random_range(0.0..255.0));
+        } else if !self.alarm(pool, rng) {
             self.background(pool, rng);
         }
-        for _ in 0..rng.random_range(0..3) {
-            self.distract(pool, rng);
-        }
         let kind = kind - AS_IT_IS;
+        let most = if self.ovals > 0.0 && kind < NOBODY { 5 } else { 3 };
+        for _ in 0..rng.random_range(0..most) {
+            if self.ovals > 0.0 && rng.random::<f32>() < self.ovals {
+                self.oval(pool, rng);
+            } else {
+                self.distract(pool, rng);
+            }
+        }
         let faces = if kind < NOBODY {
             0
         } else if kind < NOBODY + SEVERAL {
@@ -158,7 +172,7 @@ impl Scene {
     }
 
     /// Pastes something that is no face.
-    fn distract(&mut self, pool: &Pool<'_>, rng: &mut Rng) {
+    pub(super) fn distract(&mut self, pool: &Pool<'_>, rng: &mut Rng) {
         let photo = pool.empty(rng);
         let [width, height] = photo.size().map(|side| side as f32);
         let side = rng.random_range(0.15..0.7f32) * width.min(height);
@@ -179,7 +193,16 @@ impl Scene {
             turn(rng),
             rng.random(),
         );
+        self.cover(map.bounds(mask.bounds));
         draw(&mut self.pixels, self.size[0], photo, &map, Some(&mask));
+    }
+
+    /// Pastes a shaded oval, which is no face.
+    pub(super) fn oval(&mut self, pool: &Pool<'_>, rng: &mut Rng) {
+        let photo = pool.empty(rng);
+        let oval = Oval::random(photo, self.size, rng);
+        self.cover(oval.bounds());
+        oval.draw(&mut self.pixels, self.size[0], photo);
     }
 
     /// Pastes a face with what surrounds it.
@@ -213,6 +236,15 @@ impl Scene {
             face.ignored |= hidden > 0.15;
             hidden < 0.9
         });
+    }
+
+    #[cfg(test)]
+    pub(super) fn show_faces(&mut self, bounds: &[[f32; 4]]) {
+        self.faces.extend(bounds.iter().map(|bounds| Target {
+            bounds: *bounds,
+            points: None,
+            ignored: false,
+        }));
     }
 
     /// Draws a photo and takes its faces in.

@@ -1,4 +1,5 @@
 use super::*;
+use crate::detector::compose::scene::Scene;
 use crate::detector::data::{Face, Gray, Kind};
 
 /// Photos of noise-like patterns: some with a face, some without.
@@ -32,11 +33,19 @@ pub(crate) fn photos() -> Vec<Photo> {
         .collect()
 }
 
+fn config(seed: u64) -> DetectorConfig {
+    DetectorConfig {
+        input: [96, 64],
+        seed,
+        ..DetectorConfig::default()
+    }
+}
+
 #[test]
 fn samples_depend_on_seed_step_and_place_alone() {
     let photos = photos();
-    let composer = Composer::new(&photos, [96, 64], 5).unwrap();
-    let other_seed = Composer::new(&photos, [96, 64], 6).unwrap();
+    let composer = Composer::new(&photos, &config(5)).unwrap();
+    let other_seed = Composer::new(&photos, &config(6)).unwrap();
     for place in 0..20 {
         let sample = composer.sample(3, place);
         assert_eq!(sample, composer.sample(3, place));
@@ -49,7 +58,7 @@ fn samples_depend_on_seed_step_and_place_alone() {
 #[test]
 fn samples_are_sound() {
     let photos = photos();
-    let composer = Composer::new(&photos, [96, 64], 1).unwrap();
+    let composer = Composer::new(&photos, &config(1)).unwrap();
     let (mut faces, mut nobody) = (0, 0);
     for place in 0..300 {
         let sample = composer.sample(0, place);
@@ -73,23 +82,23 @@ fn samples_are_sound() {
 #[test]
 fn held_out_photos_never_get_into_samples() {
     let mut photos = photos();
-    let composed = Composer::new(&photos, [96, 64], 1).unwrap().sample(0, 0);
+    let composed = Composer::new(&photos, &config(1)).unwrap().sample(0, 0);
     for photo in photos.iter_mut().filter(|photo| photo.held) {
         photo.pyramid[0].pixels.fill(0);
         photo.faces.clear();
     }
-    assert_eq!(Composer::new(&photos, [96, 64], 1).unwrap().sample(0, 0), composed);
+    assert_eq!(Composer::new(&photos, &config(1)).unwrap().sample(0, 0), composed);
     for photo in &mut photos {
         photo.held = true;
     }
-    let error = Composer::new(&photos, [96, 64], 1).err().unwrap().to_string();
+    let error = Composer::new(&photos, &config(1)).err().unwrap().to_string();
     assert!(error.contains("not held out"), "{error}");
 }
 
 #[test]
 fn false_alarms_become_the_background_of_some_samples() {
     let photos = photos();
-    let mut composer = Composer::new(&photos, [96, 64], 1).unwrap();
+    let mut composer = Composer::new(&photos, &config(1)).unwrap();
     let before: Vec<Sample> = (0..100).map(|place| composer.sample(0, place)).collect();
     let alarm = Alarm {
         photo: 1,
@@ -108,4 +117,54 @@ fn false_alarms_become_the_background_of_some_samples() {
     assert!((50..=90).contains(&others), "{others}");
     composer.show(&[]);
     assert!(composer.sample(0, 0) == before[0]);
+}
+
+#[test]
+fn what_is_pasted_over_a_face_takes_it_away() {
+    let photos = photos();
+    let pool = Pool::new(&photos);
+    for (seed, ovals) in [(1, true), (2, false)] {
+        let mut rng = Rng::seed_from_u64(seed);
+        let mut left = 0;
+        for _ in 0..200 {
+            let mut scene = Scene::new([96, 64], 0.0);
+            scene.show_faces(&[[20.0, 20.0, 34.0, 36.0], [60.0, 30.0, 70.0, 42.0]]);
+            let blank = scene.clone().into_sample();
+            if ovals {
+                scene.oval(&pool, &mut rng);
+            } else {
+                scene.distract(&pool, &mut rng);
+            }
+            let sample = scene.into_sample();
+            assert_ne!(sample.pixels, blank.pixels);
+            for face in sample.faces.iter().filter(|face| !face.ignored) {
+                let [x0, y0, x1, y1] = face.bounds.map(|side| side as usize);
+                let inside = (y0..y1).flat_map(|y| (x0..x1).map(move |x| y * 96 + x));
+                let changed = inside.filter(|at| sample.pixels[*at] != blank.pixels[*at]).count();
+                let share = changed as f32 / ((x1 - x0) * (y1 - y0)) as f32;
+                assert!(
+                    share < 0.4,
+                    "{share} of a face that is still to be found, ovals {ovals}"
+                );
+                left += 1;
+            }
+        }
+        assert!(
+            (100..400).contains(&left),
+            "{left} faces of 400 are left, ovals {ovals}"
+        );
+    }
+}
+
+#[test]
+fn a_training_from_before_there_were_ovals_goes_on_without() {
+    let mut settings = serde_json::to_value(DetectorConfig::default()).unwrap();
+    settings.as_object_mut().unwrap().remove("ovals").unwrap();
+    let old: DetectorConfig = serde_json::from_value(settings).unwrap();
+    assert_eq!(old.ovals.to_bits(), 0);
+    let (photos, other) = (photos(), config(9));
+    let with = Composer::new(&photos, &other).unwrap();
+    let without = Composer::new(&photos, &DetectorConfig { ovals: 0.0, ..other }).unwrap();
+    let changed = (0..100).filter(|place| with.sample(0, *place) != without.sample(0, *place));
+    assert!(changed.count() > 50);
 }

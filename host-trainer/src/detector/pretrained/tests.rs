@@ -17,6 +17,13 @@ const INPUT: [usize; 2] = [64, 48];
 const SIZE: Plane = Plane { columns: 64, rows: 48 };
 const IMAGES: usize = 32;
 
+fn config() -> DetectorConfig {
+    DetectorConfig {
+        input: INPUT,
+        ..DetectorConfig::default()
+    }
+}
+
 /// A file of a network with norms that do something, as a training leaves them.
 fn file() -> (Vec<u8>, Folded) {
     let config = DetectorConfig::default();
@@ -58,7 +65,7 @@ fn a_file_is_read_as_the_network_that_was_written() {
 fn what_a_training_begins_with_answers_as_the_file_in_use_and_nearly_so_in_training() {
     let network = folded(&file().0).unwrap();
     let photos = photos();
-    let composer = Composer::new(&photos, INPUT, 1).unwrap();
+    let composer = Composer::new(&photos, &config()).unwrap();
     let (params, mut statistics) = unfolded(&network, &composer, INPUT);
     let layers = layers();
     let begun = Folded::new(&layers, &params, &statistics);
@@ -99,7 +106,7 @@ fn what_a_training_begins_with_answers_as_the_file_in_use_and_nearly_so_in_train
 fn weights_are_as_large_as_those_of_a_new_network() {
     let network = folded(&file().0).unwrap();
     let photos = photos();
-    let composer = Composer::new(&photos, INPUT, 1).unwrap();
+    let composer = Composer::new(&photos, &config()).unwrap();
     let (params, _) = unfolded(&network, &composer, INPUT);
     let layers = layers();
     for (layer, range) in layers.iter().zip(param_ranges(&layers).0) {
@@ -123,7 +130,7 @@ fn a_run_gives_its_averaged_weights_and_is_known_by_its_data() {
     checkpoint.save(run.path()).unwrap();
     let from = Pretrained::open(run.path()).unwrap();
     assert!(from.was_trained_on("a") && !from.was_trained_on("b"));
-    let composer = Composer::new(&set.photos, INPUT, 1).unwrap();
+    let composer = Composer::new(&set.photos, &config()).unwrap();
     let weights = from.weights(&composer, INPUT);
     assert!(weights.params == checkpoint.weights.average && weights.average == weights.params);
     assert_eq!(from.digest().len(), 64);
@@ -132,7 +139,7 @@ fn a_run_gives_its_averaged_weights_and_is_known_by_its_data() {
 #[test]
 fn a_mean_lies_halfway_between_its_networks_and_names_them_all() {
     let photos = photos();
-    let composer = Composer::new(&photos, INPUT, 1).unwrap();
+    let composer = Composer::new(&photos, &config()).unwrap();
     let (onnx, network) = file();
     let of_file = || Pretrained {
         weights: Source::File(folded(&onnx).unwrap()),
@@ -202,7 +209,7 @@ fn the_default_bundles_detector_finds_what_it_found_when_a_training_begins_with_
     let from = Pretrained::open(&place).unwrap();
     assert!(!from.was_trained_on("a"));
     let photos = photos();
-    let composer = Composer::new(&photos, INPUT, 1).unwrap();
+    let composer = Composer::new(&photos, &config()).unwrap();
     let weights = from.weights(&composer, INPUT);
     let begun = Detector::new(&layers(), &weights.average, &weights.average_statistics);
     let file = Detector::of_onnx(std::fs::read(place.join("detector.onnx")).unwrap()).unwrap();
