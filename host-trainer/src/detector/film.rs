@@ -40,9 +40,11 @@ pub struct FalseAlarms {
     pub alarms: usize,
     /// Names of the pictures with such an alarm.
     pub single: Vec<String>,
-    /// Names of those in whose films something got a number: it was found in two frames.
+    /// Films that were made of these pictures.
+    pub films: usize,
+    /// Picture of each film in which something got a number: it was found in two frames.
     pub lasting: Vec<String>,
-    /// Names of those in whose films something was judged for at least one frame, so that it had a share in a verdict.
+    /// Picture of each film in which something was judged for at least one frame, so that it had a share in a verdict.
     pub judged: Vec<String>,
 }
 
@@ -72,37 +74,40 @@ impl From<PredictError> for FilmError {
     }
 }
 
-/// Looks at all photos with a bundle whose detector sees them `longer_px` pixels long.
+/// Looks at all photos with a bundle whose detector sees them `longer_px` pixels long, and makes so many `films` of each: what
+/// is nearly sure lasts in some and not in others.
 ///
 /// # Errors
 /// [`FilmError`] where the bundle has no detector, or a network cannot be loaded or run.
-pub fn false_alarms(bundle: &Bundle, photos: &[&Photo], longer_px: u32) -> Result<FalseAlarms, FilmError> {
+pub fn false_alarms(
+    bundle: &Bundle,
+    photos: &[&Photo],
+    longer_px: u32,
+    films: usize,
+) -> Result<FalseAlarms, FilmError> {
     let mut predictor = Predictor::load(bundle)?.with_threads(Threads::One);
     let mut found = FalseAlarms {
         pictures: photos.len(),
+        films: photos.len() * films,
         ..FalseAlarms::default()
     };
     for (number, photo) in photos.iter().enumerate() {
         let alarms = alone(&mut predictor, photo.gray(), longer_px)?;
         found.alarms += alarms;
-        let (mut lasts, mut is_judged) = (false, false);
-        filmed(
-            &mut predictor,
-            photo.gray(),
-            longer_px,
-            number as u64,
-            &mut |_, faces| {
+        if alarms > 0 {
+            found.single.push(photo.name.clone());
+        }
+        for film in 0..films {
+            let seed = (number + film * photos.len()) as u64;
+            let (mut lasts, mut is_judged) = (false, false);
+            filmed(&mut predictor, photo.gray(), longer_px, seed, &mut |_, faces| {
                 lasts |= !faces.is_empty();
                 is_judged |= faces.iter().any(|face| face.reject_reason.is_none());
-            },
-        )?;
-        for (names, seen) in [
-            (&mut found.single, alarms > 0),
-            (&mut found.lasting, lasts),
-            (&mut found.judged, is_judged),
-        ] {
-            if seen {
-                names.push(photo.name.clone());
+            })?;
+            for (names, seen) in [(&mut found.lasting, lasts), (&mut found.judged, is_judged)] {
+                if seen {
+                    names.push(photo.name.clone());
+                }
             }
         }
     }
@@ -268,12 +273,11 @@ mod tests {
         write_bundle_with_detector(folder.path());
         let bundle = Bundle::open(folder.path()).unwrap();
         let photos = [photo("dark", false), photo("spot", true)];
-        let found = false_alarms(&bundle, &photos.each_ref(), 160).unwrap();
-        assert_eq!((found.pictures, found.alarms), (2, 1));
-        assert_eq!(
-            (found.single, found.lasting),
-            (vec!["spot".to_owned()], vec!["spot".to_owned()])
-        );
+        let found = false_alarms(&bundle, &photos.each_ref(), 160, 2).unwrap();
+        assert_eq!((found.pictures, found.alarms, found.films), (2, 1, 4));
+        assert_eq!(found.single, ["spot"]);
+        // Once for each film.
+        assert_eq!(found.lasting, ["spot", "spot"]);
     }
 
     #[test]

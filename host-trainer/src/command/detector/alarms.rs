@@ -29,6 +29,9 @@ pub(crate) struct EvaluateAlarms {
     /// Longer side of the picture that the detector sees, in pixels; may be given several times.
     #[arg(long, value_name = "PX", default_value = "160", value_parser = clap::value_parser!(u32).range(64..=1024))]
     detector_px: Vec<u32>,
+    /// Films that are made of each picture without a face, each with another sway and other noise.
+    #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    films: u16,
 }
 
 impl EvaluateAlarms {
@@ -50,7 +53,7 @@ impl EvaluateAlarms {
         let empty: Vec<&Photo> = empty.iter().collect();
         let faces: Vec<&Photo> = photos.iter().filter(|photo| !photo.is_empty()).collect();
         for longer_px in &self.detector_px {
-            let found = false_alarms(&bundle, &empty, *longer_px)?;
+            let found = false_alarms(&bundle, &empty, *longer_px, usize::from(self.films))?;
             let tracked = tracked_faces(&bundle, &faces, *longer_px)?;
             tell(*longer_px, &found, &tracked)?;
         }
@@ -63,10 +66,12 @@ fn tell(longer_px: u32, found: &FalseAlarms, tracked: &TrackedFaces) -> Result<(
     super::super::write_line(&line.to_string())?;
     tracing::info!(
         about = longer_px,
-        "{longer_px} pixels: {} pictures without a face: {} alarms on {} of them; as films, {} last two frames, {} are judged",
+        "{longer_px} pixels: {} pictures without a face: {} alarms on {} of them; of {} films, {} have one \
+         that lasts two frames, {} one that is judged",
         found.pictures,
         found.alarms,
         found.single.len(),
+        found.films,
         found.lasting.len(),
         found.judged.len()
     );
