@@ -142,7 +142,7 @@ fn marks(grey: f32, rng: &mut Rng) -> Vec<Mark> {
     if rng.random() {
         return Vec::new();
     }
-    let rings: bool = rng.random();
+    let (rings, count): (bool, usize) = (rng.random(), rng.random_range(1..=MARKS));
     let middle = [0.25 * normal(rng), 0.25 * normal(rng)];
     let mut mark = || Mark {
         middle: if rings {
@@ -158,7 +158,6 @@ fn marks(grey: f32, rng: &mut Rng) -> Vec<Mark> {
         },
         grey: grey * rng.random_range(0.1..1.3f32),
     };
-    let count = 1 + (grey as usize) % MARKS;
     (0..count).map(|_| mark()).collect()
 }
 
