@@ -20,6 +20,7 @@ mod sets;
 mod split;
 
 pub use difference::Difference;
+pub(crate) use difference::between;
 pub use motion::{Monitor, Optimiser, Rule, Schedule, Stop};
 pub use sets::{Divided, OTHER, SetConfig};
 pub use split::{SplitBy, SplitConfig};

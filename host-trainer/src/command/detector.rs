@@ -89,7 +89,7 @@ pub(crate) struct TrainDetector {
     mine: u64,
     /// Share of the things pasted in that are shaded ovals, as balls and fruit, 0 to 1.
     #[arg(long, value_name = "SHARE", default_value_t = DetectorConfig::default().ovals)]
-    ovals: f32,
+    ovals: f64,
     /// Seed of every random choice.
     #[arg(long, default_value_t = DetectorConfig::default().seed)]
     seed: u64,

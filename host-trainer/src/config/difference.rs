@@ -1,8 +1,10 @@
 //! What two trainings do differently.
 
+use serde::Serialize;
+
 use super::TrainConfig;
 
-/// A setting that two trainings have differently.
+/// A setting that two trainings have differently; shown as of a run that is to go on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
     /// Which, with the tables around it: `optimiser.learning_rate`.
@@ -13,14 +15,26 @@ pub struct Difference {
     pub other: String,
 }
 
+impl std::fmt::Display for Difference {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { key, own, other } = self;
+        write!(f, "`{key}` is {own} in the run and {other} now")
+    }
+}
+
 impl TrainConfig {
     /// What `other` does differently, in the order of the keys.
     pub fn differences(&self, other: &Self) -> Vec<Difference> {
-        let mut found = Vec::new();
-        let tables = [self, other].map(|config| toml::Table::try_from(config).unwrap_or_default());
-        compare("", &tables[0], &tables[1], &mut found);
-        found
+        between(self, other)
     }
+}
+
+/// What `other` has differently, in the order of the keys.
+pub(crate) fn between<T: Serialize>(own: &T, other: &T) -> Vec<Difference> {
+    let mut found = Vec::new();
+    let tables = [own, other].map(|config| toml::Table::try_from(config).unwrap_or_default());
+    compare("", &tables[0], &tables[1], &mut found);
+    found
 }
 
 fn compare(within: &str, own: &toml::Table, other: &toml::Table, found: &mut Vec<Difference>) {

@@ -31,7 +31,7 @@ pub struct DetectorConfig {
     pub mine_every: u64,
     /// Share of the things pasted in that are shaded ovals, as balls and fruit; runs from before there were any have none.
     #[serde(default)]
-    pub ovals: f32,
+    pub ovals: f64,
 }
 
 impl Default for DetectorConfig {

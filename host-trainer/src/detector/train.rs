@@ -18,6 +18,7 @@ use super::mine::mine;
 use super::network::{MEAN, SPREAD, layers, outputs};
 use super::optimiser::Optimiser;
 use super::pretrained::Pretrained;
+use crate::config::between;
 
 /// Held-out photos that a training measures on.
 const MEASURED: usize = 400;
@@ -228,10 +229,13 @@ fn begin(job: &Job<'_>, composer: &Composer<'_>) -> Result<Checkpoint> {
         mine_every: checkpoint.state.config.mine_every,
         ..job.config
     };
-    if checkpoint.state.config != wanted {
+    let differences = between(&checkpoint.state.config, &wanted);
+    if !differences.is_empty() {
+        let each: Vec<String> = differences.iter().map(ToString::to_string).collect();
         bail!(
-            "train: --resume: settings differ from those that {} was begun with",
-            job.run.display()
+            "train: --resume: settings differ from those that {} was begun with: {}; give the same options",
+            job.run.display(),
+            each.join("; ")
         );
     }
     checkpoint.state.config.steps = job.config.steps;

@@ -41,11 +41,7 @@ pub(super) fn go_on(mut found: Checkpoint, job: &Job<'_>) -> Result<Checkpoint> 
 
 /// Settings that differ from those of a run, with what can be done.
 pub fn told(differences: &[Difference]) -> String {
-    let each = differences.iter().map(|own| {
-        let Difference { key, own, other } = own;
-        format!("`{key}` is {own} in the run and {other} now")
-    });
-    let each: Vec<String> = each.collect();
+    let each: Vec<String> = differences.iter().map(ToString::to_string).collect();
     let end = if differences.iter().any(|own| own.key == "epochs") {
         " This schedule is laid out for its number of epochs, which cannot change later."
     } else {

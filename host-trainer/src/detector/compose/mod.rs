@@ -52,7 +52,7 @@ pub(crate) struct Composer<'a> {
     size: [usize; 2],
     seed: u64,
     /// Share of the pasted things without a face that are ovals.
-    ovals: f32,
+    ovals: f64,
 }
 
 /// Where the sides of all random choices of a sample come from.

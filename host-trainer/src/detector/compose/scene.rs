@@ -30,12 +30,12 @@ pub(super) struct Scene {
     pixels: Vec<f32>,
     size: [usize; 2],
     /// Share of the pasted things without a face that are ovals.
-    ovals: f32,
+    ovals: f64,
     faces: Vec<Target>,
 }
 
 impl Scene {
-    pub(super) fn new(size: [usize; 2], ovals: f32) -> Self {
+    pub(super) fn new(size: [usize; 2], ovals: f64) -> Self {
         Self {
             ovals,
             pixels: vec![128.0; size[0] * size[1]],
@@ -72,7 +72,7 @@ impl Scene {
         let kind = kind - AS_IT_IS;
         let most = if self.ovals > 0.0 && kind < NOBODY { 5 } else { 3 };
         for _ in 0..rng.random_range(0..most) {
-            if self.ovals > 0.0 && rng.random::<f32>() < self.ovals {
+            if self.ovals > 0.0 && rng.random::<f64>() < self.ovals {
                 self.oval(pool, rng);
             } else {
                 self.distract(pool, rng);

@@ -157,7 +157,7 @@ fn what_is_pasted_over_a_face_takes_it_away() {
 }
 
 #[test]
-fn a_training_from_before_there_were_ovals_goes_on_without() {
+fn settings_from_before_there_were_ovals_mean_none() {
     let mut settings = serde_json::to_value(DetectorConfig::default()).unwrap();
     settings.as_object_mut().unwrap().remove("ovals").unwrap();
     let old: DetectorConfig = serde_json::from_value(settings).unwrap();

@@ -122,6 +122,7 @@ fn refuses_to_go_on_with_other_data_or_settings_or_a_damaged_checkpoint() {
     };
     let error = train(&other, &stop, &mut told).unwrap_err().to_string();
     assert!(error.contains("settings differ"), "{error}");
+    assert!(error.contains("`seed` is 1 in the run and 9 now; give"), "{error}");
     set.fingerprint = "b".to_owned();
     let error = train(&job(&set, run.path(), true), &stop, &mut told)
         .unwrap_err()
