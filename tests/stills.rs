@@ -126,14 +126,6 @@ fn faces_in_still_photographs_are_counted() {
         for (what, variation) in VARIATIONS {
             let (mut counted, mut surplus) = (0, 0);
             for (photo, shown) in &photographs {
-                if std::env::var_os("DUMP").is_some() {
-                    println!(
-                        "PHOTO {what} {} {shown} {}x{}",
-                        photo.name,
-                        photo.gray().width,
-                        photo.gray().height
-                    );
-                }
                 let found = finder.find(&shown_as(photo, variation)).len();
                 if found != *shown {
                     println!("DIFF {name} {what} {} {found} of {shown}", photo.name);
