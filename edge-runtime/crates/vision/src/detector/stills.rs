@@ -53,15 +53,15 @@ const SETTINGS: StillSettings = StillSettings {
     longest: 1280.0,
     largest_face: 96.0,
     least_share: 0.8,
-    doubtful: 0.65,
-    doubtful_enlarged: 1.3,
+    doubtful: 0.56,
+    doubtful_enlarged: 1.13,
     enlarged_below: 24.0,
     enlarged_share: 1.6,
     views: [32.0, 44.0, 56.0, 72.0],
     enlarged_view: 1.5,
     best: 2,
-    search_weight: 0.4,
-    certain: 0.2,
+    search_weight: 0.5,
+    certain: 0.085,
 };
 
 /// Searches pictures at several sizes; keeps its memory from picture to picture.
@@ -263,8 +263,8 @@ mod tests {
             is_face(0.3, [0.9, 0.0, 0.9, 0.0]),
             "the search alone would leave it out"
         );
-        assert!(!is_face(0.95, [0.7, 0.0, 0.0, 0.0]));
-        assert!(!is_face(0.55, [0.55, 0.55, 0.55, 0.55]));
+        assert!(!is_face(0.65, [0.85, 0.0, 0.0, 0.0]));
+        assert!(!is_face(0.54, [0.54, 0.54, 0.54, 0.54]));
     }
 
     #[test]

@@ -66,14 +66,14 @@ impl Default for TrackerSettings {
     fn default() -> Self {
         Self {
             sure_score: 0.5,
-            begins: 0.6,
-            certain: 0.55,
-            confirmed: 0.35,
+            begins: 0.47,
+            certain: 0.52,
+            confirmed: 0.36,
             second_weight: 0.7,
-            refused_ms: 300,
+            refused_ms: 200,
             forgotten_ms: 1000,
             least_overlap: 0.25,
-            least_overlap_doubtful: 0.4,
+            least_overlap_doubtful: 0.35,
             births: 2,
             candidate_ms: 150,
             death_ms: 700,
@@ -92,7 +92,7 @@ impl Default for TrackerSettings {
 
 impl TrackerSettings {
     /// Share of [`TrackerSettings::sure_score`] from which an observation counts at all.
-    const DOUBTFUL: f32 = 0.5;
+    const DOUBTFUL: f32 = 0.42;
 
     /// Probability, 0 to 1, from which an observation confirms by itself that a candidate is a face.
     pub fn certain_score(&self) -> f32 {

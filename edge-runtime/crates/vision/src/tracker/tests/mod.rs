@@ -75,8 +75,8 @@ impl Film {
 #[test]
 fn what_is_sure_on_end_has_no_number_before_one_sight_is_certain() {
     let mut film = Film::new(Policy::All);
-    assert!(film.hold(&[scored(100.0, 100.0, 50.0, 0.77)], 100).is_empty());
-    assert_eq!(film.show(&[scored(100.0, 100.0, 50.0, 0.78)]), [1]);
+    assert!(film.hold(&[scored(100.0, 100.0, 50.0, 0.755)], 100).is_empty());
+    assert_eq!(film.show(&[scored(100.0, 100.0, 50.0, 0.765)]), [1]);
     assert_eq!(film.hold(&[scored(100.0, 100.0, 50.0, 0.3)], 100), [1]);
 }
 
@@ -99,21 +99,21 @@ fn a_second_look_gives_a_face_its_number_in_its_second_frame_and_none_follows_it
 fn a_place_that_was_refused_is_looked_at_again_after_a_pause_even_if_its_candidate_came_anew() {
     let mut film = Film {
         second: 0.6,
-        frame_ms: 40,
+        frame_ms: 18,
         ..Film::new(Policy::All)
     };
     let poster = [scored(100.0, 100.0, 50.0, 0.51)];
     assert!(film.hold(&poster, 2).is_empty());
-    film.hold(&[], 4);
+    film.hold(&[], 9);
     assert!(film.tracker.is_idle());
     film.hold(&poster, 2);
     assert_eq!(film.looks, 1, "too soon");
     film.hold(&poster, 60);
-    assert_eq!(film.looks, 9, "once in 320 ms");
+    assert_eq!(film.looks, 6, "once in 216 ms");
     // One look that is sure may be noise; two are not.
-    film.second = 0.8;
-    assert_eq!((film.hold(&poster, 8), film.looks), (vec![], 10));
-    assert_eq!((film.hold(&poster, 8), film.looks), (vec![1], 11));
+    film.second = 0.85;
+    assert_eq!((film.hold(&poster, 12), film.looks), (vec![], 7));
+    assert_eq!((film.hold(&poster, 12), film.looks), (vec![1], 8));
 }
 
 #[test]
