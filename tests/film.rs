@@ -45,7 +45,7 @@ fn faces_of_a_film_are_tracked_without_breaks_and_swaps() {
     let Some(film) = film(folder.path(), 15, 1, 1) else {
         return;
     };
-    for (policy, min_face, least) in [("all", "40", 75), ("largest", "20", 115)] {
+    for (policy, min_face, least) in [("all", "40", 75), ("largest", "20", 108)] {
         let mut track = program("edge-runtime");
         track.args(["track", "--policy", policy, "--min-face", min_face, "--bundle"]);
         let ran = run(track.arg(root().join("edge-runtime/models/default")).arg(&film), 0);
@@ -124,8 +124,8 @@ fn a_film_decides_the_same_at_5_at_15_and_at_30_frames_a_second() {
     }
     // Five frames a second show less of what lasts for a moment alone; what they show is the same, at the same time.
     let slow: Vec<_> = slow.into_iter().filter(|(_, time_ms)| *time_ms < SLOW_MS).collect();
-    // The singer far away, then a listener in profile, then one who smiles.
-    assert_eq!(words(&slow), ["unknown", "Neutral", "no_face", "Happy"]);
+    // The singer far away, too small to be sure of, then a listener in profile, then one who smiles.
+    assert_eq!(words(&slow), ["unknown", "uncertain", "no_face", "Happy"], "{slow:?}");
     let fast = verdicts(&films[0], SHORT_DWELL_MS);
     let mut rest = fast.iter();
     for (word, time_ms) in &slow {

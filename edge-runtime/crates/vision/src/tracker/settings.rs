@@ -13,7 +13,7 @@ pub struct TrackerSettings {
     /// gets a number only by a second look, and is given up where that fails.
     pub begins: f32,
     /// Share of the way from [`TrackerSettings::sure_score`] to 1 at which one observation confirms a face by itself. What
-    /// merely resembles a face is sure for frames on end, and seldom more: of 544 pictures without a face none reached this.
+    /// merely resembles a face is sure for frames on end, and seldom more.
     pub certain: f32,
     /// The same for the mean of a candidate's best observation and a second look at it, weighted: everybody else needs that.
     pub confirmed: f32,
