@@ -138,20 +138,26 @@ fn faces_in_still_photographs_are_counted() {
     }
 }
 
-/// The blurred photographs: the docs' figure, less one.
+/// The blurred photographs and the dark ones: the docs' figures, less one each.
 #[test]
-fn faces_in_photographs_out_of_focus_are_found() {
+fn faces_in_photographs_out_of_focus_or_in_the_dark_are_found() {
     let Some(data) = shared() else {
-        return testing::skip_faces("photographs out of focus: there is no ../shared/data");
+        return testing::skip_faces("photographs out of focus or in the dark: there is no ../shared/data");
     };
     let mut finder = Finder::new(Faces::DetectByBundle(LEAST_PX));
-    let (mut counted, mut surplus) = (0, 0);
-    for (photo, shown) in &photographs(&data) {
-        let found = finder.find(&shown_as(photo, Variation::Blurred)).len();
-        counted += found.min(*shown);
-        surplus += found.saturating_sub(*shown);
+    let photographs = photographs(&data);
+    for (variation, least, most) in [(Variation::Blurred, 31, 1), (Variation::Dark(0.25), 32, 1)] {
+        let (mut counted, mut surplus) = (0, 0);
+        for (photo, shown) in &photographs {
+            let found = finder.find(&shown_as(photo, variation)).len();
+            counted += found.min(*shown);
+            surplus += found.saturating_sub(*shown);
+        }
+        assert!(
+            counted >= least && surplus <= most,
+            "{variation:?}: {counted} of 33, and {surplus} too many"
+        );
     }
-    assert!(counted >= 32 && surplus <= 2, "{counted} of 33, and {surplus} too many");
 }
 
 /// A photograph, varied.

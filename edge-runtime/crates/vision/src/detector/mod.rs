@@ -1,5 +1,6 @@
 //! Faces by a trained network of the bundle.
 
+mod brighten;
 mod changes;
 pub mod decode;
 pub mod finder;

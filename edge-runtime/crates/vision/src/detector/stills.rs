@@ -11,6 +11,7 @@ use inference::{DetectorNetwork, PredictError};
 use shared_model::image::{GrayView, Rect};
 use shared_model::manifest::Detector;
 
+use super::brighten::brightened;
 use super::finder::{Finder, FinderConfig};
 use super::second_look::View;
 use super::sharpen::sharpened;
@@ -108,11 +109,10 @@ impl StillFinder {
         picture: GrayView<'_>,
         network: &mut DetectorNetwork,
     ) -> Result<&[Observation], PredictError> {
+        let brightened = brightened(picture);
+        let picture = of_its_size(brightened.as_deref(), picture);
         let sharpened = sharpened(picture);
-        let sharp = sharpened
-            .as_ref()
-            .map(|pixels| GrayView::new(pixels, picture.width(), picture.height()));
-        let picture = sharp.and_then(Result::ok).unwrap_or(picture);
+        let picture = of_its_size(sharpened.as_deref(), picture);
         let longer = picture.width().max(picture.height()) as f32;
         // The size at which the smallest face is found, and no larger than the picture.
         let wanted = (longer * size::SETTINGS.smallest_face / self.min_face_px).min(longer);
@@ -176,6 +176,12 @@ impl StillFinder {
         }
         Ok(())
     }
+}
+
+/// A picture with other pixels, where there are any.
+fn of_its_size<'a>(pixels: Option<&'a [u8]>, picture: GrayView<'a>) -> GrayView<'a> {
+    let other = pixels.map(|pixels| GrayView::new(pixels, picture.width(), picture.height()));
+    other.and_then(Result::ok).unwrap_or(picture)
 }
 
 /// A picture of twice as many columns and rows, each pixel the mean of the four nearest by their distance (bilinear).
