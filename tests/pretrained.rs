@@ -114,6 +114,49 @@ fn a_teacher_has_its_share_of_the_targets_and_must_know_the_same_faces_and_class
     refused("classes", &[&four[..], &teacher[..]].concat(), "it knows the classes");
 }
 
+#[test]
+fn the_last_epoch_can_be_begun_with_where_the_run_ships_an_earlier_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let csv = faces::write(folder.path());
+    let place = |name: &str| folder.path().join(name);
+    let first = place("first");
+    run(&mut train("emotion", &csv.emotion, &first, &[]), 0);
+    let from = |name: &str, begun: &Path, more: &[&str]| {
+        let more = [&["--from", begun.to_str().unwrap()], more].concat();
+        run(&mut train("emotion", &csv.emotion, &place(name), &more), 0);
+    };
+    // At such a rate every step makes it worse: the run ships what it began with.
+    from("worse", &first, &["--learning-rate", "3"]);
+    let checkpoints = std::fs::read_dir(place("worse/checkpoints")).unwrap();
+    let last = checkpoints.map(|entry| entry.unwrap().path()).max().unwrap();
+    let network = |begun: &Path| {
+        let onnx = place("network.onnx");
+        let mut export = program("host-trainer");
+        run(export.arg("export").arg(begun).arg("--out").arg(&onnx), 0);
+        std::fs::read(&onnx).unwrap()
+    };
+    let [shipped, newest] = [network(&place("worse")), network(&last)];
+    assert_eq!(shipped, network(&place("worse/checkpoints/step-00000000")));
+    assert_ne!(shipped, newest);
+
+    from("on", &last, &[]);
+    from("again", &place("worse"), &[]);
+    let begun = |name: &str| {
+        let text = std::fs::read_to_string(place(name).join("config.toml")).unwrap();
+        text.lines()
+            .find(|line| line.starts_with("from = "))
+            .unwrap()
+            .to_owned()
+    };
+    assert_ne!(begun("on"), begun("again"));
+    let faces = |name: &str| std::fs::read(place(name).join("seen-faces.bin")).unwrap();
+    assert_eq!(
+        faces("on"),
+        faces("again"),
+        "of a checkpoint, too, it is known what it has seen"
+    );
+}
+
 /// Losses of training and validation in the first epoch.
 fn first_losses(run: &Path) -> (f64, f64) {
     let text = std::fs::read_to_string(run.join("history.csv")).unwrap();

@@ -10,9 +10,10 @@ use host_trainer::model::Task;
 use host_trainer::onnx::quantise::task_of;
 use host_trainer::portraits::people;
 use host_trainer::train::prepare::Prepared;
+use host_trainer::train::trained::is_bundle;
 use inference::Views;
 use inference::bundle::Bundle as BundleDir;
-use shared_model::manifest::{FILE_NAME, Manifest, Network};
+use shared_model::manifest::{Manifest, Network};
 
 use super::commit::commit;
 use super::data::DataOptions;
@@ -176,7 +177,7 @@ impl Bundle {
             return Ok(None);
         }
         let place = &self.keypoints;
-        if !place.join(FILE_NAME).exists() {
+        if !is_bundle(place) {
             bail!(
                 "bundle: {} is a run, whose network is measured on the data that it was trained on: give that with \
                  --keypoints-data",

@@ -14,8 +14,9 @@ use host_trainer::data::unlabelled::{Face, read};
 use host_trainer::measure::Exported;
 use host_trainer::model::Task;
 use host_trainer::predict::{Classifier, Networks, Predictions, faces_of, kaggle, write};
+use host_trainer::train::trained::is_bundle;
 use inference::bundle::Bundle;
-use shared_model::manifest::{Decision, FILE_NAME, Precision};
+use shared_model::manifest::{Decision, Precision};
 
 use super::data::DataOptions;
 use super::words::precision;
@@ -137,7 +138,7 @@ impl Predict {
             }]);
         }
         let place = self.bundle.as_deref().context("predict: name a run or a bundle")?;
-        if !place.join(FILE_NAME).exists() {
+        if !is_bundle(place) {
             bail!("predict: {} is no bundle; a run is named with --run", place.display());
         }
         let decision = Bundle::open(place)?.manifest().decision;

@@ -15,9 +15,8 @@ use host_trainer::train::pretrained::Pretrained;
 use host_trainer::train::provenance::{Inputs, Provenance};
 use host_trainer::train::teacher;
 use host_trainer::train::tensorboard::TensorBoard;
-use host_trainer::train::trained::Trained;
+use host_trainer::train::trained::{Trained, is_bundle};
 use host_trainer::train::{CHECKPOINT_EVERY, Ended, Job, has_checkpoint, settings_of_run, told, train};
-use shared_model::manifest::FILE_NAME;
 
 use super::commit::commit;
 use super::data::DataOptions;
@@ -73,7 +72,7 @@ pub(crate) struct Train {
     /// random weights. Classes are taken over by name. Architecture, normalisation and classes come from there, where the
     /// recipe says nothing else; the run's faces count as seen, and so do the bundle's where its data is among the data.
     /// Given several times, begin with the mean of the networks' weights (Wortsman et al., 2022): of use where they were
-    /// trained from one another.
+    /// trained from one another. Of a run that is its best epoch; RUN/checkpoints/step-… is another one.
     #[arg(long, value_name = "RUN|BUNDLE", conflicts_with = "trunk")]
     from: Vec<PathBuf>,
     /// Begin with the trunk of this run's best network, or of the bundle's network for the same task, instead of
@@ -229,7 +228,7 @@ impl Train {
         }
         let option = if with_head { "--from" } else { "--trunk" };
         let read = |place: &&PathBuf| -> Result<(String, Pretrained)> {
-            let found = if place.join(FILE_NAME).exists() {
+            let found = if is_bundle(place) {
                 data.pretrained(place, self.task)
             } else {
                 Pretrained::of_run(place)

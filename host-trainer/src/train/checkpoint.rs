@@ -88,6 +88,11 @@ pub struct Checkpoint {
     pub optimiser: OptimizerRecord,
 }
 
+/// Whether a directory is a checkpoint.
+pub fn is_checkpoint(place: &Path) -> bool {
+    place.join(STATE).is_file()
+}
+
 /// Writes a checkpoint under `folder` and gives its name.
 pub(crate) fn save(
     folder: &Path,

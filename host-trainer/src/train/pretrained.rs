@@ -63,7 +63,7 @@ pub struct ClassesBegun {
 }
 
 impl Pretrained {
-    /// Loads the best weights of a run.
+    /// Loads the best weights of a run, or those of one of its checkpoints.
     pub fn of_run(run: &Path) -> Result<Self> {
         let shipped = Shipped::of_run(run)?;
         let seen = SeenFaces::of_run(run)?

@@ -11,6 +11,7 @@ use anyhow::{Context, Result, bail};
 use durable::replace_file;
 
 use super::prepare::Prepared;
+use super::run_of;
 use crate::data::{FaceDigest, Faces};
 
 const FILE: &str = "seen-faces.bin";
@@ -42,9 +43,9 @@ impl SeenFaces {
         replace_file(&path, &bytes).with_context(|| format!("write {}", path.display()))
     }
 
-    /// What a run's directory says; `None` where it says nothing, as those of older versions.
+    /// What a run's directory says, or that of a checkpoint's run; `None` where it says nothing, as those of older versions.
     pub fn of_run(run: &Path) -> Result<Option<Self>> {
-        let path = run.join(FILE);
+        let path = run_of(run).join(FILE);
         if !path.exists() {
             return Ok(None);
         }

@@ -1,11 +1,11 @@
-//! The network that a run has to show: its best weights, with what belongs to them.
+//! The network that a run has to show: its best weights, or those of a checkpoint, with what belongs to them.
 
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow};
 use burn::module::Module;
 
-use super::checkpoint::{Checkpoint, State, load, newest};
+use super::checkpoint::{Checkpoint, State, is_checkpoint, load, newest};
 use super::checkpoints;
 use super::history::EpochRecord;
 use crate::device::Backend;
@@ -25,24 +25,15 @@ pub struct Shipped {
 }
 
 impl Shipped {
-    /// Loads the best weights of a run; those of the newest checkpoint where no epoch was finished.
+    /// Loads the best weights of a run; those of the newest checkpoint where no epoch was finished. Where `run` is a checkpoint
+    /// of a run, its weights.
     pub fn of_run(run: &Path) -> Result<Self> {
-        let folder = checkpoints(run);
-        let found = newest(&folder, &mut Vec::new())?;
-        let (_, last) =
-            found.with_context(|| format!("{} holds no whole checkpoint: train first", folder.display()))?;
-        let history = last.state.history.clone();
-        let (checkpoint, epoch) = if let Some((name, epoch)) = last.state.best.clone() {
-            (load(&folder.join(&name))?, epoch)
+        let (checkpoint, history, epoch) = if is_checkpoint(run) {
+            let own = load(run)?;
+            let (history, epoch) = (own.state.history.clone(), own.state.epoch);
+            (own, history, epoch)
         } else {
-            let epoch = last.state.epoch;
-            (
-                Checkpoint {
-                    state: last.state.clone(),
-                    ..last
-                },
-                epoch,
-            )
+            best(&checkpoints(run))?
         };
         let Checkpoint {
             state,
@@ -54,7 +45,7 @@ impl Shipped {
         let network = state.config.architecture.init(&Backend::Flex.device());
         let network = network
             .try_load_record(average.unwrap_or(weights))
-            .map_err(|error| anyhow!("load the weights of {}: {error}", folder.display()))?;
+            .map_err(|error| anyhow!("load the weights of {}: {error}", run.display()))?;
         drop(drawing);
         Ok(Self {
             network,
@@ -73,4 +64,16 @@ impl Shipped {
     pub fn description(&self) -> Description {
         Description::of(&self.state.config)
     }
+}
+
+/// The best checkpoint of those in a folder, what every epoch came to, and the epoch of its weights.
+fn best(folder: &Path) -> Result<(Checkpoint, Vec<EpochRecord>, u32)> {
+    let found = newest(folder, &mut Vec::new())?;
+    let (_, last) = found.with_context(|| format!("{} holds no whole checkpoint: train first", folder.display()))?;
+    let history = last.state.history.clone();
+    if let Some((name, epoch)) = &last.state.best {
+        return Ok((load(&folder.join(name))?, history, *epoch));
+    }
+    let epoch = last.state.epoch;
+    Ok((last, history, epoch))
 }

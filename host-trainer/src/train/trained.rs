@@ -7,6 +7,7 @@ use inference::Views;
 use inference::bundle::Bundle;
 use shared_model::manifest::{FILE_NAME, FileRef, Precision};
 
+use super::checkpoint::is_checkpoint;
 use super::shipped::Shipped;
 use crate::config::TrainConfig;
 use crate::model::Task;
@@ -59,11 +60,16 @@ pub fn mirrored_views(config: &TrainConfig) -> Result<Views> {
     Ok(Views::Mirrored)
 }
 
+/// Whether a directory is a bundle. A checkpoint has a file of the same name.
+pub fn is_bundle(place: &Path) -> bool {
+    place.join(FILE_NAME).exists() && !is_checkpoint(place)
+}
+
 impl Trained {
     /// The network in `place`, which is a run or a bundle; of a bundle's two the one for `task`, which a run has to have
     /// been trained for, too.
     pub fn open(place: &Path, task: Option<Task>) -> Result<Self> {
-        let trained = if place.join(FILE_NAME).exists() {
+        let trained = if is_bundle(place) {
             let task = task.with_context(|| {
                 format!(
                     "{} is a bundle and holds two networks: say which one with --task",
