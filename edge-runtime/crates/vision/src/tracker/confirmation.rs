@@ -13,6 +13,8 @@ struct Place {
     at_ms: u64,
     /// What all looks at it said, 0 to 1, the last one weighing as much as those before.
     score: f32,
+    /// Whether it was the first look that failed, and only just: the next one need not wait.
+    nearly: bool,
 }
 
 /// Places whose second look failed not long ago, the oldest first.
@@ -40,10 +42,12 @@ impl Refused {
         self.at(bounds, settings).is_some()
     }
 
-    /// Whether a box was refused just now.
+    /// Whether a box was refused just now, and must wait.
     fn holds(&self, bounds: &Rect, now_ms: u64, settings: &TrackerSettings) -> bool {
-        self.at(bounds, settings)
-            .is_some_and(|at| now_ms.saturating_sub(self.0[at].at_ms) < settings.refused_ms)
+        self.at(bounds, settings).is_some_and(|at| {
+            let place = &self.0[at];
+            !place.nearly && now_ms.saturating_sub(place.at_ms) < settings.refused_ms
+        })
     }
 
     /// What looks at a box said before, and this one together; the place is no longer remembered.
@@ -80,6 +84,7 @@ pub(super) fn second_look<E>(
     let Some(track) = tracks.iter_mut().find(asks) else {
         return Ok(());
     };
+    let first = !refused.remembers(&track.observed, settings);
     let score = refused.together(&track.observed, look(&track.observed, track.roll)?, settings);
     track.confirmed = settings.confirms(track.best_score, score);
     if !track.confirmed {
@@ -87,6 +92,7 @@ pub(super) fn second_look<E>(
             bounds: track.observed,
             at_ms: now_ms,
             score,
+            nearly: first && settings.nearly_confirms(track.best_score, score),
         });
     }
     Ok(())

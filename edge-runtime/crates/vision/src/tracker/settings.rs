@@ -19,6 +19,8 @@ pub struct TrackerSettings {
     pub confirmed: f32,
     /// Weight of the second look in that mean, 0 to 1: it sees more of the face than the first one.
     pub second_weight: f32,
+    /// How little that mean may lack, 0 to 1, for another look in the next frame: the box lies a little differently there.
+    pub nearly: f32,
     /// How long a place whose second look failed gets no other one, in milliseconds: a poster that looks like a face would
     /// cost one in each frame. Whoever comes nearer is found that much later at most.
     pub refused_ms: u64,
@@ -70,6 +72,7 @@ impl Default for TrackerSettings {
             certain: 0.52,
             confirmed: 0.36,
             second_weight: 0.7,
+            nearly: 0.05,
             refused_ms: 200,
             forgotten_ms: 1000,
             least_overlap: 0.25,
@@ -101,7 +104,17 @@ impl TrackerSettings {
 
     /// Whether a second look of this score confirms a candidate whose best observation had that one.
     pub fn confirms(&self, best: f32, second: f32) -> bool {
-        best + self.second_weight * (second - best) >= self.above_sure(self.confirmed)
+        self.lacking(best, second) <= 0.0
+    }
+
+    /// Whether it does not by a little.
+    pub(super) fn nearly_confirms(&self, best: f32, second: f32) -> bool {
+        self.lacking(best, second) <= self.nearly
+    }
+
+    /// What their mean lacks.
+    fn lacking(&self, best: f32, second: f32) -> f32 {
+        self.above_sure(self.confirmed) - (best + self.second_weight * (second - best))
     }
 
     fn above_sure(&self, share: f32) -> f32 {

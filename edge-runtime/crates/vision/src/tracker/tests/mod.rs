@@ -117,6 +117,29 @@ fn a_place_that_was_refused_is_looked_at_again_after_a_pause_even_if_its_candida
 }
 
 #[test]
+fn a_look_that_fails_by_a_little_is_followed_by_one_more_at_once() {
+    let face = [scored(100.0, 100.0, 20.0, 0.51)];
+    let looks = |second: f32| {
+        let mut film = Film {
+            second,
+            ..Film::new(Policy::All)
+        };
+        let looks = [(); 7].map(|()| {
+            assert!(film.show(&face).is_empty());
+            film.looks
+        });
+        (film, looks)
+    };
+    // The mean must reach 0.68, and 0.73 makes it 0.664.
+    let (mut film, nearly) = looks(0.73);
+    assert_eq!(nearly, [0, 1, 2, 2, 2, 2, 3]);
+    assert_eq!(looks(0.6).1, [0, 1, 1, 1, 1, 2, 2]);
+    film.second = 0.9;
+    film.hold(&face, 4);
+    assert_eq!((film.show(&face), film.looks), (vec![1], 4));
+}
+
+#[test]
 fn one_candidate_is_looked_at_in_a_frame_and_a_refused_one_keeps_nobody_waiting() {
     let mut film = Film {
         second: 0.9,
