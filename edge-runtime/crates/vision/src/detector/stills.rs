@@ -321,10 +321,11 @@ mod tests {
         let mut predictor = Predictor::load(&Bundle::open(dir.path()).unwrap()).unwrap();
         let network = predictor.detector_mut().unwrap();
         let mut finder = StillFinder::new(60.0, network.entry());
-        for (brightness, faces) in [(250, 1), (40, 0)] {
+        // On black, which no brightening changes.
+        for (brightness, faces) in [(250, 1), (0, 0)] {
             // 40 pixels are 20 in the picture of 320 pixels, and too few in the one of 160.
             let bright = |at: usize| (268..308).contains(&(at % 640)) && (168..208).contains(&(at / 640));
-            let pixel = |at: usize| if bright(at) { brightness } else { 40 };
+            let pixel = |at: usize| if bright(at) { brightness } else { 0 };
             let pixels: Vec<u8> = (0..640 * 480).map(pixel).collect();
             let found = finder.find(GrayView::new(&pixels, 640, 480).unwrap(), network).unwrap();
             assert_eq!(found.len(), faces, "{found:?}");
