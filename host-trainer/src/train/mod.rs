@@ -150,11 +150,10 @@ pub fn checkpoints(run: &Path) -> PathBuf {
 
 /// The run to which a directory belongs: that itself, or the one whose checkpoint it is.
 pub fn run_of(place: &Path) -> &Path {
-    let run = || place.parent().and_then(Path::parent);
-    Some(place)
-        .filter(|place| !checkpoint::is_checkpoint(place))
-        .or_else(run)
-        .unwrap_or(place)
+    if !checkpoint::is_checkpoint(place) {
+        return place;
+    }
+    place.parent().and_then(Path::parent).unwrap_or(place)
 }
 
 /// Trains until the last epoch, until nothing gets better, or until `stop` is set.
