@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
+use host_trainer::data::{BadRows, keypoints};
 use host_trainer::detector::checkpoint::Checkpoint;
 use host_trainer::detector::config::DetectorConfig;
 use host_trainer::detector::data::{Part, Photo, Predictions, Set};
@@ -90,6 +91,13 @@ pub(crate) struct TrainDetector {
     /// Share of the things pasted in that are shaded ovals, as balls and fruit, 0 to 1.
     #[arg(long, value_name = "SHARE", default_value_t = DetectorConfig::default().ovals)]
     ovals: f64,
+    /// Paste the faces of a keypoint set in as well, in the form of Kaggle's training.csv. Every second person is left out, to
+    /// be measured on.
+    #[arg(long, value_name = "CSV")]
+    keypoints: Option<PathBuf>,
+    /// Share of the faces pasted in that are taken of those that show their side, 0 to 1; the others come by chance.
+    #[arg(long, value_name = "SHARE", default_value_t = DetectorConfig::default().sideways)]
+    sideways: f64,
     /// Seed of every random choice.
     #[arg(long, default_value_t = DetectorConfig::default().seed)]
     seed: u64,
@@ -169,13 +177,14 @@ impl TrainDetector {
             measure_every: self.measure_every,
             mine_every: self.mine,
             ovals: self.ovals,
+            sideways: self.sideways,
             ..DetectorConfig::default()
         };
         config.check()?;
         let from = self.from.iter().map(|place| Pretrained::open(place));
         let from = from.collect::<Result<Vec<Pretrained>>>()?;
         let from = (!from.is_empty()).then(|| Pretrained::mean(from)).transpose()?;
-        let set = Set::read(&self.pictures.data, &self.pictures.faces, Part::Training)?;
+        let mut set = Set::read(&self.pictures.data, &self.pictures.faces, Part::Training)?;
         let held = set.photos.iter().filter(|photo| photo.held).count();
         tracing::info!(
             "{} pictures to train on, {held} of the same sources held out",
@@ -185,6 +194,11 @@ impl TrainDetector {
             tracing::warn!(
                 "the network of --from was trained on other data: it may have seen pictures that are held out here"
             );
+        }
+        if let Some(path) = &self.keypoints {
+            let (data, _) = keypoints::read(path, BadRows::Refuse)?;
+            let added = set.add_close(&data);
+            tracing::info!("{added} faces of {} to paste in as well", path.display());
         }
         let stop = Arc::new(AtomicBool::new(false));
         let asked = Arc::clone(&stop);
@@ -353,14 +367,15 @@ fn tell_of(input: &str, variation: &str, source: &str, figures: &Figures) -> Res
     tracing::info!(
         about = %format_args!("{input} {variation} {source}"),
         "{input} {variation:10} {source:12} {:4} pictures {:5} faces: AP {:.3}, recall {:.3} / {:.3} at 1 / 5 alarms in 100; at \
-         0.5: {found} + {alarms} alarms ({on_nothing} in {} pictures without a face); by size {:?}",
+         0.5: {found} + {alarms} alarms ({on_nothing} in {} pictures without a face); by size {:?}, by yaw {:?}",
         figures.photos,
         figures.faces,
         figures.average_precision,
         figures.recall[0],
         figures.recall[1],
         figures.empty_photos,
-        figures.by_size
+        figures.by_size,
+        figures.by_yaw
     );
     Ok(())
 }

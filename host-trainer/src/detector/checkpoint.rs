@@ -55,6 +55,9 @@ pub struct State {
     /// SHA-256 in hexadecimal of the network that the training began with; none where it began at random.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
+    /// SHA-256 in hexadecimal of the keypoint set whose faces were pasted in; none where there was none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub close: Option<String>,
 }
 
 /// A training that can go on.
@@ -97,6 +100,7 @@ impl Checkpoint {
             history: Vec::new(),
             alarms: Vec::new(),
             from: None,
+            close: None,
         };
         Self {
             state,

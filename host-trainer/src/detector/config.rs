@@ -32,6 +32,9 @@ pub struct DetectorConfig {
     /// Share of the things pasted in that are shaded ovals, as balls and fruit; runs from before there were any have none.
     #[serde(default)]
     pub ovals: f64,
+    /// Share of the faces pasted in that are taken of those that show their side; the others come by chance.
+    #[serde(default)]
+    pub sideways: f64,
 }
 
 impl Default for DetectorConfig {
@@ -49,6 +52,7 @@ impl Default for DetectorConfig {
             measure_every: 500,
             mine_every: 0,
             ovals: 0.4,
+            sideways: 0.0,
         }
     }
 }
@@ -73,6 +77,9 @@ impl DetectorConfig {
         }
         if !(0.0..=1.0).contains(&self.ovals) {
             return refuse("the share of ovals is from 0 to 1");
+        }
+        if !(0.0..=1.0).contains(&self.sideways) {
+            return refuse("the share of faces that show their side is from 0 to 1");
         }
         if !(self.learning_rate > 0.0 && self.learning_rate < 1.0) {
             return refuse("the learning rate is above 0 and below 1");

@@ -17,7 +17,7 @@ use vision::tracker::Policy;
 use vision::tracking::{FaceTracker, TrackConfig, TrackError, TrackedFace};
 
 use super::data::{Face, Gray, Kind, Photo};
-use super::evaluate::SIZES;
+use super::evaluate::{SIZES, YAWS, size_range, yaw_range};
 
 /// Frames of a film, and milliseconds from one to the next: three seconds.
 const FRAMES: u64 = 45;
@@ -48,13 +48,18 @@ pub struct FalseAlarms {
     pub judged: Vec<String>,
 }
 
-/// Faces that are tracked, of those that are there, by size from 16, 32, 64, 128 pixels of the photo on.
+/// Faces that are tracked, of those that are there.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct TrackedFaces {
-    /// Annotated faces of all photos.
+    /// Annotated faces of all photos, by size from 16, 32, 64, 128 pixels of the photo on.
     pub all: [usize; SIZES.len()],
     /// Those that got a number within the film.
     pub tracked: [usize; SIZES.len()],
+    /// Those from 32 pixels on whose five points are known, by yaw: how far they look to either side, from 0, 30, 45, 60
+    /// degrees on.
+    pub all_by_yaw: [usize; YAWS.len()],
+    /// Those of them that got a number within the film.
+    pub tracked_by_yaw: [usize; YAWS.len()],
 }
 
 /// Why pictures cannot be looked at.
@@ -114,7 +119,7 @@ pub fn false_alarms(
     Ok(found)
 }
 
-/// Counts the annotated faces that get a number in the films of the photos that show them, by size.
+/// Counts the annotated faces that get a number in the films of the photos that show them.
 ///
 /// # Errors
 /// As [`false_alarms`].
@@ -139,9 +144,13 @@ pub fn tracked_faces(bundle: &Bundle, photos: &[&Photo], longer_px: u32) -> Resu
             },
         )?;
         for (face, has_number) in faces.iter().zip(has_number) {
-            if let Some(range) = SIZES.iter().rposition(|least| face.size() >= *least) {
+            if let Some(range) = size_range(face) {
                 counted.all[range] += 1;
                 counted.tracked[range] += usize::from(has_number);
+            }
+            if let Some(range) = yaw_range(face) {
+                counted.all_by_yaw[range] += 1;
+                counted.tracked_by_yaw[range] += usize::from(has_number);
             }
         }
     }
@@ -288,7 +297,14 @@ mod tests {
         let face = Face {
             kind: Kind::Face,
             bounds: [198.0, 174.0, 258.0, 234.0],
-            points: None,
+            // The nose lies off the middle of the eyes as far as at 35 degrees.
+            points: Some([
+                [216.0, 198.0],
+                [240.0, 198.0],
+                [238.7, 210.0],
+                [220.0, 222.0],
+                [236.0, 222.0],
+            ]),
         };
         let photos = ["spot", "dark"].map(|name| Photo {
             faces: vec![face],
@@ -297,6 +313,8 @@ mod tests {
         let counted = tracked_faces(&bundle, &photos.each_ref(), 160).unwrap();
         assert_eq!(counted.all, [0, 2, 0, 0]);
         assert_eq!(counted.tracked, [0, 1, 0, 0]);
+        assert_eq!(counted.all_by_yaw, [0, 2, 0, 0]);
+        assert_eq!(counted.tracked_by_yaw, [0, 1, 0, 0]);
     }
 
     #[test]

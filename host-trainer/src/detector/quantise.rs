@@ -67,6 +67,7 @@ mod tests {
         let set = Set {
             photos: photos(),
             fingerprint: "a".to_owned(),
+            close: None,
         };
         (Checkpoint::new(config, "a".to_owned()), set)
     }

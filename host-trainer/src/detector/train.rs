@@ -203,6 +203,7 @@ fn begin(job: &Job<'_>, composer: &Composer<'_>) -> Result<Checkpoint> {
         }
         std::fs::create_dir_all(job.run).with_context(|| format!("create {}", job.run.display()))?;
         let mut checkpoint = Checkpoint::new(job.config, job.set.fingerprint.clone());
+        checkpoint.state.close.clone_from(&job.set.close);
         if let Some(from) = job.from {
             checkpoint.weights = from.weights(composer, job.config.input);
             checkpoint.state.from = Some(from.digest().to_owned());
@@ -210,6 +211,17 @@ fn begin(job: &Job<'_>, composer: &Composer<'_>) -> Result<Checkpoint> {
         return Ok(checkpoint);
     }
     let mut checkpoint = Checkpoint::load(job.run)?;
+    if checkpoint.state.close != job.set.close {
+        bail!(
+            "train: --resume: {} was begun {}",
+            job.run.display(),
+            if checkpoint.state.close.is_none() {
+                "without --keypoints; leave it out"
+            } else {
+                "with the faces of a keypoint set; give the same one with --keypoints"
+            }
+        );
+    }
     if checkpoint.state.data != job.set.fingerprint {
         bail!(
             "train: --resume: the data differ from those that {} was begun with",

@@ -192,7 +192,7 @@ fn pictures(page: &mut Page, photos: &[&Photo], detector: &Detector, task: &Task
 fn errors(photo: &Photo, seen: &Detected, least: f32) -> usize {
     let mut tally = Tally::default();
     tally.take(seen, photo.is_empty(), least);
-    let missed = tally.faces().filter(|(_, hit)| hit.is_none()).count();
+    let missed = tally.faces().iter().filter(|face| face.score.is_none()).count();
     missed + tally.at_score(0.0)[1]
 }
 

@@ -64,9 +64,9 @@ type Rng = ChaCha8Rng;
 pub(crate) struct ComposeError(&'static str);
 
 impl<'a> Composer<'a> {
-    /// Size, seed and share of ovals are those of `config`.
+    /// Size, seed and shares are those of `config`.
     pub(crate) fn new(photos: &'a [Photo], config: &DetectorConfig) -> Result<Self, ComposeError> {
-        let pool = Pool::new(photos);
+        let pool = Pool::new(photos, config.sideways);
         if !pool.has_faces() {
             return Err(ComposeError("no face to train on that is not held out"));
         }

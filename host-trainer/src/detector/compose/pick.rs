@@ -6,10 +6,10 @@ use rand::RngExt;
 
 use super::Rng;
 use crate::detector::alarm::Alarm;
-use crate::detector::data::{Face, Kind, Photo};
+use crate::detector::data::{CLOSE, Face, Kind, Photo};
 
 /// Shares of sources known to differ in what they teach; any other source has [`OTHER`].
-const SHARES: [(&str, f32); 11] = [
+const SHARES: [(&str, f32); 12] = [
     ("lfw", 0.20),
     ("flickr8k", 0.15),
     ("facemask853", 0.16),
@@ -21,12 +21,16 @@ const SHARES: [(&str, f32); 11] = [
     ("imagenet1k", 0.06),
     ("bsds", 0.05),
     ("dtd", 0.0),
+    (CLOSE, 0.10),
 ];
 const OTHER: f32 = 0.2;
 /// How often a face of another source is tried when the one found is too small.
 const TRIES: usize = 12;
 /// Smallest face that is taken, in pixels of its photo.
 const SMALLEST: f32 = 6.0;
+/// Yaw in degrees from which on a face shows its side, and the size in pixels of its photo from which on its points tell that.
+const SIDEWAYS: f32 = 35.0;
+const TELLING: f32 = 20.0;
 
 /// Faces of one source: photo, face.
 struct Source {
@@ -38,6 +42,9 @@ struct Source {
 pub(super) struct Pool<'a> {
     photos: &'a [Photo],
     sources: Vec<Source>,
+    /// The faces that show their side, of all sources, and the share of the faces that is taken of them.
+    sideways: Vec<(usize, usize)>,
+    sideways_share: f64,
     /// Photos with faces by source, for parts taken as they are.
     scenes: Vec<(f32, Vec<usize>)>,
     /// Photos without a face.
@@ -47,7 +54,8 @@ pub(super) struct Pool<'a> {
 }
 
 impl<'a> Pool<'a> {
-    pub(super) fn new(photos: &'a [Photo]) -> Self {
+    /// Of `photos`, with a share of faces that show their side beside those that come by chance.
+    pub(super) fn new(photos: &'a [Photo], sideways_share: f64) -> Self {
         let mut faces: BTreeMap<&str, Vec<(usize, usize)>> = BTreeMap::new();
         let mut scenes: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
         let mut empty = Vec::new();
@@ -71,6 +79,11 @@ impl<'a> Pool<'a> {
             }
         }
         faces.retain(|_, found| !found.is_empty());
+        let shows_its_side = |(photo, face): &(usize, usize)| {
+            let face = &photos[*photo].faces[*face];
+            face.size() >= TELLING && face.yaw().is_some_and(|yaw| yaw >= SIDEWAYS)
+        };
+        let sideways = faces.values().flatten().copied().filter(shows_its_side).collect();
         let sources = faces
             .into_iter()
             .map(|(name, faces)| Source {
@@ -85,6 +98,8 @@ impl<'a> Pool<'a> {
         Self {
             photos,
             sources,
+            sideways,
+            sideways_share,
             scenes,
             empty,
             alarms: Vec::new(),
@@ -121,10 +136,16 @@ impl<'a> Pool<'a> {
 
     /// A face that need not be enlarged much to have this size.
     pub(super) fn face(&self, size: f32, rng: &mut Rng) -> (&'a Photo, &'a Face) {
+        let any = self.sideways.is_empty() || self.sideways_share == 0.0;
+        let sideways = !any && rng.random::<f64>() < self.sideways_share;
         let mut best: Option<(&Photo, &Face)> = None;
         for _ in 0..TRIES {
-            let source = weighted(&self.sources, |source| source.share, rng);
-            let (photo, face) = source.faces[rng.random_range(0..source.faces.len())];
+            let faces = if sideways {
+                &self.sideways
+            } else {
+                &weighted(&self.sources, |source| source.share, rng).faces
+            };
+            let (photo, face) = faces[rng.random_range(0..faces.len())];
             let (photo, face) = (&self.photos[photo], &self.photos[photo].faces[face]);
             if best.is_none_or(|(_, best)| face.size() > best.size()) {
                 best = Some((photo, face));
@@ -145,12 +166,13 @@ fn share(source: &str) -> f32 {
         .map_or(OTHER, |(_, share)| *share)
 }
 
-/// Real groups and streets count by their number of photos, portraits by little.
+/// Real groups and streets count by their number of photos, portraits by little, and faces without surroundings by nothing.
 fn scene_share(source: &str, photos: usize) -> f32 {
     let weight = match source {
         "facemask853" => 1.0,
         "tudped" | "bikehelmet" | "flickr8k" => 0.8,
         "lfw" | "prajna" => 0.25,
+        CLOSE => 0.0,
         _ => 0.5,
     };
     weight * photos as f32

@@ -122,7 +122,7 @@ fn false_alarms_become_the_background_of_some_samples() {
 #[test]
 fn what_is_pasted_over_a_face_takes_it_away() {
     let photos = photos();
-    let pool = Pool::new(&photos);
+    let pool = Pool::new(&photos, 0.0);
     for (seed, ovals) in [(1, true), (2, false)] {
         let mut rng = Rng::seed_from_u64(seed);
         let mut left = 0;
@@ -154,6 +154,21 @@ fn what_is_pasted_over_a_face_takes_it_away() {
             "{left} faces of 400 are left, ovals {ovals}"
         );
     }
+}
+
+#[test]
+fn faces_that_show_their_side_come_as_often_as_asked_for() {
+    let mut photos = photos();
+    photos[4].faces[0].points.as_mut().unwrap()[2] = [47.0, 36.0];
+    let shares = [0.0, 0.5, 1.0].map(|share| {
+        let (pool, mut rng) = (Pool::new(&photos, share), Rng::seed_from_u64(3));
+        let drawn = (0..400).filter(|_| pool.face(20.0, &mut rng).0.name == "4");
+        drawn.count()
+    });
+    // One of four by chance; half of them, and of the others one of four.
+    assert!((70..130).contains(&shares[0]), "{shares:?}");
+    assert!((210..290).contains(&shares[1]), "{shares:?}");
+    assert_eq!(shares[2], 400);
 }
 
 #[test]

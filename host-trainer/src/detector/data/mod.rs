@@ -5,6 +5,7 @@
 //! - a directory of Pascal VOC files, one a picture (`voc`).
 
 mod archive;
+mod close;
 mod error;
 mod folder;
 mod photo;
@@ -20,8 +21,10 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
+use crate::data::KeypointData;
 use crate::fingerprint::hex;
 use archive::Archive;
+pub use close::{CLOSE, close_faces, kept_back};
 pub use error::{SetError, Wrong};
 pub use folder::pictures;
 pub use photo::{Face, Gray, Kind, LONGEST, Photo};
@@ -52,6 +55,8 @@ pub struct Set {
     pub photos: Vec<Photo>,
     /// SHA-256 of names, annotations and pictures, in hexadecimal.
     pub fingerprint: String,
+    /// The same of the [close faces](close_faces) among the photos, where there are any.
+    pub close: Option<String>,
 }
 
 /// Which photos of a data set are read.
@@ -107,7 +112,20 @@ impl Set {
             return Err(SetError::Empty { path: faces.to_owned() });
         }
         let fingerprint = hex(&hash.finalize());
-        Ok(Self { photos, fingerprint })
+        Ok(Self {
+            photos,
+            fingerprint,
+            close: None,
+        })
+    }
+
+    /// Takes in the close faces of a keypoint set, and gives how many there are.
+    pub fn add_close(&mut self, data: &KeypointData) -> usize {
+        let photos = close_faces(data);
+        let count = photos.len();
+        self.photos.extend(photos);
+        self.close = Some(hex(&data.fingerprint()));
+        count
     }
 }
 

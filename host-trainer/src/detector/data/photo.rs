@@ -18,6 +18,10 @@ pub enum Kind {
     Ignore,
 }
 
+/// Distance of the tip of the nose from the plane of the eyes, over that of the eyes from one another: 4.01 and 6.30 cm in the
+/// canonical face model of `MediaPipe`, its eyes half-way between their corners.
+const NOSE_DEPTH: f32 = 0.636;
+
 /// One annotated box of a photo.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Face {
@@ -33,6 +37,20 @@ impl Face {
     /// Root of the area, in pixels.
     pub fn size(&self) -> f32 {
         crate::detector::geometry::area(self.bounds).sqrt()
+    }
+
+    /// How far it looks to either side, in degrees from 0 to 90, by how far the nose lies off the middle of the eyes; none
+    /// without points, or where both eyes have one. An estimate: noses differ.
+    pub fn yaw(&self) -> Option<f32> {
+        let [[left_x, left_y], [right_x, right_y], [nose_x, nose_y], ..] = self.points?;
+        let eyes = [right_x - left_x, right_y - left_y];
+        let nose = [
+            nose_x - f32::midpoint(left_x, right_x),
+            nose_y - f32::midpoint(left_y, right_y),
+        ];
+        let apart = eyes[0].mul_add(eyes[0], eyes[1] * eyes[1]);
+        let along = eyes[0].mul_add(nose[0], eyes[1] * nose[1]);
+        (apart > 0.0).then(|| (along.abs() / NOSE_DEPTH).atan2(apart).to_degrees())
     }
 }
 
@@ -209,4 +227,54 @@ fn spans(from: usize, to: usize) -> Vec<Vec<(usize, f32)>> {
         covered.map(|at| (at, share(at))).collect()
     };
     (0..to).map(span).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A face that looks `yaw` degrees to its left, in a picture turned by `roll` degrees: a nose 4 in front of eyes 6.3 apart.
+    fn turned(yaw: f32, roll: f32) -> Face {
+        let head = [
+            [-3.15, 0.0, 0.0],
+            [3.15, 0.0, 0.0],
+            [0.0, 4.0, 4.01],
+            [-2.0, 7.0, 0.0],
+            [2.0, 7.0, 0.0],
+        ];
+        let (sin, cos) = yaw.to_radians().sin_cos();
+        let (across, down) = roll.to_radians().sin_cos();
+        let seen = head.map(|[x, y, z]: [f32; 3]| {
+            let x = x * cos + z * sin;
+            [x * down - y * across + 50.0, x * across + y * down + 40.0]
+        });
+        Face {
+            kind: Kind::Face,
+            bounds: [40.0, 30.0, 60.0, 50.0],
+            points: Some(seen),
+        }
+    }
+
+    #[test]
+    fn the_yaw_of_a_head_comes_out_whatever_its_roll() {
+        for (yaw, roll) in [(0.0, 0.0), (30.0, 0.0), (-45.0, 20.0), (60.0, -30.0), (85.0, 0.0)] {
+            let found = turned(yaw, roll).yaw().unwrap();
+            assert!((found - yaw.abs()).abs() < 0.5, "{yaw}: {found}");
+        }
+    }
+
+    #[test]
+    fn without_two_eyes_the_yaw_is_not_known() {
+        let one_eye = [[5.0, 5.0], [5.0, 5.0], [9.0, 9.0], [6.0, 12.0], [6.0, 12.0]];
+        for points in [None, Some(one_eye)] {
+            assert_eq!(
+                Face {
+                    points,
+                    ..turned(0.0, 0.0)
+                }
+                .yaw(),
+                None
+            );
+        }
+    }
 }

@@ -25,8 +25,16 @@ pub enum Outcome {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Tally {
     found: Vec<(f32, Outcome)>,
-    /// Size of each face that counts, and the score of its hit.
-    faces: Vec<(f32, Option<f32>)>,
+    faces: Vec<Counted>,
+}
+
+/// A face that counts.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Counted {
+    /// The face as it is annotated.
+    pub face: Face,
+    /// Score of its hit; none where it was not found.
+    pub score: Option<f32>,
 }
 
 impl Tally {
@@ -58,13 +66,14 @@ impl Tally {
             }
         }
         let counted = seen.faces.iter().zip(hits).filter(|(face, _)| counts(face));
-        self.faces.extend(counted.map(|(face, hit)| (face.size(), hit)));
+        self.faces
+            .extend(counted.map(|(face, score)| Counted { face: *face, score }));
         self.found.sort_by(|a, b| b.0.total_cmp(&a.0));
     }
 
-    /// Size of each face and the score at which it was found.
-    pub fn faces(&self) -> impl Iterator<Item = (f32, Option<f32>)> + '_ {
-        self.faces.iter().copied()
+    /// The faces that count, and the score at which each was found.
+    pub fn faces(&self) -> &[Counted] {
+        &self.faces
     }
 
     /// Area under precision over recall, precision made falling; 0 without faces.

@@ -14,8 +14,8 @@ use inference::PredictError;
 use serde::Serialize;
 use vision::detector::decode::{Detection, Limits};
 
-use super::data::Photo;
-pub use curve::{Outcome, Tally};
+use super::data::{Face, Photo};
+pub use curve::{Counted, Outcome, Tally};
 pub use detector::{Detected, Detector, Variation, varied};
 
 /// What is measured, and how.
@@ -49,6 +49,10 @@ impl Task {
 
 /// Bounds of the ranges of sizes, in pixels of the photo.
 pub(super) const SIZES: [f32; 4] = [16.0, 32.0, 64.0, 128.0];
+/// Bounds of the ranges of yaws, in degrees to either side.
+pub(super) const YAWS: [f32; 4] = [0.0, 30.0, 45.0, 60.0];
+/// Size from which on a face has a yaw: smaller ones have points that are off by too much.
+const LEAST_WITH_YAW: f32 = 32.0;
 /// Scores at which [`Figures::at_scores`] counts.
 const SCORES: [f32; 9] = [0.3, 0.4, 0.5, 0.55, 0.6, 0.65, 0.7, 0.8, 0.9];
 
@@ -84,6 +88,9 @@ pub struct Figures {
     pub empty_photos: usize,
     /// Found at the score of [`Figures::recall`]'s second figure, and all, by size from 16, 32, 64, 128 pixels on.
     pub by_size: [[usize; 2]; SIZES.len()],
+    /// Found at a score of one half, and all, of the faces from 32 pixels on whose five points are known, by yaw: how far they
+    /// look to either side, from 0, 30, 45, 60 degrees on.
+    pub by_yaw: [[usize; 2]; YAWS.len()],
     /// What is found from each of some scores on: to choose the score of a bundle by.
     pub at_scores: [AtScore; SCORES.len()],
     /// Cells that were left out because their numbers were not finite, or because there were too many.
@@ -136,17 +143,17 @@ pub fn by_source(
 
 fn figures(tally: &Tally, photos: usize, empty_photos: usize, dropped: usize) -> Figures {
     let at = [1, 5].map(|alarms| tally.at_alarms(alarms * photos / 100));
-    let found = by_size(tally, |score| score.is_some_and(|score| f64::from(score) >= at[1].1));
-    let all = by_size(tally, |_| true);
+    let found = |score: f64| move |face: &Counted| face.score.is_some_and(|found| f64::from(found) >= score);
     Figures {
         photos,
-        faces: tally.faces().count(),
+        faces: tally.faces().len(),
         average_precision: tally.average_precision(),
         recall: at.map(|(recall, _)| recall),
         scores: at.map(|(_, score)| score),
         at_half: tally.at_score(0.5),
         empty_photos,
-        by_size: std::array::from_fn(|range| [found[range], all[range]]),
+        by_size: of_all(tally, size_range, found(at[1].1)),
+        by_yaw: of_all(tally, yaw_range, found(0.5)),
         at_scores: SCORES.map(|score| at_score(tally, score)),
         dropped,
     }
@@ -156,21 +163,37 @@ fn at_score(tally: &Tally, score: f32) -> AtScore {
     let [_, alarms, alarms_on_empty] = tally.at_score(score);
     AtScore {
         score,
-        found: by_size(tally, |found| found.is_some_and(|found| found >= score)),
+        found: of_all(tally, size_range, |face| face.score.is_some_and(|found| found >= score)).map(|[found, _]| found),
         alarms,
         alarms_on_empty,
     }
 }
 
-/// How many faces count, of each range of sizes; what counts says the score at which a face was found.
-fn by_size(tally: &Tally, counts: impl Fn(Option<f32>) -> bool) -> [usize; SIZES.len()] {
-    let mut sizes = [0; SIZES.len()];
-    for (size, _) in tally.faces().filter(|(_, score)| counts(*score)) {
-        if let Some(range) = SIZES.iter().rposition(|least| size >= *least) {
-            sizes[range] += 1;
+/// How many faces are `found`, and how many there are, in each range.
+fn of_all<const RANGES: usize>(
+    tally: &Tally,
+    range: impl Fn(&Face) -> Option<usize>,
+    found: impl Fn(&Counted) -> bool,
+) -> [[usize; 2]; RANGES] {
+    let mut counts = [[0; 2]; RANGES];
+    for counted in tally.faces() {
+        if let Some(range) = range(&counted.face) {
+            counts[range][0] += usize::from(found(counted));
+            counts[range][1] += 1;
         }
     }
-    sizes
+    counts
+}
+
+/// Which of [`SIZES`] a face belongs to; none where it is smaller than the least.
+pub(super) fn size_range(face: &Face) -> Option<usize> {
+    SIZES.iter().rposition(|least| face.size() >= *least)
+}
+
+/// Which of [`YAWS`] a face belongs to; none where its points are not known well enough.
+pub(super) fn yaw_range(face: &Face) -> Option<usize> {
+    let yaw = face.yaw().filter(|_| face.size() >= LEAST_WITH_YAW)?;
+    YAWS.iter().rposition(|least| yaw >= *least)
 }
 
 /// A detection in pixels of the photo.

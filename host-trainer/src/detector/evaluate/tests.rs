@@ -100,7 +100,7 @@ fn a_second_detection_of_a_face_is_an_alarm_and_one_on_an_ignored_box_is_nothing
 fn small_faces_count_neither_way() {
     let mut tally = Tally::default();
     tally.take(&seen(vec![found(0.0, 0.9)], vec![face(0.0, Kind::Face)]), false, 30.0);
-    assert_eq!((tally.faces().count(), tally.at_score(0.5)), (0, [0; 3]));
+    assert_eq!((tally.faces().len(), tally.at_score(0.5)), (0, [0; 3]));
 }
 
 #[test]
@@ -124,4 +124,45 @@ fn faces_and_alarms_are_counted_from_each_score_on() {
         [0.5, 0.55, 0.6, 0.65].map(counted),
         [(1, 2, 1), (1, 1, 0), (1, 0, 0), (0, 0, 0)]
     );
+}
+
+#[test]
+fn large_faces_with_points_count_by_how_far_they_look_aside() {
+    let mut tally = Tally::default();
+    // Eyes 20 apart, and a nose that lies off their middle as far as at 0, 40 and 50 degrees; the last face is small, and
+    // another one has no points.
+    let face = |left: f32, size: f32, off: Option<f32>| Face {
+        bounds: [left, 0.0, left + size, size],
+        points: off.map(|off| {
+            let nose = [left + 10.0 + off, 10.0];
+            [
+                [left, 0.0],
+                [left + 20.0, 0.0],
+                nose,
+                [left + 5.0, 20.0],
+                [left + 15.0, 20.0],
+            ]
+        }),
+        ..face(left, Kind::Face)
+    };
+    let faces = vec![
+        face(0.0, 40.0, Some(0.0)),
+        face(100.0, 40.0, Some(10.7)),
+        face(200.0, 40.0, Some(15.2)),
+        face(300.0, 40.0, None),
+        face(400.0, 31.0, Some(10.7)),
+    ];
+    let hit = |left: f32, size: f32, score: f32| Detection {
+        bounds: [left, 0.0, left + size, size],
+        ..found(left, score)
+    };
+    let hits = vec![
+        hit(0.0, 40.0, 0.9),
+        hit(100.0, 40.0, 0.5),
+        hit(200.0, 40.0, 0.4),
+        hit(300.0, 40.0, 0.9),
+        hit(400.0, 31.0, 0.9),
+    ];
+    tally.take(&seen(hits, faces), false, 16.0);
+    assert_eq!(figures(&tally, 1, 0, 0).by_yaw, [[1, 1], [1, 1], [0, 1], [0, 0]]);
 }

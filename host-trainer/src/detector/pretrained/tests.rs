@@ -124,6 +124,7 @@ fn a_run_gives_its_averaged_weights_and_is_known_by_its_data() {
     let set = Set {
         photos: photos(),
         fingerprint: "a".to_owned(),
+        close: None,
     };
     let mut checkpoint = Checkpoint::new(DetectorConfig::default(), set.fingerprint.clone());
     checkpoint.weights.average[3] = 7.0;

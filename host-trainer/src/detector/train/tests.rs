@@ -30,6 +30,7 @@ fn going_on_gives_the_weights_of_a_training_that_never_stopped() {
     let set = Set {
         photos: photos(),
         fingerprint: "a".to_owned(),
+        close: None,
     };
     let (whole, parts) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let stop = AtomicBool::new(false);
@@ -60,6 +61,7 @@ fn a_training_begins_with_the_weights_of_another_and_says_so() {
     let set = Set {
         photos: photos(),
         fingerprint: "a".to_owned(),
+        close: None,
     };
     let [first, second, third] = [(); 3].map(|()| tempfile::tempdir().unwrap());
     let stop = AtomicBool::new(false);
@@ -107,6 +109,7 @@ fn refuses_to_go_on_with_other_data_or_settings_or_a_damaged_checkpoint() {
     let mut set = Set {
         photos: photos(),
         fingerprint: "a".to_owned(),
+        close: None,
     };
     let run = tempfile::tempdir().unwrap();
     let stop = AtomicBool::new(true);
@@ -123,6 +126,12 @@ fn refuses_to_go_on_with_other_data_or_settings_or_a_damaged_checkpoint() {
     let error = train(&other, &stop, &mut told).unwrap_err().to_string();
     assert!(error.contains("settings differ"), "{error}");
     assert!(error.contains("`seed` is 1 in the run and 9 now; give"), "{error}");
+    set.close = Some("c".to_owned());
+    let error = train(&job(&set, run.path(), true), &stop, &mut told)
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("begun without --keypoints; leave it out"), "{error}");
+    set.close = None;
     set.fingerprint = "b".to_owned();
     let error = train(&job(&set, run.path(), true), &stop, &mut told)
         .unwrap_err()
