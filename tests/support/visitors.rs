@@ -70,7 +70,12 @@ pub(crate) fn talking(scenes: &[Vec<Vec<u8>>], side: usize, seed: u64) -> Vec<u8
     const SIDE: usize = 288;
     let scenes: Vec<Vec<Vec<f32>>> = scenes
         .iter()
-        .map(|stills| stills.iter().map(|still| wider(still, side, SIDE)).collect())
+        .map(|stills| {
+            stills
+                .iter()
+                .map(|still| wider(still, side, 1.5, [0.0; 2], SIDE))
+                .collect()
+        })
         .collect();
     let mut draws = Draws(seed);
     let mut film = header(SIDE, TALK_RATE);
@@ -94,12 +99,29 @@ fn to_and_fro(step: usize, count: usize) -> usize {
     place.min(round - place).min(count - 1)
 }
 
-/// The picture at two thirds of the side of a wider one that goes on with its edges.
-fn wider(still: &[u8], side: usize, wide: usize) -> Vec<f32> {
-    let length = 1.5 * side as f32;
+/// Frames of somebody who keeps still and sways a little, with noise: a picture in the middle of one that shows `times` as
+/// much, `wide` pixels on each side.
+pub(crate) fn swaying(still: &[u8], side: usize, times: f32, wide: usize, seed: u64) -> impl Iterator<Item = Vec<u8>> {
+    let mut draws = Draws(seed);
+    let mut sway = [0.0_f32; 2];
+    std::iter::repeat_with(move || {
+        sway = sway.map(|sway| 0.8 * sway + 0.4 * draws.next());
+        let pixels = wider(still, side, times, sway.map(|sway| 0.04 * sway), wide);
+        pixels
+            .into_iter()
+            .map(|value| grey(value + NOISE * draws.next()))
+            .collect()
+    })
+}
+
+/// The picture in the middle of one that shows `times` as much and goes on with its edges, `wide` pixels on each side; moved
+/// by a share of its side to the left and up.
+fn wider(still: &[u8], side: usize, times: f32, moved: [f32; 2], wide: usize) -> Vec<f32> {
+    let (length, beside) = (times * side as f32, (1.0 - times) / 2.0 * side as f32);
+    let [x, y] = moved.map(|share| beside + share * side as f32);
     let place = Rect {
-        x: -0.25 * side as f32,
-        y: -0.25 * side as f32,
+        x,
+        y,
         w: length,
         h: length,
     };
