@@ -99,14 +99,15 @@ fn to_and_fro(step: usize, count: usize) -> usize {
     place.min(round - place).min(count - 1)
 }
 
-/// Frames of somebody who keeps still and sways a little, with noise: a picture in the middle of one that shows `times` as
-/// much, `wide` pixels on each side.
+/// Frames of somebody who keeps still and sways a little, with noise, before a grey wall: a picture in the middle of one that
+/// shows `times` as much, `wide` pixels on each side. Its edges go over into the grey.
 pub(crate) fn swaying(still: &[u8], side: usize, times: f32, wide: usize, seed: u64) -> impl Iterator<Item = Vec<u8>> {
     let mut draws = Draws(seed);
     let mut sway = [0.0_f32; 2];
     std::iter::repeat_with(move || {
         sway = sway.map(|sway| 0.8 * sway + 0.4 * draws.next());
-        let pixels = wider(still, side, times, sway.map(|sway| 0.04 * sway), wide);
+        let moved = sway.map(|sway| 0.04 * sway);
+        let pixels = before_a_wall(wider(still, side, times, moved, wide), times, moved, wide);
         pixels
             .into_iter()
             .map(|value| grey(value + NOISE * draws.next()))
@@ -128,4 +129,20 @@ fn wider(still: &[u8], side: usize, times: f32, moved: [f32; 2], wide: usize) ->
     let mut values = vec![0.0; wide * wide];
     sample(GrayView::new(still, side, side).unwrap(), &place, wide, &mut values);
     values.iter().map(|value| value * 255.0).collect()
+}
+
+/// What [`wider`] gives, with grey beyond the picture instead of its edges.
+fn before_a_wall(mut pixels: Vec<f32>, times: f32, moved: [f32; 2], wide: usize) -> Vec<f32> {
+    const GREY: f32 = 128.0;
+    // Where the edge is all gone, in sides of the picture.
+    const GONE: f32 = 0.2;
+    let beyond = |place: usize, moved: f32| {
+        let place = (1.0 - times) / 2.0 + moved + times * (place as f32 + 0.5) / wide as f32;
+        (-place).max(place - 1.0)
+    };
+    for (at, pixel) in pixels.iter_mut().enumerate() {
+        let beyond = beyond(at % wide, moved[0]).max(beyond(at / wide, moved[1]));
+        *pixel += (GREY - *pixel) * (beyond / GONE).clamp(0.0, 1.0);
+    }
+    pixels
 }

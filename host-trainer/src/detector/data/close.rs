@@ -6,7 +6,7 @@ use shared_model::keypoints::{LEFT_EYE, MOUTH_LEFT, MOUTH_RIGHT, NOSE, RIGHT_EYE
 use super::{Face, Gray, Kind, Photo};
 use crate::data::KeypointData;
 
-/// Source of these faces.
+/// What the photos of these faces have as their source.
 pub const CLOSE: &str = "keypoints";
 /// Every second person is kept back, to be measured on.
 const KEPT_BACK: u32 = 2;

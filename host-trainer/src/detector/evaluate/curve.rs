@@ -28,7 +28,7 @@ pub struct Tally {
     faces: Vec<Counted>,
 }
 
-/// A face that counts.
+/// A face that counts, and whether it was found.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Counted {
     /// The face as it is annotated.
