@@ -95,7 +95,7 @@ pub(crate) struct TrainDetector {
     /// be measured on.
     #[arg(long, value_name = "CSV")]
     keypoints: Option<PathBuf>,
-    /// Share of the faces pasted in that are taken of those that show their side, 0 to 1; the others come by chance.
+    /// Share of the faces pasted in that are taken of those that look aside, 0 to 1; the others come by chance.
     #[arg(long, value_name = "SHARE", default_value_t = DetectorConfig::default().sideways)]
     sideways: f64,
     /// Seed of every random choice.

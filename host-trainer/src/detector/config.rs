@@ -32,7 +32,7 @@ pub struct DetectorConfig {
     /// Share of the things pasted in that are shaded ovals, as balls and fruit; runs from before there were any have none.
     #[serde(default)]
     pub ovals: f64,
-    /// Share of the faces pasted in that are taken of those that show their side; the others come by chance.
+    /// Share of the faces pasted in that are taken of those that look aside; the others come by chance.
     #[serde(default)]
     pub sideways: f64,
 }
@@ -79,7 +79,7 @@ impl DetectorConfig {
             return refuse("the share of ovals is from 0 to 1");
         }
         if !(0.0..=1.0).contains(&self.sideways) {
-            return refuse("the share of faces that show their side is from 0 to 1");
+            return refuse("the share of faces that look aside is from 0 to 1");
         }
         if !(self.learning_rate > 0.0 && self.learning_rate < 1.0) {
             return refuse("the learning rate is above 0 and below 1");

@@ -28,7 +28,7 @@ const OTHER: f32 = 0.2;
 const TRIES: usize = 12;
 /// Smallest face that is taken, in pixels of its photo.
 const SMALLEST: f32 = 6.0;
-/// Yaw in degrees from which on a face shows its side, and the size in pixels of its photo from which on its points tell that.
+/// Yaw in degrees from which on a face looks aside, and the size in pixels of its photo from which on its points tell that.
 const SIDEWAYS: f32 = 35.0;
 const TELLING: f32 = 20.0;
 
@@ -42,7 +42,7 @@ struct Source {
 pub(super) struct Pool<'a> {
     photos: &'a [Photo],
     sources: Vec<Source>,
-    /// The faces that show their side, of all sources, and the share of the faces that is taken of them.
+    /// The faces that look aside, of all sources, and the share of the faces that is taken of them.
     sideways: Vec<(usize, usize)>,
     sideways_share: f64,
     /// Photos with faces by source, for parts taken as they are.
@@ -54,7 +54,7 @@ pub(super) struct Pool<'a> {
 }
 
 impl<'a> Pool<'a> {
-    /// Of `photos`, with a share of faces that show their side beside those that come by chance.
+    /// Of `photos`, with a share of faces that look aside beside those that come by chance.
     pub(super) fn new(photos: &'a [Photo], sideways_share: f64) -> Self {
         let mut faces: BTreeMap<&str, Vec<(usize, usize)>> = BTreeMap::new();
         let mut scenes: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
@@ -79,11 +79,11 @@ impl<'a> Pool<'a> {
             }
         }
         faces.retain(|_, found| !found.is_empty());
-        let shows_its_side = |(photo, face): &(usize, usize)| {
+        let looks_aside = |(photo, face): &(usize, usize)| {
             let face = &photos[*photo].faces[*face];
             face.size() >= TELLING && face.yaw().is_some_and(|yaw| yaw >= SIDEWAYS)
         };
-        let sideways = faces.values().flatten().copied().filter(shows_its_side).collect();
+        let sideways = faces.values().flatten().copied().filter(looks_aside).collect();
         let sources = faces
             .into_iter()
             .map(|(name, faces)| Source {

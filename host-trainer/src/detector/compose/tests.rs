@@ -157,7 +157,7 @@ fn what_is_pasted_over_a_face_takes_it_away() {
 }
 
 #[test]
-fn faces_that_show_their_side_come_as_often_as_asked_for() {
+fn faces_that_look_aside_come_as_often_as_asked_for() {
     let mut photos = photos();
     photos[4].faces[0].points.as_mut().unwrap()[2] = [47.0, 36.0];
     let shares = [0.0, 0.5, 1.0].map(|share| {
