@@ -224,7 +224,7 @@ fn one_or_two_visitors_are_tracked_in_a_small_picture() {
 }
 
 /// Visitors who look aside, near and further away, tracked for a second: by yaw from so many degrees on, how many of the first
-/// hundred at least. These are the docs' figures, less two. No network that finds faces has seen these people.
+/// hundred at least. These are the docs' figures, less two. The detector was trained on none of these pictures.
 #[test]
 fn visitors_who_look_aside_are_tracked() {
     let Some(data) = shared() else {

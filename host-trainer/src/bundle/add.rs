@@ -141,8 +141,10 @@ mod tests {
     };
 
     fn finder() -> Finder {
-        let hash = "a5".repeat(32);
-        let checkpoint = Checkpoint::new(DetectorConfig::default(), hash);
+        finder_of(&Checkpoint::new(DetectorConfig::default(), "a5".repeat(32)))
+    }
+
+    fn finder_of(checkpoint: &Checkpoint) -> Finder {
         let photos = photos();
         let photos: Vec<&Photo> = photos.iter().collect();
         let held = HeldOut {
@@ -151,7 +153,21 @@ mod tests {
             trained_on: 8,
             score: Some(0.5),
         };
-        Finder::of_run(&checkpoint, None, &held).unwrap()
+        Finder::of_run(checkpoint, None, &held).unwrap()
+    }
+
+    #[test]
+    fn card_and_settings_tell_of_the_keypoint_set_whose_faces_were_pasted_in() {
+        let mut checkpoint = Checkpoint::new(DetectorConfig::default(), "a5".repeat(32));
+        let without = finder_of(&checkpoint);
+        assert!(!without.card.contains("keypoint set") && !without.settings.contains("keypoints"));
+        checkpoint.state.close = Some("b6".repeat(32));
+        let with = finder_of(&checkpoint);
+        assert!(with.card.contains(&format!(
+            "keypoint set were pasted in as well, SHA-256 `{}`",
+            "b6".repeat(32)
+        )));
+        assert!(with.settings.contains(&format!("keypoints = \"{}\"", "b6".repeat(32))));
     }
 
     #[test]

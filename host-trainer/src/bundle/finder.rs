@@ -10,7 +10,7 @@ use shared_model::manifest::{
 use vision::detector::decode::Limits;
 
 use super::entry::{model_file, path, set_bytes, sha, text};
-use crate::detector::checkpoint::Checkpoint;
+use crate::detector::checkpoint::{Checkpoint, State};
 use crate::detector::data::{Photo, fingerprint};
 use crate::detector::evaluate::{Detector, Figures, Task, measure};
 use crate::detector::export::onnx;
@@ -77,7 +77,7 @@ impl Finder {
             .collect::<Result<_>>()?;
         let entry = entry(checkpoint, held, &measured)?;
         Ok(Self {
-            card: card(checkpoint.state.from.as_deref(), &entry, held, &measured),
+            card: card(&checkpoint.state, &entry, held, &measured),
             entry,
             files: measured
                 .into_iter()
@@ -225,20 +225,23 @@ fn settings(checkpoint: &Checkpoint) -> Result<String> {
     if let Some(from) = &state.from {
         writeln!(settings, "from = \"{from}\"")?;
     }
+    if let Some(close) = &state.close {
+        writeln!(settings, "keypoints = \"{close}\"")?;
+    }
     Ok(settings)
 }
 
-/// The part of the model card; `from` lists the hashes of what the training began with.
-fn card(from: Option<&str>, entry: &Entry, held: &HeldOut<'_>, measured: &[Measured]) -> String {
+/// The part of the model card.
+fn card(state: &State, entry: &Entry, held: &HeldOut<'_>, measured: &[Measured]) -> String {
     let mut text = String::new();
     // Writing to a string cannot fail.
-    let _ = write_card(&mut text, from, entry, held, measured);
+    let _ = write_card(&mut text, state, entry, held, measured);
     text
 }
 
 fn write_card(
     text: &mut String,
-    from: Option<&str>,
+    state: &State,
     entry: &Entry,
     held: &HeldOut<'_>,
     measured: &[Measured],
@@ -258,7 +261,13 @@ fn write_card(
         training.seed,
         entry.score
     )?;
-    if let Some(from) = from {
+    if let Some(close) = &state.close {
+        writeln!(
+            text,
+            "Faces of a keypoint set were pasted in as well, SHA-256 `{close}`.\n"
+        )?;
+    }
+    if let Some(from) = &state.from {
         let others = match from.split(", ").count() {
             1 => "the weights of another network".to_owned(),
             several => format!("the mean of the weights of {several} networks"),

@@ -75,20 +75,16 @@ fn tell(longer_px: u32, found: &FalseAlarms, tracked: &TrackedFaces) -> Result<(
         found.lasting.len(),
         found.judged.len()
     );
-    if tracked.all != [0; 4] {
+    let size = "of all, from 16, 32, 64, 128 pixels on";
+    let yaw = "of those from 32 pixels on, by yaw from 0, 30, 45, 60 degrees on";
+    let counts = [
+        (size, tracked.tracked, tracked.all),
+        (yaw, tracked.tracked_by_yaw, tracked.all_by_yaw),
+    ];
+    for (of, tracked, all) in counts.into_iter().filter(|(.., all)| *all != [0; 4]) {
         tracing::info!(
             about = longer_px,
-            "{longer_px} pixels: faces that are tracked, of all, from 16, 32, 64, 128 pixels on: {:?} of {:?}",
-            tracked.tracked,
-            tracked.all
-        );
-    }
-    if tracked.all_by_yaw != [0; 4] {
-        tracing::info!(
-            about = longer_px,
-            "{longer_px} pixels: the same from 32 pixels on, by yaw from 0, 30, 45, 60 degrees on: {:?} of {:?}",
-            tracked.tracked_by_yaw,
-            tracked.all_by_yaw
+            "{longer_px} pixels: faces that are tracked, {of}: {tracked:?} of {all:?}"
         );
     }
     Ok(())

@@ -136,8 +136,9 @@ impl<'a> Pool<'a> {
 
     /// A face that need not be enlarged much to have this size.
     pub(super) fn face(&self, size: f32, rng: &mut Rng) -> (&'a Photo, &'a Face) {
-        let any = self.sideways.is_empty() || self.sideways_share == 0.0;
-        let sideways = !any && rng.random::<f64>() < self.sideways_share;
+        // Without a share no number is drawn: samples are those from before there was one.
+        let may_be = self.sideways_share > 0.0 && !self.sideways.is_empty();
+        let sideways = may_be && rng.random::<f64>() < self.sideways_share;
         let mut best: Option<(&Photo, &Face)> = None;
         for _ in 0..TRIES {
             let faces = if sideways {
