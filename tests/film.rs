@@ -11,7 +11,7 @@ use crate::support::programs::{program, root, run};
 const STAGE: &str = "video/stage_320x180_15fps.y4m.zst";
 
 /// Writes the film at this rate, of every `every`th frame, each `times` times; says so if there is none.
-fn film(folder: &Path, rate: u32, every: usize, times: usize) -> Option<PathBuf> {
+pub(crate) fn film(folder: &Path, rate: u32, every: usize, times: usize) -> Option<PathBuf> {
     let Some(data) = shared() else {
         testing::skip_faces("a real film: there is no ../shared/data");
         return None;
@@ -52,8 +52,8 @@ fn faces_of_a_film_are_tracked_without_breaks_and_swaps() {
         let total = ran.lines().pop().unwrap();
         let count = |name: &str| total[name].as_u64().unwrap();
         assert_eq!(
-            (count("breaks"), count("swaps"), count("frames")),
-            (0, 0, 150),
+            (count("breaks"), count("swaps"), count("cuts"), count("frames")),
+            (0, 0, 3, 150),
             "{total}"
         );
         assert!(count("followed") >= least, "{total}");

@@ -35,7 +35,8 @@ one for each break, with the place to look at in the annotated film,
 and one for the film. There, `breaks` and `swaps` are measured against --truth, or without it against what `classify`
 finds in every frame on its own: a face that it goes on to find must stay tracked and keep its number, unless the policy
 tracks one face and chose another (`handovers`), or it was not judged and then taken for another person than was hidden
-there (`renewed`). `found_after_ms` is the longest that somebody was there and nobody tracked. With --truth, `recall` is
+there (`renewed`). `cuts` counts the frames that begin another scene: the whole picture changes, and whoever is there
+is somebody else. `found_after_ms` is the longest that somebody was there and nobody tracked. With --truth, `recall` is
 the share of the true faces that were tracked, `precision` the share of the tracked ones that are true. Costs are means
 in milliseconds of the processor's time, on all cores together: `frame_ms` and its part `networks_ms` over the frames
 into which somebody was tracked from the one before, the search included, `cost` is their ratio; `search_ms` over those
@@ -211,6 +212,9 @@ impl Study {
         let followed: Vec<TrackedBox> = seen.iter().map(tracked_box).collect();
         let visible: Vec<Rect> = self.witness.faces(self.frames, picture)?;
         self.tracked += followed.len() as u64;
+        if self.tracking.is_cut() {
+            self.quality.cut();
+        }
         self.quality.frame((self.frames, frame.time_ms), &followed, &visible);
         self.verdicts.frame(frame.time_ms, self.tracking.counting());
         self.frames += 1;

@@ -118,6 +118,11 @@ impl FaceTracker {
         &self.seen
     }
 
+    /// Whether the last frame began another scene: nobody in it is who was there before.
+    pub fn is_cut(&self) -> bool {
+        self.scene.is_cut()
+    }
+
     /// The face of the last frame that counts.
     pub fn counting(&self) -> Option<&TrackedFace> {
         let id = self.tracker.counting()?;

@@ -1,8 +1,8 @@
 //! How well faces are followed in a film: spans, breaks, and numbers that change places.
 //!
 //! The measure is the detector itself, run over every frame on its own: its finds are linked from frame to
-//! frame by overlap alone, into *chains*. A chain that somebody follows should keep one number, and a number
-//! one chain.
+//! frame by overlap alone, one to one, into *chains*. A chain that somebody follows should keep one number, and a number
+//! one chain. A cut ends all chains: whoever is where somebody was before it is somebody else.
 
 use std::collections::BTreeMap;
 
@@ -59,6 +59,8 @@ pub struct TrackedBox {
 pub struct Totals {
     /// Number of frames of the film.
     pub frames: u64,
+    /// Those of them that began another scene.
+    pub cuts: u64,
     /// Finds of the detector over all frames.
     pub visible: u64,
     /// Those of them that were followed.
@@ -110,6 +112,12 @@ impl Quality {
         }
     }
 
+    /// The next frame begins another scene.
+    pub fn cut(&mut self) {
+        self.totals.cuts += 1;
+        self.chains.clear();
+    }
+
     /// Takes in a frame: its number and time, what was followed, and what the detector finds in it on its own.
     pub fn frame(&mut self, (number, time_ms): (u64, u64), followed: &[TrackedBox], visible: &[Rect]) {
         self.totals.frames += 1;
@@ -119,10 +127,25 @@ impl Quality {
         }
         let alone = |face: &&TrackedBox| visible.iter().all(|bounds| bounds.overlap(&face.bounds) < SAME_FACE);
         self.totals.unseen += followed.iter().filter(alone).count() as u64;
-        let links = visible
-            .iter()
-            .map(|bounds| self.link((number, time_ms), *bounds, followed));
-        self.chains = links.collect::<Vec<Chain>>();
+        let chains = one_to_one(visible, self.chains.iter().map(|chain| chain.bounds));
+        let faces = one_to_one(visible, followed.iter().map(|face| face.bounds));
+        let links = visible.iter().zip(chains).zip(faces).map(|((bounds, chain), face)| {
+            let chain = chain.map(|at| self.chains[at]);
+            // Of two finds on one face, one has no box of its own; it is nobody lost while the box is on it.
+            let goes_on = |face: &&TrackedBox| {
+                let same = chain.is_some_and(|chain| chain.id == Some(face.id));
+                same && bounds.overlap(&face.bounds) >= SAME_FACE
+            };
+            let face = face.map_or_else(|| followed.iter().find(goes_on), |at| Some(&followed[at]));
+            self.compare((number, time_ms), bounds, (chain, face), followed);
+            // A break is counted once, and a number that came back is compared with the one before it.
+            Chain {
+                bounds: *bounds,
+                id: face.map(|face| face.id),
+                judged: face.is_some_and(|face| face.judged),
+            }
+        });
+        self.chains = links.collect();
     }
 
     /// One span for each number, in their order.
@@ -163,18 +186,15 @@ impl Quality {
         span.rejected += u64::from(!face.judged);
     }
 
-    /// Links a find to the one of the frame before, and compares their numbers.
-    fn link(&mut self, (frame, time_ms): (u64, u64), bounds: Rect, followed: &[TrackedBox]) -> Chain {
-        let share = |other: &Rect| bounds.overlap(other);
-        let nearest = followed
-            .iter()
-            .max_by(|a, b| share(&a.bounds).total_cmp(&share(&b.bounds)));
-        let face = nearest.filter(|face| share(&face.bounds) >= SAME_FACE);
-        let id = face.map(|face| face.id);
-        let chains = self.chains.iter();
-        let before = chains.max_by(|a, b| share(&a.bounds).total_cmp(&share(&b.bounds)));
-        let chain = before.filter(|chain| share(&chain.bounds) >= SAME_FACE).copied();
-        let before = chain.and_then(|chain| chain.id);
+    /// Compares who a find is with who it was in the frame before.
+    fn compare(
+        &mut self,
+        (frame, time_ms): (u64, u64),
+        bounds: &Rect,
+        (chain, face): (Option<Chain>, Option<&TrackedBox>),
+        followed: &[TrackedBox],
+    ) {
+        let (before, id) = (chain.and_then(|chain| chain.id), face.map(|face| face.id));
         self.totals.visible += 1;
         self.totals.followed += u64::from(id.is_some());
         match (before, id) {
@@ -198,13 +218,26 @@ impl Quality {
             }
             _ => {}
         }
-        // A break is counted once, and a number that came back is compared with the one before it.
-        Chain {
-            bounds,
-            id,
-            judged: face.is_some_and(|face| face.judged),
+    }
+}
+
+/// Which of the boxes each find belongs to. A box has one find at most, and those that overlap most belong together: whoever
+/// comes up close beside somebody is somebody else.
+fn one_to_one(finds: &[Rect], boxes: impl Iterator<Item = Rect>) -> Vec<Option<usize>> {
+    let boxes: Vec<Rect> = boxes.collect();
+    let all = (0..finds.len()).flat_map(|find| (0..boxes.len()).map(move |at| (find, at)));
+    let mut pairs: Vec<(f32, usize, usize)> = all
+        .map(|(find, at)| (finds[find].overlap(&boxes[at]), find, at))
+        .filter(|(share, ..)| *share >= SAME_FACE)
+        .collect();
+    pairs.sort_by(|a, b| b.0.total_cmp(&a.0));
+    let (mut belongs, mut taken) = (vec![None; finds.len()], vec![false; boxes.len()]);
+    for (_, find, at) in pairs {
+        if belongs[find].is_none() && !taken[at] {
+            (belongs[find], taken[at]) = (Some(at), true);
         }
     }
+    belongs
 }
 
 #[cfg(test)]
@@ -296,6 +329,52 @@ mod tests {
         assert_eq!((totals.handovers, totals.found_after_ms), (0, 200));
         let span = quality.spans().next().unwrap();
         assert_eq!((span.from, span.to, span.frames, span.breaks), (0, 4, 3, 1));
+    }
+
+    #[test]
+    fn whoever_comes_up_close_beside_somebody_is_not_taken_for_them() {
+        let mut quality = Quality::new(Policy::All);
+        let beside = bounds(5.0);
+        assert!(beside.overlap(&bounds(0.0)) >= SAME_FACE);
+        quality.frame((0, 0), &[face(1, 0.0)], &[bounds(0.0)]);
+        for visible in [[bounds(0.0), beside], [beside, bounds(0.0)]] {
+            quality.frame((1, 100), &[face(1, 0.0)], &visible);
+        }
+        quality.frame((3, 300), &[face(1, 0.0), face(2, 5.0)], &[beside, bounds(0.0)]);
+        let totals = quality.totals();
+        assert_eq!(
+            (totals.breaks, totals.swaps, totals.visible, totals.followed),
+            (0, 0, 7, 5)
+        );
+    }
+
+    #[test]
+    fn two_finds_on_one_face_are_no_break() {
+        let mut quality = Quality::new(Policy::All);
+        quality.frame((0, 0), &[face(1, 0.0)], &[bounds(0.0)]);
+        // The one that goes on the chain lies further from the box than the other one.
+        quality.frame((1, 100), &[face(1, 4.0)], &[bounds(0.0), bounds(7.0)]);
+        assert_eq!((quality.totals().breaks, quality.totals().swaps), (0, 0));
+        quality.frame((2, 200), &[face(1, 40.0)], &[bounds(0.0)]);
+        assert_eq!(quality.totals().breaks, 1);
+    }
+
+    #[test]
+    fn whoever_is_where_somebody_was_before_a_cut_is_somebody_else() {
+        for (cut, lost) in [(true, (0, 0)), (false, (1, 1))] {
+            let mut quality = Quality::new(Policy::All);
+            let visible = [bounds(0.0), bounds(50.0)];
+            quality.frame((0, 0), &[face(1, 0.0), face(2, 50.0)], &visible);
+            if cut {
+                quality.cut();
+            }
+            // One is tracked only in the next frame, the other has a new number.
+            quality.frame((1, 100), &[face(3, 50.0)], &visible);
+            quality.frame((2, 200), &[face(4, 0.0), face(3, 50.0)], &visible);
+            let totals = quality.totals();
+            assert_eq!((totals.breaks, totals.swaps), lost);
+            assert_eq!(totals.cuts, u64::from(cut));
+        }
     }
 
     #[test]

@@ -20,6 +20,7 @@ const SETTINGS: SceneSettings = SceneSettings { points: 48, cut: 0.3 };
 pub(crate) struct Scene {
     values: Vec<f32>,
     before: Vec<f32>,
+    is_cut: bool,
 }
 
 impl Scene {
@@ -35,7 +36,13 @@ impl Scene {
             let row = frame.row(middle(y, frame.height()));
             self.values.extend(columns.iter().map(|x| f32::from(row[*x])));
         }
-        !self.before.is_empty() && correlation(&self.values, &self.before) < cut
+        self.is_cut = !self.before.is_empty() && correlation(&self.values, &self.before) < cut;
+        self.is_cut
+    }
+
+    /// Whether the last frame was of another scene than the one before it.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.is_cut
     }
 }
 
