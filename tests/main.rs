@@ -45,3 +45,4 @@ mod two_sets;
 #[cfg(target_os = "linux")]
 mod untold;
 mod upright;
+mod varied_films;
