@@ -15,7 +15,7 @@ fn a_doubtful_face_gets_its_number_by_a_second_look_and_never_without_one() {
     assert_eq!(film.hold(&[doubtful[0], scored(400.0, 300.0, 40.0, 0.23)], 20), [1]);
     assert_eq!(film.looks, 1);
     let mut film = Film {
-        second: 0.8,
+        second: 0.73,
         ..Film::new(Policy::All)
     };
     assert!(
