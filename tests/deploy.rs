@@ -5,9 +5,10 @@ mod attacks;
 
 use std::fs;
 use std::net::TcpListener;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+
+use testing::write_script;
 
 use crate::support::programs::root;
 
@@ -76,14 +77,9 @@ fn device(dir: &Path, doctor: i32, restart: i32) {
             "echo {name} \"$@\" >>'{}'\n[ {name} != journalctl ] || echo a line of the kiosk\nexit {code}\n",
             log.display()
         );
-        program(&bin.join(name), &body);
+        write_script(&bin.join(name), &body);
     }
-    program(&bin.join("sudo"), "[ \"$1\" = -n ] && shift\nexec \"$@\"\n");
-}
-
-fn program(path: &Path, body: &str) {
-    fs::write(path, format!("#!/bin/sh\n{body}")).unwrap();
-    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+    write_script(&bin.join("sudo"), "[ \"$1\" = -n ] && shift\nexec \"$@\"\n");
 }
 
 fn deploy(dir: &Path, port: u16, arguments: &[&str]) -> Output {

@@ -4,7 +4,9 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use super::{Server, deploying, device_with_server, program};
+use testing::write_script;
+
+use super::{Server, deploying, device_with_server};
 use crate::support::programs::root;
 
 /// Deploys with these arguments and this environment, from a directory with files of wild names; gives the code, and what the
@@ -21,7 +23,7 @@ fn deploy_wildly(arguments: &[&str], environment: &[(&str, &str)]) -> Option<(Op
         "for last; do :; done\n{{ stat -c %u \"$last\" \"${{last%/*}}\"; cat \"$last\"; }} >'{}'\n",
         got.display()
     );
-    program(&dir.join("bin/dpkg"), &body);
+    write_script(&dir.join("bin/dpkg"), &body);
     let output = deploying(dir, server.port, arguments)
         .envs(environment.iter().copied())
         .output();
@@ -175,7 +177,7 @@ fn the_device_steers_no_terminal_and_is_lent_no_key() {
         "echo \"agent <$SSH_AUTH_SOCK>\" >>'{}'\nprintf '{wild}'\nprintf '{wild}' >&2\n",
         dir.join("log").display()
     );
-    program(&dir.join("bin/edge-runtime"), &body);
+    write_script(&dir.join("bin/edge-runtime"), &body);
     let generous = dir.join("ssh_config");
     fs::write(
         &generous,

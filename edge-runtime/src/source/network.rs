@@ -217,7 +217,6 @@ impl Driver for Network {
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::os::unix::fs::PermissionsExt;
 
     use super::*;
 
@@ -268,9 +267,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let program = dir.path().join("fake");
         // A frame of 16x16 pixels, then what it was told, on standard error.
-        let text = "#!/bin/sh\nhead -c 256 /dev/zero\ncat >&2\necho \"arguments: $*\" >&2\n";
-        fs::write(&program, text).unwrap();
-        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        let text = "head -c 256 /dev/zero\ncat >&2\necho \"arguments: $*\" >&2\n";
+        testing::write_script(&program, text);
         let wanted = Wanted {
             width: 16,
             height: 16,

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
-use std::os::unix::fs::PermissionsExt;
 
 use serde_json::Value;
 
@@ -26,13 +25,12 @@ fn camera(world: &World) -> String {
     let (program, frame) = (world.kiosk.path("rpicam-vid"), world.kiosk.path("frame.yuv"));
     fs::write(&frame, vec![128; SIZE[0] * SIZE[1] * 3 / 2]).unwrap();
     let script = format!(
-        "#!/bin/sh\necho \"$1\" >> '{}'\nif [ \"$1\" = --list-cameras ]; then echo '0 : imx219 [64x64]'; exit; fi\n\
-         while cat '{}'; do sleep 0.1; done\n",
+        "echo \"$1\" >> '{}'\nif [ \"$1\" = --list-cameras ]; then echo '0 : imx219 [64x64]'; exit; fi\n\
+         while cat '{}'; do sleep 0.1; done",
         world.kiosk.path("starts").display(),
         frame.display()
     );
-    fs::write(&program, script).unwrap();
-    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    testing::write_script(&program, &script);
     format!(
         "uri = \"rpicam:{}\"\nwidth = {}\nheight = {}\nfps = 10",
         program.display(),

@@ -12,7 +12,9 @@ pub mod fuzz;
 pub mod jpeg;
 pub mod network;
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 pub use bolero;
 use proptest::test_runner::Config;
@@ -42,6 +44,19 @@ pub fn skip_faces(what: &str) {
     } else {
         skip(what);
     }
+}
+
+/// Writes a shell script that can be started. Another process writes it: what another test starts at that moment would inherit
+/// a file that this process has open, and a file that somebody has open for writing cannot be started (*text file busy*).
+#[cfg(unix)]
+pub fn write_script(path: &Path, body: &str) {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "cat > \"$0\" && chmod 755 \"$0\""]).arg(path);
+    let mut writer = shell.stdin(Stdio::piped()).spawn().unwrap();
+    let text = format!("#!/bin/sh\n{body}\n");
+    // Taken, so that it is closed, and the script is whole.
+    writer.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    assert!(writer.wait().unwrap().success(), "{} cannot be written", path.display());
 }
 
 /// So many cases of a property, or as many as `PROPTEST_CASES` asks for.

@@ -140,17 +140,13 @@ fn explain(status: std::process::ExitStatus, message: &str, limits: Limits) -> S
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-    use std::os::unix::fs::PermissionsExt;
-
     use super::*;
 
     /// What becomes of a bundle when the other process does this.
     fn outcome(script: &str) -> Result<(), UpdateError> {
         let dir = tempfile::tempdir().unwrap();
         let program = dir.path().join("program");
-        fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
-        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        testing::write_script(&program, script);
         let limits = Limits {
             seconds: if script.contains("sleep") { 0 } else { 60 },
             ..Limits::default()

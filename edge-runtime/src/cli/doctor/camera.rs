@@ -117,9 +117,7 @@ fn is_camera(line: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
     use std::net::TcpListener;
-    use std::os::unix::fs::PermissionsExt;
     use std::thread;
 
     use edge_runtime::config::Config;
@@ -197,12 +195,10 @@ mod tests {
                 "finds 0 : imx219 [3280x2464",
             ),
         ] {
-            fs::write(
+            testing::write_script(
                 &program,
-                format!("#!/bin/sh\n[ \"$1\" = --list-cameras ] && printf '%s\\n' '{says}'\n"),
-            )
-            .unwrap();
-            fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+                &format!("[ \"$1\" = --list-cameras ] && printf '%s\\n' '{says}'"),
+            );
             let finding = check(&format!("rpicam:{}", program.display()));
             assert!(finding.found.contains(expected), "{finding:?}");
             assert_eq!(finding.ok, finding.cure.is_none());

@@ -1,5 +1,4 @@
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 
 use super::*;
 use crate::source::camera::Camera;
@@ -22,12 +21,7 @@ impl Fake {
     fn new(body: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("fake");
-        fs::write(
-            &path,
-            format!("#!/bin/sh\ncd \"$(dirname \"$0\")\"\necho $$ >> pids\n{body}\n"),
-        )
-        .unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        testing::write_script(&path, &format!("cd \"$(dirname \"$0\")\"\necho $$ >> pids\n{body}"));
         Self(dir)
     }
 
