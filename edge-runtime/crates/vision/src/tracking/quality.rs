@@ -131,7 +131,7 @@ impl Quality {
         let faces = one_to_one(visible, followed.iter().map(|face| face.bounds));
         let links = visible.iter().zip(chains).zip(faces).map(|((bounds, chain), face)| {
             let chain = chain.map(|at| self.chains[at]);
-            // Of two finds on one face, one has no box of its own; it is nobody lost while the box is on it.
+            // Of two finds on one face, one has no box of its own. Nobody is lost while the box overlaps it.
             let goes_on = |face: &&TrackedBox| {
                 let same = chain.is_some_and(|chain| chain.id == Some(face.id));
                 same && bounds.overlap(&face.bounds) >= SAME_FACE
