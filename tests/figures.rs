@@ -172,8 +172,8 @@ fn faces_in_pictures_held_out_are_found_as_well_as_documented() {
     let Some(data) = data() else { return };
     let told = detected(&data, "detector-int8.onnx");
     let floats = detected(&data, "detector.onnx");
-    // Average precision 0.643 and 0.767 of 1,354 faces; 540 and 542 of 553 large ones; 2 and 5 alarms in 103 pictures;
-    // average precision 0.991 and 1.000, 0.281 and 0.522 of the faces of two sources never trained on. YuNet has 0.222
+    // Average precision 0.645 and 0.771 of 1,354 faces; 541 and 542 of 553 large ones; 2 and 5 alarms in 103 pictures;
+    // average precision 0.991 and 1.000, 0.283 and 0.532 of the faces of two sources never trained on. YuNet has 0.222
     // and 0.565 of the last one.
     let figures = [
         ("160x120", 0.626, 536, 6, [0.983, 0.265]),
