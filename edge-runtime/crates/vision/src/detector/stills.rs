@@ -48,6 +48,10 @@ struct StillSettings {
     search_weight: f32,
     /// Share of the way from the bundle's least score to 1 from which that mean is a face.
     certain: f32,
+    /// Side of the largest box that may be an ear or an eye of a surer face, in sides of that face.
+    part_share: f32,
+    /// How far beside the box of that face its centre may lie then, in sides of that face: ears lie outside.
+    part_margin: f32,
 }
 
 const SETTINGS: StillSettings = StillSettings {
@@ -63,6 +67,8 @@ const SETTINGS: StillSettings = StillSettings {
     best: 2,
     search_weight: 0.5,
     certain: 0.085,
+    part_share: 0.25,
+    part_margin: 0.15,
 };
 
 /// Searches pictures at several sizes; keeps its memory from picture to picture.
@@ -144,6 +150,7 @@ impl StillFinder {
         }
         let least = self.score + SETTINGS.certain * (1.0 - self.score);
         self.found.retain(|face| face.score >= least);
+        without_parts(&mut self.found);
         self.found.sort_by(|a, b| a.bounds.x.total_cmp(&b.bounds.x));
         Ok(&self.found)
     }
@@ -253,6 +260,30 @@ fn distinct(found: &mut Vec<Observation>) {
     });
 }
 
+/// Leaves out the ears and the eyes of surer faces, which resemble small faces.
+fn without_parts(found: &mut Vec<Observation>) {
+    found.sort_by(|a, b| b.score.total_cmp(&a.score));
+    let mut kept: Vec<Rect> = Vec::with_capacity(found.len());
+    found.retain(|face| {
+        let whole = !kept.iter().any(|surer| is_part(&face.bounds, surer));
+        if whole {
+            kept.push(face.bounds);
+        }
+        whole
+    });
+}
+
+/// Whether a box is so small beside a face, and so near to it, that it is an ear or an eye of it.
+fn is_part(own: &Rect, face: &Rect) -> bool {
+    let near = |from: f32, length: f32, centre: f32| {
+        let margin = SETTINGS.part_margin * length;
+        (from - margin..=from + length + margin).contains(&centre)
+    };
+    own.w <= SETTINGS.part_share * face.w
+        && near(face.x, face.w, own.x + own.w / 2.0)
+        && near(face.y, face.h, own.y + own.h / 2.0)
+}
+
 #[cfg(test)]
 mod tests {
     use inference::Predictor;
@@ -271,6 +302,26 @@ mod tests {
         );
         assert!(!is_face(0.65, [0.85, 0.0, 0.0, 0.0]));
         assert!(!is_face(0.54, [0.54, 0.54, 0.54, 0.54]));
+    }
+
+    #[test]
+    fn an_ear_is_no_face_and_somebody_behind_a_shoulder_is() {
+        let seen = |x: f32, y: f32, side: f32, score: f32| Observation {
+            bounds: Rect { x, y, w: side, h: side },
+            score,
+            roll: 0.0,
+        };
+        let face = seen(158.0, 290.0, 440.0, 0.9);
+        let left = |other: Observation| {
+            let mut found = vec![other, face];
+            without_parts(&mut found);
+            found.len()
+        };
+        assert_eq!(left(seen(102.0, 509.0, 75.0, 0.7)), 1, "an ear");
+        assert_eq!(left(seen(250.0, 380.0, 80.0, 0.7)), 1, "an eye");
+        assert_eq!(left(seen(0.0, 509.0, 75.0, 0.7)), 2, "farther away");
+        assert_eq!(left(seen(60.0, 509.0, 120.0, 0.7)), 2, "too large for an ear");
+        assert_eq!(left(seen(102.0, 509.0, 75.0, 0.95)), 2, "surer than the face");
     }
 
     #[test]
