@@ -3,6 +3,7 @@
 mod brighten;
 mod changes;
 pub mod decode;
+mod distinct;
 pub mod finder;
 mod output;
 mod reduce;

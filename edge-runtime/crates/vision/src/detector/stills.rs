@@ -12,11 +12,11 @@ use shared_model::image::{GrayView, Rect};
 use shared_model::manifest::Detector;
 
 use super::brighten::brightened;
+use super::distinct::{is_part, is_same, keep_surest};
 use super::finder::{Finder, FinderConfig};
 use super::second_look::View;
 use super::sharpen::sharpened;
 use super::size;
-use crate::SAME_FACE;
 use crate::tracker::Observation;
 
 /// How a still picture is searched.
@@ -48,10 +48,6 @@ struct StillSettings {
     search_weight: f32,
     /// Share of the way from the bundle's least score to 1 from which that mean is a face.
     certain: f32,
-    /// Side of the largest box that may be an ear or an eye of a surer face, in sides of that face.
-    part_share: f32,
-    /// How far beside the box of that face its centre may lie then, in sides of that face: ears lie outside.
-    part_margin: f32,
 }
 
 const SETTINGS: StillSettings = StillSettings {
@@ -67,8 +63,6 @@ const SETTINGS: StillSettings = StillSettings {
     best: 2,
     search_weight: 0.5,
     certain: 0.085,
-    part_share: 0.25,
-    part_margin: 0.15,
 };
 
 /// Searches pictures at several sizes; keeps its memory from picture to picture.
@@ -142,7 +136,7 @@ impl StillFinder {
             self.found.extend(faces.iter().filter(counts));
         }
         self.find_enlarged(picture, network)?;
-        distinct(&mut self.found);
+        keep_surest(&mut self.found, is_same);
         for face in &mut self.found {
             // At the size of the first search the network needs least time.
             let views = seen_again(picture, face, &mut self.finders[0].1, network)?;
@@ -150,7 +144,7 @@ impl StillFinder {
         }
         let least = self.score + SETTINGS.certain * (1.0 - self.score);
         self.found.retain(|face| face.score >= least);
-        without_parts(&mut self.found);
+        keep_surest(&mut self.found, is_part);
         self.found.sort_by(|a, b| a.bounds.x.total_cmp(&b.bounds.x));
         Ok(&self.found)
     }
@@ -247,43 +241,6 @@ fn together(search: f32, mut views: [f32; SETTINGS.views.len()]) -> f32 {
     surest + SETTINGS.search_weight * (search - surest)
 }
 
-/// Keeps one box for each face, the surest.
-fn distinct(found: &mut Vec<Observation>) {
-    found.sort_by(|a, b| b.score.total_cmp(&a.score));
-    let mut kept: Vec<Rect> = Vec::with_capacity(found.len());
-    found.retain(|face| {
-        let new = kept.iter().all(|other| face.bounds.overlap(other) < SAME_FACE);
-        if new {
-            kept.push(face.bounds);
-        }
-        new
-    });
-}
-
-/// Leaves out the ears and the eyes of surer faces, which resemble small faces.
-fn without_parts(found: &mut Vec<Observation>) {
-    found.sort_by(|a, b| b.score.total_cmp(&a.score));
-    let mut kept: Vec<Rect> = Vec::with_capacity(found.len());
-    found.retain(|face| {
-        let whole = !kept.iter().any(|surer| is_part(&face.bounds, surer));
-        if whole {
-            kept.push(face.bounds);
-        }
-        whole
-    });
-}
-
-/// Whether a box is so small beside a face, and so near to it, that it is an ear or an eye of it.
-fn is_part(own: &Rect, face: &Rect) -> bool {
-    let near = |from: f32, length: f32, centre: f32| {
-        let margin = SETTINGS.part_margin * length;
-        (from - margin..=from + length + margin).contains(&centre)
-    };
-    own.w <= SETTINGS.part_share * face.w
-        && near(face.x, face.w, own.x + own.w / 2.0)
-        && near(face.y, face.h, own.y + own.h / 2.0)
-}
-
 #[cfg(test)]
 mod tests {
     use inference::Predictor;
@@ -302,26 +259,6 @@ mod tests {
         );
         assert!(!is_face(0.65, [0.85, 0.0, 0.0, 0.0]));
         assert!(!is_face(0.54, [0.54, 0.54, 0.54, 0.54]));
-    }
-
-    #[test]
-    fn an_ear_is_no_face_and_somebody_behind_a_shoulder_is() {
-        let seen = |x: f32, y: f32, side: f32, score: f32| Observation {
-            bounds: Rect { x, y, w: side, h: side },
-            score,
-            roll: 0.0,
-        };
-        let face = seen(158.0, 290.0, 440.0, 0.9);
-        let left = |other: Observation| {
-            let mut found = vec![other, face];
-            without_parts(&mut found);
-            found.len()
-        };
-        assert_eq!(left(seen(102.0, 509.0, 75.0, 0.7)), 1, "an ear");
-        assert_eq!(left(seen(250.0, 380.0, 80.0, 0.7)), 1, "an eye");
-        assert_eq!(left(seen(0.0, 509.0, 75.0, 0.7)), 2, "farther away");
-        assert_eq!(left(seen(60.0, 509.0, 120.0, 0.7)), 2, "too large for an ear");
-        assert_eq!(left(seen(102.0, 509.0, 75.0, 0.95)), 2, "surer than the face");
     }
 
     #[test]
@@ -386,22 +323,5 @@ mod tests {
             };
             assert!(found.iter().all(holds), "{found:?}");
         }
-    }
-
-    #[test]
-    fn of_boxes_of_one_face_the_surest_counts() {
-        let at = |x: f32, score: f32| Observation {
-            bounds: Rect {
-                x,
-                y: 0.0,
-                w: 10.0,
-                h: 10.0,
-            },
-            score,
-            roll: 0.0,
-        };
-        let mut found = vec![at(0.0, 0.6), at(1.0, 0.9), at(9.0, 0.7)];
-        distinct(&mut found);
-        assert_eq!(found, [at(1.0, 0.9), at(9.0, 0.7)]);
     }
 }
